@@ -1,0 +1,101 @@
+//! `Provider` (up, down) and `Cluster` (kubeconfig, etcd endpoints and TLS, node shell): kind, attach,
+//! bare. The only place that names bollard.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::guard::ShellIo;
+use crate::lab::{ClusterKind, ClusterSpec};
+
+/// Brings a cluster up; what it made is undone on failure unless `keep`.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    async fn up(&self, request: &ClusterRequest, stages: &dyn StageSink) -> Result<Box<dyn Cluster>, ClusterError>;
+}
+
+#[derive(Debug, Clone)]
+pub struct ClusterRequest {
+    pub lab: String,
+    /// Short and unique: part of every name and label of this run.
+    pub run_id: String,
+    pub spec: ClusterSpec,
+    /// A private folder of this run, mode 0700, for kubeconfigs, keys and sockets.
+    pub private_dir: PathBuf,
+    pub keep: bool,
+}
+
+/// Told of each stage as it passes.
+pub trait StageSink: Send + Sync {
+    fn passed(&self, stage: &str, detail: Option<&str>, took: Duration);
+}
+
+/// A cluster that answers. Everything it hands out belongs to this run only.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    fn info(&self) -> &ClusterInfo;
+    /// A kubeconfig file of this run's own; `None` where there is no Kubernetes.
+    fn kubeconfig(&self) -> Option<&Path>;
+    fn etcd(&self) -> EtcdAccess;
+    /// A shell on the control-plane node, or why there is none.
+    async fn node_shell(&self, rows: u16, columns: u16) -> Result<ShellIo, ClusterError>;
+    async fn down(self: Box<Self>) -> Result<(), ClusterError>;
+}
+
+#[derive(Debug, Clone)]
+pub struct ClusterInfo {
+    pub kind: ClusterKind,
+    /// `LAB_CLUSTER`.
+    pub name: String,
+    pub kubernetes: Option<String>,
+    pub etcd: Option<String>,
+    /// `LAB_NODE`: a control-plane node.
+    pub node: Option<String>,
+    /// `LAB_ETCD_POD`.
+    pub etcd_pod: Option<String>,
+    /// `LAB_ETCD_PKI` and `LAB_ETCD_DATA` as seen on the host and on the node.
+    pub pki: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+    pub node_pki: Option<PathBuf>,
+    pub node_data: Option<PathBuf>,
+    /// `LAB_ENGINE`: docker, podman or empty.
+    pub engine: String,
+    /// Containers of pods really run.
+    pub runs_pods: bool,
+    /// How etcd is reached, for a person.
+    pub etcd_route: String,
+    /// The cluster's own prefix, `/registry` by default.
+    pub prefix: String,
+}
+
+/// How this run talks to etcd.
+#[derive(Debug, Clone)]
+pub enum EtcdAccess {
+    Direct {
+        endpoints: Vec<String>,
+        tls: Option<EtcdTls>,
+    },
+    /// A command to which etcdctl's own arguments are appended (etcdctl inside the etcd pod).
+    Command(Vec<String>),
+    /// The store of this cluster cannot be reached, and why.
+    None(String),
+}
+
+/// Files, mode 0600, in a private folder.
+#[derive(Debug, Clone)]
+pub struct EtcdTls {
+    pub ca: PathBuf,
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// What went wrong, what was tried, and what to do next.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ClusterError {
+    pub message: String,
+    /// The last words of whatever failed.
+    pub detail: Vec<String>,
+    pub hint: Option<String>,
+}

@@ -1,0 +1,164 @@
+//! The lab as plain data: every part with its span. Keyword tables live here once.
+
+mod action;
+mod check;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::text::{SourceFile, Span, Spanned};
+
+pub use action::{
+    Action, Background, Code, CodeLine, ConsoleCommand, Ending, Expected, ExpectedLine, Piece, Place, Ready, Role, Stop,
+};
+pub use check::{
+    Check, CheckBlock, CheckKind, Compare, EventKind, EventOrder, Glob, Holds, OutputTest, Pattern, Template,
+    TemplatePart,
+};
+
+/// One lab: a Markdown file, or the `README.md` of a folder.
+#[derive(Debug, Clone)]
+pub struct Lab {
+    pub id: String,
+    pub source: SourceFile,
+    /// The folder the lab lies in: `LAB_DIR`.
+    pub dir: PathBuf,
+    pub title: String,
+    pub summary: Option<String>,
+    pub level: Option<Level>,
+    pub minutes: Option<u32>,
+    pub needs: Vec<Spanned<String>>,
+    pub clusters: Vec<Spanned<ClusterKind>>,
+    pub requires: Vec<Spanned<Requirement>>,
+    pub cluster: ClusterSpec,
+    /// The members of a `bare` lab: name and endpoint.
+    pub etcd: Vec<(Spanned<String>, Template)>,
+    pub vars: Vec<Var>,
+    /// The text before the first step.
+    pub intro: Span,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Beginner,
+    Intermediate,
+    Advanced,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClusterKind {
+    Sandbox,
+    Kind,
+    Attach,
+    Bare,
+}
+
+/// What a lab demands of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// Containers of pods really run.
+    Pods,
+}
+
+/// The `cluster:` map of the front matter, read by kind only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterSpec {
+    pub nodes: Option<u32>,
+    pub kubernetes: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Var {
+    pub name: Spanned<String>,
+    pub default: VarDefault,
+    pub ask: Option<String>,
+    /// A regular expression that the whole value must match.
+    pub pattern: Option<String>,
+    pub secret: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VarDefault {
+    Text(String),
+    /// `?` stands for a random lower-case letter or digit, drawn from the run's seed.
+    Random(String),
+    /// A free local TCP port.
+    Port,
+}
+
+/// Where something takes place; empty means everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct On(pub Vec<ClusterKind>);
+
+impl On {
+    pub fn allows(&self, kind: ClusterKind) -> bool {
+        self.0.is_empty() || self.0.contains(&kind)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub id: String,
+    pub title: String,
+    /// The heading.
+    pub span: Span,
+    pub timeout: Option<Duration>,
+    pub on: On,
+    /// False for `quiet=no`: the keys that its checks name need not rest before its marks.
+    pub quiet: bool,
+    /// In document order.
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Item {
+    Prose(Span),
+    /// A fence that is only shown.
+    Shown(Span),
+    Action(Action),
+    Check(CheckBlock),
+    Wait(CheckBlock),
+    Hint(Hint),
+    Question(Question),
+}
+
+#[derive(Debug, Clone)]
+pub struct Hint {
+    pub summary: String,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub span: Span,
+    pub text: String,
+    pub name: Option<Spanned<String>>,
+    pub points: Option<u32>,
+    pub on: On,
+    pub answer: Answer,
+}
+
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Choices(Vec<Choice>),
+    /// Any of these is right.
+    Texts(Vec<AnswerText>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub text: String,
+    pub right: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum AnswerText {
+    Literal(Template),
+    /// Matches the whole answer.
+    Regex(String),
+    /// The trimmed stdout of the command, taken live.
+    Command(Template),
+    /// What the named block printed.
+    From(Spanned<String>),
+}

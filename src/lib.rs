@@ -1,0 +1,24 @@
+//! keywitness runs and grades hands-on Kubernetes and etcd labs by what etcd itself witnessed.
+//!
+//! Data flows one way through the rooms:
+//!
+//! `Markdown -> SourceFile -[parse]-> Lab -[plan]-> Plan -[run + cluster + terminal]-> journal
+//! entries, outputs -> Evidence -[grade]-> Verdict -> RunEvent -[fold]-> RunReport -[report]->
+//! text, JSON, JUnit, annotations -> exit status`
+
+pub mod cli;
+pub mod cluster;
+pub mod codec;
+pub mod expr;
+pub mod grade;
+pub mod guard;
+pub mod journal;
+pub mod lab;
+pub mod outcome;
+pub mod parse;
+pub mod report;
+pub mod run;
+pub mod sandbox;
+pub mod terminal;
+pub mod text;
+pub mod witness;

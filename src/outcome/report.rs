@@ -1,0 +1,106 @@
+use serde::{Deserialize, Serialize};
+
+use super::{EvidenceRef, Proof, Verdict};
+
+/// The whole run as one tree; serialises to the documented JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunReport {
+    pub schema: u32,
+    pub tool: String,
+    pub command: String,
+    /// A uint64 as text: JSON numbers lose it.
+    pub seed: String,
+    pub exit: u8,
+    pub started_at: String,
+    pub diagnostics: Vec<DiagnosticReport>,
+    pub labs: Vec<LabReport>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DiagnosticReport {
+    pub code: String,
+    pub severity: String,
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ClusterReport {
+    pub kind: String,
+    pub kubernetes: Option<String>,
+    pub etcd: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LabReport {
+    pub id: String,
+    pub file: String,
+    pub title: String,
+    pub cluster: ClusterReport,
+    pub vars: std::collections::BTreeMap<String, String>,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub points: u32,
+    pub max_points: u32,
+    pub duration_ms: u64,
+    pub steps: Vec<StepReport>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StepReport {
+    pub id: String,
+    pub title: String,
+    pub line: usize,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub points: u32,
+    pub max_points: u32,
+    pub hints_used: u32,
+    pub duration_ms: u64,
+    pub actions: Vec<ActionReport>,
+    pub checks: Vec<CheckReport>,
+    pub questions: Vec<QuestionReport>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ActionReport {
+    pub name: Option<String>,
+    pub line: usize,
+    pub role: String,
+    pub terminal: String,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub exit: Option<i32>,
+    pub failed_line: Option<usize>,
+    pub output: String,
+    pub truncated: bool,
+    pub duration_ms: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckReport {
+    pub text: String,
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub points: u32,
+    pub max_points: u32,
+    pub proof: Proof,
+    pub sampled: bool,
+    pub revision: Option<i64>,
+    pub evidence: Vec<EvidenceRef>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct QuestionReport {
+    pub line: usize,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub points: u32,
+    pub max_points: u32,
+}

@@ -1,0 +1,1 @@
+//! One fan-out of RunEvents to terminal, JSON, JUnit and GitHub; a broken reporter never stops the others.

@@ -1,0 +1,1 @@
+//! A `Cluster` without containers: a real etcd process, the API face over it, controllers that talk only through that API.
