@@ -1,0 +1,135 @@
+//! One builder for every test of the binary: whole streams, exit status, and the file tree.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Returns from the test, recording why, where a tool that it needs is missing.
+/// `scripts/test` prints the number of skips and their reasons at its end.
+#[expect(unused_macros, reason = "used by the tests that need real tools")]
+macro_rules! need {
+    ($($tool:literal),+) => {
+        $(if $crate::harness::tool($tool).is_none() {
+            $crate::harness::record_skip(module_path!(), concat!($tool, " is not installed"));
+            return;
+        })+
+    };
+}
+#[expect(unused_imports, reason = "used by the tests that need real tools")]
+pub(crate) use need;
+
+/// Where a real tool is: as the product itself looks for it.
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
+    let variable = format!("KEYWITNESS_{}", name.to_uppercase());
+    if let Some(path) = std::env::var_os(variable) {
+        return Some(path.into());
+    }
+    let private = std::env::var_os("KEYWITNESS_TOOLS")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/keywitness/bin")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(private).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+pub(crate) fn record_skip(test: &str, reason: &str) {
+    println!("skipped {test}: {reason}");
+    if let Some(file) = std::env::var_os("KEYWITNESS_SKIPPED") {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(file).expect("the skip file opens");
+        writeln!(file, "{test}: {reason}").expect("the skip file takes a line");
+    }
+}
+
+/// One call of the binary in a folder of its own.
+#[must_use = "a test that is not run checks nothing"]
+pub(crate) struct Test {
+    dir: tempfile::TempDir,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+    stdin: Vec<u8>,
+}
+
+#[expect(dead_code, reason = "the builder serves tests that come with their rooms")]
+impl Test {
+    pub(crate) fn new(args: &[&str]) -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("a temp folder"),
+            args: args.iter().map(ToString::to_string).collect(),
+            env: BTreeMap::new(),
+            stdin: Vec::new(),
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn file(self, path: &str, text: &str) -> Self {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("the folder is made");
+        fs::write(path, text).expect("the file is written");
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keywitness"));
+        command.args(&self.args).current_dir(self.dir.path()).env_remove("CI").env_remove("GITHUB_ACTIONS");
+        command.env("NO_COLOR", "1").envs(&self.env);
+        command
+    }
+
+    #[track_caller]
+    pub(crate) fn run(self) -> Done {
+        let mut command = self.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let bytes = self.stdin.clone();
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&bytes)));
+        let output = child.wait_with_output().expect("the binary ends");
+        writer.join().expect("the writer ends");
+        Done { output, dir: self.dir }
+    }
+}
+
+/// What came of it.
+pub(crate) struct Done {
+    output: Output,
+    dir: tempfile::TempDir,
+}
+
+#[expect(dead_code, reason = "the builder serves tests that come with their rooms")]
+impl Done {
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    pub(crate) fn exit(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_exit(self, exit: i32) -> Self {
+        assert_eq!(self.exit(), Some(exit), "stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+        self
+    }
+}

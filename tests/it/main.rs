@@ -1,0 +1,3 @@
+//! The real binary, driven through one builder.
+
+mod harness;
