@@ -5,11 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::guard::ShellIo;
 use crate::lab::{ClusterKind, ClusterSpec};
 
-/// Brings a cluster up; what it made is undone on failure unless `keep`.
+mod bare;
+
+pub use bare::Bare;
+
+/// Brings a cluster up; what it made is undone on failure unless `keep`. What only one provider wants to
+/// know (an engine, a context) is a field of that provider.
 #[async_trait]
 pub trait Provider: Send + Sync {
     async fn up(&self, request: &ClusterRequest, stages: &dyn StageSink) -> Result<Box<dyn Cluster>, ClusterError>;
@@ -21,14 +27,24 @@ pub struct ClusterRequest {
     /// Short and unique: part of every name and label of this run.
     pub run_id: String,
     pub spec: ClusterSpec,
+    /// The members that a `bare` lab starts in its own terminals: name and endpoint, variables filled in.
+    pub members: Vec<(String, String)>,
     /// A private folder of this run, mode 0700, for kubeconfigs, keys and sockets.
     pub private_dir: PathBuf,
     pub keep: bool,
+    /// Cancelled by Ctrl-C: `up` then undoes what it has made and returns an error. Dropping its future
+    /// instead leaves the undoing to the watchdog.
+    pub interrupt: CancellationToken,
 }
 
 /// Told of each stage as it passes.
 pub trait StageSink: Send + Sync {
     fn passed(&self, stage: &str, detail: Option<&str>, took: Duration);
+    /// How far a long stage has come, in one line that replaces the one before; without a screen nothing is lost
+    /// by leaving it out.
+    fn progress(&self, _stage: &str, _line: &str) {}
+    /// Something to know that stops nothing: which engine was taken, what this host lacks.
+    fn note(&self, _text: &str) {}
 }
 
 /// A cluster that answers. Everything it hands out belongs to this run only.
@@ -88,6 +104,24 @@ pub struct EtcdTls {
     pub ca: PathBuf,
     pub cert: PathBuf,
     pub key: PathBuf,
+}
+
+impl ClusterError {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), detail: Vec::new(), hint: None }
+    }
+
+    #[must_use]
+    pub fn detail(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.detail.extend(lines.into_iter().map(Into::into));
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
 }
 
 /// What went wrong, what was tried, and what to do next.
