@@ -1,7 +1,64 @@
 //! clap types, settings, and the only place that builds concrete parts.
 
+mod args;
+mod cluster;
+mod decode;
+mod error;
+mod labs;
+mod lint;
+mod list;
+mod run;
+mod screen;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::Parser;
+
+use crate::outcome::Exit;
+
+use args::{Cli, Command};
+use error::CliError;
+
+/// Entry points that are no part of the command line: this binary starts itself under them.
+/// They are looked up before clap, so that they cost no start-up time and show in no help.
+type Hidden = fn(&[OsString]) -> ExitCode;
+const HIDDEN: &[(&str, Hidden)] = &[];
+
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if let Some(hidden) = args.get(1).and_then(|name| HIDDEN.iter().find(|(known, _)| name == known)) {
+        return hidden.1(&args[2..]);
+    }
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match dispatch(cli) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            screen::error(&error);
+            ExitCode::from(error.exit().code())
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, CliError> {
+    screen::colors(cli.color);
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Test(args) => run::test(&args),
+        Command::Lint(args) => lint::main(&args),
+        Command::List(args) => list::main(&args),
+        Command::Decode(args) => decode::main(&args),
+        Command::Cluster(args) => cluster::main(&args),
+    }
+}
+
+/// clap's own exit statuses are 0 for help and 2 for a wrong call, which are ours too.
+fn usage(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() { Exit::WrongInput } else { Exit::Passed };
+    // A closed pipe while printing help leaves nobody to tell.
+    drop(error.print());
+    ExitCode::from(exit.code())
 }

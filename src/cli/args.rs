@@ -1,0 +1,178 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::lab::ClusterKind;
+
+/// Runs and grades hands-on Kubernetes and etcd labs by what etcd itself witnessed.
+#[derive(Debug, Parser)]
+#[command(name = "keywitness", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit status: 0 all passed · 1 a check failed · 2 the lab or the call is wrong, or a \
+    proof failed · 3 cannot judge (the cluster, etcd or a tool failed) · 130 interrupted")]
+pub(super) struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run labs: their actions, not their solutions; judge every check
+    Run(RunArgs),
+    /// Prove labs: run solutions too, demand that each check was red before and is green after
+    Test(TestArgs),
+    /// Find mistakes in labs without running anything
+    Lint(super::lint::LintArgs),
+    /// List labs
+    List(super::list::ListArgs),
+    /// Decode etcd values from standard input
+    Decode(super::decode::DecodeArgs),
+    /// Bring up a cluster and keep it until told otherwise
+    Cluster(super::cluster::ClusterArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) labs: LabArgs,
+    #[command(flatten)]
+    pub(super) cluster: ClusterFlags,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+    #[command(flatten)]
+    pub(super) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Labs side by side, each on a cluster of its own
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) jobs: u16,
+    /// Run every lab so often
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) repeat: u16,
+}
+
+/// Which labs.
+#[derive(Debug, Args)]
+pub(super) struct LabArgs {
+    /// Lab files, folders with a README.md, or folders of labs [default: labs/]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Which cluster, and how it is reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterFlags {
+    /// Where to run [default: the first of the lab's clusters that this machine can bring up]
+    #[arg(long, value_name = "KIND", value_parser = cluster_kind())]
+    pub(super) on: Option<ClusterKind>,
+    /// The kubeconfig context to attach to
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
+    /// The kubeconfig file that has the context; it is only read
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Use the kind cluster of this name, and leave it running
+    #[arg(long = "cluster", value_name = "NAME")]
+    pub(super) cluster_name: Option<String>,
+    /// A kind configuration file to start from
+    #[arg(long, value_name = "FILE")]
+    pub(super) kind_config: Option<PathBuf>,
+    /// The container engine [default: the one that answers]
+    #[arg(long, value_name = "NAME", value_parser = ["docker", "podman"])]
+    pub(super) engine: Option<String>,
+    /// A kube-apiserver to run in place of the sandbox's own API face
+    #[arg(long, value_name = "PATH")]
+    pub(super) apiserver: Option<PathBuf>,
+    /// etcd's address, where it cannot be found out
+    #[arg(long, value_name = "URL")]
+    pub(super) etcd_endpoint: Vec<String>,
+    /// The CA that signed etcd's certificate
+    #[arg(long, value_name = "FILE")]
+    pub(super) etcd_cacert: Option<PathBuf>,
+    /// The client certificate for etcd
+    #[arg(long, value_name = "FILE", requires = "etcd_key")]
+    pub(super) etcd_cert: Option<PathBuf>,
+    /// The client certificate's key
+    #[arg(long, value_name = "FILE", requires = "etcd_cert")]
+    pub(super) etcd_key: Option<PathBuf>,
+    /// Answer yes to every question about somebody else's cluster
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Leave the cluster and the work folder in place afterwards
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+/// What is said, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct ReportArgs {
+    /// What standard output carries
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) format: Format,
+    /// Write a JUnit report too
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Say more: every action's output, where the time went
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// What random values are drawn from, and what the user sets.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct SettingArgs {
+    /// Draw random values from this seed, to repeat a run
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Set a lab's variable
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(super) vars: Vec<(String, String)>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn cluster_kind() -> impl clap::builder::TypedValueParser<Value = ClusterKind> {
+    use clap::builder::TypedValueParser;
+    clap::builder::PossibleValuesParser::new(["sandbox", "kind", "attach", "bare"]).map(|name| match name.as_str() {
+        "sandbox" => ClusterKind::Sandbox,
+        "kind" => ClusterKind::Kind,
+        "attach" => ClusterKind::Attach,
+        _ => ClusterKind::Bare,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,39 @@
+//! Whether colours are used, and the one form that an error of the call takes.
+
+use std::io::Write;
+
+use super::args::Color;
+use super::error::CliError;
+
+/// `console` already honours `NO_COLOR`, `CLICOLOR` and a missing TTY; `CI` logs keep no colours either.
+pub(super) fn colors(choice: Color) {
+    let forced = match choice {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || in_ci();
+            if plain { false } else { return }
+        }
+    };
+    console::set_colors_enabled(forced);
+    console::set_colors_enabled_stderr(forced);
+}
+
+pub(super) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0")
+}
+
+/// Live progress only where somebody watches.
+pub(super) fn is_live() -> bool {
+    console::user_attended() && console::user_attended_stderr() && !in_ci()
+}
+
+pub(super) fn error(error: &CliError) {
+    let label = console::style("error").for_stderr().red().bold();
+    let mut stderr = std::io::stderr().lock();
+    // With stderr gone the exit status is all that is left to say it.
+    drop(writeln!(stderr, "{label}: {error}"));
+    if let Some(hint) = error.hint() {
+        drop(writeln!(stderr, "  hint: {hint}"));
+    }
+}
