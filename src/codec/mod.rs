@@ -1,7 +1,14 @@
 //! etcd value bytes to JSON and back for every built-in kind; keys to resources; which fields are
 //! secret. Imports nothing of ours.
 
+mod kinds;
+
 use serde_json::Value;
+
+pub use kinds::{
+    KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version, kind_by_folder,
+    kind_by_kind, kind_by_plural, known_folder, split_group,
+};
 
 /// How a value was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
