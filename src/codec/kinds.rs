@@ -425,7 +425,11 @@ mod tests {
                 assert_eq!(resource.group, "stable.example.com");
                 continue;
             };
-            assert_eq!((kind.api_version().as_str(), kind.kind), (api_version, object["kind"].as_str().unwrap()), "{key}");
+            assert_eq!(
+                (kind.api_version().as_str(), kind.kind),
+                (api_version, object["kind"].as_str().unwrap()),
+                "{key}"
+            );
             let json = !record["value_base64"].as_str().unwrap().starts_with("azhz");
             assert_eq!(kind.storage == Storage::Json, json, "{key}");
         }

@@ -6,8 +6,8 @@ mod kinds;
 use serde_json::Value;
 
 pub use kinds::{
-    KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version, kind_by_folder,
-    kind_by_kind, kind_by_plural, known_folder, split_group,
+    KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
+    kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,
 };
 
 /// How a value was stored.
