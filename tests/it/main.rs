@@ -1,3 +1,4 @@
 //! The real binary, driven through one builder.
 
 mod harness;
+mod rooms;

@@ -1,0 +1,199 @@
+//! The rooms' walls: who may import whom, who may name tokio and bollard, and how long a file may be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room may import, as the design lays down.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("text", &[]),
+    ("guard", &["text"]),
+    ("expr", &["text"]),
+    ("lab", &["text", "expr"]),
+    ("parse", &["text", "expr", "lab", "codec"]),
+    ("codec", &[]),
+    ("journal", &["text", "codec"]),
+    ("grade", &["text", "expr", "lab", "codec", "journal", "outcome"]),
+    ("outcome", &["text", "lab", "journal"]),
+    ("terminal", &["text", "guard"]),
+    ("cluster", &["text", "lab", "guard"]),
+    // grade: an observation is what grade defines and witness fills in.
+    ("witness", &["text", "codec", "journal", "cluster", "grade"]),
+    ("sandbox", &["text", "codec", "cluster", "guard", "lab"]),
+    (
+        "run",
+        &["text", "guard", "expr", "lab", "codec", "journal", "grade", "outcome", "terminal", "cluster", "witness"],
+    ),
+    ("report", &["text", "lab", "outcome"]),
+    (
+        "cli",
+        &[
+            "text", "guard", "expr", "lab", "parse", "codec", "journal", "grade", "outcome", "terminal", "cluster",
+            "witness", "sandbox", "run", "report",
+        ],
+    ),
+];
+
+/// guard: a shell's two ends are tokio's streams, and it waits for children.
+const MAY_NAME_TOKIO: &[&str] = &["guard", "terminal", "cluster", "sandbox", "witness", "run", "cli"];
+
+const LONGEST_FILE: usize = 600;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Breach {
+    file: PathBuf,
+    line: usize,
+    what: String,
+}
+
+/// The source without comments, strings' contents left as they are, and what follows `#[cfg(test)]` cut off:
+/// a test may reach where it likes.
+fn without_comments_and_tests(source: &str) -> String {
+    let mut kept = String::new();
+    for line in source.lines() {
+        if line.trim() == "#[cfg(test)]" {
+            break;
+        }
+        kept.push_str(line.split("//").next().unwrap_or(""));
+        kept.push('\n');
+    }
+    kept
+}
+
+/// The first names after `crate::` (groups too), and after as many `super::` as lead out of the room.
+fn rooms_named(source: &str, depth_in_room: usize) -> Vec<(usize, String)> {
+    let out_of_room = "super::".repeat(depth_in_room + 1);
+    let mut found = Vec::new();
+    for marker in ["crate::", out_of_room.as_str()] {
+        for (at, _) in source.match_indices(marker) {
+            if source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '$') {
+                continue;
+            }
+            let line = source[..at].matches('\n').count() + 1;
+            let rest = &source[at + marker.len()..];
+            if let Some(group) = rest.strip_prefix('{') {
+                let mut depth = 0;
+                let mut name = String::new();
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => found.push((line, first_name(&std::mem::take(&mut name)))),
+                        _ => {}
+                    }
+                    if depth == 0 && c != ',' {
+                        name.push(c);
+                    }
+                }
+                found.push((line, first_name(&name)));
+            } else {
+                found.push((line, first_name(rest)));
+            }
+        }
+    }
+    found.retain(|(_, name)| !name.is_empty());
+    found
+}
+
+fn first_name(path: &str) -> String {
+    path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn breaches_of(room: &str, file: &Path, depth_in_room: usize, source: &str) -> Vec<Breach> {
+    let breach = |line, what| Breach { file: file.to_owned(), line, what };
+    let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
+        return vec![breach(1, format!("`{room}` is not a room of the design"))];
+    };
+    let code = without_comments_and_tests(source);
+    let mut breaches: Vec<_> = rooms_named(&code, depth_in_room)
+        .into_iter()
+        .filter(|(_, name)| name != room && !allowed.contains(&name.as_str()))
+        .map(|(line, name)| breach(line, format!("`{room}` may not import `{name}`")))
+        .collect();
+    for (name, rooms) in [("tokio", MAY_NAME_TOKIO), ("bollard", &["cluster"][..])] {
+        if !rooms.contains(&room)
+            && let Some(at) = code.find(&format!("{name}::"))
+        {
+            breaches.push(breach(code[..at].matches('\n').count() + 1, format!("`{room}` may not name {name}")));
+        }
+    }
+    breaches
+}
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("the folder is readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn is_test_file(path: &Path) -> bool {
+    let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+    name == "tests" || name.ends_with("_tests") || path.components().any(|c| c.as_os_str() == "tests")
+}
+
+fn source_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    assert!(files.len() > 15, "the sources are where the test looks");
+    files
+}
+
+#[test]
+fn every_room_imports_only_what_the_design_allows() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut breaches = Vec::new();
+    let mut rooms = BTreeSet::new();
+    for file in source_files().into_iter().filter(|f| !is_test_file(f)) {
+        let inside = file.strip_prefix(&src).expect("below src");
+        let parts: Vec<_> = inside.components().filter_map(|c| c.as_os_str().to_str()).collect();
+        let [room, rest @ ..] = parts.as_slice() else { continue };
+        if rest.is_empty() {
+            continue;
+        }
+        rooms.insert((*room).to_owned());
+        let is_mod = rest.last() == Some(&"mod.rs");
+        let depth = rest.len() - usize::from(is_mod);
+        breaches.extend(breaches_of(room, inside, depth, &fs::read_to_string(&file).expect("readable")));
+    }
+    assert!(rooms.len() >= 16, "all rooms were read: {rooms:?}");
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn no_file_outgrows_its_room() {
+    let long: Vec<_> = source_files()
+        .into_iter()
+        .filter(|f| !is_test_file(f))
+        .map(|f| (without_comments_and_tests(&fs::read_to_string(&f).expect("readable")).lines().count(), f))
+        .filter(|(lines, _)| *lines > LONGEST_FILE)
+        .collect();
+    assert!(long.is_empty(), "longer than {LONGEST_FILE} lines, tests aside: {long:#?}");
+}
+
+#[test]
+fn the_wall_test_sees_a_breach_however_it_is_written() {
+    let whats = |room: &str, depth, source: &str| -> Vec<String> {
+        breaches_of(room, Path::new("x.rs"), depth, source)
+            .into_iter()
+            .map(|b| format!("{}: {}", b.line, b.what))
+            .collect()
+    };
+    assert_eq!(whats("text", 1, "\nuse crate::lab::Lab;"), ["2: `text` may not import `lab`"]);
+    assert_eq!(
+        whats("grade", 1, "use crate::{text::Span, run::{Plan, Clock}, lab};"),
+        ["1: `grade` may not import `run`"]
+    );
+    assert_eq!(whats("grade", 1, "fn f() { crate::sandbox::start(); }"), ["1: `grade` may not import `sandbox`"]);
+    assert_eq!(whats("codec", 1, "use super::super::journal;"), ["1: `codec` may not import `journal`"]);
+    assert_eq!(whats("codec", 1, "use super::kinds; // crate::run"), Vec::<String>::new());
+    assert_eq!(whats("parse", 1, "use tokio::io;"), ["1: `parse` may not name tokio"]);
+    assert_eq!(whats("run", 1, "use bollard::Docker;"), ["1: `run` may not name bollard"]);
+    assert_eq!(whats("attic", 1, ""), ["1: `attic` is not a room of the design"]);
+    assert_eq!(whats("lab", 1, "#[cfg(test)]\nmod tests { use crate::run::Plan; }"), Vec::<String>::new());
+}
