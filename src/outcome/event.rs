@@ -1,94 +1,118 @@
 use serde::{Deserialize, Serialize};
 
 use super::report::{ClusterReport, DiagnosticReport};
-use super::{Proof, Verdict};
+use super::{ActionReport, Proof, Verdict};
 
 /// A fact of a run, in the past tense: owned and serialisable, so that a recorded run replays through
-/// the same reporters.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// the same reporters. `lab` counts the labs of the run from 0 (a repeated lab counts anew), `step` is
+/// the step's id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
     RunStarted {
+        tool: String,
         command: String,
         seed: u64,
         started_at: String,
-        labs: usize,
     },
     DiagnosticFound {
         diagnostic: DiagnosticReport,
     },
     LabStarted {
-        lab: String,
+        lab: usize,
+        id: String,
         file: String,
         title: String,
     },
     /// A stage of bringing the cluster up or down.
     StagePassed {
-        lab: String,
+        lab: usize,
         stage: String,
         detail: Option<String>,
         duration_ms: u64,
     },
+    /// How far something long has come: for live progress only.
+    Progressed {
+        lab: usize,
+        line: String,
+    },
     ClusterReady {
-        lab: String,
+        lab: usize,
         cluster: ClusterReport,
         vars: Vec<(String, String)>,
     },
     StepStarted {
-        lab: String,
+        lab: usize,
         step: String,
         title: String,
         line: usize,
     },
     ActionStarted {
-        lab: String,
+        lab: usize,
         step: String,
-        action: String,
         line: usize,
         role: String,
-        terminal: String,
+        /// Its first command line, for live progress.
         text: String,
     },
     ActionFinished {
-        lab: String,
+        lab: usize,
         step: String,
-        action: super::ActionReport,
+        action: ActionReport,
+        /// What more a person needs where it failed: the difference to the expected output.
+        detail: Vec<String>,
     },
     /// Judged, still open: for live progress only.
     CheckPending {
-        lab: String,
+        lab: usize,
         step: String,
         line: usize,
         text: String,
         so_far: String,
     },
     CheckFinished {
-        lab: String,
+        lab: usize,
         step: String,
-        check: super::CheckReport,
+        check: CheckFact,
         failure: Option<Failure>,
     },
     QuestionFinished {
-        lab: String,
+        lab: usize,
         step: String,
-        question: super::QuestionReport,
+        question: QuestionFact,
+    },
+    /// What stopped the step beside its actions and checks, or why it was skipped.
+    StepStopped {
+        lab: usize,
+        step: String,
+        cause: StopCause,
+        reason: String,
     },
     StepFinished {
-        lab: String,
+        lab: usize,
         step: String,
-        verdict: Verdict,
-        reason: Option<String>,
         duration_ms: u64,
     },
+    /// The lab could not go on, whatever its checks say.
+    LabStopped {
+        lab: usize,
+        cause: StopCause,
+        reason: String,
+        detail: Vec<String>,
+    },
+    /// Keys that the lab created and that its clean-up left.
+    KeysLeft {
+        lab: usize,
+        keys: Vec<String>,
+    },
     LabFinished {
-        lab: String,
-        verdict: Verdict,
-        reason: Option<String>,
+        lab: usize,
         duration_ms: u64,
+        spent: Spent,
     },
     /// Something that does not decide, but that a person should know.
     Noticed {
-        lab: String,
+        lab: Option<usize>,
         message: String,
     },
     Interrupted,
@@ -97,8 +121,71 @@ pub enum RunEvent {
     },
 }
 
+/// Why a step or a lab did not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopCause {
+    /// The cluster, etcd or a tool failed.
+    CannotJudge,
+    /// The lab or the call is wrong.
+    Wrong,
+    /// The cluster answered, and it does not hold.
+    Failed,
+    /// Not for this cluster or mode: neutral.
+    NotHere,
+    /// The only lab that was named has nothing to do here.
+    NothingToDo,
+    /// An earlier step failed: counts against.
+    EarlierFailed,
+    Interrupted,
+}
+
+/// One check's judgement before points are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckFact {
+    pub text: String,
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub proof: Proof,
+    /// Why a proof that is not red came out so.
+    pub proof_reason: Option<String>,
+    pub sampled: bool,
+    pub revision: Option<i64>,
+    pub evidence: Vec<EvidenceRef>,
+    /// The line of its fence: the fence's points are earned together.
+    pub fence: usize,
+    pub fence_points: Option<u32>,
+    pub rule: ProofRule,
+    /// Skipped because it is not for this cluster or mode, so that it counts nowhere.
+    pub neutral: bool,
+}
+
+/// What proof a check owes when its lab is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofRule {
+    /// Red before its stretch.
+    Red,
+    /// Absence is green before as well; earns only beside other checks that pass.
+    Never,
+    /// The author says that it may hold before; the step needs another check that is proved.
+    PrePass,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionFact {
+    pub line: usize,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub points: u32,
+    pub neutral: bool,
+}
+
 /// What a person needs about a failed check without a second run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The author's word.
     pub author: Option<String>,
@@ -119,9 +206,12 @@ pub struct EvidenceRef {
     pub key: String,
 }
 
-impl Proof {
-    /// Whether a check with this proof may count as proved when a lab is tested.
-    pub fn is_proved(self) -> bool {
-        matches!(self, Proof::Red | Proof::Exempt)
-    }
+/// Where a lab's time went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    pub up_ms: u64,
+    pub actions_ms: u64,
+    pub checks_ms: u64,
+    pub cleanup_ms: u64,
+    pub down_ms: u64,
 }

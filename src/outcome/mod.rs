@@ -2,16 +2,19 @@
 //! decides pass or fail, and the exit statuses.
 
 mod event;
+mod fold;
 mod report;
+mod score;
 
-pub use event::{EvidenceRef, Failure, RunEvent};
+pub use event::{CheckFact, EvidenceRef, Failure, ProofRule, QuestionFact, RunEvent, Spent, StopCause};
+pub use fold::{Fold, fold};
 pub use report::{
     ActionReport, CheckReport, ClusterReport, DiagnosticReport, LabReport, QuestionReport, RunReport, StepReport,
 };
 
 use serde::{Deserialize, Serialize};
 
-/// Only `pass` passes.
+/// Only `pass` passes. In order of weight: the worst part decides the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -19,6 +22,18 @@ pub enum Verdict {
     Skipped,
     CannotJudge,
     Fail,
+}
+
+impl Verdict {
+    /// The word for it in every format.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Skipped => "skipped",
+            Verdict::CannotJudge => "cannot judge",
+            Verdict::Fail => "fail",
+        }
+    }
 }
 
 /// Whether a check was red before its stretch.
@@ -29,6 +44,13 @@ pub enum Proof {
     ProvesNothing,
     Exempt,
     NotRun,
+}
+
+impl Proof {
+    /// Whether a check with this proof may count as proved when a lab is tested.
+    pub fn is_proved(self) -> bool {
+        matches!(self, Proof::Red | Proof::Exempt)
+    }
 }
 
 /// Exit statuses, in order of precedence.

@@ -1,9 +1,12 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceRef, Proof, Verdict};
+use super::{EvidenceRef, Failure, Proof, Spent, Verdict};
 
-/// The whole run as one tree; serialises to the documented JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The whole run as one tree; serialises to the documented JSON. What is marked `skip` serves the other
+/// formats, which come from this same tree.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
     pub schema: u32,
     pub tool: String,
@@ -14,9 +17,13 @@ pub struct RunReport {
     pub started_at: String,
     pub diagnostics: Vec<DiagnosticReport>,
     pub labs: Vec<LabReport>,
+    #[serde(skip)]
+    pub duration_ms: u64,
+    #[serde(skip)]
+    pub notices: Vec<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiagnosticReport {
     pub code: String,
     pub severity: String,
@@ -27,29 +34,33 @@ pub struct DiagnosticReport {
     pub hint: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterReport {
     pub kind: String,
     pub kubernetes: Option<String>,
     pub etcd: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LabReport {
     pub id: String,
     pub file: String,
     pub title: String,
     pub cluster: ClusterReport,
-    pub vars: std::collections::BTreeMap<String, String>,
+    pub vars: BTreeMap<String, String>,
     pub verdict: Verdict,
     pub reason: Option<String>,
     pub points: u32,
     pub max_points: u32,
     pub duration_ms: u64,
     pub steps: Vec<StepReport>,
+    #[serde(skip)]
+    pub detail: Vec<String>,
+    #[serde(skip)]
+    pub spent: Spent,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     pub id: String,
     pub title: String,
@@ -65,7 +76,7 @@ pub struct StepReport {
     pub questions: Vec<QuestionReport>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionReport {
     pub name: Option<String>,
     pub line: usize,
@@ -78,9 +89,11 @@ pub struct ActionReport {
     pub output: String,
     pub truncated: bool,
     pub duration_ms: u64,
+    #[serde(skip)]
+    pub detail: Vec<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
     pub text: String,
     pub file: String,
@@ -94,9 +107,11 @@ pub struct CheckReport {
     pub sampled: bool,
     pub revision: Option<i64>,
     pub evidence: Vec<EvidenceRef>,
+    #[serde(skip)]
+    pub failure: Option<Failure>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuestionReport {
     pub line: usize,
     pub verdict: Verdict,

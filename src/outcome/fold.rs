@@ -1,0 +1,231 @@
+use super::report::{ClusterReport, LabReport, RunReport, StepReport};
+use super::score::{StepFacts, stop_verdict};
+use super::{Exit, RunEvent, StopCause, Verdict};
+
+/// The command whose runs owe proofs.
+const PROVING_COMMAND: &str = "test";
+
+/// The report of a whole run from its events.
+pub fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> RunReport {
+    let mut fold = Fold::default();
+    for event in events {
+        fold.apply(event);
+    }
+    fold.report()
+}
+
+/// The report as it grows, event by event.
+#[derive(Debug, Default)]
+pub struct Fold {
+    run: RunReport,
+    labs: Vec<LabFacts>,
+    interrupted: bool,
+    finished: bool,
+}
+
+#[derive(Debug)]
+struct LabFacts {
+    report: LabReport,
+    steps: Vec<StepFacts>,
+    stop: Option<(StopCause, String)>,
+    keys_left: Vec<String>,
+}
+
+impl Fold {
+    pub fn apply(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::RunStarted { tool, command, seed, started_at } => {
+                self.run.schema = 1;
+                self.run.tool.clone_from(tool);
+                self.run.command.clone_from(command);
+                self.run.seed = seed.to_string();
+                self.run.started_at.clone_from(started_at);
+            }
+            RunEvent::DiagnosticFound { diagnostic } => self.run.diagnostics.push(diagnostic.clone()),
+            RunEvent::LabStarted { lab, id, file, title } => self.start_lab(*lab, id, file, title),
+            RunEvent::ClusterReady { lab, cluster, vars } => self.with_lab(*lab, |facts| {
+                facts.report.cluster = cluster.clone();
+                facts.report.vars = vars.iter().cloned().collect();
+            }),
+            RunEvent::StepStarted { lab, step, title, line } => self.with_lab(*lab, |facts| {
+                if !facts.steps.iter().any(|known| known.report.id == *step) {
+                    facts.steps.push(StepFacts::new(step, title, *line));
+                }
+            }),
+            RunEvent::ActionFinished { lab, step, action, detail } => self.with_step(*lab, step, |facts| {
+                let mut action = action.clone();
+                action.detail.clone_from(detail);
+                facts.report.actions.push(action);
+            }),
+            RunEvent::CheckFinished { lab, step, check, failure } => {
+                self.with_step(*lab, step, |facts| facts.checks.push((check.clone(), failure.clone())));
+            }
+            RunEvent::QuestionFinished { lab, step, question } => {
+                self.with_step(*lab, step, |facts| facts.questions.push(question.clone()));
+            }
+            RunEvent::StepStopped { lab, step, cause, reason } => self.with_step(*lab, step, |facts| {
+                facts.stop.get_or_insert((*cause, reason.clone()));
+            }),
+            RunEvent::StepFinished { lab, step, duration_ms } => {
+                self.with_step(*lab, step, |facts| facts.report.duration_ms += duration_ms);
+            }
+            RunEvent::LabStopped { lab, cause, reason, detail } => self.with_lab(*lab, |facts| {
+                facts.stop.get_or_insert((*cause, reason.clone()));
+                facts.report.detail.extend_from_slice(detail);
+            }),
+            RunEvent::KeysLeft { lab, keys } => {
+                self.with_lab(*lab, |facts| facts.keys_left.extend_from_slice(keys));
+            }
+            RunEvent::LabFinished { lab, duration_ms, spent } => self.with_lab(*lab, |facts| {
+                facts.report.duration_ms = *duration_ms;
+                facts.report.spent = *spent;
+                // Clean-up runs last, wherever the document has it.
+                facts.steps.sort_by_key(|step| step.report.line);
+            }),
+            RunEvent::Noticed { message, .. } => self.run.notices.push(message.clone()),
+            RunEvent::Interrupted => self.interrupted = true,
+            RunEvent::RunFinished { duration_ms } => {
+                self.run.duration_ms = *duration_ms;
+                self.finished = true;
+            }
+            RunEvent::StagePassed { .. }
+            | RunEvent::Progressed { .. }
+            | RunEvent::ActionStarted { .. }
+            | RunEvent::CheckPending { .. } => {}
+        }
+    }
+
+    pub fn report(&self) -> RunReport {
+        let mut run = self.run.clone();
+        run.labs = self.labs.iter().map(LabFacts::settled).collect();
+        run.exit = self.exit().code();
+        run
+    }
+
+    pub fn lab(&self, lab: usize) -> Option<LabReport> {
+        self.labs.get(lab).map(LabFacts::settled)
+    }
+
+    pub fn step(&self, lab: usize, step: &str) -> Option<&StepReport> {
+        let facts = self.labs.get(lab)?;
+        facts.steps.iter().map(|facts| &facts.report).find(|report| report.id == step)
+    }
+
+    /// In order of precedence.
+    pub fn exit(&self) -> Exit {
+        let any = |test: &dyn Fn(&LabFacts) -> bool| self.labs.iter().any(test);
+        if self.interrupted {
+            Exit::Interrupted
+        } else if self.run.diagnostics.iter().any(|finding| finding.severity == "error") || any(&LabFacts::is_wrong) {
+            Exit::WrongInput
+        } else if any(&|lab| lab.verdict() == Verdict::Fail) {
+            Exit::CheckFailed
+        } else if any(&|lab| lab.verdict() == Verdict::CannotJudge) || !self.finished {
+            // A run whose end was never told is not a passed one.
+            Exit::CannotJudge
+        } else {
+            Exit::Passed
+        }
+    }
+
+    fn start_lab(&mut self, lab: usize, id: &str, file: &str, title: &str) {
+        // Labs run side by side, so that one may start before those that were named before it.
+        while self.labs.len() <= lab {
+            self.labs.push(LabFacts::default());
+        }
+        let report = &mut self.labs[lab].report;
+        id.clone_into(&mut report.id);
+        file.clone_into(&mut report.file);
+        title.clone_into(&mut report.title);
+    }
+
+    fn with_lab(&mut self, lab: usize, change: impl FnOnce(&mut LabFacts)) {
+        if let Some(facts) = self.labs.get_mut(lab) {
+            change(facts);
+        }
+    }
+
+    fn with_step(&mut self, lab: usize, step: &str, change: impl FnOnce(&mut StepFacts)) {
+        let proofs_demanded = self.run.command == PROVING_COMMAND;
+        let steps = self.labs.get_mut(lab).map(|facts| &mut facts.steps);
+        if let Some(facts) = steps.and_then(|steps| steps.iter_mut().find(|facts| facts.report.id == step)) {
+            change(facts);
+            facts.settle(proofs_demanded);
+        }
+    }
+}
+
+impl Default for LabFacts {
+    fn default() -> Self {
+        let report = LabReport {
+            id: String::new(),
+            file: String::new(),
+            title: String::new(),
+            cluster: ClusterReport::default(),
+            vars: std::collections::BTreeMap::new(),
+            verdict: Verdict::Skipped,
+            reason: None,
+            points: 0,
+            max_points: 0,
+            duration_ms: 0,
+            steps: Vec::new(),
+            detail: Vec::new(),
+            spent: super::Spent::default(),
+        };
+        Self { report, steps: Vec::new(), stop: None, keys_left: Vec::new() }
+    }
+}
+
+impl LabFacts {
+    fn settled(&self) -> LabReport {
+        let mut report = self.report.clone();
+        report.steps = self.steps.iter().map(|facts| facts.report.clone()).collect();
+        report.points = report.steps.iter().map(|step| step.points).sum();
+        report.max_points = report.steps.iter().map(|step| step.max_points).sum();
+        report.verdict = self.verdict();
+        report.reason = self.reason(report.verdict);
+        report.detail.extend(self.keys_left.iter().cloned());
+        report
+    }
+
+    /// The lab itself is wrong, or a proof of it failed.
+    fn is_wrong(&self) -> bool {
+        !self.keys_left.is_empty()
+            || self.steps.iter().any(|step| step.proof_failed)
+            || self.steps.iter().filter_map(|step| step.stop.as_ref()).chain(&self.stop).any(|(cause, _)| match cause {
+                StopCause::Wrong | StopCause::NothingToDo => true,
+                StopCause::CannotJudge
+                | StopCause::Failed
+                | StopCause::NotHere
+                | StopCause::EarlierFailed
+                | StopCause::Interrupted => false,
+            })
+    }
+
+    fn verdict(&self) -> Verdict {
+        let stopped = self.stop.as_ref().map(|(cause, _)| stop_verdict(*cause));
+        let left = (!self.keys_left.is_empty()).then_some(Verdict::Fail);
+        let steps = self.steps.iter().map(|step| step.report.verdict);
+        let worst = steps.clone().chain(stopped).chain(left).filter(|verdict| *verdict != Verdict::Skipped).max();
+        worst.unwrap_or(Verdict::Skipped)
+    }
+
+    fn reason(&self, verdict: Verdict) -> Option<String> {
+        if verdict == Verdict::Pass {
+            return None;
+        }
+        let stopped = self.stop.as_ref().filter(|(cause, _)| stop_verdict(*cause) == verdict);
+        let step = self.steps.iter().map(|facts| &facts.report).find(|step| step.verdict == verdict);
+        let left = self.keys_left.len();
+        stopped
+            .map(|(_, reason)| reason.clone())
+            .or_else(|| {
+                let step = step?;
+                Some(format!("{}: {}", step.title, step.reason.as_deref().unwrap_or(verdict.word())))
+            })
+            .or_else(|| {
+                let keys = if left == 1 { "a key" } else { "keys" };
+                (left > 0).then(|| format!("the clean-up left {keys} that the lab created: {}", self.keys_left.join(", ")))
+            })
+    }
+}
