@@ -225,7 +225,8 @@ impl LabFacts {
             })
             .or_else(|| {
                 let keys = if left == 1 { "a key" } else { "keys" };
-                (left > 0).then(|| format!("the clean-up left {keys} that the lab created: {}", self.keys_left.join(", ")))
+                (left > 0)
+                    .then(|| format!("the clean-up left {keys} that the lab created: {}", self.keys_left.join(", ")))
             })
     }
 }

@@ -48,8 +48,8 @@ impl StepFacts {
         self.score(&mut checks);
         self.report.questions = self.questions.iter().map(question).collect();
         self.proof_failed |= proofs_demanded && self.questions.iter().any(|q| q.verdict == Verdict::Fail);
-        self.report.points = checks.iter().map(|c| c.points).sum::<u32>()
-            + self.report.questions.iter().map(|q| q.points).sum::<u32>();
+        self.report.points =
+            checks.iter().map(|c| c.points).sum::<u32>() + self.report.questions.iter().map(|q| q.points).sum::<u32>();
         self.report.max_points = checks.iter().map(|c| c.max_points).sum::<u32>()
             + self.report.questions.iter().map(|q| q.max_points).sum::<u32>();
         self.report.checks = checks;
@@ -59,8 +59,11 @@ impl StepFacts {
     /// A fence with points earns them as a whole, shown at its first check; else each check earns one.
     fn score(&self, checks: &mut [CheckReport]) {
         let passes: Vec<bool> = checks.iter().map(|check| check.verdict == Verdict::Pass).collect();
-        let others_pass =
-            self.checks.iter().zip(&passes).all(|((fact, _), pass)| fact.rule != ProofRule::Red || fact.neutral || *pass);
+        let others_pass = self
+            .checks
+            .iter()
+            .zip(&passes)
+            .all(|((fact, _), pass)| fact.rule != ProofRule::Red || fact.neutral || *pass);
         for (index, (fact, _)) in self.checks.iter().enumerate() {
             if fact.neutral {
                 continue;
@@ -116,10 +119,7 @@ impl StepFacts {
     }
 
     fn has_parts(&self) -> bool {
-        self.stop.is_some()
-            || !self.report.actions.is_empty()
-            || !self.checks.is_empty()
-            || !self.questions.is_empty()
+        self.stop.is_some() || !self.report.actions.is_empty() || !self.checks.is_empty() || !self.questions.is_empty()
     }
 }
 
@@ -142,9 +142,9 @@ fn demand_proofs(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckRepo
         let why = fact.proof_reason.as_deref();
         let problem = match (fact.proof, fact.rule) {
             (Proof::Red, _) => None,
-            (Proof::Exempt, ProofRule::PrePass) if !any_red => {
-                Some("proves nothing: pre=pass needs another check in the step that is red before and green after".into())
-            }
+            (Proof::Exempt, ProofRule::PrePass) if !any_red => Some(
+                "proves nothing: pre=pass needs another check in the step that is red before and green after".into(),
+            ),
             (Proof::Exempt, _) => None,
             (Proof::ProvesNothing, _) => {
                 Some(format!("proves nothing: {}", why.unwrap_or("it held already before the step's actions")))
