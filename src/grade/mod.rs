@@ -1,68 +1,30 @@
 //! Evidence, evaluating a check against it, explaining why not. Pure: observations carry their time.
+//!
+//! A check is judged by a [`Judge`] again and again while the clocks of `within` and `for` run, and is
+//! [`probe`]d once before its stretch for the proof that it was red.
+
+mod fill;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde_json::Value;
-
-use crate::journal::{Mark, Revision};
+use crate::journal::{JournalView, Mark, Revision};
+use crate::lab::{Check, CheckKind};
 use crate::outcome::{EvidenceRef, Verdict};
 
-/// What must be observed from outside the journal to judge a check.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    Resource { kind: String, name: String, namespace: Option<String> },
-    Etcd { member: Option<String> },
-    Snapshot { file: String },
-    Run { command: String },
-}
-
-/// One sample.
-#[derive(Debug, Clone)]
-pub struct Observation {
-    pub need: Need,
-    pub at: SystemTime,
-    pub seen: Seen,
-}
-
-#[derive(Debug, Clone)]
-pub enum Seen {
-    /// `None`: the API answered that it does not exist.
-    Resource(Option<Value>),
-    /// The names of an `etcd` check: up, healthy, members, leader, term, ….
-    Etcd(Value),
-    /// valid, revision, keys, size.
-    Snapshot(Value),
-    Run {
-        exit: i32,
-        stdout: String,
-        stderr: String,
-    },
-    /// The thing to ask did not answer: cannot judge.
-    Unavailable(String),
-}
-
-/// What an action printed, as a person sees it.
-#[derive(Debug, Clone)]
-pub struct Output {
-    pub text: String,
-    pub exit: Option<i32>,
-    /// Where this ended (a background block: still grows).
-    pub at: SystemTime,
-}
+pub use fill::{needs, watched};
+pub use crate::journal::{Need, Observation, Seen};
 
 /// What a check is judged by, beside the journal.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     pub mark: Mark,
-    /// When the stretch was over: the clocks of `within` and `for` start here.
-    pub stretch_end: Option<SystemTime>,
-    /// Everything up to this revision has been delivered, as of `delivered_at`.
-    pub delivered: Revision,
-    pub delivered_at: SystemTime,
+    /// The mark read when the stretch was over: the clocks of `within` and `for` start at its time, and
+    /// the state of keys is judged from its revision on. For a probe, the mark itself.
+    pub end: Mark,
+    /// Every sample of this check's needs since the end of the stretch, in order. A probe looks at the
+    /// last one only.
     pub observations: Vec<Observation>,
-    /// By the action's name, or by its fence's line where it has none.
-    pub outputs: BTreeMap<String, Output>,
     pub vars: BTreeMap<String, String>,
     /// The cluster's own prefix, for which `/registry` stands.
     pub prefix: String,
@@ -75,13 +37,14 @@ pub enum Progress {
     /// May still change: what it would be if time were up, and when to look again at the latest.
     Open {
         so_far: Judgement,
-        until: Option<SystemTime>,
+        until: SystemTime,
     },
 }
 
 #[derive(Debug, Clone)]
 pub struct Judgement {
     pub verdict: Verdict,
+    /// In one line.
     pub reason: Option<String>,
     /// Wanted against seen.
     pub explanation: Vec<String>,
@@ -89,4 +52,49 @@ pub struct Judgement {
     /// Rests on samples, not on every revision.
     pub sampled: bool,
     pub revision: Option<Revision>,
+}
+
+/// A check under judgement. Remembers what it found about single revisions, so that judging again
+/// costs only what is new: use one for one check after one stretch.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    check: &'a Check,
+}
+
+impl<'a> Judge<'a> {
+    pub fn new(check: &'a Check) -> Self {
+        Self { check }
+    }
+
+    /// The check's outcome at `now`. Ask again when the journal or the observations have grown, and at
+    /// the time that an open outcome names; past its clocks a check settles.
+    pub fn judge(&mut self, _evidence: &Evidence, _journal: &JournalView, _now: SystemTime) -> Progress {
+        Progress::Settled(Judgement::cannot_judge(format!("`{}` is not judged yet", self.check.text)))
+    }
+}
+
+/// The check just before its stretch, without `within` and `for`. Red is [`Verdict::Fail`].
+pub fn probe(check: &Check, _evidence: &Evidence, _journal: &JournalView) -> Judgement {
+    Judgement::cannot_judge(format!("`{}` is not judged yet", check.text))
+}
+
+/// Whether the folder that a `never` names has held a key: without that it watches nothing.
+pub fn folder_held(check: &Check, evidence: &Evidence, journal: &JournalView) -> Option<bool> {
+    let CheckKind::Never { glob, .. } = &check.kind else { return None };
+    let glob = fill::glob(glob, &evidence.vars, &evidence.prefix);
+    let folder = glob.prefix().rfind('/').map_or("", |end| &glob.prefix()[..=end]);
+    Some(journal.has_held(folder))
+}
+
+impl Judgement {
+    pub fn cannot_judge(reason: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::CannotJudge,
+            reason: Some(reason.into()),
+            explanation: Vec::new(),
+            evidence: Vec::new(),
+            sampled: false,
+            revision: None,
+        }
+    }
 }

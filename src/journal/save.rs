@@ -1,0 +1,207 @@
+//! The journal as JSON lines: for `keywitness events`, for a failed run's record, and to be judged
+//! again. Secrets leave it as `<12 bytes, hidden>`.
+
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Change, Entry, Journal, JournalView, KeyGlob, Revision, Seq, Stored};
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("the journal cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("line {line} of the journal is not as this version writes it: {reason}")]
+    Malformed { line: usize, reason: String },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "UPPERCASE")]
+enum Line {
+    Journal { version: u32, scope: String },
+    Listed { revision: Revision, at: jiff::Timestamp, keys: usize },
+    Key(Saved),
+    Put(Saved),
+    Delete(Saved),
+    Gap { from: Revision, to: Revision, reason: String, at: jiff::Timestamp },
+    Epoch { reason: String, at: jiff::Timestamp },
+    Delivered { revision: Revision, at: jiff::Timestamp },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    revision: Revision,
+    key: String,
+    create_revision: Revision,
+    version: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lease: i64,
+    at: jiff::Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<SavedValue>,
+    /// Only where it cannot be told from the lines before: after a hole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<SavedValue>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SavedValue {
+    Object(Value),
+    Text(String),
+    Base64(String),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(lease: &i64) -> bool {
+    *lease == 0
+}
+
+impl JournalView {
+    /// `redact` removes the texts of secret variables; Secrets are hidden here.
+    pub fn save(&self, out: &mut impl Write, redact: &dyn Fn(&str) -> String) -> io::Result<()> {
+        let mut write = |line: &Line| -> io::Result<()> {
+            serde_json::to_writer(&mut *out, line)?;
+            out.write_all(b"\n")
+        };
+        write(&Line::Journal { version: 1, scope: self.scope() })?;
+        let everything = KeyGlob::new("**");
+        let mut lists = self.lists().into_iter().peekable();
+        let mut entries = self.entries(0, |_| true).into_iter().peekable();
+        loop {
+            let next_list: Option<Seq> = lists.peek().map(|list| list.0);
+            match (next_list, entries.peek()) {
+                (Some(seq), entry) if entry.is_none_or(|entry| seq < entry.seq) => {
+                    let (_, revision, at) = lists.next().expect("it was peeked");
+                    let state = self.states(&everything, seq);
+                    write(&Line::Listed { revision, at: stamp(at), keys: state.len() })?;
+                    for change in state {
+                        write(&Line::Key(saved(&change, redact)))?;
+                    }
+                }
+                (_, Some(_)) => {
+                    let entry = entries.next().expect("it was peeked").entry;
+                    write(&match entry.as_ref() {
+                        Entry::Put(change) => Line::Put(saved(change, redact)),
+                        Entry::Delete(change) => Line::Delete(saved(change, redact)),
+                        Entry::Gap { from, to, reason, at } => {
+                            Line::Gap { from: *from, to: *to, reason: reason.clone(), at: stamp(*at) }
+                        }
+                        Entry::Epoch { reason, at } => Line::Epoch { reason: reason.clone(), at: stamp(*at) },
+                    })?;
+                }
+                (_, None) => break,
+            }
+        }
+        if let Some(delivered) = self.delivered() {
+            write(&Line::Delivered { revision: delivered.revision, at: stamp(delivered.at) })?;
+        }
+        Ok(())
+    }
+}
+
+impl Journal {
+    pub fn load(input: impl BufRead) -> Result<Self, LoadError> {
+        let mut journal = None;
+        let mut list: Option<(Revision, SystemTime, usize, Vec<Change>)> = None;
+        for (index, text) in input.lines().enumerate() {
+            let malformed = |reason: String| LoadError::Malformed { line: index + 1, reason };
+            let line: Line = serde_json::from_str(&text?).map_err(|error| malformed(error.to_string()))?;
+            if let Line::Journal { version, scope } = line {
+                if version != 1 {
+                    return Err(malformed(format!("it is of version {version}; this keywitness reads version 1")));
+                }
+                journal = Some(Journal::new(scope));
+                continue;
+            }
+            let journal = journal.as_ref().ok_or_else(|| malformed("the first line must be of type JOURNAL".into()))?;
+            match line {
+                Line::Journal { .. } => unreachable!("taken above"),
+                Line::Listed { revision, at, keys } => list = Some((revision, at.into(), keys, Vec::new())),
+                Line::Key(saved) => list
+                    .as_mut()
+                    .ok_or_else(|| malformed("a KEY belongs under a LISTED".into()))?
+                    .3
+                    .push(restored(saved).map_err(malformed)?),
+                Line::Put(saved) => journal.push(Entry::Put(restored(saved).map_err(malformed)?)),
+                Line::Delete(saved) => journal.push(Entry::Delete(restored(saved).map_err(malformed)?)),
+                Line::Gap { from, to, reason, at } => journal.push(Entry::Gap { from, to, reason, at: at.into() }),
+                Line::Epoch { reason, at } => journal.push(Entry::Epoch { reason, at: at.into() }),
+                Line::Delivered { revision, at } => journal.delivered(revision, at.into()),
+            }
+            if let Some((revision, at, _, state)) = list.take_if(|(_, _, keys, state)| state.len() == *keys) {
+                journal.listed(revision, at, state);
+            }
+        }
+        let malformed = |reason: &str| LoadError::Malformed { line: 1, reason: reason.to_owned() };
+        if list.is_some() {
+            return Err(malformed("it ends within a list of keys"));
+        }
+        journal.ok_or_else(|| malformed("it is empty"))
+    }
+}
+
+fn stamp(at: SystemTime) -> jiff::Timestamp {
+    jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+fn saved(change: &Change, redact: &dyn Fn(&str) -> String) -> Saved {
+    let keep = |stored: &Arc<Stored>| SavedValue::of(stored, redact);
+    Saved {
+        revision: change.revision,
+        key: redact(&change.key),
+        create_revision: change.create_revision,
+        version: change.version,
+        lease: change.lease,
+        at: stamp(change.at),
+        value: change.value.as_ref().map(keep),
+        previous: change.previous.as_ref().filter(|_| !change.previous_is_known()).map(keep),
+    }
+}
+
+fn restored(saved: Saved) -> Result<Change, String> {
+    let mut change = Change::new(saved.key, saved.revision, saved.at.into());
+    change = change.created(saved.create_revision, saved.version);
+    change.lease = saved.lease;
+    change.value = saved.value.map(SavedValue::restore).transpose()?;
+    change.previous = saved.previous.map(SavedValue::restore).transpose()?;
+    Ok(change)
+}
+
+impl SavedValue {
+    fn of(stored: &Stored, redact: &dyn Fn(&str) -> String) -> Self {
+        match stored.visible_object() {
+            Ok(Some(object)) => SavedValue::Object(redacted(object, redact)),
+            Ok(None) => match std::str::from_utf8(stored.bytes()) {
+                Ok(text) => SavedValue::Text(redact(text)),
+                Err(_) => SavedValue::Base64(STANDARD.encode(stored.bytes())),
+            },
+            // What cannot be decoded cannot be shown to hold no secret.
+            Err(reason) => SavedValue::Text(format!("<{reason}>")),
+        }
+    }
+
+    fn restore(self) -> Result<Arc<Stored>, String> {
+        Ok(match self {
+            SavedValue::Object(object) => Stored::new(object.to_string()),
+            SavedValue::Text(text) => Stored::new(text),
+            SavedValue::Base64(text) => Stored::new(STANDARD.decode(text).map_err(|error| error.to_string())?),
+        })
+    }
+}
+
+fn redacted(value: Value, redact: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact(&text)),
+        Value::Array(items) => items.into_iter().map(|item| redacted(item, redact)).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (redact(&name), redacted(value, redact))).collect()
+        }
+        other => other,
+    }
+}
