@@ -12,8 +12,8 @@ use crate::journal::{JournalView, Mark, Revision};
 use crate::lab::{Check, CheckKind};
 use crate::outcome::{EvidenceRef, Verdict};
 
-pub use fill::{needs, watched};
 pub use crate::journal::{Need, Observation, Seen};
+pub use fill::{needs, watched};
 
 /// What a check is judged by, beside the journal.
 #[derive(Debug, Clone)]

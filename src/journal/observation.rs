@@ -40,12 +40,19 @@ pub enum Seen {
     /// `None`: the API answered that it does not exist.
     Resource(Option<Arc<Value>>),
     /// `exit` is `None` while a background block runs.
-    Output { text: Arc<str>, exit: Option<i32> },
+    Output {
+        text: Arc<str>,
+        exit: Option<i32>,
+    },
     /// The names of an `etcd` check: up, healthy, members, leader, term, ….
     Etcd(Value),
     /// valid, revision, keys, size.
     Snapshot(Value),
-    Run { exit: i32, stdout: String, stderr: String },
+    Run {
+        exit: i32,
+        stdout: String,
+        stderr: String,
+    },
     /// It is not there yet: the block has not run, the file does not exist. The check does not hold.
     Nothing(String),
     /// The thing to ask did not answer: cannot judge.
