@@ -11,8 +11,10 @@ use crate::guard::ShellIo;
 use crate::lab::{ClusterKind, ClusterSpec};
 
 mod bare;
+mod engine;
 
 pub use bare::Bare;
+pub use engine::Flavor;
 
 /// Brings a cluster up; what it made is undone on failure unless `keep`. What only one provider wants to
 /// know (an engine, a context) is a field of that provider.
@@ -40,11 +42,28 @@ pub struct ClusterRequest {
 /// Told of each stage as it passes.
 pub trait StageSink: Send + Sync {
     fn passed(&self, stage: &str, detail: Option<&str>, took: Duration);
-    /// How far a long stage has come, in one line that replaces the one before; without a screen nothing is lost
-    /// by leaving it out.
-    fn progress(&self, _stage: &str, _line: &str) {}
+    /// How far the pull of the node image has come, layer by layer; told often.
+    fn pulling(&self, _image: &str, _layers: &[Layer]) {}
     /// Something to know that stops nothing: which engine was taken, what this host lacks.
     fn note(&self, _text: &str) {}
+}
+
+/// A layer of the node image on its way here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    pub id: String,
+    pub state: LayerState,
+    /// Bytes that are here.
+    pub current: u64,
+    pub total: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerState {
+    Waiting,
+    Downloading,
+    Unpacking,
+    Done,
 }
 
 /// A cluster that answers. Everything it hands out belongs to this run only.
