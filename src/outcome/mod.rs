@@ -3,6 +3,7 @@
 
 mod event;
 mod fold;
+mod redact;
 mod report;
 mod score;
 

@@ -1,0 +1,53 @@
+use super::{Failure, RunEvent};
+
+impl RunEvent {
+    /// Rewrites every text that a person or a program wrote, and leaves the names that formats and the fold
+    /// go by: a secret that is called `pass` must not hide a verdict.
+    pub fn map_text(&mut self, rewrite: &dyn Fn(&mut String)) {
+        let all = |texts: &mut Vec<String>| texts.iter_mut().for_each(rewrite);
+        let some = |text: &mut Option<String>| text.iter_mut().for_each(rewrite);
+        match self {
+            RunEvent::StagePassed { detail, .. } => some(detail),
+            RunEvent::Progressed { line, .. } => rewrite(line),
+            RunEvent::ActionStarted { text, .. } => rewrite(text),
+            RunEvent::ActionFinished { action, detail, .. } => {
+                some(&mut action.reason);
+                rewrite(&mut action.output);
+                all(detail);
+            }
+            RunEvent::CheckPending { text, so_far, .. } => {
+                rewrite(text);
+                rewrite(so_far);
+            }
+            RunEvent::CheckFinished { check, failure, .. } => {
+                some(&mut check.reason);
+                some(&mut check.proof_reason);
+                check.evidence.iter_mut().for_each(|evidence| rewrite(&mut evidence.key));
+                if let Some(Failure { author, explanation, output, journal }) = failure {
+                    some(author);
+                    all(explanation);
+                    all(output);
+                    all(journal);
+                }
+            }
+            RunEvent::QuestionFinished { question, .. } => some(&mut question.reason),
+            RunEvent::StepStopped { reason, .. } => rewrite(reason),
+            RunEvent::LabStopped { reason, detail, .. } => {
+                rewrite(reason);
+                all(detail);
+            }
+            RunEvent::KeysLeft { keys, .. } => all(keys),
+            RunEvent::Noticed { message, .. } => rewrite(message),
+            // The values of secret variables were hidden when they were resolved.
+            RunEvent::ClusterReady { .. }
+            | RunEvent::RunStarted { .. }
+            | RunEvent::DiagnosticFound { .. }
+            | RunEvent::LabStarted { .. }
+            | RunEvent::StepStarted { .. }
+            | RunEvent::StepFinished { .. }
+            | RunEvent::LabFinished { .. }
+            | RunEvent::Interrupted
+            | RunEvent::RunFinished { .. } => {}
+        }
+    }
+}

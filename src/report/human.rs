@@ -1,0 +1,354 @@
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use console::{Style, style};
+
+use super::layout::{duration, failure_lines, plural, screen_width};
+use super::{Live, Reporter};
+use crate::outcome::{
+    ActionReport, CheckReport, ClusterReport, Fold, LabReport, Proof, RunEvent, RunReport, Spent, StepReport, Verdict,
+};
+
+/// How many of its last lines stand for a failed action's output.
+const OUTPUT_LINES: usize = 15;
+/// Titles wider than this push the figures out of sight.
+const WIDEST_TITLE: usize = 46;
+/// Mark, checks, points and time, with the gaps between them.
+const FIGURES: usize = 4 + 2 + 13 + 2 + 9 + 2 + 6;
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HumanOptions {
+    /// 1: where the time went, every check and action; 2: their outputs too.
+    pub verbose: u8,
+    /// Labs run side by side: each is written when it is over, so that they do not mix.
+    pub side_by_side: bool,
+    /// Columns, where they are not the screen's.
+    pub width: Option<usize>,
+}
+
+/// One line a step, and everything about what failed.
+pub struct Human<W> {
+    writer: W,
+    live: Option<Live>,
+    options: HumanOptions,
+    width: usize,
+    pages: BTreeMap<usize, Page>,
+    labs_written: usize,
+}
+
+/// What of a lab has not been written yet.
+#[derive(Default)]
+struct Page {
+    text: String,
+    has_header: bool,
+}
+
+impl<W: Write> Human<W> {
+    pub fn new(writer: W, live: Option<Live>, options: HumanOptions) -> Self {
+        let width = options.width.unwrap_or_else(screen_width);
+        Self { writer, live, options, width, pages: BTreeMap::new(), labs_written: 0 }
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        let Self { writer, live, .. } = self;
+        let mut write = || writer.write_all(text.as_bytes()).and_then(|()| writer.flush());
+        match live {
+            Some(live) => live.above(write),
+            None => write(),
+        }
+    }
+
+    fn page(&mut self, lab: usize, so_far: &Fold) -> &mut Page {
+        let page = self.pages.entry(lab).or_default();
+        if !page.has_header {
+            page.has_header = true;
+            if let Some(report) = so_far.lab(lab) {
+                let gap = if self.labs_written > 0 { "\n" } else { "" };
+                page.text.push_str(gap);
+                push(&mut page.text, 0, format!("{}  {}", style(&report.id).bold(), report.title));
+            }
+            self.labs_written += 1;
+        }
+        page
+    }
+
+    /// Writes what a lab's page has gathered, unless other labs run beside it and it goes on.
+    fn flush(&mut self, lab: usize, lab_is_over: bool) -> io::Result<()> {
+        if self.options.side_by_side && !lab_is_over {
+            return Ok(());
+        }
+        let text = self.pages.get_mut(&lab).map(|page| std::mem::take(&mut page.text)).unwrap_or_default();
+        if text.is_empty() { Ok(()) } else { self.write(&text) }
+    }
+}
+
+impl<W: Write + Send> Reporter for Human<W> {
+    fn event(&mut self, event: &RunEvent, so_far: &Fold) -> io::Result<()> {
+        if let Some(live) = &mut self.live {
+            live.event(event);
+        }
+        match event {
+            RunEvent::ClusterReady { lab, cluster, .. } => {
+                let line = cluster_line(cluster);
+                push(&mut self.page(*lab, so_far).text, 2, style(line).dim());
+                self.flush(*lab, false)
+            }
+            RunEvent::StagePassed { lab, stage, detail, duration_ms } if self.options.verbose > 0 => {
+                let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+                let line = format!("{stage}{detail} ({})", duration(*duration_ms));
+                push(&mut self.page(*lab, so_far).text, 2, style(line).dim());
+                self.flush(*lab, false)
+            }
+            RunEvent::StepFinished { lab, step, .. } => {
+                let (width, verbose) = (self.width, self.options.verbose);
+                if let (Some(report), Some(step)) = (so_far.lab(*lab), so_far.step(*lab, step)) {
+                    let page = self.page(*lab, so_far);
+                    push(&mut page.text, 0, step_line(step, width));
+                    step_detail(&mut page.text, &report, step, verbose);
+                }
+                self.flush(*lab, false)
+            }
+            RunEvent::Noticed { lab, message } => {
+                let line = format!("{}: {message}", style("note").cyan());
+                match lab {
+                    Some(lab) => {
+                        push(&mut self.page(*lab, so_far).text, 2, line);
+                        self.flush(*lab, false)
+                    }
+                    None => self.write(&format!("{line}\n")),
+                }
+            }
+            RunEvent::LabFinished { lab, .. } => {
+                let verbose = self.options.verbose;
+                if let Some(report) = so_far.lab(*lab) {
+                    let page = self.page(*lab, so_far);
+                    lab_detail(&mut page.text, &report);
+                    push(&mut page.text, 2, summary(&report));
+                    if verbose > 0 {
+                        push(&mut page.text, 2, style(spent(&report.spent)).dim());
+                    }
+                }
+                self.flush(*lab, true)
+            }
+            RunEvent::Interrupted => {
+                self.write("interrupted: cleaning up (Ctrl-C again leaves that to the watchdog)\n")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, report: &RunReport) -> io::Result<()> {
+        let text = if report.labs.len() > 1 { format!("\n{}\n", total(report)) } else { String::new() };
+        self.write(&text)
+    }
+}
+
+fn push(text: &mut String, indent: usize, line: impl std::fmt::Display) {
+    let line = format!("{:indent$}{line}", "");
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+fn accent(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Pass => Style::new().green(),
+        Verdict::Skipped => Style::new().dim(),
+        Verdict::CannotJudge => Style::new().yellow(),
+        Verdict::Fail => Style::new().red(),
+    }
+}
+
+fn mark(verdict: Verdict) -> console::StyledObject<&'static str> {
+    let mark = match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Skipped => "-",
+        Verdict::CannotJudge => "?",
+        Verdict::Fail => "✗",
+    };
+    accent(verdict).apply_to(mark)
+}
+
+fn cluster_line(cluster: &ClusterReport) -> String {
+    let kubernetes = cluster.kubernetes.as_ref().map(|version| format!("Kubernetes {version}"));
+    let etcd = cluster.etcd.as_ref().map(|version| format!("etcd {version}"));
+    let parts: Vec<String> = [Some(cluster.kind.clone()), kubernetes, etcd].into_iter().flatten().collect();
+    parts.join(" · ")
+}
+
+fn step_line(step: &StepReport, width: usize) -> String {
+    let room = width.saturating_sub(FIGURES).min(WIDEST_TITLE);
+    let title = console::truncate_str(&step.title, room, "…");
+    let title = console::pad_str(&title, room, console::Alignment::Left, None);
+    let points =
+        if step.max_points > 0 { format!("{}/{} pts", step.points, step.max_points) } else { String::new() };
+    let time = if step.verdict == Verdict::Skipped { "skipped".to_owned() } else { duration(step.duration_ms) };
+    format!("  {} {title}  {:<13}  {points:>9}  {:>6}", mark(step.verdict), checks(step), style(time).dim())
+}
+
+/// How many checks passed, and how many of them were red before.
+fn checks(step: &StepReport) -> String {
+    let judged: Vec<&CheckReport> = step.checks.iter().filter(|check| check.verdict != Verdict::Skipped).collect();
+    if judged.is_empty() {
+        return String::new();
+    }
+    let passed = judged.iter().filter(|check| check.verdict == Verdict::Pass).count();
+    let proved = judged.iter().filter(|check| check.proof.is_proved()).count();
+    let proof = match proved {
+        0 => String::new(),
+        _ if proved == judged.len() => " proved".to_owned(),
+        _ => format!(", {proved} proved"),
+    };
+    format!("{passed}/{}{proof}", judged.len())
+}
+
+fn step_detail(text: &mut String, lab: &LabReport, step: &StepReport, verbose: u8) {
+    for action in &step.actions {
+        action_detail(text, lab, action, verbose);
+    }
+    for check in &step.checks {
+        check_detail(text, check, verbose);
+    }
+    for question in &step.questions {
+        if matches!(question.verdict, Verdict::Fail | Verdict::CannotJudge) {
+            let reason = question.reason.as_deref().unwrap_or_default();
+            push(text, 4, format!("{} question at {}:{}", mark(question.verdict), lab.file, question.line));
+            push(text, 6, reason);
+        }
+    }
+    let told = step.actions.iter().map(|action| action.verdict).chain(step.checks.iter().map(|check| check.verdict));
+    if let Some(reason) = &step.reason
+        && !told.into_iter().any(|verdict| verdict == step.verdict && verdict != Verdict::Skipped)
+    {
+        push(text, 4, style(reason).dim());
+    }
+}
+
+fn action_detail(text: &mut String, lab: &LabReport, action: &ActionReport, verbose: u8) {
+    let failed = matches!(action.verdict, Verdict::Fail | Verdict::CannotJudge);
+    if !failed && verbose == 0 {
+        return;
+    }
+    let name = action.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    let line = action.failed_line.unwrap_or(action.line);
+    let head = format!("{} block{name} at {}:{line}", mark(action.verdict), lab.file);
+    push(text, 4, format!("{head}  {}", style(duration(action.duration_ms)).dim()));
+    if let Some(reason) = &action.reason {
+        push(text, 6, reason);
+    }
+    for line in &action.detail {
+        push(text, 6, line);
+    }
+    if failed || verbose > 1 {
+        output(text, &action.output, if verbose > 1 { usize::MAX } else { OUTPUT_LINES });
+    }
+}
+
+fn output(text: &mut String, output: &str, most: usize) {
+    let lines: Vec<&str> = output.lines().collect();
+    let left_out = lines.len().saturating_sub(most);
+    if left_out > 0 {
+        push(text, 6, style(format!("│ … {} before", plural(left_out, "line"))).dim());
+    }
+    for line in &lines[left_out..] {
+        push(text, 6, format!("{} {line}", style("│").dim()));
+    }
+}
+
+fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
+    let failed = matches!(check.verdict, Verdict::Fail | Verdict::CannotJudge);
+    if !failed && verbose == 0 {
+        return;
+    }
+    push(text, 4, format!("{} {}", mark(check.verdict), check.text));
+    if failed {
+        push(text, 6, style(format!("{}:{}:{}", check.file, check.line, check.column)).dim());
+        if let Some(reason) = &check.reason {
+            push(text, 6, accent(check.verdict).apply_to(reason));
+        }
+        for line in check.failure.as_ref().map(failure_lines).unwrap_or_default() {
+            push(text, 6, line);
+        }
+    } else {
+        let revision = check.revision.map(|revision| format!(", at revision {revision}")).unwrap_or_default();
+        let sampled = if check.sampled { ", sampled" } else { "" };
+        push(text, 6, style(format!("{}{revision}{sampled}", proof(check.proof))).dim());
+    }
+}
+
+fn proof(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Red => "red before, green after",
+        Proof::ProvesNothing => "green before already: proves nothing",
+        Proof::Exempt => "owes no proof",
+        Proof::NotRun => "not proved",
+    }
+}
+
+/// What stopped the lab, where no step tells it.
+fn lab_detail(text: &mut String, lab: &LabReport) {
+    let told = lab.steps.iter().any(|step| step.verdict == lab.verdict && lab.verdict != Verdict::Skipped);
+    if let Some(reason) = lab.reason.as_ref().filter(|_| !told || !lab.detail.is_empty()) {
+        push(text, 2, format!("{} {reason}", mark(lab.verdict)));
+        for line in &lab.detail {
+            push(text, 4, line);
+        }
+    }
+}
+
+fn summary(lab: &LabReport) -> String {
+    let word = match lab.verdict {
+        Verdict::Pass => "passed",
+        Verdict::Skipped => "skipped",
+        Verdict::CannotJudge => "cannot judge",
+        Verdict::Fail => "failed",
+    };
+    let counted = || lab.steps.iter().flat_map(|step| &step.checks).filter(|check| check.max_points > 0 || ran(check));
+    let total = counted().count();
+    let passed = counted().filter(|check| check.verdict == Verdict::Pass).count();
+    let proved = counted().filter(|check| check.verdict == Verdict::Pass && check.proof.is_proved()).count();
+    let mut parts = Vec::new();
+    if total > 0 {
+        let checks = if passed == total { plural(total, "check") } else { format!("{passed} of {}", plural(total, "check")) };
+        let proof = match proved {
+            0 => String::new(),
+            _ if proved == total => ", all proved".to_owned(),
+            _ => format!(", {proved} proved"),
+        };
+        parts.push(format!("{checks}{proof}"));
+    }
+    if lab.max_points > 0 {
+        parts.push(format!("{}/{} points", lab.points, lab.max_points));
+    }
+    parts.push(duration(lab.duration_ms));
+    format!("{}  {}", accent(lab.verdict).bold().apply_to(word), parts.join(" · "))
+}
+
+fn ran(check: &CheckReport) -> bool {
+    check.verdict != Verdict::Skipped
+}
+
+fn spent(spent: &Spent) -> String {
+    let parts = [
+        ("cluster up", spent.up_ms),
+        ("actions", spent.actions_ms),
+        ("checks", spent.checks_ms),
+        ("clean-up", spent.cleanup_ms),
+        ("down", spent.down_ms),
+    ];
+    parts.map(|(what, ms)| format!("{what} {}", duration(ms))).join(" · ")
+}
+
+fn total(report: &RunReport) -> String {
+    let count = |verdict| report.labs.iter().filter(|lab| lab.verdict == verdict).count();
+    let parts: Vec<String> = [
+        (Verdict::Pass, "passed"),
+        (Verdict::Fail, "failed"),
+        (Verdict::CannotJudge, "cannot be judged"),
+        (Verdict::Skipped, "skipped"),
+    ]
+    .into_iter()
+    .filter(|(verdict, _)| count(*verdict) > 0)
+    .map(|(verdict, word)| accent(verdict).apply_to(format!("{} {word}", count(verdict))).to_string())
+    .collect();
+    format!("{}: {} · {}", plural(report.labs.len(), "lab"), parts.join(", "), duration(report.duration_ms))
+}

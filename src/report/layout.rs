@@ -1,0 +1,43 @@
+//! Widths, times and blocks of lines, as every text output has them.
+
+use crate::outcome::Failure;
+
+/// Narrower and wider screens are written for as these.
+const NARROWEST: usize = 40;
+const WIDEST: usize = 100;
+/// Where there is no screen to ask.
+const WITHOUT_SCREEN: usize = 80;
+
+pub(super) fn screen_width() -> usize {
+    let columns = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    columns.filter(|columns| *columns > 0).unwrap_or(WITHOUT_SCREEN).clamp(NARROWEST, WIDEST)
+}
+
+/// Three figures are enough for a person.
+pub(super) fn duration(ms: u64) -> String {
+    match ms {
+        0..=999 => format!("{ms}ms"),
+        1_000..=59_999 => {
+            let hundredths = (ms + 5) / 10;
+            format!("{}.{:02}s", hundredths / 100, hundredths % 100)
+        }
+        _ => format!("{}m{:02}s", ms / 60_000, ms % 60_000 / 1_000),
+    }
+}
+
+pub(super) fn plural(count: usize, one: &str) -> String {
+    if count == 1 { format!("{count} {one}") } else { format!("{count} {one}s") }
+}
+
+/// Everything that is known about a failure, in the order in which a person wants it.
+pub(super) fn failure_lines(failure: &Failure) -> Vec<String> {
+    let mut lines: Vec<String> = failure.author.iter().cloned().collect();
+    lines.extend(failure.explanation.iter().cloned());
+    for (title, block) in [("output of the step", &failure.output), ("journal of the step", &failure.journal)] {
+        if !block.is_empty() {
+            lines.push(format!("{title}:"));
+            lines.extend(block.iter().map(|line| format!("| {line}")));
+        }
+    }
+    lines
+}
