@@ -179,8 +179,7 @@ fn step_line(step: &StepReport, width: usize) -> String {
     let room = width.saturating_sub(FIGURES).min(WIDEST_TITLE);
     let title = console::truncate_str(&step.title, room, "…");
     let title = console::pad_str(&title, room, console::Alignment::Left, None);
-    let points =
-        if step.max_points > 0 { format!("{}/{} pts", step.points, step.max_points) } else { String::new() };
+    let points = if step.max_points > 0 { format!("{}/{} pts", step.points, step.max_points) } else { String::new() };
     let time = if step.verdict == Verdict::Skipped { "skipped".to_owned() } else { duration(step.duration_ms) };
     format!("  {} {title}  {:<13}  {points:>9}  {:>6}", mark(step.verdict), checks(step), style(time).dim())
 }
@@ -308,7 +307,8 @@ fn summary(lab: &LabReport) -> String {
     let proved = counted().filter(|check| check.verdict == Verdict::Pass && check.proof.is_proved()).count();
     let mut parts = Vec::new();
     if total > 0 {
-        let checks = if passed == total { plural(total, "check") } else { format!("{passed} of {}", plural(total, "check")) };
+        let checks =
+            if passed == total { plural(total, "check") } else { format!("{passed} of {}", plural(total, "check")) };
         let proof = match proved {
             0 => String::new(),
             _ if proved == total => ", all proved".to_owned(),
