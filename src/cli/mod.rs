@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::guard;
 use crate::outcome::Exit;
 
 use args::{Cli, Command};
@@ -23,7 +24,7 @@ use error::CliError;
 /// Entry points that are no part of the command line: this binary starts itself under them.
 /// They are looked up before clap, so that they cost no start-up time and show in no help.
 type Hidden = fn(&[OsString]) -> ExitCode;
-const HIDDEN: &[(&str, Hidden)] = &[];
+const HIDDEN: &[(&str, Hidden)] = &[(guard::WATCHDOG, guard::watchdog_main)];
 
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();

@@ -1,20 +1,41 @@
 //! Every child process, temp folder and container label of a run, and their certain end.
+//!
+//! A run has one [`Guard`]. It owns a private folder, in which a ledger says what else the run owns:
+//! process groups, sessions of shells, labelled containers. The end comes in one of four ways, and each
+//! does the same thing, by the same ledger:
+//!
+//! - [`Guard::end`], at the end of a run, after a failure and after Ctrl-C;
+//! - dropping the guard, where a panic or an early return skipped that;
+//! - the watchdog, a process in a session of its own that holds a pipe from the runner, when that pipe
+//!   closes because the runner was killed;
+//! - the next start, when the watchdog was killed as well.
+//!
+//! Every process of a run carries [`MARKER`] in its environment, so that what left its group and its
+//! session (`setsid`, a shell's job) is found as well.
 
-use tokio::io::{AsyncRead, AsyncWrite};
+mod ending;
+mod folder;
+mod interrupt;
+mod ledger;
+mod process;
+mod run_guard;
+mod shell_io;
+mod stamp;
+mod table;
+mod watchdog;
 
-/// The two ends of an interactive shell, wherever it runs: a local PTY, or an exec in a container.
-pub struct ShellIo {
-    pub input: Box<dyn AsyncWrite + Send + Unpin>,
-    pub output: Box<dyn AsyncRead + Send + Unpin>,
-    pub control: Box<dyn ShellControl>,
-}
+#[cfg(test)]
+mod tests;
 
-/// What can be done to a shell besides typing.
-#[async_trait::async_trait]
-pub trait ShellControl: Send + Sync {
-    async fn resize(&self, rows: u16, columns: u16) -> std::io::Result<()>;
-    /// Ends the shell and everything that it started.
-    async fn kill(&self) -> std::io::Result<()>;
-    /// The exit status once the shell has ended; `None` while it runs.
-    async fn try_wait(&self) -> std::io::Result<Option<i32>>;
-}
+pub use interrupt::Interrupt;
+pub use ledger::Owned;
+pub use process::Process;
+pub use run_guard::{Guard, GuardSettings};
+pub use shell_io::{ShellControl, ShellIo};
+pub use watchdog::{WATCHDOG, watchdog_main};
+
+/// Names the run in the environment of everything that it starts.
+pub const MARKER: &str = "KEYWITNESS_RUN";
+
+/// The key of the label that containers, networks and volumes of a run carry; its value is the run's id.
+pub const LABEL: &str = "io.keywitness.run";

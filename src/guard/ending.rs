@@ -1,0 +1,130 @@
+//! Ending all that a run owns.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::ledger::{Entry, Owned};
+use super::table::{Row, carries, processes};
+use super::{MARKER, folder};
+
+/// How long a killed process may take to be gone.
+const KILL_WAIT: Duration = Duration::from_secs(2);
+
+/// Ends processes, then containers, then folders, and tells what would not go.
+pub(super) fn end(run_id: &str, dir: &Path, entries: &[Entry], grace: Duration) -> Vec<String> {
+    let mut left = Vec::new();
+    let stubborn = end_processes(run_id, entries, grace);
+    if !stubborn.is_empty() {
+        left.push(format!("these processes cannot be killed: {stubborn:?}"));
+    }
+    for entry in entries {
+        match &entry.what {
+            Owned::Labelled { engine, label } => left.extend(remove_labelled(engine, label).err()),
+            Owned::Volume { engine, name } => left.extend(engine_run(engine, &["volume", "rm", "-f", name]).err()),
+            Owned::Folder(other) => left.extend(remove_folder(other).err()),
+            Owned::Group(_) | Owned::Session(_) => {}
+        }
+    }
+    left.extend(remove_folder(dir).err());
+    left
+}
+
+fn remove_folder(dir: &Path) -> Result<(), String> {
+    folder::remove(dir).map_err(|error| format!("cannot remove {}: {error}", dir.display()))
+}
+
+/// SIGTERM, and SIGKILL after the grace; what is left after that is returned.
+fn end_processes(run_id: &str, entries: &[Entry], grace: Duration) -> Vec<i32> {
+    let mut told: Vec<i32> = Vec::new();
+    let asked = Instant::now();
+    let mut pause = Duration::from_millis(2);
+    loop {
+        let rows = owned(run_id, entries);
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let killing = asked.elapsed() >= grace;
+        if asked.elapsed() >= grace + KILL_WAIT {
+            return rows.into_iter().map(|row| row.pid).collect();
+        }
+        for row in &rows {
+            if killing {
+                signal(row.pid, Signal::SIGKILL);
+            } else if !told.contains(&row.pid) {
+                told.push(row.pid);
+                ask(row);
+            }
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+fn ask(row: &Row) {
+    signal(row.pid, Signal::SIGTERM);
+    if row.session == row.pid {
+        // An interactive shell ignores SIGTERM, and leaves when its terminal does.
+        signal(row.pid, Signal::SIGHUP);
+    }
+    signal(row.pid, Signal::SIGCONT);
+}
+
+fn signal(pid: i32, signal: Signal) {
+    // It may have ended since the table was read.
+    let _ = kill(Pid::from_raw(pid), signal);
+}
+
+/// The live processes of the run, this one aside.
+pub(super) fn owned(run_id: &str, entries: &[Entry]) -> Vec<Row> {
+    let us = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
+    let marker = format!("{MARKER}={run_id}");
+    let live: Vec<&Entry> =
+        entries.iter().filter(|entry| !entry.leader.as_ref().is_some_and(super::stamp::Stamp::is_reused)).collect();
+    let is_listed = |row: &Row| {
+        live.iter().any(|entry| match entry.what {
+            Owned::Group(group) => row.group == group,
+            Owned::Session(session) => row.session == session,
+            _ => false,
+        })
+    };
+    processes().into_iter().filter(|row| row.pid != us && (is_listed(row) || carries(row.pid, &marker))).collect()
+}
+
+/// Containers first: networks and volumes in use cannot be removed.
+fn remove_labelled(engine: &str, label: &str) -> Result<(), String> {
+    let filter = format!("label={label}");
+    for (list, remove) in [
+        (&["ps", "-aq", "--filter"][..], &["rm", "-f", "-v"][..]),
+        (&["network", "ls", "-q", "--filter"][..], &["network", "rm"][..]),
+        (&["volume", "ls", "-q", "--filter"][..], &["volume", "rm", "-f"][..]),
+    ] {
+        let listed = engine_run(engine, &[list, &[filter.as_str()]].concat())?;
+        let ids: Vec<&str> = listed.split_whitespace().collect();
+        if !ids.is_empty() {
+            engine_run(engine, &[remove, &ids].concat())?;
+        }
+    }
+    Ok(())
+}
+
+fn engine_run(engine: &str, args: &[&str]) -> Result<String, String> {
+    let mut told = String::from(engine);
+    for arg in args {
+        write!(told, " {arg}").expect("a string takes text");
+    }
+    let output = Command::new(engine)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot run `{told}`: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("`{told}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    }
+}

@@ -1,0 +1,120 @@
+//! The private folders of runs: where they lie, how they are made, and how they are removed.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::sys::statvfs::{FsFlags, statvfs};
+
+use super::ledger::Ledger;
+use super::stamp::{Life, Stamp};
+
+const PREFIX: &str = "keywitness-";
+const OWNER: &str = "owner";
+pub(super) const LEDGER: &str = "ledger";
+
+/// A folder without an owner file is either being made or half removed; this old, it is the latter.
+const MAKING: Duration = Duration::from_secs(60);
+
+/// An etcd's write-ahead log alone takes 64 MB at once.
+const ROOM_NEEDED: u64 = 1 << 30;
+
+/// Where a run's folder may lie, best first.
+pub(super) fn parents() -> Vec<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| serves(dir));
+    runtime.into_iter().chain([std::env::temp_dir()]).collect()
+}
+
+/// A runtime folder may be tiny, and mounted so that the scripts we put there cannot run.
+fn serves(dir: &Path) -> bool {
+    let ours = fs::metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw());
+    ours && statvfs(dir).is_ok_and(|stat| {
+        !stat.flags().intersects(FsFlags::ST_NOEXEC | FsFlags::ST_RDONLY)
+            && u64::from(stat.blocks_available()) * stat.fragment_size() >= ROOM_NEEDED
+    })
+}
+
+/// Makes the run's folder with its owner file and its ledger.
+pub(super) fn create(parents: &[PathBuf], run_id: &str) -> io::Result<(PathBuf, Ledger)> {
+    let mut failure = io::Error::other("there is no temp folder");
+    for parent in parents {
+        match create_in(parent, run_id) {
+            Ok(made) => return Ok(made),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn create_in(parent: &Path, run_id: &str) -> io::Result<(PathBuf, Ledger)> {
+    let dir = parent.join(format!("{PREFIX}{run_id}"));
+    let make = || {
+        private(&dir)?;
+        let stamp = serde_json::to_vec(&Stamp::of_this_process()).map_err(io::Error::other)?;
+        fs::write(dir.join(OWNER), stamp)?;
+        Ledger::create(&dir.join(LEDGER))
+    };
+    match make() {
+        Ok(ledger) => Ok((dir, ledger)),
+        Err(error) => {
+            drop(fs::remove_dir_all(&dir));
+            let told = format!("cannot make the run's private folder {}: {error}", dir.display());
+            Err(io::Error::new(error.kind(), told))
+        }
+    }
+}
+
+pub(super) fn private(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(dir)
+}
+
+/// The folders of runs whose runner is gone, with the ids of these runs.
+pub(super) fn stale(parents: &[PathBuf]) -> Vec<(PathBuf, String)> {
+    let us = nix::unistd::geteuid().as_raw();
+    parents
+        .iter()
+        .filter_map(|parent| fs::read_dir(parent).ok())
+        .flat_map(|entries| entries.flatten())
+        .filter_map(|entry| {
+            let run_id = entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned();
+            // Another user's folder is that user's, and one that merely looks like a run's is nobody's.
+            let meta = entry.metadata().ok().filter(|meta| meta.is_dir() && meta.uid() == us)?;
+            let is_run = run_id.len() == super::run_guard::ID_LENGTH && run_id.bytes().all(|b| b.is_ascii_hexdigit());
+            (is_run && is_stale(&entry.path(), &meta)).then(|| (entry.path(), run_id))
+        })
+        .collect()
+}
+
+fn is_stale(dir: &Path, meta: &fs::Metadata) -> bool {
+    let owner = fs::read(dir.join(OWNER)).ok().and_then(|bytes| serde_json::from_slice::<Stamp>(&bytes).ok());
+    match owner {
+        Some(owner) => owner.life() == Life::Gone,
+        None => meta.modified().is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age > MAKING)),
+    }
+}
+
+/// Removes a folder even where a lab took the right to, or something still writes into it.
+pub(super) fn remove(dir: &Path) -> io::Result<()> {
+    let mut last = Ok(());
+    for attempt in 0..5_u64 {
+        last = fs::remove_dir_all(dir);
+        match &last {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !dir.exists() => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_up(dir),
+            Err(_) => std::thread::sleep(Duration::from_millis(20 * attempt)),
+        }
+    }
+    last
+}
+
+fn open_up(dir: &Path) {
+    drop(fs::set_permissions(dir, fs::Permissions::from_mode(0o700)));
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}

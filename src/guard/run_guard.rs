@@ -1,0 +1,157 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::ledger::{self, Ledger, Owned};
+use super::process::Process;
+use super::watchdog::Watchdog;
+use super::{LABEL, MARKER, ending, folder};
+
+/// Hexadecimal digits of a run's id: short, since socket paths and container names have limits.
+pub(super) const ID_LENGTH: usize = 8;
+
+#[derive(Debug, Clone)]
+pub struct GuardSettings {
+    /// The binary that knows the watchdog's subcommand; without one, `kill -9` is left to the next start.
+    pub watchdog: Option<PathBuf>,
+    /// How long processes may take to end when asked, before they are killed.
+    pub grace: Duration,
+    /// Where the private folder may lie, best first.
+    pub parents: Vec<PathBuf>,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        // A unit test's binary does not know the subcommand.
+        let watchdog = if cfg!(test) { None } else { std::env::current_exe().ok() };
+        Self { watchdog, grace: Duration::from_secs(3), parents: folder::parents() }
+    }
+}
+
+/// Owns all that a run starts and leaves behind; clones are the same guard.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    run_id: String,
+    dir: PathBuf,
+    ledger: Ledger,
+    grace: Duration,
+    /// `None` once all is ended.
+    state: Mutex<Option<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    watchdog: Option<Watchdog>,
+}
+
+impl Guard {
+    /// Clears away what killed runs left, and begins a run.
+    pub fn start(settings: GuardSettings) -> io::Result<Self> {
+        for (dir, run_id) in folder::stale(&settings.parents) {
+            let entries = std::fs::File::open(dir.join(folder::LEDGER)).map_or_else(|_| Vec::new(), ledger::read);
+            // What will not go today is tried again at the next start.
+            ending::end(&run_id, &dir, &entries, Duration::ZERO);
+        }
+        let mut run_id = uuid::Uuid::new_v4().simple().to_string();
+        run_id.truncate(ID_LENGTH);
+        let (dir, ledger) = folder::create(&settings.parents, &run_id)?;
+        let watchdog = match &settings.watchdog {
+            Some(binary) => match Watchdog::start(binary, &run_id, &dir) {
+                Ok(watchdog) => Some(watchdog),
+                Err(error) => {
+                    drop(folder::remove(&dir));
+                    return Err(error);
+                }
+            },
+            None => None,
+        };
+        let state = Mutex::new(Some(State { watchdog }));
+        Ok(Self { inner: Arc::new(Inner { run_id, dir, ledger, grace: settings.grace, state }) })
+    }
+
+    /// Short and unique: part of every name and label of this run.
+    pub fn run_id(&self) -> &str {
+        &self.inner.run_id
+    }
+
+    /// The label that everything of this run in a container engine carries.
+    pub fn label(&self) -> String {
+        format!("{LABEL}={}", self.inner.run_id)
+    }
+
+    /// The variable that everything this run starts carries in its environment.
+    pub fn marker(&self) -> (&'static str, &str) {
+        (MARKER, &self.inner.run_id)
+    }
+
+    /// The run's private folder, mode 0700.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// Makes a private folder inside the run's own.
+    pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        let dir = self.inner.dir.join(name);
+        folder::private(&dir)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", dir.display())))?;
+        Ok(dir)
+    }
+
+    /// From now on this ends with the run.
+    pub fn record(&self, what: Owned) -> io::Result<()> {
+        self.inner.ledger.own(what)
+    }
+
+    /// It is gone already, or may stay (`--keep`).
+    pub fn release(&self, what: Owned) -> io::Result<()> {
+        self.inner.ledger.release(what)
+    }
+
+    /// Starts a child in a group of its own. Between its fork and its entry in the ledger the marker in
+    /// its environment already makes it this run's.
+    pub fn spawn(&self, command: &mut tokio::process::Command) -> io::Result<Process> {
+        let (name, value) = self.marker();
+        let child = command.env(name, value).process_group(0).spawn().map_err(|error| {
+            let program = command.as_std().get_program().to_string_lossy().into_owned();
+            io::Error::new(error.kind(), format!("cannot start {program}: {error}"))
+        })?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).expect("a child that nobody has waited for");
+        let process = Process::new(child, group, self.clone());
+        self.record(Owned::Group(group))?;
+        Ok(process)
+    }
+
+    /// Ends all that the run owns, and tells what would not go, for a person to read.
+    pub async fn end(&self) -> Vec<String> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || inner.end())
+            .await
+            .unwrap_or_else(|error| vec![format!("the clean-up broke off: {error}")])
+    }
+}
+
+impl Inner {
+    fn end(&self) -> Vec<String> {
+        let Some(state) = self.state.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Vec::new();
+        };
+        let entries = std::fs::File::open(self.dir.join(folder::LEDGER)).map_or_else(|_| Vec::new(), ledger::read);
+        let left = ending::end(&self.run_id, &self.dir, &entries, self.grace);
+        if let Some(mut watchdog) = state.watchdog {
+            watchdog.dismiss();
+        }
+        left
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

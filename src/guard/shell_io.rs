@@ -1,0 +1,18 @@
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The two ends of an interactive shell, wherever it runs: a local PTY, or an exec in a container.
+pub struct ShellIo {
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
+    pub output: Box<dyn AsyncRead + Send + Unpin>,
+    pub control: Box<dyn ShellControl>,
+}
+
+/// What can be done to a shell besides typing.
+#[async_trait::async_trait]
+pub trait ShellControl: Send + Sync {
+    async fn resize(&self, rows: u16, columns: u16) -> std::io::Result<()>;
+    /// Ends the shell and everything that it started.
+    async fn kill(&self) -> std::io::Result<()>;
+    /// The exit status once the shell has ended; `None` while it runs.
+    async fn try_wait(&self) -> std::io::Result<Option<i32>>;
+}
