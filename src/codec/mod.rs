@@ -1,14 +1,25 @@
 //! etcd value bytes to JSON and back for every built-in kind; keys to resources; which fields are
 //! secret. Imports nothing of ours.
 
+mod decode;
+mod duration;
+mod encode;
+mod envelope;
 mod kinds;
+mod schema;
+mod secrets;
+mod wire;
 
 use serde_json::Value;
 
+pub use decode::UnknownField;
+pub use envelope::{decode, encode};
 pub use kinds::{
     KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
     kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,
 };
+pub use schema::{Field, Message, Shape, Type, message, message_of, messages};
+pub use secrets::conceal;
 
 /// How a value was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -16,7 +27,7 @@ pub use kinds::{
 pub enum Encoding {
     Protobuf,
     Json,
-    /// Not a Kubernetes object: shown as text or bytes.
+    /// Not a Kubernetes object: text.
     Plain,
 }
 
@@ -25,10 +36,10 @@ pub struct Decoded {
     pub object: Value,
     pub encoding: Encoding,
     /// Fields that the schema does not know.
-    pub unknown_fields: usize,
+    pub unknown: Vec<UnknownField>,
 }
 
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("{size} bytes that do not decode as {what}: {reason}")]
     Undecodable { size: usize, what: String, reason: String },
@@ -36,11 +47,40 @@ pub enum DecodeError {
     Encrypted { size: usize, provider: String },
 }
 
-pub fn decode(_value: &[u8]) -> Result<Decoded, DecodeError> {
-    Ok(Decoded { object: Value::Null, encoding: Encoding::Plain, unknown_fields: 0 })
+/// An object that cannot be stored as its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}{reason}", path, if path.is_empty() { "" } else { ": " })]
+pub struct EncodeError {
+    /// Such as `spec.containers[0].ports`.
+    pub path: String,
+    pub reason: String,
 }
 
-/// The bytes a kube-apiserver would store for this object.
-pub fn encode(_object: &Value) -> Result<Vec<u8>, DecodeError> {
-    Ok(Vec::new())
+impl EncodeError {
+    fn wrong(wanted: &str, found: &Value) -> Self {
+        let found = match found {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        Self { path: String::new(), reason: format!("expected {wanted}, found {found}") }
+    }
+
+    fn within(mut self, name: &str) -> Self {
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("{name}{dot}{}", self.path);
+        self
+    }
+
+    fn at(mut self, index: usize) -> Self {
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("[{index}]{dot}{}", self.path);
+        self
+    }
 }
+
+#[cfg(test)]
+mod tests;
