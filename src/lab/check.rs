@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::On;
+use super::{Glob, On, Template};
 use crate::expr::Expr;
 use crate::text::{Span, Spanned};
 
@@ -85,20 +85,3 @@ pub enum OutputTest {
     Matches(Template),
     Where(Expr),
 }
-
-/// Text in which `${NAME}` stands for a variable's value, put in after parsing, as data.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Template {
-    pub parts: Vec<TemplatePart>,
-    pub span: Span,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplatePart {
-    Text(String),
-    Var(Spanned<String>),
-}
-
-/// A key pattern as written: `*` within a segment, `**` across, `\*` a star. A variable's value is data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glob(pub Template);

@@ -2,6 +2,8 @@
 
 mod action;
 mod check;
+mod stretch;
+mod template;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,10 +13,9 @@ use crate::text::{SourceFile, Span, Spanned};
 pub use action::{
     Action, Background, Code, CodeLine, ConsoleCommand, Ending, Expected, ExpectedLine, Piece, Place, Ready, Role, Stop,
 };
-pub use check::{
-    Check, CheckBlock, CheckKind, Compare, EventKind, EventOrder, Glob, Holds, OutputTest, Pattern, Template,
-    TemplatePart,
-};
+pub use check::{Check, CheckBlock, CheckKind, Compare, EventKind, EventOrder, Holds, OutputTest, Pattern};
+pub use stretch::Stretch;
+pub use template::{Glob, KeyMatcher, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};
 
 /// One lab: a Markdown file, or the `README.md` of a folder.
 #[derive(Debug, Clone)]

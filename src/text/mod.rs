@@ -2,7 +2,16 @@
 //! and redaction. Imports nothing of ours.
 
 mod diagnostic;
+mod draw;
+mod joined;
+mod nearest;
+mod redact;
 mod source;
+mod vars;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use joined::Joined;
+pub use nearest::{did_you_mean, nearest, one_of};
+pub use redact::{Redactor, hidden_bytes};
 pub use source::{Position, SourceFile, Span, Spanned};
+pub use vars::{VarPiece, name_length, var_pieces};

@@ -77,6 +77,11 @@ impl SourceFile {
         Position { line, column }
     }
 
+    /// The offset at which a 1-based line begins.
+    pub fn line_start(&self, number: usize) -> usize {
+        number.checked_sub(1).and_then(|i| self.line_starts.get(i)).copied().unwrap_or(self.text.len())
+    }
+
     /// The 1-based line's text without its line end.
     pub fn line(&self, number: usize) -> &str {
         let Some(start) = number.checked_sub(1).and_then(|i| self.line_starts.get(i)) else {

@@ -1,0 +1,239 @@
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use cel::common::types::{CelBool, DYN_TYPE, LIST_TYPE};
+use cel::common::value::{CowVal, Val};
+use cel::{Env, ExecutionError};
+
+use super::rewrite::{PRESENT, Rewriter};
+use super::scope::Scope;
+use super::token::{Kind, token};
+use super::{Compiled, Expr, Fault, FaultKind};
+use crate::text::{Joined, Span, Spanned, VarPiece, var_pieces};
+
+/// CEL's parser takes 100 KB of stack a bracket in a debug build.
+const BIG_STACK: usize = 256 << 20;
+
+thread_local! {
+    static BIG: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on a thread with room for CEL's parser; on one that has it already, right here.
+pub fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    if BIG.get() {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("parse".to_owned()).stack_size(BIG_STACK);
+        let spawned = thread.spawn_scoped(scope, || {
+            BIG.set(true);
+            work()
+        });
+        match spawned.expect("the system gives a thread").join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib().with_optional_support(false);
+    env.add_overload(PRESENT, "present_path", vec![DYN_TYPE, LIST_TYPE], present).expect("a function is added once");
+    Arc::new(env)
+});
+
+/// Compiles the slice that [`super::split`] found.
+pub fn compile(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Expr, Vec<Fault>> {
+    on_big_stack(|| compile_here(source, range, scope))
+}
+
+fn compile_here(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Expr, Vec<Fault>> {
+    let slice = flat(&source.text()[range.clone()]);
+    let span = source.span(range.clone());
+    let program = match ENV.compile(&slice) {
+        Ok(program) => program,
+        Err(errors) => return Err(vec![syntax(source, &range, &slice, &errors)]),
+    };
+    let (vars, mut faults) = variables(source, &range);
+    let place = |id: u64| -> Span {
+        let Some((start, stop)) = program.source_info().offset_for(id) else {
+            return span;
+        };
+        let (start, stop) = (start as usize, stop as usize);
+        let end = token(&slice, start).map_or(stop + 1, |(_, range)| range.end);
+        source.span(range.start + start..range.start + end.min(slice.len()).max(start))
+    };
+    let mut rewriter = Rewriter {
+        scope,
+        place: &place,
+        names: BTreeSet::new(),
+        paths: Vec::new(),
+        faults: Vec::new(),
+        depth: 0,
+        locals: Vec::new(),
+    };
+    let root = rewriter.expr(program.expression().clone(), 0);
+    let Rewriter { names, paths, depth, faults: more, .. } = rewriter;
+    faults.extend(more);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(Expr { text: squeeze(&slice), span, compiled: Arc::new(Compiled { root, depth, names, vars, paths }) })
+}
+
+/// One line for CEL: comments and line ends become blanks, so that every byte keeps its place.
+fn flat(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let quoted = match super::token::literal(rest) {
+            Some(super::token::Literal::Closed(length)) if starts_token(text, at) => Some(length),
+            _ => None,
+        };
+        let comment = rest.starts_with('#') && text[..at].ends_with([' ', '\t', '\n']);
+        let length = match (quoted, rest.chars().next()) {
+            (Some(length), _) => {
+                out.push_str(&rest[..length]);
+                length
+            }
+            _ if comment => {
+                let length = rest.find('\n').unwrap_or(rest.len());
+                out.push_str(&" ".repeat(length));
+                length
+            }
+            (None, Some('\n' | '\t')) => {
+                out.push(' ');
+                1
+            }
+            (None, Some(c)) => {
+                out.push(c);
+                c.len_utf8()
+            }
+            (None, None) => break,
+        };
+        at += length;
+    }
+    out
+}
+
+/// A string's prefix letter must not be the end of an identifier.
+fn starts_token(text: &str, at: usize) -> bool {
+    !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Runs of blanks outside strings become one.
+fn squeeze(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut at = 0;
+    while let Some(c) = line[at..].chars().next() {
+        if let Some(super::token::Literal::Closed(length)) = super::token::literal(&line[at..])
+            && starts_token(line, at)
+        {
+            out.push_str(&line[at..at + length]);
+            at += length;
+            continue;
+        }
+        if c != ' ' {
+            out.push(c);
+        } else if !out.is_empty() && !out.ends_with(' ') {
+            out.push(' ');
+        }
+        at += c.len_utf8();
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// CEL counts characters in syntax errors, and bytes everywhere else.
+fn byte_of(text: &str, chars: usize) -> usize {
+    text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at)
+}
+
+/// The variables in the quoted texts, and what is half-written there.
+fn variables(source: &Joined, range: &Range<usize>) -> (Vec<Spanned<String>>, Vec<Fault>) {
+    let text = source.text();
+    let (mut vars, mut faults) = (Vec::new(), Vec::new());
+    let mut at = range.start;
+    while at < range.end {
+        let Some(super::token::Literal::Closed(length)) = super::token::literal(&text[at..range.end]) else {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+            continue;
+        };
+        if !starts_token(text, at) {
+            at += 1;
+            continue;
+        }
+        for piece in var_pieces(&text[at..at + length]) {
+            match piece {
+                VarPiece::Var { name, range } => {
+                    vars.push(Spanned::new(name, source.span(at + range.start..at + range.end)));
+                }
+                VarPiece::Broken { range, why } => faults.push(Fault {
+                    kind: FaultKind::BadVariable,
+                    span: source.span(at + range.start..at + range.end),
+                    message: why.to_owned(),
+                    hint: Some("write ${NAME}, or $${ for a plain ${".to_owned()),
+                }),
+                VarPiece::Text(_) | VarPiece::Escaped(_) => {}
+            }
+        }
+        at += length;
+    }
+    (vars, faults)
+}
+
+/// The first error is what is wrong; the rest follow from it.
+fn syntax(source: &Joined, range: &Range<usize>, slice: &str, errors: &cel::ParseErrors) -> Fault {
+    let first = errors.errors.iter().min_by_key(|error| error.pos);
+    let message = first.map_or("", |error| error.msg.as_str());
+    let column = first.map_or(1, |error| error.pos.1);
+    let at = byte_of(slice, usize::try_from(column - 1).unwrap_or(0));
+    let ended = at >= slice.trim_end().len();
+    let found = token(slice, at.min(slice.len())).map_or(at + 1, |(_, range)| range.end);
+    let (span, message) = if ended {
+        let last = slice.trim_end().len();
+        let from = slice[..last].char_indices().next_back().map_or(0, |(at, _)| at);
+        (from..last, "the expression ends before it is complete".to_owned())
+    } else if let Some(name) = message.strip_prefix("Syntax error: ").map(|_| &slice[at..found.min(slice.len())]) {
+        (at..found, format!("`{name}` is not expected here"))
+    } else {
+        (at..found, format!("CEL does not accept this: {message}"))
+    };
+    let hint = match token(slice, at.min(slice.len())) {
+        Ok((Kind::Other, range)) if &slice[range.clone()] == "?" => Some("a choice is written `condition ? a : b`"),
+        _ => None,
+    };
+    Fault {
+        kind: FaultKind::Syntax,
+        span: source.span(range.start + span.start..range.start + span.end.min(slice.len())),
+        message,
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// False as soon as a part is missing or null: what `has()` of a whole path means here.
+fn present<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let found = match args.as_slice() {
+        [root, steps] => steps
+            .downcast_ref::<cel::common::types::CelList>()
+            .is_some_and(|steps| part_present(root.as_ref(), steps.inner())),
+        _ => return Err(ExecutionError::missing_argument_or_target()),
+    };
+    Ok(CowVal::owned(CelBool::from(found)))
+}
+
+fn part_present<'v>(value: &(dyn Val + 'v), steps: &[Box<dyn Val + 'v>]) -> bool {
+    if value.get_type().kind() == cel::common::types::Kind::NullType {
+        return false;
+    }
+    let Some((step, rest)) = steps.split_first() else {
+        return true;
+    };
+    let Some(indexer) = value.as_indexer() else {
+        return false;
+    };
+    indexer.get(step.as_ref()).is_ok_and(|next| part_present(next.as_ref(), rest))
+}

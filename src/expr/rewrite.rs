@@ -1,0 +1,268 @@
+//! Walks the tree that CEL parsed: refuses unknown names and functions, and rewrites what the
+//! format means differently.
+
+use std::collections::BTreeSet;
+
+use cel::IdedExpr;
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr as Node, ListExpr, LiteralValue, SelectExpr, operators,
+};
+
+use super::path::Path;
+use super::scope::{FUNCTIONS, MARK, METHODS, Scope, TYPES};
+use super::{Fault, FaultKind};
+use crate::text::{Span, VarPiece, did_you_mean, one_of, var_pieces};
+
+/// `has()` of a whole path: the root, then the list of its steps.
+pub(super) const PRESENT: &str = "@present";
+
+/// Far deeper than what a person reads.
+const DEEPEST: usize = 80;
+
+pub(super) struct Rewriter<'a> {
+    pub(super) scope: Scope,
+    /// The span of a node in the outer file, and its bytes there.
+    pub(super) place: &'a dyn Fn(u64) -> Span,
+    pub(super) names: BTreeSet<String>,
+    pub(super) paths: Vec<Path>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) depth: usize,
+    /// The variables of the comprehensions around.
+    pub(super) locals: Vec<String>,
+}
+
+impl Rewriter<'_> {
+    pub(super) fn expr(&mut self, node: IdedExpr, depth: usize) -> IdedExpr {
+        let id = node.id;
+        self.depth = self.depth.max(depth);
+        if depth > DEEPEST {
+            if depth == DEEPEST + 1 {
+                let message = format!("this expression nests deeper than {DEEPEST} levels");
+                let hint = Some("split it into several checks".to_owned());
+                self.faults.push(Fault { kind: FaultKind::Syntax, span: (self.place)(id), message, hint });
+            }
+            return IdedExpr { id, expr: Node::Literal(LiteralValue::Null) };
+        }
+        if let Some(path) = Path::of(&node.expr)
+            && !self.locals.contains(&path.root)
+            && self.scope.names().contains(&path.root.as_str())
+        {
+            self.mark_field(&path, id);
+            if !self.paths.contains(&path) {
+                self.paths.push(path);
+            }
+        }
+        let expr = match node.expr {
+            Node::Ident(name) => {
+                self.name(&name, id);
+                Node::Ident(name)
+            }
+            Node::Select(select) if select.test => self.presence(select, id, depth),
+            Node::Select(select) => {
+                let time_of_mark =
+                    select.field == "time" && matches!(&select.operand.expr, Node::Ident(name) if name == "mark");
+                let operand = Box::new(self.chain(*select.operand, depth));
+                let select = Node::Select(SelectExpr { operand, ..select });
+                if time_of_mark { call("timestamp", vec![IdedExpr { id, expr: select }]) } else { select }
+            }
+            Node::Call(call) => self.call(call, id, depth),
+            Node::List(list) => {
+                let elements = list.elements.into_iter().map(|e| self.expr(e, depth + 1)).collect();
+                Node::List(ListExpr::new(elements))
+            }
+            Node::Map(mut map) => {
+                for entry in &mut map.entries {
+                    if let EntryExpr::MapEntry(entry) = &mut entry.expr {
+                        entry.key = self.expr(std::mem::take(&mut entry.key), depth + 1);
+                        entry.value = self.expr(std::mem::take(&mut entry.value), depth + 1);
+                    }
+                }
+                Node::Map(map)
+            }
+            Node::Literal(LiteralValue::String(text)) => literal(text.inner(), false),
+            Node::Comprehension(inner) => Node::Comprehension(Box::new(self.comprehension(*inner, depth))),
+            Node::Struct(literal) => {
+                self.unknown(FaultKind::UnknownName, id, &format!("there is no type `{}`", literal.type_name), None);
+                Node::Struct(literal)
+            }
+            Node::Unspecified | Node::Literal(_) => node.expr,
+        };
+        IdedExpr { id, expr }
+    }
+
+    /// The operand of a selection: its path was noted as part of the longer one.
+    fn chain(&mut self, node: IdedExpr, depth: usize) -> IdedExpr {
+        let known = self.paths.len();
+        let is_path = Path::of(&node.expr).is_some();
+        let node = self.expr(node, depth + 1);
+        if is_path {
+            self.paths.truncate(known);
+        }
+        node
+    }
+
+    fn name(&mut self, name: &str, id: u64) {
+        if name.starts_with('@') || self.locals.iter().any(|local| local == name) || TYPES.contains(&name) {
+            return;
+        }
+        let plain = name.strip_prefix('.').unwrap_or(name);
+        if self.scope.names().contains(&plain) {
+            self.names.insert(plain.to_owned());
+            return;
+        }
+        let names = self.scope.names();
+        let hint = did_you_mean(name, names.iter().copied())
+            .unwrap_or_else(|| format!("{} knows {}", self.scope.check(), one_of(names.iter().copied())));
+        self.unknown(
+            FaultKind::UnknownName,
+            id,
+            &format!("unknown name `{name}` in {}", self.scope.check()),
+            Some(hint),
+        );
+    }
+
+    fn mark_field(&mut self, path: &Path, id: u64) {
+        if path.root == "mark"
+            && let Some(super::path::Step::Field(field)) = path.steps.first()
+            && !MARK.contains(&field.as_str())
+        {
+            let hint = Some(format!("`mark` has {}", one_of(MARK.iter().copied()).replace(" or ", " and ")));
+            self.unknown(FaultKind::UnknownName, id, &format!("`mark` has no `{field}`"), hint);
+        }
+    }
+
+    fn unknown(&mut self, kind: FaultKind, id: u64, message: &str, hint: Option<String>) {
+        let fault = Fault { kind, span: (self.place)(id), message: message.to_owned(), hint };
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// `has(root.a["b"].c)` becomes a walk along the steps, in which a missing or null part is false.
+    fn presence(&mut self, select: SelectExpr, id: u64, depth: usize) -> Node {
+        let text = |text: String| IdedExpr { id, expr: Node::Literal(LiteralValue::String(text.into())) };
+        let mut steps = vec![text(select.field)];
+        let mut root = *select.operand;
+        loop {
+            match root.expr {
+                Node::Select(inner) if !inner.test => {
+                    steps.push(text(inner.field));
+                    root = *inner.operand;
+                }
+                Node::Call(mut inner) if inner.func_name == operators::INDEX && inner.args.len() == 2 => {
+                    let index = inner.args.remove(1);
+                    steps.push(self.expr(index, depth + 1));
+                    root = inner.args.remove(0);
+                }
+                _ => break,
+            }
+        }
+        steps.reverse();
+        let root = self.chain(root, depth);
+        let steps = IdedExpr { id, expr: Node::List(ListExpr::new(steps)) };
+        call(PRESENT, vec![root, steps])
+    }
+
+    fn call(&mut self, mut inner: CallExpr, id: u64, depth: usize) -> Node {
+        let name = inner.func_name.clone();
+        let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !is_operator {
+            let known = if inner.target.is_some() { METHODS } else { FUNCTIONS };
+            if !known.contains(&name.as_str()) {
+                self.unknown_function(&name, known, inner.target.is_some(), id);
+            }
+        }
+        if name == "matches"
+            && let Some(last) = inner.args.last_mut()
+            && let Node::Literal(LiteralValue::String(pattern)) = &last.expr
+        {
+            self.regex(pattern.inner(), last.id);
+            last.expr = literal(pattern.inner(), true);
+        }
+        let index = name == operators::INDEX;
+        inner.target = inner.target.map(|target| Box::new(self.expr(*target, depth + 1)));
+        inner.args = inner
+            .args
+            .into_iter()
+            .enumerate()
+            .map(|(nth, arg)| if index && nth == 0 { self.chain(arg, depth) } else { self.expr(arg, depth + 1) })
+            .collect();
+        Node::Call(inner)
+    }
+
+    fn unknown_function(&mut self, name: &str, known: &[&'static str], method: bool, id: u64) {
+        let (other, form) = if method { (FUNCTIONS, format!("{name}(x)")) } else { (METHODS, format!("x.{name}()")) };
+        let hint = if other.contains(&name) {
+            format!("write `{form}`")
+        } else {
+            did_you_mean(name, known.iter().copied())
+                .unwrap_or_else(|| "CEL's standard functions are listed in docs/labs.md".to_owned())
+        };
+        self.unknown(FaultKind::UnknownFunction, id, &format!("unknown function `{name}`"), Some(hint));
+    }
+
+    fn regex(&mut self, pattern: &str, id: u64) {
+        // A variable's value goes in as data, so any letter stands for it here.
+        let sample: String = var_pieces(pattern)
+            .iter()
+            .map(|piece| match piece {
+                VarPiece::Text(range) => &pattern[range.clone()],
+                VarPiece::Escaped(_) => "${",
+                VarPiece::Var { .. } | VarPiece::Broken { .. } => "x",
+            })
+            .collect();
+        if let Err(error) = regex::Regex::new(&sample) {
+            let why = regex_complaint(&error);
+            self.unknown(FaultKind::BadRegex, id, &format!("this regular expression does not compile: {why}"), None);
+        }
+    }
+
+    fn comprehension(&mut self, inner: ComprehensionExpr, depth: usize) -> ComprehensionExpr {
+        let iter_range = self.expr(inner.iter_range, depth + 1);
+        let accu_init = self.expr(inner.accu_init, depth + 1);
+        let before = self.locals.len();
+        self.locals.push(inner.accu_var.clone());
+        self.locals.push(inner.iter_var.clone());
+        self.locals.extend(inner.iter_var2.clone());
+        let loop_cond = self.expr(inner.loop_cond, depth + 1);
+        let loop_step = self.expr(inner.loop_step, depth + 1);
+        let result = self.expr(inner.result, depth + 1);
+        self.locals.truncate(before);
+        ComprehensionExpr { iter_range, accu_init, loop_cond, loop_step, result, ..inner }
+    }
+}
+
+/// The last line of the regex crate's drawing is what is wrong.
+pub(super) fn regex_complaint(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+fn call(name: &str, args: Vec<IdedExpr>) -> Node {
+    Node::Call(CallExpr { func_name: name.to_owned(), target: None, args })
+}
+
+/// The name under which a variable's value is bound; in a regular expression it goes in escaped.
+pub(super) fn var_name(name: &str, in_regex: bool) -> String {
+    if in_regex { format!("@regex {name}") } else { format!("@var {name}") }
+}
+
+/// A text with its variables as a sum of texts, so that a value is never read as syntax.
+fn literal(text: &str, in_regex: bool) -> Node {
+    let leaf = |expr| IdedExpr { id: 0, expr };
+    let plain = |text: &str| Node::Literal(LiteralValue::String(text.to_owned().into()));
+    let mut sum: Option<Node> = None;
+    for piece in var_pieces(text) {
+        let part = match piece {
+            VarPiece::Text(range) | VarPiece::Broken { range, .. } => plain(&text[range]),
+            VarPiece::Escaped(_) => plain("${"),
+            VarPiece::Var { name, .. } => Node::Ident(var_name(&name, in_regex)),
+        };
+        sum = Some(match sum {
+            None => part,
+            Some(sum) => call(operators::ADD, vec![leaf(sum), leaf(part)]),
+        });
+    }
+    sum.unwrap_or_else(|| plain(text))
+}

@@ -1,0 +1,149 @@
+use std::ops::Range;
+
+use super::token::{Kind, NoToken, token};
+use super::{Fault, FaultKind};
+use crate::text::Joined;
+
+/// How deep brackets may nest: far beyond what a person reads, far below what ends a stack.
+const DEEPEST: usize = 32;
+
+/// So many tokens in one expression are a program, which belongs in a `run` check.
+const LONGEST: usize = 1000;
+
+/// Finds where the expression that begins at `from` ends, as the grammar's `ctoken` rule has it:
+/// before `within` or `for` after an operand, in `events` also before a folded `PUT` or `DELETE`,
+/// and else at the end of the check. Two operands never stand side by side in CEL.
+pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usize>, Fault> {
+    let text = source.text();
+    let mut end = from;
+    let mut depth = 0usize;
+    let mut count = 0;
+    let mut after_operand = false;
+    let mut at = from;
+    let fault = |range: Range<usize>, message: String, hint: Option<&str>| Fault {
+        kind: FaultKind::Syntax,
+        span: source.span(range),
+        message,
+        hint: hint.map(str::to_owned),
+    };
+    while let Some(Gap { next, folded }) = gap(text, at) {
+        let word = word_at(text, next);
+        if after_operand && depth == 0 {
+            let ends = matches!(word, "within" | "for") || (in_events && folded && matches!(word, "PUT" | "DELETE"));
+            if ends {
+                break;
+            }
+        }
+        let (kind, range) = token(text, next).map_err(|no| no_token(source, next, no))?;
+        count += 1;
+        if count > LONGEST {
+            return Err(fault(range, format!("this expression has more than {LONGEST} tokens"), None));
+        }
+        match kind {
+            Kind::Ident | Kind::Literal if after_operand => {
+                let found = &text[range.clone()];
+                let hint = match found {
+                    "and" | "AND" => "CEL writes `&&`".to_owned(),
+                    "or" | "OR" => "CEL writes `||`".to_owned(),
+                    "not" => "CEL writes `!`".to_owned(),
+                    "is" | "equals" => "CEL writes `==`".to_owned(),
+                    "exists" | "absent" => {
+                        "a check says `exists`, `absent` or `where …`, one of them; put a second check on a line of its own"
+                            .to_owned()
+                    }
+                    "PUT" | "DELETE" if in_events => {
+                        format!("put `{found}` on an indented line of its own")
+                    }
+                    _ => "put an operator (`==`, `&&`, …) between two values, or quote a text that has blanks".to_owned(),
+                };
+                return Err(fault(range.clone(), format!("`{found}` follows a complete value"), Some(&hint)));
+            }
+            Kind::Open => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return Err(fault(range, format!("brackets nest deeper than {DEEPEST}"), None));
+                }
+            }
+            Kind::Close => {
+                let Some(less) = depth.checked_sub(1) else {
+                    let found = &text[range.clone()];
+                    return Err(fault(range.clone(), format!("`{found}` closes nothing"), None));
+                };
+                depth = less;
+            }
+            _ => {}
+        }
+        after_operand = matches!(kind, Kind::Ident | Kind::Literal | Kind::Close);
+        end = range.end;
+        at = range.end;
+    }
+    if end == from {
+        let here = at.min(text.len());
+        let at = text[..here].trim_end().len().saturating_sub(1);
+        return Err(fault(at..at + 1, "an expression is missing here".to_owned(), None));
+    }
+    Ok(from..end)
+}
+
+struct Gap {
+    next: usize,
+    folded: bool,
+}
+
+/// Passes blanks, comments and folds; `None` where the check ends.
+fn gap(text: &str, from: usize) -> Option<Gap> {
+    let bytes = text.as_bytes();
+    let mut at = from;
+    let mut folded = false;
+    loop {
+        match bytes.get(at)? {
+            b' ' | b'\t' => at += 1,
+            b'#' if at > 0 && matches!(bytes[at - 1], b' ' | b'\t' | b'\n') => {
+                at += text[at..].find('\n').unwrap_or(text.len() - at);
+            }
+            b'\n' => {
+                if !matches!(bytes.get(at + 1), Some(b' ' | b'\t')) {
+                    return None;
+                }
+                folded = true;
+                at += 1;
+            }
+            _ => return Some(Gap { next: at, folded }),
+        }
+    }
+}
+
+fn word_at(text: &str, at: usize) -> &str {
+    let rest = &text[at..];
+    let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    &rest[..length]
+}
+
+fn no_token(source: &Joined, at: usize, no: NoToken) -> Fault {
+    let rest = &source.text()[at..];
+    let line = rest.find('\n').unwrap_or(rest.len());
+    let (length, message, hint): (usize, String, Option<String>) = match no {
+        NoToken::OpenString => (
+            line,
+            "this text has no closing quote on its line".to_owned(),
+            Some("close it before the line ends".to_owned()),
+        ),
+        NoToken::Comment => (
+            2,
+            "`//` begins no comment in a check".to_owned(),
+            Some("write a comment as ` # …`; a key as a text stands in quotes".to_owned()),
+        ),
+        NoToken::Variable => (
+            rest[..line].find('}').map_or(2, |close| close + 1),
+            "a variable stands in a quoted text only".to_owned(),
+            Some("write \"${NAME}\"".to_owned()),
+        ),
+        NoToken::Half('=') => (1, "CEL has no `=`".to_owned(), Some("compare with `==`".to_owned())),
+        NoToken::Half(c) => (1, format!("CEL has no single `{c}`"), Some(format!("write `{c}{c}`"))),
+        NoToken::Unknown(c @ ('“' | '”' | '‘' | '’')) => {
+            (c.len_utf8(), format!("`{c}` is a typographer's quote"), Some("write a straight one: \"".to_owned()))
+        }
+        NoToken::Unknown(c) => (c.len_utf8(), format!("`{}` has no meaning in an expression", c.escape_debug()), None),
+    };
+    Fault { kind: FaultKind::Syntax, span: source.span(at..at + length), message, hint }
+}
