@@ -1,0 +1,73 @@
+use async_trait::async_trait;
+
+use crate::journal::{Change, Entry, Revision};
+
+/// What every answer of etcd tells about the store that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) cluster: u64,
+    pub(super) term: u64,
+    pub(super) revision: Revision,
+}
+
+/// All keys as one revision showed them.
+pub(super) struct Listing {
+    pub(super) revision: Revision,
+    pub(super) state: Vec<Change>,
+}
+
+/// One message of a watch.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    Started,
+    Events(Vec<Entry>),
+    /// Everything up to this revision has been delivered.
+    Progress(Revision),
+    /// The history up to this revision is gone.
+    Compacted(Revision),
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct StoreError(String);
+
+impl StoreError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+
+    /// An error with what caused it: transports keep the telling part there.
+    pub(super) fn chain(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        Self(message)
+    }
+}
+
+/// A way to etcd: gRPC, or etcdctl where it runs.
+#[async_trait]
+pub(super) trait Store: Send + Sync + 'static {
+    /// A linearizable read: the newest revision.
+    async fn head(&self) -> Result<Head, StoreError>;
+    async fn list(&self, scope: &str) -> Result<Listing, StoreError>;
+    /// The revision at which the key was last changed; `None` where it does not exist.
+    async fn changed_at(&self, key: &str) -> Result<Option<Revision>, StoreError>;
+    async fn watch(&self, scope: &str, from: Revision) -> Result<Box<dyn Feed>, StoreError>;
+    async fn status(&self, member: Option<&str>) -> Result<serde_json::Value, StoreError>;
+    async fn watchers(&self) -> Result<u64, StoreError>;
+}
+
+/// An open watch.
+#[async_trait]
+pub(super) trait Feed: Send {
+    /// Loses nothing when it is dropped before it returns.
+    async fn next(&mut self) -> Result<Delivery, StoreError>;
+    async fn ask_progress(&mut self) -> Result<(), StoreError>;
+}
