@@ -90,8 +90,17 @@ impl Witness {
         }
         let watcher = Watcher::new(Arc::clone(&store), journal.clone(), scope, request.bare, asked, grow, answer);
         let task = tokio::spawn(watcher.run(ready, closing.clone()));
-        let witness =
-            Self { store, journal, bare: request.bare, opened: SystemTime::now(), asks, grown, answered, closing, task };
+        let witness = Self {
+            store,
+            journal,
+            bare: request.bare,
+            opened: SystemTime::now(),
+            asks,
+            grown,
+            answered,
+            closing,
+            task,
+        };
         if !request.bare {
             let opening = tokio::time::timeout(PATIENCE * 5, is_ready).await;
             if !matches!(opening, Ok(Ok(()))) {

@@ -82,9 +82,9 @@ pub(super) async fn of(store: &Direct, member: Option<&str>) -> Result<Value, St
         .collect();
     if rows.is_empty() {
         let unnamed = store.endpoints.iter().filter_map(|endpoint| endpoint.name.as_ref());
-        rows.extend(unnamed.map(
-            |name| json!({ "name": name, "id": "", "leader": false, "learner": false, "healthy": false }),
-        ));
+        rows.extend(
+            unnamed.map(|name| json!({ "name": name, "id": "", "leader": false, "learner": false, "healthy": false })),
+        );
     }
     let (up, healthy, answer) = match member {
         None => {
@@ -114,11 +114,7 @@ pub(super) async fn of(store: &Direct, member: Option<&str>) -> Result<Value, St
     }))
 }
 
-fn no_such_member(
-    wanted: &str,
-    members: &std::collections::BTreeMap<u64, MemberInfo>,
-    answers: bool,
-) -> StoreError {
+fn no_such_member(wanted: &str, members: &std::collections::BTreeMap<u64, MemberInfo>, answers: bool) -> StoreError {
     let names: Vec<&str> = members.values().map(|member| member.name.as_str()).collect();
     if members.values().any(|member| member.name == wanted) {
         return StoreError::new(format!("no endpoint of the member {wanted} is known, so it cannot be asked"));

@@ -59,7 +59,10 @@ async fn an_etcd_that_never_answered_is_an_empty_store_and_its_first_put_is_witn
     let revision = put(&mut etcd.client().await, "/a", "1").await;
     until(&witness, "the first put", |witness| all(witness) == [("PUT".to_owned(), revision, "/a".to_owned())]).await;
     let up = witness.etcd(Some("e1")).await.expect("it answers");
-    assert_eq!((&up["up"], &up["healthy"], &up["leader"], &up["keys"]), (&true.into(), &true.into(), &"e1".into(), &1.into()));
+    assert_eq!(
+        (&up["up"], &up["healthy"], &up["leader"], &up["keys"]),
+        (&true.into(), &true.into(), &"e1".into(), &1.into())
+    );
     assert!(witness.etcd(Some("e9")).await.expect_err("no such member").contains("the members are e1"));
     witness.close().await;
 }
@@ -195,14 +198,19 @@ async fn progress_proves_that_nothing_else_happened_and_a_transaction_stays_whol
     put(&mut client, "/a", "1").await;
     let before = witness.mark().await;
     let puts = [TxnOp::put("/b", "1", None), TxnOp::put("/c", "1", None)];
-    let revision = client.txn(Txn::new().and_then(puts)).await.expect("a transaction").header().expect("one").revision();
+    let revision =
+        client.txn(Txn::new().and_then(puts)).await.expect("a transaction").header().expect("one").revision();
     let asked = SystemTime::now();
     let delivered = witness.progress().await.expect("an answer");
     assert!(delivered.revision >= revision && delivered.at >= asked);
     // No waiting here: what is not in the journal now did not happen.
     let view = witness.journal();
     let since = view.at(&before).expect("the mark is in the journal");
-    let keys: Vec<String> = view.changes(&KeyGlob::new("/*"), since).iter().map(|r| r.entry.change().expect("one").key.to_string()).collect();
+    let keys: Vec<String> = view
+        .changes(&KeyGlob::new("/*"), since)
+        .iter()
+        .map(|r| r.entry.change().expect("one").key.to_string())
+        .collect();
     assert_eq!(keys, ["/b", "/c"]);
     assert!(view.state("/b", since).is_none() && view.state("/a", since).is_some());
     witness.close().await;
