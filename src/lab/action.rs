@@ -33,6 +33,18 @@ pub enum Role {
     Cleanup,
 }
 
+impl Role {
+    /// As reports write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Action => "action",
+            Role::Setup => "setup",
+            Role::Solution => "solution",
+            Role::Cleanup => "cleanup",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Host,

@@ -55,6 +55,27 @@ pub enum ClusterKind {
     Bare,
 }
 
+impl ClusterKind {
+    /// As labs and the command line write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ClusterKind::Sandbox => "sandbox",
+            ClusterKind::Kind => "kind",
+            ClusterKind::Attach => "attach",
+            ClusterKind::Bare => "bare",
+        }
+    }
+
+    /// Whether containers of pods really run on every cluster of this kind; `None` where it depends.
+    pub fn runs_pods(self) -> Option<bool> {
+        match self {
+            ClusterKind::Sandbox | ClusterKind::Bare => Some(false),
+            ClusterKind::Kind => Some(true),
+            ClusterKind::Attach => None,
+        }
+    }
+}
+
 /// What a lab demands of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {

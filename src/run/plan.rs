@@ -1,0 +1,267 @@
+use crate::lab::{Action, CheckBlock, ClusterKind, Item, Lab, On, Place, Question, Requirement, Role, Step};
+
+/// Whether a lab is run as a reader would run it, or proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Run,
+    Test,
+}
+
+/// What a lab comes to on this kind of cluster, in this mode.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub steps: Vec<PlannedStep>,
+    /// In document order, each with the index of its step.
+    pub cleanup: Vec<(usize, Action)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct PlannedStep {
+    pub id: String,
+    pub title: String,
+    pub offset: usize,
+    pub timeout: Option<std::time::Duration>,
+    pub quiet: bool,
+    pub stretches: Vec<Stretch>,
+    /// Why nothing of the step, or nothing more of it, takes place here: neutral.
+    pub skip: Option<String>,
+    /// What the skip leaves out.
+    pub skipped_checks: Vec<CheckBlock>,
+    pub skipped_questions: Vec<Question>,
+}
+
+/// Consecutive actions, and what judges them.
+#[derive(Debug, Clone, Default)]
+pub struct Stretch {
+    /// Leading `setup` blocks: the proof looks after them.
+    pub setup: Vec<Action>,
+    pub acts: Vec<Act>,
+    pub judged: Vec<Judged>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Act {
+    Run(Action),
+    Wait(CheckBlock),
+    Ask(Question),
+    /// An action that is not for this cluster, and why.
+    Left(Action, Skip),
+}
+
+#[derive(Debug, Clone)]
+pub enum Judged {
+    Checks(CheckBlock),
+    /// Holds up the checks after it.
+    Wait(CheckBlock),
+    Ask(Question),
+    Left(CheckBlock, Skip),
+}
+
+/// Why a part does not take place here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip(pub String);
+
+const SOLUTION_LEFT_OUT: &str = "it goes on with a solution, which only `keywitness test` runs";
+
+impl Plan {
+    /// Lays the lab out, or says why it cannot take place here at all.
+    pub fn new(lab: &Lab, kind: ClusterKind, mode: Mode) -> Result<Self, Skip> {
+        if !lab.clusters.is_empty() && !lab.clusters.iter().any(|allowed| allowed.value == kind) {
+            let names: Vec<&str> = lab.clusters.iter().map(|allowed| allowed.value.name()).collect();
+            return Err(Skip(format!("it is not for a {} cluster, but for {}", kind.name(), names.join(", "))));
+        }
+        let wants_pods = lab.requires.iter().any(|wanted| wanted.value == Requirement::Pods);
+        if wants_pods && kind.runs_pods() == Some(false) {
+            return Err(Skip(format!("it requires pods that really run, and a {} cluster runs none", kind.name())));
+        }
+        let mut plan = Self { steps: Vec::new(), cleanup: Vec::new() };
+        for step in &lab.steps {
+            plan.add(step, kind, mode);
+        }
+        if plan.steps.iter().any(PlannedStep::does_something) {
+            return Ok(plan);
+        }
+        let what = if mode == Mode::Run { " but solutions, which only `keywitness test` runs" } else { "" };
+        Err(Skip(format!("it has nothing to run or to check on a {} cluster{what}", kind.name())))
+    }
+
+    fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode) {
+        let index = self.steps.len();
+        let mut builder = Builder::new(step, kind, mode);
+        for item in &step.items {
+            match item {
+                Item::Action(action) if action.norun => {}
+                Item::Action(action) if action.role == Role::Cleanup => {
+                    if step.on.allows(kind) && place(action, kind).is_none() {
+                        self.cleanup.push((index, action.clone()));
+                    }
+                }
+                Item::Action(action) => builder.action(action),
+                Item::Check(block) => builder.check(block),
+                Item::Wait(block) => builder.wait(block),
+                Item::Question(question) => builder.question(question),
+                Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => {}
+            }
+        }
+        let planned = builder.finish();
+        let has_cleanup = self.cleanup.iter().any(|(of, _)| *of == index);
+        // A heading with nothing but prose under it is no step of a run.
+        if has_cleanup || planned.skip.is_some() || !planned.stretches.is_empty() {
+            self.steps.push(planned);
+        }
+    }
+}
+
+impl PlannedStep {
+    fn does_something(&self) -> bool {
+        self.stretches.iter().any(|stretch| {
+            stretch.acts.iter().any(|act| matches!(act, Act::Run(action) if action.role != Role::Setup))
+                || stretch.judged.iter().any(|judged| matches!(judged, Judged::Checks(_)))
+        })
+    }
+}
+
+impl Stretch {
+    pub fn checks(&self) -> impl Iterator<Item = &CheckBlock> {
+        self.judged.iter().filter_map(|judged| match judged {
+            Judged::Checks(block) => Some(block),
+            Judged::Wait(_) | Judged::Ask(_) | Judged::Left(..) => None,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.setup.is_empty() && self.acts.is_empty() && self.judged.is_empty()
+    }
+}
+
+/// Why this action has no place on this kind of cluster.
+fn place(action: &Action, kind: ClusterKind) -> Option<Skip> {
+    if !action.on.allows(kind) {
+        return Some(only_on(&action.on));
+    }
+    let wants_node = action.place == Place::Node;
+    match kind {
+        ClusterKind::Sandbox if wants_node && action.on.0.is_empty() => {
+            Some(Skip("it runs on a node, and the sandbox has none".to_owned()))
+        }
+        ClusterKind::Bare if wants_node => Some(Skip("it runs on a node, and a bare lab has none".to_owned())),
+        _ => None,
+    }
+}
+
+fn only_on(on: &On) -> Skip {
+    let names: Vec<&str> = on.0.iter().map(|kind| kind.name()).collect();
+    Skip(format!("only on {}", names.join(", ")))
+}
+
+struct Builder {
+    kind: ClusterKind,
+    mode: Mode,
+    planned: PlannedStep,
+    stretch: Stretch,
+}
+
+impl Builder {
+    fn new(step: &Step, kind: ClusterKind, mode: Mode) -> Self {
+        let planned = PlannedStep {
+            id: step.id.clone(),
+            title: step.title.clone(),
+            offset: step.span.start,
+            timeout: step.timeout,
+            quiet: step.quiet,
+            stretches: Vec::new(),
+            skip: (!step.on.allows(kind)).then(|| only_on(&step.on).0),
+            skipped_checks: Vec::new(),
+            skipped_questions: Vec::new(),
+        };
+        Self { kind, mode, planned, stretch: Stretch::default() }
+    }
+
+    fn action(&mut self, action: &Action) {
+        if self.planned.skip.is_some() {
+            return;
+        }
+        if action.role == Role::Solution && self.mode == Mode::Run {
+            // The rest of the step builds on what the solution does.
+            self.close();
+            self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
+            return;
+        }
+        if !self.stretch.judged.is_empty() {
+            self.close();
+        }
+        match place(action, self.kind) {
+            Some(skip) => self.stretch.acts.push(Act::Left(action.clone(), skip)),
+            None if action.role == Role::Setup && self.stretch.acts.is_empty() => self.stretch.setup.push(action.clone()),
+            None => self.stretch.acts.push(Act::Run(action.clone())),
+        }
+    }
+
+    fn check(&mut self, block: &CheckBlock) {
+        if self.planned.skip.is_some() {
+            self.planned.skipped_checks.push(block.clone());
+        } else if !block.on.allows(self.kind) {
+            self.stretch.judged.push(Judged::Left(block.clone(), only_on(&block.on)));
+        } else if let Some(skip) = self.nothing_acted() {
+            self.stretch.judged.push(Judged::Left(block.clone(), skip));
+        } else {
+            self.stretch.judged.push(Judged::Checks(block.clone()));
+        }
+    }
+
+    /// Where every action before these checks was left out here, nothing can have made them true. A block for
+    /// a node is often the very one that does, unless one for this kind of cluster stands beside it.
+    fn nothing_acted(&self) -> Option<Skip> {
+        let left = self.stretch.acts.iter().find_map(|act| match act {
+            Act::Left(action, skip) => Some((action, skip)),
+            Act::Run(_) | Act::Wait(_) | Act::Ask(_) => None,
+        });
+        let (action, skip) = left?;
+        let mut ran = self.stretch.acts.iter().filter_map(|act| match act {
+            Act::Run(action) => Some(action),
+            Act::Left(..) | Act::Wait(_) | Act::Ask(_) => None,
+        });
+        let acted = if action.on.allows(self.kind) {
+            ran.any(|action| action.on.0.contains(&self.kind))
+        } else {
+            ran.next().is_some()
+        };
+        (!acted).then(|| Skip(format!("the block that it judges was left out: {}", skip.0)))
+    }
+
+    fn wait(&mut self, block: &CheckBlock) {
+        if self.planned.skip.is_some() || !block.on.allows(self.kind) {
+            return;
+        }
+        if self.stretch.judged.is_empty() {
+            self.stretch.acts.push(Act::Wait(block.clone()));
+        } else {
+            self.stretch.judged.push(Judged::Wait(block.clone()));
+        }
+    }
+
+    fn question(&mut self, question: &Question) {
+        if self.planned.skip.is_some() || self.mode == Mode::Run || !question.on.allows(self.kind) {
+            self.planned.skipped_questions.push(question.clone());
+            return;
+        }
+        // A question does not part the actions from the checks that judge them.
+        if self.stretch.judged.is_empty() {
+            self.stretch.acts.push(Act::Ask(question.clone()));
+        } else {
+            self.stretch.judged.push(Judged::Ask(question.clone()));
+        }
+    }
+
+    fn close(&mut self) {
+        let stretch = std::mem::take(&mut self.stretch);
+        if !stretch.is_empty() {
+            self.planned.stretches.push(stretch);
+        }
+    }
+
+    fn finish(mut self) -> PlannedStep {
+        self.close();
+        self.planned
+    }
+}
