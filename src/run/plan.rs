@@ -88,22 +88,25 @@ impl Plan {
     fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode) {
         let index = self.steps.len();
         let mut builder = Builder::new(step, kind, mode);
-        for item in &step.items {
-            match item {
-                Item::Action(action) if action.norun => {}
-                Item::Action(action) if action.role == Role::Cleanup => {
-                    if step.on.allows(kind) && place(action, kind).is_none() {
-                        self.cleanup.push((index, action.clone()));
+        for stretch in step.stretches() {
+            for item in stretch.items {
+                match item {
+                    Item::Action(action) if action.norun => {}
+                    Item::Action(action) if action.role == Role::Cleanup => {
+                        if step.on.allows(kind) && place(action, kind).is_none() {
+                            self.cleanup.push((index, action.clone()));
+                        }
                     }
+                    Item::Action(action) => builder.action(action),
+                    Item::Check(block) => builder.check(block),
+                    Item::Wait(block) => builder.wait(block),
+                    Item::Question(question) => builder.question(question),
+                    Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => {}
                 }
-                Item::Action(action) => builder.action(action),
-                Item::Check(block) => builder.check(block),
-                Item::Wait(block) => builder.wait(block),
-                Item::Question(question) => builder.question(question),
-                Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => {}
             }
+            builder.close();
         }
-        let planned = builder.finish();
+        let planned = builder.planned;
         let has_cleanup = self.cleanup.iter().any(|(of, _)| *of == index);
         // A heading with nothing but prose under it is no step of a run.
         if has_cleanup || planned.skip.is_some() || !planned.stretches.is_empty() {
@@ -183,12 +186,8 @@ impl Builder {
         }
         if action.role == Role::Solution && self.mode == Mode::Run {
             // The rest of the step builds on what the solution does.
-            self.close();
             self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
             return;
-        }
-        if !self.stretch.judged.is_empty() {
-            self.close();
         }
         match place(action, self.kind) {
             Some(skip) => self.stretch.acts.push(Act::Left(action.clone(), skip)),
@@ -258,10 +257,5 @@ impl Builder {
         if !stretch.is_empty() {
             self.planned.stretches.push(stretch);
         }
-    }
-
-    fn finish(mut self) -> PlannedStep {
-        self.close();
-        self.planned
     }
 }
