@@ -98,7 +98,13 @@ fn matches_in_order(wanted: &[Wanted], seen: &[&str]) -> bool {
 
 /// Every wanted line by a line of its own, found by augmenting paths, since wildcards compete.
 fn assignment(wanted: &[&Vec<String>], seen: &[&str]) -> Vec<Option<usize>> {
-    fn place(want: usize, wanted: &[&Vec<String>], seen: &[&str], taken: &mut [Option<usize>], tried: &mut [bool]) -> bool {
+    fn place(
+        want: usize,
+        wanted: &[&Vec<String>],
+        seen: &[&str],
+        taken: &mut [Option<usize>],
+        tried: &mut [bool],
+    ) -> bool {
         for (at, line) in seen.iter().enumerate() {
             if tried[at] || !fits(wanted[want], line) {
                 continue;
@@ -136,8 +142,13 @@ fn matches_as_set(wanted: &[Wanted], seen: &[&str]) -> bool {
 fn set_difference(wanted: &[Wanted], seen: &[&str]) -> Vec<String> {
     let (lines, others_allowed) = lines_of(wanted);
     let taken = assignment(&lines, seen);
-    let missing = (0..lines.len()).filter(|want| !taken.contains(&Some(*want))).map(|want| format!("- {}", shown(lines[want])));
-    let extra = seen.iter().zip(&taken).filter(|(_, taken)| taken.is_none() && !others_allowed).map(|(line, _)| format!("+ {line}"));
+    let missing =
+        (0..lines.len()).filter(|want| !taken.contains(&Some(*want))).map(|want| format!("- {}", shown(lines[want])));
+    let extra = seen
+        .iter()
+        .zip(&taken)
+        .filter(|(_, taken)| taken.is_none() && !others_allowed)
+        .map(|(line, _)| format!("+ {line}"));
     missing.chain(extra).collect()
 }
 
@@ -248,7 +259,8 @@ mod tests {
 
     #[test]
     fn the_difference_shows_only_what_differs() {
-        let drawn = compare("NAME [..]\nweb Running\n...\nlast", "NAME READY\nweb Pending\nx\nlast").expect("it differs");
+        let drawn =
+            compare("NAME [..]\nweb Running\n...\nlast", "NAME READY\nweb Pending\nx\nlast").expect("it differs");
         assert_eq!(drawn, ["  NAME READY", "- web Running", "  ...", "+ web Pending", "+ x", "  last"]);
         let drawn = compare("a\n...\nlast", "a\nx\ny").expect("it differs");
         assert_eq!(drawn, ["  a", "  ...", "- last", "+ x", "+ y"]);

@@ -191,7 +191,9 @@ impl Builder {
         }
         match place(action, self.kind) {
             Some(skip) => self.stretch.acts.push(Act::Left(action.clone(), skip)),
-            None if action.role == Role::Setup && self.stretch.acts.is_empty() => self.stretch.setup.push(action.clone()),
+            None if action.role == Role::Setup && self.stretch.acts.is_empty() => {
+                self.stretch.setup.push(action.clone())
+            }
             None => self.stretch.acts.push(Act::Run(action.clone())),
         }
     }

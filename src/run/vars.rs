@@ -54,13 +54,7 @@ pub fn resolve(
     if problems.is_empty() { Ok(vars) } else { Err(problems) }
 }
 
-fn value(
-    var: &Var,
-    lab: &str,
-    seed: u64,
-    given: Option<&String>,
-    ask: Option<&mut Ask<'_>>,
-) -> Result<String, String> {
+fn value(var: &Var, lab: &str, seed: u64, given: Option<&String>, ask: Option<&mut Ask<'_>>) -> Result<String, String> {
     let pattern = var.pattern.as_deref().map(whole).transpose()?;
     if let Some(value) = given {
         return fits(var, value, pattern.as_ref()).map(|()| value.clone());
@@ -86,7 +80,8 @@ fn value(
 
 /// The pattern must match the whole value.
 fn whole(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?:{pattern})$")).map_err(|error| format!("the pattern {pattern} is not a regular expression: {error}"))
+    Regex::new(&format!("^(?:{pattern})$"))
+        .map_err(|error| format!("the pattern {pattern} is not a regular expression: {error}"))
 }
 
 fn fits(var: &Var, value: &str, pattern: Option<&Regex>) -> Result<(), String> {
