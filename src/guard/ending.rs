@@ -96,7 +96,7 @@ pub(super) fn owned(run_id: &str, entries: &[Entry]) -> Vec<Row> {
 }
 
 /// Containers first: networks and volumes in use cannot be removed.
-fn remove_labelled(engine: &str, label: &str) -> Result<(), String> {
+fn remove_labelled(engine: &[String], label: &str) -> Result<(), String> {
     let filter = format!("label={label}");
     for (list, remove) in [
         (&["ps", "-aq", "--filter"][..], &["rm", "-f", "-v"][..]),
@@ -112,12 +112,14 @@ fn remove_labelled(engine: &str, label: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn engine_run(engine: &str, args: &[&str]) -> Result<String, String> {
-    let mut told = String::from(engine);
+fn engine_run(engine: &[String], args: &[&str]) -> Result<String, String> {
+    let (program, leading) = engine.split_first().ok_or("a container without an engine")?;
+    let mut told = engine.join(" ");
     for arg in args {
         write!(told, " {arg}").expect("a string takes text");
     }
-    let output = Command::new(engine)
+    let output = Command::new(program)
+        .args(leading)
         .args(args)
         .stdin(Stdio::null())
         .output()

@@ -87,6 +87,14 @@ pub(super) fn stale(parents: &[PathBuf]) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
+/// Whether a run of this user goes on here.
+pub fn is_live(run_id: &str) -> bool {
+    parents().iter().any(|parent| {
+        let dir = parent.join(format!("{PREFIX}{run_id}"));
+        fs::metadata(&dir).is_ok_and(|meta| !is_stale(&dir, &meta))
+    })
+}
+
 fn is_stale(dir: &Path, meta: &fs::Metadata) -> bool {
     let owner = fs::read(dir.join(OWNER)).ok().and_then(|bytes| serde_json::from_slice::<Stamp>(&bytes).ok());
     match owner {

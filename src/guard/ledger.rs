@@ -18,10 +18,11 @@ pub enum Owned {
     Group(i32),
     /// A session, by its leader: a shell on a PTY with all its jobs.
     Session(i32),
-    /// Containers, networks and volumes with this `key=value`; `engine` is the docker or podman command.
-    Labelled { engine: String, label: String },
+    /// Containers, networks and volumes with this `key=value`; `engine` is the docker or podman command with the
+    /// words that lead it to the right engine.
+    Labelled { engine: Vec<String>, label: String },
     /// A volume known by name only.
-    Volume { engine: String, name: String },
+    Volume { engine: Vec<String>, name: String },
     /// A folder outside the run's own.
     Folder(PathBuf),
 }
@@ -97,7 +98,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ledger");
         let ledger = Ledger::create(&path).expect("a ledger");
-        let label = Owned::Labelled { engine: "docker".into(), label: "a=b".into() };
+        let label = Owned::Labelled { engine: vec!["docker".into()], label: "a=b".into() };
         ledger.own(Owned::Folder("/nowhere".into())).expect("written");
         ledger.own(label.clone()).expect("written");
         ledger.release(Owned::Folder("/nowhere".into())).expect("written");

@@ -22,16 +22,19 @@ mod run_guard;
 mod shell_io;
 mod stamp;
 mod table;
+mod tool;
 mod watchdog;
 
 #[cfg(test)]
 mod tests;
 
+pub use folder::is_live;
 pub use interrupt::Interrupt;
 pub use ledger::Owned;
 pub use process::Process;
 pub use run_guard::{Guard, GuardSettings};
 pub use shell_io::{ShellControl, ShellIo};
+pub use tool::{tool, tools_folder};
 pub use watchdog::{WATCHDOG, watchdog_main};
 
 /// Names the run in the environment of everything that it starts.
