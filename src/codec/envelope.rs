@@ -36,6 +36,22 @@ pub fn decode(value: &[u8]) -> Result<Decoded, DecodeError> {
     }
 }
 
+/// Where a protobuf value at the start of `bytes` ends, to take it out of a longer stream: the
+/// envelope's fields come in the order of their numbers, so a smaller number is not its own any more.
+pub fn value_length(bytes: &[u8]) -> Option<usize> {
+    let mut fields = Fields(bytes.strip_prefix(MAGIC)?);
+    let (mut last, mut end) = (0, MAGIC.len());
+    while let Ok(Some((number, Wire::Bytes(_)))) = fields.next() {
+        if number <= last || number > 4 {
+            break;
+        }
+        last = number;
+        end = bytes.len() - fields.0.len();
+    }
+    // Both the type and the object are there.
+    (last >= 2).then_some(end)
+}
+
 /// `aescbc:v1:key1:...` names the provider, its version and its key before the bytes begin.
 fn provider(rest: &[u8]) -> String {
     let words: Vec<_> = rest.split(|byte| *byte == b':').take(3).map(String::from_utf8_lossy).collect();

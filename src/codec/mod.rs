@@ -13,7 +13,7 @@ mod wire;
 use serde_json::Value;
 
 pub use decode::UnknownField;
-pub use envelope::{decode, encode};
+pub use envelope::{decode, encode, value_length};
 pub use kinds::{
     KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
     kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,

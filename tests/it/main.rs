@@ -1,4 +1,5 @@
 //! The real binary, driven through one builder.
 
+mod decode;
 mod harness;
 mod rooms;
