@@ -14,6 +14,15 @@ pub(super) fn text(template: &Template, vars: &Vars) -> String {
     template.parts.iter().map(|part| piece(part, vars).0).collect()
 }
 
+/// A regular expression, in which a variable's value is text to be found.
+pub(super) fn regex(template: &Template, vars: &Vars) -> String {
+    let part = |part| match piece(part, vars) {
+        (text, true) => regex::escape(text),
+        (text, false) => text.to_owned(),
+    };
+    template.parts.iter().map(part).collect()
+}
+
 /// A part's text, and whether it is a variable's.
 fn piece<'a>(part: &'a TemplatePart, vars: &'a Vars) -> (&'a str, bool) {
     match part {

@@ -3,17 +3,25 @@
 //! A check is judged by a [`Judge`] again and again while the clocks of `within` and `for` run, and is
 //! [`probe`]d once before its stretch for the proof that it was red.
 
+mod clocks;
+mod events;
 mod fill;
+mod judge;
+mod keys;
+mod matching;
+mod names;
+mod sampled;
+mod show;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::journal::{JournalView, Mark, Revision};
-use crate::lab::{Check, CheckKind};
+use crate::journal::{Mark, Revision};
 use crate::outcome::{EvidenceRef, Verdict};
 
 pub use crate::journal::{Need, Observation, Seen};
 pub use fill::{needs, watched};
+pub use judge::{Judge, folder_held, probe};
 
 /// What a check is judged by, beside the journal.
 #[derive(Debug, Clone)]
@@ -54,47 +62,19 @@ pub struct Judgement {
     pub revision: Option<Revision>,
 }
 
-/// A check under judgement. Remembers what it found about single revisions, so that judging again
-/// costs only what is new: use one for one check after one stretch.
-#[derive(Debug)]
-pub struct Judge<'a> {
-    check: &'a Check,
-}
-
-impl<'a> Judge<'a> {
-    pub fn new(check: &'a Check) -> Self {
-        Self { check }
-    }
-
-    /// The check's outcome at `now`. Ask again when the journal or the observations have grown, and at
-    /// the time that an open outcome names; past its clocks a check settles.
-    pub fn judge(&mut self, _evidence: &Evidence, _journal: &JournalView, _now: SystemTime) -> Progress {
-        Progress::Settled(Judgement::cannot_judge(format!("`{}` is not judged yet", self.check.text)))
-    }
-}
-
-/// The check just before its stretch, without `within` and `for`. Red is [`Verdict::Fail`].
-pub fn probe(check: &Check, _evidence: &Evidence, _journal: &JournalView) -> Judgement {
-    Judgement::cannot_judge(format!("`{}` is not judged yet", check.text))
-}
-
-/// Whether the folder that a `never` names has held a key: without that it watches nothing.
-pub fn folder_held(check: &Check, evidence: &Evidence, journal: &JournalView) -> Option<bool> {
-    let CheckKind::Never { glob, .. } = &check.kind else { return None };
-    let glob = fill::glob(glob, &evidence.vars, &evidence.prefix);
-    let folder = glob.prefix().rfind('/').map_or("", |end| &glob.prefix()[..=end]);
-    Some(journal.has_held(folder))
-}
-
 impl Judgement {
-    pub fn cannot_judge(reason: impl Into<String>) -> Self {
+    fn new(verdict: Verdict) -> Self {
         Self {
-            verdict: Verdict::CannotJudge,
-            reason: Some(reason.into()),
+            verdict,
+            reason: None,
             explanation: Vec::new(),
             evidence: Vec::new(),
             sampled: false,
             revision: None,
         }
+    }
+
+    pub fn cannot_judge(reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..Self::new(Verdict::CannotJudge) }
     }
 }

@@ -21,6 +21,11 @@ impl KeyGlob {
         Self::from_pieces(&[Piece::Pattern(pattern)])
     }
 
+    /// One key, its stars being stars.
+    pub fn literal(key: &str) -> Self {
+        Self::from_pieces(&[Piece::Data(key)])
+    }
+
     pub fn from_pieces(pieces: &[Piece<'_>]) -> Self {
         let mut text = String::new();
         let mut prefix = String::new();

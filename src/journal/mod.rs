@@ -8,7 +8,6 @@
 mod glob;
 mod observation;
 mod save;
-mod secret;
 mod store;
 mod value;
 mod view;
@@ -19,9 +18,8 @@ use std::time::SystemTime;
 pub use glob::{KeyGlob, Piece};
 pub use observation::{Need, Observation, Seen};
 pub use save::LoadError;
-pub use secret::{hidden, hide};
 pub use store::Journal;
-pub use value::Stored;
+pub use value::{Object, Stored};
 pub use view::{Hole, JournalView, Recorded};
 
 pub type Revision = i64;

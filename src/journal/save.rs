@@ -175,9 +175,9 @@ fn restored(saved: Saved) -> Result<Change, String> {
 
 impl SavedValue {
     fn of(stored: &Stored, redact: &dyn Fn(&str) -> String) -> Self {
-        match stored.visible_object() {
-            Ok(Some(object)) => SavedValue::Object(redacted(object, redact)),
-            Ok(None) => match std::str::from_utf8(stored.bytes()) {
+        match stored.visible() {
+            Ok(object) if !object.is_null() => SavedValue::Object(redacted(object, redact)),
+            Ok(_) => match std::str::from_utf8(stored.bytes()) {
                 Ok(text) => SavedValue::Text(redact(text)),
                 Err(_) => SavedValue::Base64(STANDARD.encode(stored.bytes())),
             },

@@ -2,8 +2,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
+use serde_json::Value;
 
-use crate::codec::{self, DecodeError, Decoded};
+use crate::codec::{self, DecodeError, Decoded, Encoding};
 
 /// A value as etcd holds it. Shared between the change that wrote it and the next one, whose previous
 /// value it is; decoded when asked, and remembered only while somebody still holds the result, since
@@ -27,13 +28,19 @@ impl Stored {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// The object without its secrets; `None` where the value is not an object.
-    pub fn visible_object(&self) -> Result<Option<serde_json::Value>, DecodeError> {
-        let decoded = self.decode()?;
-        Ok((!decoded.object.is_null()).then(|| super::hide(decoded.object.clone())))
+    /// The JSON object that it holds, or `Null` where it holds none.
+    pub fn object(&self) -> Result<Object, DecodeError> {
+        self.decode().map(Object)
     }
 
-    pub fn decode(&self) -> Result<Arc<Decoded>, DecodeError> {
+    /// The same without its secrets, for whoever shows it.
+    pub fn visible(&self) -> Result<Value, DecodeError> {
+        let mut object = Value::clone(&*self.object()?);
+        codec::conceal(&mut object);
+        Ok(object)
+    }
+
+    fn decode(&self) -> Result<Arc<Decoded>, DecodeError> {
         let mut remembered = self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(decoded) = remembered.upgrade() {
             return Ok(decoded);
@@ -41,6 +48,19 @@ impl Stored {
         let decoded = Arc::new(codec::decode(&self.bytes)?);
         *remembered = Arc::downgrade(&decoded);
         Ok(decoded)
+    }
+}
+
+/// A decoded object, shared while it is looked at.
+#[derive(Debug, Clone)]
+pub struct Object(Arc<Decoded>);
+
+impl std::ops::Deref for Object {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        // A text is a value, but no object.
+        if self.0.encoding == Encoding::Plain { &Value::Null } else { &self.0.object }
     }
 }
 

@@ -101,13 +101,14 @@ impl JournalView {
             .any(|(_, points)| points.iter().any(|point| point.seq <= self.upto && point.state.is_some()))
     }
 
-    /// The moments after `since` at which a matching key changed, witnessed or listed, in order.
+    /// The moments after `since` at which a matching key changed, or the store was listed anew, in order.
     pub fn turns(&self, glob: &KeyGlob, since: Seq) -> Vec<(Seq, SystemTime)> {
         let inner = self.journal.read();
         let mut turns: Vec<(Seq, SystemTime)> = keys_of(&inner, glob)
             .flat_map(|(_, points)| &points[points.partition_point(|point| point.seq <= since)..])
             .filter(|point| point.seq <= self.upto)
             .map(|point| (point.seq, point.at))
+            .chain(inner.lists.iter().filter(|(seq, ..)| *seq > since && *seq <= self.upto).map(|(seq, _, at)| (*seq, *at)))
             .collect();
         turns.sort_unstable_by_key(|(seq, _)| *seq);
         turns.dedup_by_key(|(seq, _)| *seq);

@@ -1,0 +1,214 @@
+//! Checks of what is looked at now and then: the API, outputs, etcd's state, snapshots, commands.
+
+use std::time::SystemTime;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::clocks::{Clocks, Line, Moment};
+use super::fill::{self, Vars};
+use super::keys::{label, values};
+use super::names::{Names, Truth};
+use super::{Evidence, Observation, Seen, show};
+use crate::codec::conceal;
+use crate::expr::{Expr, Scope};
+use crate::lab::{Check, CheckKind, Holds, OutputTest};
+use crate::text::nearest;
+
+/// The end of an output that an explanation shows.
+const OUTPUT_LINES: usize = 10;
+
+pub(super) struct Sample<'a> {
+    check: &'a Check,
+    evidence: &'a Evidence,
+}
+
+impl<'a> Sample<'a> {
+    pub(super) fn new(check: &'a Check, evidence: &'a Evidence) -> Self {
+        Self { check, evidence }
+    }
+
+    /// The truth of every sample, as if it had stayed so until the next. The first sample past the
+    /// deadline stands for the deadline: nobody can look at the very moment.
+    pub(super) fn line(&self, clocks: &Clocks) -> Line {
+        let deadline = clocks.deadline();
+        let mut last: Option<SystemTime> = None;
+        let mut moments = Vec::new();
+        for observation in &self.evidence.observations {
+            let is_first_past = observation.at > deadline && last.is_none_or(|last| last <= deadline);
+            let at = if is_first_past { deadline } else { observation.at };
+            moments.push(Moment { at, truth: self.truth(observation) });
+            last = Some(observation.at);
+        }
+        Line { moments, known: last }
+    }
+
+    pub(super) fn truth(&self, observation: &Observation) -> Truth {
+        let vars = &self.evidence.vars;
+        match &observation.seen {
+            Seen::Unavailable(reason) => return Truth::Unknown(reason.clone()),
+            Seen::Nothing(reason) => return Truth::No(reason.clone()),
+            _ => {}
+        }
+        match (&self.check.kind, &observation.seen) {
+            (CheckKind::Resource { holds, .. }, Seen::Resource(object)) => match (holds, object) {
+                (Holds::Exists, Some(_)) | (Holds::Absent, None) => Truth::Yes,
+                (Holds::Exists | Holds::Where(_), None) => Truth::No(format!("there is no {}", self.resource())),
+                (Holds::Absent, Some(_)) => Truth::No(format!("{} is there", self.resource())),
+                (Holds::Where(condition), Some(object)) => {
+                    self.names().with("object", Value::clone(object)).weigh(condition, vars)
+                }
+            },
+            (CheckKind::Output { test, .. }, Seen::Output { text, exit }) => match test {
+                OutputTest::Contains(wanted) => contains(text, &fill::text(wanted, vars)),
+                OutputTest::Matches(wanted) => matches(text, &fill::regex(wanted, vars)),
+                OutputTest::Where(condition) => self.output_names(text, *exit, condition).weigh(condition, vars),
+            },
+            (CheckKind::Run { condition: None, .. }, Seen::Run { exit, .. }) => match exit {
+                0 => Truth::Yes,
+                exit => Truth::No(format!("the command ended with status {exit}")),
+            },
+            (kind, seen) => match (condition(kind), self.fields(seen)) {
+                (Some(condition), Some(names)) => names.weigh(condition, vars),
+                _ => Truth::Unknown("the sample is of another kind than the check".to_owned()),
+            },
+        }
+    }
+
+    fn names(&self) -> Names {
+        Names::new(&self.evidence.mark)
+    }
+
+    fn fields(&self, seen: &Seen) -> Option<Names> {
+        match seen {
+            Seen::Etcd(fields) => Some(self.names().with_fields(Scope::Etcd.names(), fields)),
+            Seen::Snapshot(fields) => Some(self.names().with_fields(Scope::Snapshot.names(), fields)),
+            Seen::Run { exit, stdout, stderr } => {
+                Some(self.names().with("exit", *exit).with("stdout", stdout.as_str()).with("stderr", stderr.as_str()))
+            }
+            _ => None,
+        }
+    }
+
+    fn output_names(&self, text: &str, exit: Option<i32>, condition: &Expr) -> Names {
+        let mut names = self.names().with("exit", exit);
+        if condition.uses("text") {
+            names = names.with("text", text);
+        }
+        if condition.uses("lines") {
+            names = names.with("lines", text.lines().collect::<Vec<_>>());
+        }
+        if condition.uses("json") {
+            names = names.with("json", serde_json::from_str(text).unwrap_or(Value::Null));
+        }
+        names
+    }
+
+    fn resource(&self) -> String {
+        let CheckKind::Resource { kind, name, namespace, .. } = &self.check.kind else { return String::new() };
+        let vars: &Vars = &self.evidence.vars;
+        let within = namespace.as_ref().map_or(String::new(), |ns| format!(" in {}", fill::text(ns, vars)));
+        format!("{}/{}{within}", kind.value, fill::text(name, vars))
+    }
+
+    pub(super) fn explain(&self, observation: &Observation) -> Vec<String> {
+        let vars = &self.evidence.vars;
+        let mut lines = vec![format!("wanted: {}", self.check.text)];
+        let mut saw = |saw: Vec<String>| {
+            lines.extend(saw.iter().enumerate().map(|(index, line)| format!("{}{line}", label("saw:", index))));
+        };
+        match (&self.check.kind, &observation.seen) {
+            (_, Seen::Nothing(reason) | Seen::Unavailable(reason)) => saw(vec![reason.clone()]),
+            (CheckKind::Resource { holds: Holds::Where(condition), .. }, Seen::Resource(Some(object))) => {
+                let mut shown = Value::clone(object);
+                conceal(&mut shown);
+                saw(values(&self.names().with("object", shown), condition));
+            }
+            (CheckKind::Resource { .. }, Seen::Resource(None)) => saw(vec![format!("no {}", self.resource())]),
+            (CheckKind::Resource { .. }, Seen::Resource(Some(object))) => {
+                let created = object.pointer("/metadata/creationTimestamp").map_or(String::new(), show::value);
+                saw(vec![format!("{}, created at {created}", self.resource())]);
+            }
+            (CheckKind::Output { test, .. }, Seen::Output { text, exit }) => {
+                match test {
+                    OutputTest::Contains(wanted) => saw(closest(text, &fill::text(wanted, vars))),
+                    OutputTest::Matches(_) => {}
+                    OutputTest::Where(condition) => {
+                        saw(values(&self.output_names(text, *exit, condition), condition));
+                    }
+                }
+                lines.extend(ending("output", text));
+            }
+            (CheckKind::Run { condition, .. }, Seen::Run { exit, stdout, stderr }) => {
+                match condition.as_ref().zip(self.fields(&observation.seen)) {
+                    Some((condition, names)) => saw(values(&names, condition)),
+                    None => saw(vec![format!("status {exit}")]),
+                }
+                lines.extend(ending("stdout", stdout));
+                lines.extend(ending("stderr", stderr));
+            }
+            (kind, seen) => {
+                if let (Some(condition), Some(names)) = (condition(kind), self.fields(seen)) {
+                    saw(values(&names, condition));
+                }
+                if let Seen::Etcd(fields) = seen {
+                    lines.extend(down(fields));
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn condition(kind: &CheckKind) -> Option<&Expr> {
+    match kind {
+        CheckKind::Etcd { condition, .. } | CheckKind::Snapshot { condition, .. } => Some(condition),
+        CheckKind::Run { condition, .. } => condition.as_ref(),
+        _ => None,
+    }
+}
+
+fn contains(text: &str, wanted: &str) -> Truth {
+    if text.contains(wanted) { Truth::Yes } else { Truth::No(format!("{wanted:?} was not printed")) }
+}
+
+fn matches(text: &str, pattern: &str) -> Truth {
+    match Regex::new(pattern) {
+        Ok(regex) if regex.is_match(text) => Truth::Yes,
+        Ok(_) => Truth::No(format!("nothing that was printed matches {pattern:?}")),
+        Err(error) => Truth::Unknown(format!("{pattern:?} is no regular expression: {error}")),
+    }
+}
+
+/// The line that may have been meant.
+fn closest(text: &str, wanted: &str) -> Vec<String> {
+    let lower = wanted.to_lowercase();
+    let other_case = text.lines().find(|line| line.to_lowercase().contains(&lower));
+    if let Some(line) = other_case {
+        return vec![format!("the same in other letters: {line:?}")];
+    }
+    nearest(wanted, text.lines().map(str::trim)).map(|line| format!("nearly: {line:?}")).into_iter().collect()
+}
+
+fn ending(name: &str, text: &str) -> Vec<String> {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    if all.is_empty() {
+        return vec![format!("{name}: nothing")];
+    }
+    let first = all.len().saturating_sub(OUTPUT_LINES);
+    let head = match (first, all.len()) {
+        (0, _) => format!("{name}:"),
+        (_, count) => format!("{name}, the last {OUTPUT_LINES} of {count} lines:"),
+    };
+    std::iter::once(head).chain(all[first..].iter().map(|line| format!("  | {}", show::cut(line, 200)))).collect()
+}
+
+fn down(fields: &Value) -> Option<String> {
+    if fields.get("up") == Some(&Value::Bool(false)) {
+        return Some("        it does not answer".to_owned());
+    }
+    let members = fields.get("members")?.as_array()?;
+    let ill = members.iter().filter(|member| member["healthy"] == false).filter_map(|member| member["name"].as_str());
+    let ill: Vec<&str> = ill.collect();
+    (!ill.is_empty()).then(|| format!("        not healthy: {}", ill.join(", ")))
+}
