@@ -38,9 +38,14 @@ pub(super) enum Ruling {
     Pass(usize),
     /// It does not hold at this moment: the present one at the deadline, if any; or the one that ended
     /// the longest time for which it `held`, too short.
-    Fail { moment: Option<usize>, held: Option<Duration> },
+    Fail {
+        moment: Option<usize>,
+        held: Option<Duration>,
+    },
     CannotJudge(String),
-    Open { until: SystemTime },
+    Open {
+        until: SystemTime,
+    },
 }
 
 impl Clocks {

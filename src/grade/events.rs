@@ -65,7 +65,12 @@ impl<'a> EventCheck<'a> {
         Some(Self { check, glob, lines, order, evidence, view, since, events, holes })
     }
 
-    pub(super) fn judge(&self, clocks: &Clocks, now: SystemTime, weighed: &mut Weighed) -> Result<Judgement, SystemTime> {
+    pub(super) fn judge(
+        &self,
+        clocks: &Clocks,
+        now: SystemTime,
+        weighed: &mut Weighed,
+    ) -> Result<Judgement, SystemTime> {
         match self.order {
             Some(order) => self.judge_events(order, clocks, now, weighed),
             None => self.judge_never(clocks, now, weighed),
@@ -202,10 +207,8 @@ impl<'a> EventCheck<'a> {
         judgement.revision = judgement.evidence.first().map(|evidence| evidence.revision);
         let Some(change) = recorded.entry.change() else { return judgement };
         judgement.reason = Some(format!("a {} came at revision {}", recorded.entry.name(), change.revision));
-        judgement.explanation = vec![
-            format!("wanted: {}", self.check.text),
-            format!("saw:    {}", self.row(recorded, 0)),
-        ];
+        judgement.explanation =
+            vec![format!("wanted: {}", self.check.text), format!("saw:    {}", self.row(recorded, 0))];
         if let Some(condition) = self.lines[0].condition {
             judgement.explanation.extend(self.why(change, condition).iter().map(|line| format!("        {line}")));
         }
@@ -220,9 +223,12 @@ impl<'a> EventCheck<'a> {
         judgement.reason = Some(match (self.events.is_empty(), self.lines.len()) {
             (true, _) => format!("no event of {} came within {within:?}", self.glob),
             (false, 1) => format!("no such event came within {within:?}"),
-            (false, lines) => format!("event {} of {lines} ({}) did not come within {within:?}", open + 1, self.text(open)),
+            (false, lines) => {
+                format!("event {} of {lines} ({}) did not come within {within:?}", open + 1, self.text(open))
+            }
         });
-        judgement.evidence = matched.events.iter().flatten().filter_map(|event| reference(&self.events[*event])).collect();
+        judgement.evidence =
+            matched.events.iter().flatten().filter_map(|event| reference(&self.events[*event])).collect();
         judgement.explanation = self.explain(matched, open, weighed);
         judgement
     }
@@ -255,19 +261,29 @@ impl<'a> EventCheck<'a> {
             return lines;
         }
         lines.push("came:".to_owned());
-        let key_width = self.events.iter().filter_map(|e| e.entry.change()).map(|c| c.key.len()).max().unwrap_or_default();
+        let key_width =
+            self.events.iter().filter_map(|e| e.entry.change()).map(|c| c.key.len()).max().unwrap_or_default();
         let suspects = self.suspects(matched, open);
         for (index, recorded) in self.events.iter().enumerate() {
             let elided = self.events.len() > SHOWN && index >= SHOWN / 2 && index < self.events.len() - SHOWN / 2;
             let number = matched.events.iter().position(|event| *event == Some(index));
             if elided && number.is_none() && !suspects.contains(&index) {
                 if index == SHOWN / 2 {
-                    lines.push(format!("    … {} more between, of which only those that matter are shown", self.events.len() - SHOWN));
+                    lines.push(format!(
+                        "    … {} more between, of which only those that matter are shown",
+                        self.events.len() - SHOWN
+                    ));
                 }
                 continue;
             }
             let first = suspects.first() == Some(&index);
-            let sign = if number.is_some() { '=' } else if first { '>' } else { ' ' };
+            let sign = if number.is_some() {
+                '='
+            } else if first {
+                '>'
+            } else {
+                ' '
+            };
             let as_number = number.map_or(String::new(), |number| format!("   ({})", number + 1));
             lines.push(format!("  {sign} {}{as_number}", self.row(recorded, key_width)));
             if suspects.contains(&index) {
@@ -350,11 +366,7 @@ impl<'a> EventCheck<'a> {
 
 fn reference(recorded: &Recorded) -> Option<EvidenceRef> {
     let change = recorded.entry.change()?;
-    Some(EvidenceRef {
-        revision: change.revision,
-        kind: recorded.entry.name().to_owned(),
-        key: change.key.to_string(),
-    })
+    Some(EvidenceRef { revision: change.revision, kind: recorded.entry.name().to_owned(), key: change.key.to_string() })
 }
 
 impl EventKind {

@@ -42,17 +42,14 @@ impl<'a> Judge<'a> {
     fn outside(&self, evidence: &Evidence, journal: &JournalView) -> Option<Judgement> {
         let glob = watched_or_key(self.check, evidence)?;
         (!journal.covers(glob.prefix())).then(|| {
-            Judgement::cannot_judge(format!("{glob} is not below {}, which is all that is watched here", journal.scope()))
+            Judgement::cannot_judge(format!(
+                "{glob} is not below {}, which is all that is watched here",
+                journal.scope()
+            ))
         })
     }
 
-    fn judge_keys(
-        &mut self,
-        clocks: &Clocks,
-        evidence: &Evidence,
-        journal: &JournalView,
-        now: SystemTime,
-    ) -> Progress {
+    fn judge_keys(&mut self, clocks: &Clocks, evidence: &Evidence, journal: &JournalView, now: SystemTime) -> Progress {
         let Some(check) = KeyCheck::new(&self.check.kind, evidence, journal) else { return mismatched() };
         let (line, seqs) = check.line(&mut self.keys);
         let ruling = clocks.rule(&line, now);
@@ -126,8 +123,7 @@ pub fn probe(check: &Check, evidence: &Evidence, journal: &JournalView) -> Judge
     let clocks = Clocks { start: evidence.end.at, within: Duration::ZERO, hold_for: Duration::ZERO };
     match &check.kind {
         CheckKind::Key { .. } | CheckKind::Keys { .. } => {
-            let (Some(key), Some(seq)) =
-                (KeyCheck::new(&check.kind, evidence, journal), journal.at(&evidence.end))
+            let (Some(key), Some(seq)) = (KeyCheck::new(&check.kind, evidence, journal), journal.at(&evidence.end))
             else {
                 return Judgement::cannot_judge("the watch has not reached the mark");
             };
@@ -178,9 +174,7 @@ fn clocks(check: &Check, evidence: &Evidence) -> Clocks {
 
 fn watched_or_key(check: &Check, evidence: &Evidence) -> Option<KeyGlob> {
     match &check.kind {
-        CheckKind::Key { key, .. } => {
-            Some(KeyGlob::literal(&fill::key(key, &evidence.vars, &evidence.prefix)))
-        }
+        CheckKind::Key { key, .. } => Some(KeyGlob::literal(&fill::key(key, &evidence.vars, &evidence.prefix))),
         CheckKind::Keys { glob, .. } | CheckKind::Events { glob, .. } | CheckKind::Never { glob, .. } => {
             Some(fill::glob(glob, &evidence.vars, &evidence.prefix))
         }
@@ -216,7 +210,11 @@ fn ruled(ruling: &Ruling, line: &Line, clocks: &Clocks) -> Judgement {
             if let Some(held) = held {
                 let reason = judgement.reason.take().unwrap_or_default();
                 judgement.reason = Some(format!("it held for {} only, then {reason}", seconds(*held)));
-                judgement.explanation.push(format!("held:   for {}, and {:?} is wanted", seconds(*held), clocks.hold_for));
+                judgement.explanation.push(format!(
+                    "held:   for {}, and {:?} is wanted",
+                    seconds(*held),
+                    clocks.hold_for
+                ));
             }
             judgement
         }

@@ -64,14 +64,7 @@ pub struct Judgement {
 
 impl Judgement {
     fn new(verdict: Verdict) -> Self {
-        Self {
-            verdict,
-            reason: None,
-            explanation: Vec::new(),
-            evidence: Vec::new(),
-            sampled: false,
-            revision: None,
-        }
+        Self { verdict, reason: None, explanation: Vec::new(), evidence: Vec::new(), sampled: false, revision: None }
     }
 
     pub fn cannot_judge(reason: impl Into<String>) -> Self {

@@ -108,7 +108,13 @@ impl JournalView {
             .flat_map(|(_, points)| &points[points.partition_point(|point| point.seq <= since)..])
             .filter(|point| point.seq <= self.upto)
             .map(|point| (point.seq, point.at))
-            .chain(inner.lists.iter().filter(|(seq, ..)| *seq > since && *seq <= self.upto).map(|(seq, _, at)| (*seq, *at)))
+            .chain(
+                inner
+                    .lists
+                    .iter()
+                    .filter(|(seq, ..)| *seq > since && *seq <= self.upto)
+                    .map(|(seq, _, at)| (*seq, *at)),
+            )
             .collect();
         turns.sort_unstable_by_key(|(seq, _)| *seq);
         turns.dedup_by_key(|(seq, _)| *seq);
