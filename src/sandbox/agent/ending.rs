@@ -1,0 +1,55 @@
+//! How a pod ends when it is deleted: told, stopped, reported over, then removed.
+
+use serde_json::json;
+
+use super::life::State;
+use super::{Agent, Work};
+use crate::sandbox::controllers::runtime::{Error, Next, PODS, Severity};
+
+impl Agent {
+    pub(super) async fn stop(&self, work: &mut Work<'_>) -> Result<Next, Error> {
+        // Already asked to go at once: only finalizers hold it.
+        if work.pod["metadata"]["deletionGracePeriodSeconds"] == 0 {
+            return Ok(Next::Change);
+        }
+        if !work.life.over() && !work.life.started.is_empty() {
+            let running: Vec<String> = work
+                .life
+                .init
+                .iter()
+                .chain(&work.life.main)
+                .filter(|container| matches!(container.state, State::Running { .. }))
+                .map(|container| container.name().to_owned())
+                .collect();
+            for name in &running {
+                self.tell(work, name, Severity::Normal, "Killing", &format!("Stopping container {name}")).await;
+            }
+            // What waits for its image waits no longer.
+            for container in work.life.main.iter_mut().filter(|container| container.id.is_empty()) {
+                container.waits("ContainerCreating", "");
+            }
+            self.write(work).await?;
+            let ran = !running.is_empty() || work.life.main.iter().any(|container| !container.id.is_empty());
+            if !ran {
+                work.life.sandbox = false;
+                self.write(work).await?;
+            }
+            for container in work.life.init.iter_mut().chain(work.life.main.iter_mut()) {
+                match &container.state {
+                    State::Running { .. } => container.end(0, "Completed", ""),
+                    State::Waiting { .. } if container.id.is_empty() => container.lost(),
+                    State::Waiting { .. } => container.lost(),
+                    State::Ended(_) => {}
+                }
+            }
+            let failed = work.life.main.iter().any(|container| !container.done());
+            if failed { "Failed" } else { "Succeeded" }.clone_into(&mut work.life.phase);
+            work.life.sandbox = false;
+            self.write(work).await?;
+        }
+        let key = &work.object.key;
+        let options = json!({"gracePeriodSeconds": 0});
+        self.rest.delete(&PODS, &key.namespace, &key.name, &work.object.uid, options).await?;
+        Ok(Next::Change)
+    }
+}

@@ -1,0 +1,194 @@
+//! Whether a pod fits a node, reason by reason, in the words of Kubernetes' scheduler.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::meta;
+use super::quantity::{self, Amounts};
+use super::runtime::Object;
+
+type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
+
+/// The first filter that refuses names its reasons; the order is that of the default plugins.
+pub(crate) fn fits(
+    pod: &Object,
+    value: &Value,
+    node: &Object,
+    there: &[Arc<Object>],
+    nodes: &[Arc<Object>],
+    placed: &Placed,
+) -> Result<(), Vec<String>> {
+    let machine = node.value();
+    let refuse = |reason: &str| Err(vec![reason.to_owned()]);
+    let cordon = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
+    if machine["spec"]["unschedulable"] == true && !tolerates(value, &cordon) {
+        return refuse("node(s) were unschedulable");
+    }
+    let wanted = meta::text(value, "/spec/nodeName");
+    if !wanted.is_empty() && wanted != &*node.key.name {
+        return refuse("node(s) didn't match the requested node name");
+    }
+    let taints = machine["spec"]["taints"].as_array().into_iter().flatten();
+    let mut hard = taints.filter(|taint| taint["effect"] != "PreferNoSchedule");
+    if hard.any(|taint| !tolerates(value, taint)) {
+        return refuse("node(s) had untolerated taint(s)");
+    }
+    if !matches_node(value, node) {
+        return refuse("node(s) didn't match Pod's node affinity/selector");
+    }
+    if ports_taken(value, there) {
+        return refuse("node(s) didn't have free ports for the requested pod ports");
+    }
+    let lacking = lacking(value, &machine, there);
+    if !lacking.is_empty() {
+        return Err(lacking);
+    }
+    affinity(pod, value, node, nodes, placed).map_or(Ok(()), refuse)
+}
+
+pub(crate) fn tolerates(pod: &Value, taint: &Value) -> bool {
+    pod["spec"]["tolerations"].as_array().into_iter().flatten().any(|toleration| {
+        let text = |field: &str| toleration[field].as_str().unwrap_or_default();
+        let effect = text("effect").is_empty() || toleration["effect"] == taint["effect"];
+        let every = text("key").is_empty() && text("operator") == "Exists";
+        let key = every || toleration["key"] == taint["key"];
+        let value = text("operator") == "Exists" || text("value") == taint["value"].as_str().unwrap_or_default();
+        effect && key && value
+    })
+}
+
+/// `nodeSelector` and the required part of node affinity.
+pub(crate) fn matches_node(pod: &Value, node: &Object) -> bool {
+    let label = |key: &str| node.label(key);
+    let selector = pod["spec"]["nodeSelector"].as_object().into_iter().flatten();
+    if !selector.into_iter().all(|(key, value)| label(key) == value.as_str()) {
+        return false;
+    }
+    let required = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let Some(terms) = required["nodeSelectorTerms"].as_array() else { return true };
+    let field = |key: &str| (key == "metadata.name").then(|| &*node.key.name);
+    terms.iter().any(|term| {
+        let labels = term["matchExpressions"].as_array();
+        let fields = term["matchFields"].as_array();
+        (labels.is_some() || fields.is_some())
+            && labels.into_iter().flatten().all(|rule| meta::matches(rule, &label))
+            && fields.into_iter().flatten().all(|rule| meta::matches(rule, &field))
+    })
+}
+
+fn ports(pod: &Value) -> impl Iterator<Item = (i64, &str)> {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    containers.flat_map(|container| container["ports"].as_array().into_iter().flatten()).filter_map(|port| {
+        Some((port["hostPort"].as_i64().filter(|number| *number > 0)?, port["protocol"].as_str().unwrap_or("TCP")))
+    })
+}
+
+fn ports_taken(pod: &Value, there: &[Arc<Object>]) -> bool {
+    let wanted: Vec<_> = ports(pod).collect();
+    !wanted.is_empty()
+        && there.iter().any(|other| {
+            let other = other.value();
+            ports(&other).any(|port| wanted.contains(&port))
+        })
+}
+
+fn lacking(pod: &Value, node: &Value, there: &[Arc<Object>]) -> Vec<String> {
+    let room = &node["status"]["allocatable"];
+    let mut reasons = Vec::new();
+    let most = room["pods"].as_str().and_then(|pods| pods.parse::<usize>().ok());
+    if most.is_some_and(|most| there.len() >= most) {
+        reasons.push("Too many pods".to_owned());
+    }
+    let asked = quantity::requests(&pod["spec"]);
+    if asked.iter().all(|(_, amount)| *amount == 0) {
+        return reasons;
+    }
+    let mut used = Amounts::new();
+    for other in there {
+        for (resource, amount) in quantity::requests(&other.value()["spec"]) {
+            *used.entry(resource).or_default() += amount;
+        }
+    }
+    for (resource, amount) in asked.into_iter().filter(|(_, amount)| *amount > 0) {
+        let held = room.get(&resource).map_or(0, quantity::parse);
+        if used.get(&resource).copied().unwrap_or_default() + amount > held {
+            reasons.push(format!("Insufficient {resource}"));
+        }
+    }
+    reasons
+}
+
+/// Required affinity and anti-affinity between pods, of the newcomer and of those already there.
+fn affinity(
+    pod: &Object,
+    value: &Value,
+    node: &Object,
+    nodes: &[Arc<Object>],
+    placed: &Placed,
+) -> Option<&'static str> {
+    let terms = |value: &Value, kind: &str| {
+        let terms = &value["spec"]["affinity"][kind]["requiredDuringSchedulingIgnoredDuringExecution"];
+        terms.as_array().cloned().unwrap_or_default()
+    };
+    let selected = |term: &Value, from: &Object, other: &Object| {
+        let namespaces = term["namespaces"].as_array();
+        let near = namespaces.map_or(from.key.namespace == other.key.namespace, |namespaces| {
+            namespaces.iter().any(|namespace| *namespace == *other.key.namespace)
+        });
+        near && meta::selects(&term["labelSelector"], |key| other.label(key))
+    };
+    let neighbours = |term: &Value| {
+        let topology = term["topologyKey"].as_str().unwrap_or_default().to_owned();
+        let here = node.label(&topology).map(str::to_owned);
+        let same = nodes.iter().filter(move |other| here.is_some() && other.label(&topology) == here.as_deref());
+        same.flat_map(|other| placed.get(&other.key.name).into_iter().flatten()).cloned().collect::<Vec<_>>()
+    };
+    for term in terms(value, "podAffinity") {
+        let met = neighbours(&term).iter().any(|other| selected(&term, pod, other));
+        // The first of its group may stand alone.
+        let first = selected(&term, pod, pod) && !placed.values().flatten().any(|other| selected(&term, pod, other));
+        if !met && !first {
+            return Some("node(s) didn't match pod affinity rules");
+        }
+    }
+    for term in terms(value, "podAntiAffinity") {
+        if neighbours(&term).iter().any(|other| selected(&term, pod, other)) {
+            return Some("node(s) didn't match pod anti-affinity rules");
+        }
+    }
+    let refused = placed.values().flatten().any(|other| {
+        let theirs = other.value();
+        terms(&theirs, "podAntiAffinity").iter().any(|term| {
+            selected(term, other, pod) && neighbours(term).iter().any(|neighbour| neighbour.uid == other.uid)
+        })
+    });
+    refused.then_some("node(s) didn't satisfy existing pods anti-affinity rules")
+}
+
+/// The one line that `kubectl describe pod` shows.
+pub(crate) fn explain(nodes: usize, refusals: &BTreeMap<String, usize>, before: Option<&str>) -> String {
+    let none = format!("0/{nodes} nodes are available:");
+    let hopeless = |reason: &str| !reason.starts_with("Insufficient") && reason != "Too many pods";
+    if let Some(before) = before {
+        let help = format!("{nodes} Preemption is not helpful for scheduling");
+        return format!("{none} {before}. no new claims to deallocate, preemption: {none} {help}.");
+    }
+    let mut reasons: Vec<String> = refusals.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    reasons.sort();
+    let hopeless =
+        refusals.iter().filter(|(reason, _)| hopeless(reason)).map(|(_, count)| count).sum::<usize>().min(nodes);
+    let mut why = Vec::new();
+    if nodes > hopeless {
+        why.push(format!("{} No preemption victims found for incoming pod", nodes - hopeless));
+    }
+    if hopeless > 0 {
+        why.push(format!("{hopeless} Preemption is not helpful for scheduling"));
+    }
+    format!("{none} {}. no new claims to deallocate, preemption: {none} {}.", reasons.join(", "), why.join(", "))
+}
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -1,0 +1,152 @@
+//! Small things that many controllers need: times, owners, selectors, hashes, names.
+
+use serde_json::{Map, Value, json};
+
+use super::runtime::{Key, Object};
+
+/// Now, as the API writes times.
+pub(crate) fn now() -> String {
+    time(jiff::Timestamp::now())
+}
+
+pub(crate) fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+pub(crate) fn now_micro() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+pub(crate) fn now_seconds() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// Nanoseconds since 1970, which Kubernetes puts into the names of Events.
+pub(crate) fn nanos() -> i128 {
+    jiff::Timestamp::now().as_nanosecond()
+}
+
+/// The `ownerReferences` entry that makes `owner` the controller of what carries it.
+pub(crate) fn controller_of(owner: &Value) -> Value {
+    json!({
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
+}
+
+/// Letters that cannot make words, as in Kubernetes' `rand.SafeEncodeString`.
+const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// A hash of a template in the form of Kubernetes' `pod-template-hash`: stable, not the same number.
+pub(crate) fn hash(value: &Value, collisions: i64) -> String {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        }
+    };
+    add(value.to_string().as_bytes());
+    if collisions > 0 {
+        add(&collisions.to_le_bytes());
+    }
+    hash.to_string().bytes().map(|byte| char::from(SAFE[usize::from(byte) % SAFE.len()])).collect()
+}
+
+/// A label selector of the API (`matchLabels`, `matchExpressions`) against labels.
+pub(crate) fn selects<'a>(selector: &Value, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+    let equal =
+        selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| label(key) == value.as_str());
+    equal && selector["matchExpressions"].as_array().into_iter().flatten().all(|rule| matches(rule, &label))
+}
+
+/// A plain map of labels, as Services and `ReplicationControllers` have, against labels.
+pub(crate) fn selects_map<'a>(selector: &Value, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+    selector.as_object().is_some_and(|selector| {
+        !selector.is_empty() && selector.iter().all(|(key, value)| label(key) == value.as_str())
+    })
+}
+
+/// One expression of a label selector or of node affinity.
+pub(crate) fn matches<'a>(rule: &Value, label: &impl Fn(&str) -> Option<&'a str>) -> bool {
+    let held = label(rule["key"].as_str().unwrap_or_default());
+    let values = || rule["values"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let number = |text: &str| text.parse::<i64>().ok();
+    match rule["operator"].as_str() {
+        Some("In") => held.is_some_and(|held| values().any(|value| value == held)),
+        Some("NotIn") => held.is_none_or(|held| values().all(|value| value != held)),
+        Some("Exists") => held.is_some(),
+        Some("DoesNotExist") => held.is_none(),
+        Some("Gt") => held.and_then(number) > values().next().and_then(number),
+        Some("Lt") => held.and_then(number).is_some_and(|held| Some(held) < values().next().and_then(number)),
+        _ => false,
+    }
+}
+
+pub(crate) fn int(value: &Value, or: i64) -> i64 {
+    value.as_i64().unwrap_or(or)
+}
+
+/// A number or a percentage of `total`.
+pub(crate) fn int_or_percent(value: &Value, total: i64, round_up: bool) -> i64 {
+    match value {
+        Value::String(text) => {
+            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or_default();
+            let product = percent * total;
+            if round_up { (product + 99).div_euclid(100) } else { product.div_euclid(100) }
+        }
+        other => int(other, 0),
+    }
+}
+
+/// Leaves out numbers that are zero, as Kubernetes' `omitempty` does.
+pub(crate) fn without_zeros(fields: &[(&str, i64)]) -> Map<String, Value> {
+    fields
+        .iter()
+        .filter(|(_, number)| *number != 0)
+        .map(|(name, number)| ((*name).to_owned(), (*number).into()))
+        .collect()
+}
+
+/// Sets a condition; its transition time moves only when its status does. Says whether anything changed.
+pub(crate) fn set_condition(conditions: &mut Vec<Value>, mut condition: Value) -> bool {
+    let at = conditions.iter().position(|held| held["type"] == condition["type"]);
+    if condition.get("lastTransitionTime").is_none() {
+        condition["lastTransitionTime"] = now().into();
+    }
+    match at {
+        None => conditions.push(condition),
+        Some(at) => {
+            let held = &mut conditions[at];
+            if held["status"] == condition["status"] {
+                condition["lastTransitionTime"] = held["lastTransitionTime"].clone();
+            }
+            if *held == condition {
+                return false;
+            }
+            *held = condition;
+        }
+    }
+    true
+}
+
+pub(crate) fn key_of(object: &Value) -> Key {
+    let metadata = &object["metadata"];
+    Key::new(metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default())
+}
+
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The newest last, names breaking ties.
+pub(crate) fn oldest_first(a: &Object, b: &Object) -> std::cmp::Ordering {
+    a.created.cmp(&b.created).then_with(|| a.key.cmp(&b.key))
+}
+
+#[cfg(test)]
+#[path = "meta_tests.rs"]
+mod tests;

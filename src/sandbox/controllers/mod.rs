@@ -1,0 +1,63 @@
+//! Controllers: each a client of the API like any other, so that they run against a real kube-apiserver unchanged.
+
+mod deployment;
+mod discovery;
+mod fit;
+mod garbage;
+pub(super) mod meta;
+mod namespace;
+mod nodes;
+mod pods;
+mod quantity;
+mod replicaset;
+mod rollout;
+mod rollout_status;
+pub(super) mod runtime;
+mod scheduler;
+mod volumes;
+
+use runtime::Context;
+
+use super::agent::{Agent, Machine};
+
+/// What the controllers must know of the cluster they serve.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The nodes whose pods are played, and the address of each.
+    pub nodes: Vec<(String, std::net::Ipv4Addr)>,
+    /// The API's certificate authority, in PEM, for `kube-root-ca.crt`.
+    pub ca: String,
+}
+
+/// All controllers of one sandbox; they end when this is dropped.
+#[must_use = "the controllers stop when this is dropped"]
+pub struct Controllers {
+    context: Context,
+}
+
+impl Controllers {
+    /// Starts them all; each begins once it has seen what is there.
+    pub fn start(client: kube::Client, settings: Settings) -> Self {
+        let context = Context::new(client, settings);
+        context.run(namespace::Furnishings::new(&context));
+        context.run(deployment::Deployments::new(&context));
+        context.run(replicaset::Replicas::sets(&context));
+        context.run(scheduler::Scheduler::new(&context));
+        context.run(replicaset::Replicas::controllers(&context));
+        context.run(namespace::Namespaces::new(&context));
+        context.run(nodes::Nodes::new(&context));
+        context.run(volumes::Claims::new(&context));
+        for (name, address) in &context.settings.nodes {
+            context.run(Agent::new(&context, name, *address));
+            context.run(Machine::new(&context, name));
+        }
+        garbage::Garbage::start(&context);
+        Self { context }
+    }
+}
+
+impl Drop for Controllers {
+    fn drop(&mut self) {
+        self.context.stop();
+    }
+}

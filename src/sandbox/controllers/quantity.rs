@@ -1,0 +1,94 @@
+//! Quantities of resources, in thousandths so that `100m` and `1` can be added.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+pub(crate) type Amounts = BTreeMap<String, i128>;
+
+const SUFFIXES: [(&str, i128); 13] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("Pi", 1 << 50),
+    ("Ei", 1 << 60),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+    ("P", 1_000_000_000_000_000),
+    ("E", 1_000_000_000_000_000_000),
+    ("", 1),
+];
+
+/// Thousandths; what cannot be read counts nothing, since the API has checked it.
+pub(crate) fn parse(value: &Value) -> i128 {
+    let owned;
+    let text = match value {
+        Value::String(text) => text.trim(),
+        Value::Number(number) => {
+            owned = number.to_string();
+            &owned
+        }
+        _ => return 0,
+    };
+    if let Some(milli) = text.strip_suffix('m') {
+        return milli.parse().unwrap_or_default();
+    }
+    let (number, factor) =
+        SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor))).unwrap_or((text, 1));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let milli: String = format!("{fraction}000").chars().take(3).collect();
+    (whole.parse::<i128>().unwrap_or_default() * 1000 + milli.parse::<i128>().unwrap_or_default()) * factor
+}
+
+/// What a pod asks for: its containers together, or its largest init container if that is more.
+pub(crate) fn requests(spec: &Value) -> Amounts {
+    let of = |container: &Value| -> Amounts {
+        let requests = container["resources"]["requests"].as_object().into_iter().flatten();
+        requests.map(|(name, amount)| (name.clone(), parse(amount))).collect()
+    };
+    let mut total = Amounts::new();
+    for container in spec["containers"].as_array().into_iter().flatten() {
+        for (name, amount) in of(container) {
+            *total.entry(name).or_default() += amount;
+        }
+    }
+    for container in spec["initContainers"].as_array().into_iter().flatten() {
+        for (name, amount) in of(container) {
+            let most = total.entry(name).or_default();
+            *most = (*most).max(amount);
+        }
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn quantities_are_read_as_kubernetes_writes_them() {
+        for (text, milli) in [
+            ("100m", 100),
+            ("1", 1000),
+            ("0.5", 500),
+            ("1Ki", 1_024_000),
+            ("2k", 2_000_000),
+            ("1.5Gi", 1_610_612_736_000),
+        ] {
+            assert_eq!(parse(&json!(text)), milli, "{text}");
+        }
+        assert_eq!(parse(&json!(2)), 2000);
+    }
+
+    #[test]
+    fn a_large_init_container_sets_the_request() {
+        let cpu = |amount: &str| json!({"resources": {"requests": {"cpu": amount}}});
+        let spec = json!({"containers": [cpu("100m"), cpu("200m")], "initContainers": [cpu("1")]});
+        assert_eq!(requests(&spec), Amounts::from([("cpu".to_owned(), 1000)]));
+    }
+}

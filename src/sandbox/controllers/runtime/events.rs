@@ -1,0 +1,119 @@
+//! Events as Kubernetes records them: the first is an object, the same again raises its count.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::{EVENTS, Error, Rest};
+use crate::sandbox::controllers::meta;
+
+/// How many Events are remembered to be counted up.
+const REMEMBERED: usize = 512;
+
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    rest: Rest,
+    component: &'static str,
+    host: Option<Arc<str>>,
+    recent: Arc<Mutex<Recent>>,
+}
+
+#[derive(Default)]
+struct Recent {
+    events: HashMap<String, (String, u64)>,
+    order: VecDeque<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Normal,
+    Warning,
+}
+
+impl Recorder {
+    pub(crate) fn new(rest: Rest, component: &'static str, host: Option<Arc<str>>) -> Self {
+        Self { rest, component, host, recent: Arc::default() }
+    }
+
+    /// About `object` (its kind and metadata are read), or the part of it that `field` names.
+    /// An Event that cannot be written is given up: it must never hold up the work it tells of.
+    pub(crate) async fn record(&self, object: &Value, field: &str, severity: Severity, reason: &str, message: &str) {
+        let involved = reference(object, field);
+        let namespace = match involved["namespace"].as_str() {
+            Some(namespace) if !namespace.is_empty() => namespace.to_owned(),
+            _ => "default".to_owned(),
+        };
+        let same = format!("{}\n{field}\n{reason}\n{message}\n{severity:?}", involved["uid"]);
+        if let Some((name, count)) = self.again(&same) {
+            let patch = json!({"count": count, "lastTimestamp": meta::now()});
+            match self.rest.merge(&EVENTS, &namespace, &name, "", &patch).await {
+                Err(error) if error.is_not_found() => {}
+                _ => return,
+            }
+        }
+        let event = self.event(&namespace, involved, severity, reason, message);
+        let name = event["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if let Ok(_) | Err(Error::Again(_)) = self.rest.create(&EVENTS, &namespace, &event).await {
+            self.remember(same, name);
+        }
+    }
+
+    fn event(&self, namespace: &str, involved: Value, severity: Severity, reason: &str, message: &str) -> Value {
+        let now = meta::now();
+        let name = format!("{}.{:x}", involved["name"].as_str().unwrap_or_default(), meta::nanos());
+        let mut source = json!({"component": self.component});
+        if let Some(host) = &self.host {
+            source["host"] = (&**host).into();
+        }
+        json!({
+            "kind": "Event",
+            "apiVersion": "v1",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+            "source": source,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "type": match severity { Severity::Normal => "Normal", Severity::Warning => "Warning" },
+            "eventTime": null,
+            "reportingComponent": self.component,
+            "reportingInstance": self.host.as_deref().unwrap_or_default(),
+        })
+    }
+
+    fn again(&self, same: &str) -> Option<(String, u64)> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, count) = recent.events.get_mut(same)?;
+        *count += 1;
+        Some((name.clone(), *count))
+    }
+
+    fn remember(&self, same: String, name: String) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.events.insert(same.clone(), (name, 1)).is_none() {
+            recent.order.push_back(same);
+        }
+        if recent.order.len() > REMEMBERED
+            && let Some(oldest) = recent.order.pop_front()
+        {
+            recent.events.remove(&oldest);
+        }
+    }
+}
+
+fn reference(object: &Value, field: &str) -> Value {
+    let metadata = &object["metadata"];
+    let mut involved = json!({"kind": object["kind"], "apiVersion": object["apiVersion"]});
+    for name in ["namespace", "name", "uid", "resourceVersion"] {
+        if let Some(value) = metadata.get(name) {
+            involved[name] = value.clone();
+        }
+    }
+    if !field.is_empty() {
+        involved["fieldPath"] = field.into();
+    }
+    involved
+}

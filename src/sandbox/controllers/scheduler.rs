@@ -1,0 +1,202 @@
+//! The scheduler: finds a node for each pod, or says in Kubernetes' words why there is none.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::meta;
+use super::runtime::{
+    CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
+    Source, Store,
+};
+use super::{fit, volumes};
+
+pub(crate) struct Scheduler {
+    rest: Rest,
+    pods: Arc<Store>,
+    nodes: Arc<Store>,
+    claims: Arc<Store>,
+    classes: Arc<Store>,
+    events: Recorder,
+    /// Pods that wait for something to change.
+    pending: Arc<Mutex<BTreeSet<Key>>>,
+    /// Bound by us, though the watch has not said so yet.
+    assumed: Mutex<HashMap<Arc<str>, Arc<str>>>,
+}
+
+impl Scheduler {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            rest: context.rest.as_manager("kube-scheduler"),
+            pods: context.store(&PODS),
+            nodes: context.store(&NODES),
+            claims: context.store(&CLAIMS),
+            classes: context.store(&STORAGE_CLASSES),
+            events: context.recorder("default-scheduler"),
+            pending: Arc::default(),
+            assumed: Mutex::default(),
+        }
+    }
+
+    fn place(&self, pod: &Object, value: &Value) -> Result<Arc<str>, String> {
+        let nodes = self.nodes.all();
+        if nodes.is_empty() {
+            return Err("no nodes available to schedule pods".to_owned());
+        }
+        if let Some(refusal) = volumes::refusal(value, &self.claims, &self.classes) {
+            return Err(fit::explain(nodes.len(), &BTreeMap::new(), Some(&refusal)));
+        }
+        let mut assumed = self.assumed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut placed: HashMap<Arc<str>, Vec<Arc<Object>>> = HashMap::new();
+        for other in self.pods.all() {
+            let Some(facts) = other.pod.as_ref().filter(|facts| !facts.phase.over()) else { continue };
+            if let Some(node) = facts.node.as_ref().or_else(|| assumed.get(&other.uid)) {
+                placed.entry(Arc::clone(node)).or_default().push(other);
+            }
+        }
+        let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
+        let mut best: Option<(usize, Arc<str>)> = None;
+        for node in &nodes {
+            let there = placed.get(&node.key.name).map_or(&[][..], Vec::as_slice);
+            match fit::fits(pod, value, node, there, &nodes, &placed) {
+                Ok(()) => {
+                    let load = there.len();
+                    if best.as_ref().is_none_or(|(least, _)| load < *least) {
+                        best = Some((load, Arc::clone(&node.key.name)));
+                    }
+                }
+                Err(reasons) => reasons.into_iter().for_each(|reason| *refusals.entry(reason).or_default() += 1),
+            }
+        }
+        let Some((_, node)) = best else { return Err(fit::explain(nodes.len(), &refusals, None)) };
+        assumed.retain(|uid, _| uid != &pod.uid);
+        assumed.insert(Arc::clone(&pod.uid), Arc::clone(&node));
+        Ok(node)
+    }
+
+    async fn bind(&self, pod: &Object, value: &Value, node: &str) -> Result<(), Error> {
+        let binding = json!({
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": &*pod.key.name, "namespace": &*pod.key.namespace, "uid": &*pod.uid},
+            "target": {"kind": "Node", "name": node},
+        });
+        match self.rest.create_part(&PODS, &pod.key.namespace, &pod.key.name, "binding", &binding).await {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() || error.is_conflict() => return Ok(()),
+            Err(error) => {
+                self.assumed.lock().unwrap_or_else(PoisonError::into_inner).remove(&pod.uid);
+                return Err(error);
+            }
+        }
+        let message = format!("Successfully assigned {} to {node}", pod.key);
+        self.events.record(value, "", Severity::Normal, "Scheduled", &message).await;
+        Ok(())
+    }
+
+    async fn refuse(&self, pod: &Object, value: &Value, message: &str) -> Result<(), Error> {
+        let mut conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let mut condition = json!({
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
+        });
+        if let Some(generation) = value["metadata"].get("generation") {
+            condition["observedGeneration"] = generation.clone();
+        }
+        if !meta::set_condition(&mut conditions, condition) {
+            return Ok(());
+        }
+        self.events.record(value, "", Severity::Warning, "FailedScheduling", message).await;
+        let patch = json!({"metadata": {"uid": &*pod.uid}, "status": {"conditions": conditions}});
+        match self.rest.merge(&PODS, &pod.key.namespace, &pod.key.name, "status", &patch).await {
+            Ok(patched) => {
+                self.pods.wrote(&patched);
+                Ok(())
+            }
+            Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Controller for Scheduler {
+    type Item = Key;
+
+    fn sources(&self) -> Vec<Source<Key>> {
+        let waiting = |pending: &Arc<Mutex<BTreeSet<Key>>>| {
+            let pending = Arc::clone(pending);
+            move || pending.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect::<Vec<_>>()
+        };
+        let (after_pods, after_nodes, after_claims) =
+            (waiting(&self.pending), waiting(&self.pending), waiting(&self.pending));
+        vec![
+            Source::new(Arc::clone(&self.pods), move |change| match &change.new {
+                Some(pod) if pod.pod.as_ref().is_some_and(|facts| facts.node.is_none()) => vec![pod.key.clone()],
+                Some(pod) if pod.deleting || pod.pod.as_ref().is_some_and(|facts| facts.phase.over()) => after_pods(),
+                Some(_) => Vec::new(),
+                None => after_pods(),
+            }),
+            Source::new(Arc::clone(&self.nodes), move |_| after_nodes()),
+            Source::new(Arc::clone(&self.claims), move |_| after_claims()),
+        ]
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
+        let wants = |pod: &Object| pod.pod.as_ref().is_some_and(|facts| facts.node.is_none() && !facts.phase.over());
+        let Some(pod) = self.pods.get(key).filter(|pod| wants(pod) && !pod.deleting) else {
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            return Ok(Next::Change);
+        };
+        if self.assumed.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&pod.uid) {
+            return Ok(Next::Change);
+        }
+        let value = pod.value();
+        let gated = value["spec"]["schedulingGates"].as_array().is_some_and(|gates| !gates.is_empty());
+        let ours = matches!(value["spec"]["schedulerName"].as_str(), None | Some("default-scheduler"));
+        if gated || !ours {
+            return Ok(Next::Change);
+        }
+        match self.place(&pod, &value) {
+            Ok(node) => {
+                self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+                if !volumes::select_node(&self.rest, &self.claims, &value, &node).await? {
+                    self.assumed.lock().unwrap_or_else(PoisonError::into_inner).remove(&pod.uid);
+                    return Ok(Next::After(Duration::from_millis(20)));
+                }
+                self.bind(&pod, &value, &node).await?;
+                self.forget_bound();
+                Ok(Next::Change)
+            }
+            Err(message) => {
+                self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+                self.refuse(&pod, &value, &message).await?;
+                Ok(Next::Change)
+            }
+        }
+    }
+
+    fn workers(&self) -> usize {
+        8
+    }
+}
+
+impl Scheduler {
+    /// What the cache knows by now need not be assumed.
+    fn forget_bound(&self) {
+        let mut assumed = self.assumed.lock().unwrap_or_else(PoisonError::into_inner);
+        if assumed.len() < 64 {
+            return;
+        }
+        let unbound: BTreeSet<Arc<str>> = self
+            .pods
+            .all()
+            .iter()
+            .filter(|pod| pod.pod.as_ref().is_some_and(|facts| facts.node.is_none()))
+            .map(|pod| Arc::clone(&pod.uid))
+            .collect();
+        assumed.retain(|uid, _| unbound.contains(uid));
+    }
+}
