@@ -12,9 +12,14 @@ use crate::lab::{ClusterKind, ClusterSpec};
 
 mod bare;
 mod engine;
+mod etcd_pod;
+mod kind;
+mod node_container;
+mod reach;
 
 pub use bare::Bare;
 pub use engine::Flavor;
+pub use kind::Kind;
 
 /// Brings a cluster up; what it made is undone on failure unless `keep`. What only one provider wants to
 /// know (an engine, a context) is a field of that provider.

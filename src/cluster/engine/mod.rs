@@ -4,6 +4,7 @@ mod discover;
 mod exec;
 mod files;
 mod image;
+mod network;
 mod node;
 
 use std::io::ErrorKind;
@@ -17,8 +18,8 @@ use super::ClusterError;
 use discover::{Candidate, Surroundings, candidates};
 
 pub use discover::Flavor;
-pub(crate) use exec::{Ran, ShellSpec};
-pub(crate) use node::{CLUSTER_LABEL, Node};
+pub(crate) use exec::ShellSpec;
+pub(crate) use node::CLUSTER_LABEL;
 
 /// How long an engine may take to say that it is there. Docker Desktop wakes in about two seconds.
 const HELLO: Duration = Duration::from_secs(5);
@@ -153,6 +154,16 @@ impl Engine {
             Flavor::Podman => "CONTAINER_HOST",
         };
         vec![(host, self.host.clone()), ("KIND_EXPERIMENTAL_PROVIDER", self.flavor.name().to_owned())]
+    }
+
+    /// The engine's own command with the words that lead it to this very engine.
+    pub(crate) fn command(&self) -> Vec<String> {
+        let program = crate::guard::tool(self.flavor.name()).map(|path| path.to_string_lossy().into_owned());
+        let program = program.unwrap_or_else(|| self.flavor.name().to_owned());
+        match self.flavor {
+            Flavor::Docker => vec![program, "--host".to_owned(), self.host.clone()],
+            Flavor::Podman => vec![program, "--remote".to_owned(), "--url".to_owned(), self.host.clone()],
+        }
     }
 
     fn failed(&self, doing: &str, error: &Error) -> ClusterError {

@@ -34,6 +34,11 @@ impl Node {
     pub(crate) fn is_control_plane(&self) -> bool {
         self.labels.get(ROLE_LABEL).is_some_and(|role| role == "control-plane")
     }
+
+    /// A node of Kubernetes, not the load balancer that kind puts before several control planes.
+    pub(crate) fn is_node(&self) -> bool {
+        self.labels.get(ROLE_LABEL).is_some_and(|role| role == "control-plane" || role == "worker")
+    }
 }
 
 /// What a node uses just now.

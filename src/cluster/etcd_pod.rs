@@ -1,0 +1,174 @@
+//! The etcd pod of a control plane, whose own flags say where its certificates, its data and its listeners are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+
+use super::ClusterError;
+
+/// The labels that kubeadm gives to its static pods.
+const ETCD: &str = "component=etcd,tier=control-plane";
+const API_SERVER: &str = "component=kube-apiserver,tier=control-plane";
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct EtcdPod {
+    pub(crate) name: String,
+    pub(crate) node: Option<String>,
+    flags: BTreeMap<String, String>,
+}
+
+impl EtcdPod {
+    /// The etcd pods of the cluster, by name; none where etcd is not a pod of it.
+    pub(crate) async fn all(client: &kube::Client) -> Result<Vec<Self>, kube::Error> {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
+        let mut found: Vec<_> = pods.list(&ListParams::default().labels(ETCD)).await?.iter().map(Self::of).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn of(pod: &Pod) -> Self {
+        Self {
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            flags: flags(pod, "etcd"),
+        }
+    }
+
+    fn path(&self, flag: &str) -> Option<PathBuf> {
+        self.flags.get(flag).map(PathBuf::from)
+    }
+
+    pub(crate) fn ca(&self) -> Option<PathBuf> {
+        self.path("trusted-ca-file")
+    }
+
+    pub(crate) fn data(&self) -> Option<PathBuf> {
+        self.path("data-dir")
+    }
+
+    /// The folder of etcd's certificates, on the node as in the pod: kubeadm mounts it under its own name.
+    pub(crate) fn pki(&self) -> Option<PathBuf> {
+        self.ca().and_then(|ca| ca.parent().map(PathBuf::from))
+    }
+
+    /// Pairs of certificate and key that etcd takes from a client, the one made for clients first.
+    pub(crate) fn client_pairs(&self) -> Vec<(PathBuf, PathBuf)> {
+        let mut pairs = Vec::new();
+        if let Some(pki) = self.pki() {
+            pairs.push((pki.join("healthcheck-client.crt"), pki.join("healthcheck-client.key")));
+        }
+        if let (Some(cert), Some(key)) = (self.path("cert-file"), self.path("key-file")) {
+            pairs.push((cert, key));
+        }
+        pairs
+    }
+
+    /// Where etcd listens for clients, as the node sees it.
+    pub(crate) fn listens(&self) -> Vec<String> {
+        let urls = self.flags.get("listen-client-urls").map_or("", String::as_str);
+        urls.split(',').filter(|url| !url.is_empty()).map(ToOwned::to_owned).collect()
+    }
+
+    /// The URL that other members and clients are told.
+    pub(crate) fn advertised(&self) -> Option<String> {
+        self.flags.get("advertise-client-urls").and_then(|urls| urls.split(',').next()).map(ToOwned::to_owned)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        let of = |url: &String| url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
+        self.listens().iter().find_map(of).unwrap_or(2379)
+    }
+
+    /// What etcdctl needs inside the pod.
+    pub(crate) fn etcdctl_flags(&self) -> Vec<String> {
+        let endpoint = self.listens().into_iter().find(|url| url.contains("127.0.0.1"));
+        let endpoint = endpoint.or_else(|| self.advertised()).unwrap_or_else(|| "https://127.0.0.1:2379".to_owned());
+        let mut flags = vec![format!("--endpoints={endpoint}")];
+        // Inside the pod only what its own flags name is sure to be mounted.
+        if let (Some(ca), Some(cert), Some(key)) = (self.ca(), self.path("cert-file"), self.path("key-file")) {
+            flags.push(format!("--cacert={}", ca.display()));
+            flags.push(format!("--cert={}", cert.display()));
+            flags.push(format!("--key={}", key.display()));
+        }
+        flags
+    }
+}
+
+/// The prefix under which the API server keeps everything.
+pub(crate) async fn prefix(client: &kube::Client) -> String {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
+    let found = pods.list(&ListParams::default().labels(API_SERVER)).await;
+    let named = found.ok().and_then(|pods| flags(pods.items.first()?, "kube-apiserver").remove("etcd-prefix"));
+    named.unwrap_or_else(|| "/registry".to_owned())
+}
+
+fn flags(pod: &Pod, container: &str) -> BTreeMap<String, String> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers
+        .filter(|one| one.name == container)
+        .flat_map(|one| one.command.iter().flatten().chain(one.args.iter().flatten()))
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(|flag| flag.split_once('=').unwrap_or((flag, "true")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// A client of our own for a kubeconfig file of this run.
+pub(crate) async fn client(kubeconfig: &std::path::Path) -> Result<kube::Client, ClusterError> {
+    let failed = |error: &dyn std::fmt::Display| ClusterError::new(format!("{}: {error}", kubeconfig.display()));
+    let config = kube::config::Kubeconfig::read_from(kubeconfig).map_err(|error| failed(&error))?;
+    let options = kube::config::KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(config, &options).await.map_err(|error| failed(&error))?;
+    config.connect_timeout = Some(std::time::Duration::from_secs(5));
+    kube::Client::try_from(config).map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(flags: &[&str]) -> EtcdPod {
+        let command: Vec<_> = std::iter::once("etcd").chain(flags.iter().copied()).collect();
+        EtcdPod::of(
+            &serde_json::from_value(serde_json::json!({
+                "metadata": {"name": "etcd-minikube"},
+                "spec": {"nodeName": "minikube", "containers": [{"name": "etcd", "command": command}]},
+            }))
+            .expect("a pod"),
+        )
+    }
+
+    #[test]
+    fn the_flags_of_minikube_are_read_and_no_path_is_guessed() {
+        let etcd = pod(&[
+            "--advertise-client-urls=https://192.168.49.2:2379",
+            "--cert-file=/var/lib/minikube/certs/etcd/server.crt",
+            "--data-dir=/var/lib/minikube/etcd",
+            "--key-file=/var/lib/minikube/certs/etcd/server.key",
+            "--listen-client-urls=https://127.0.0.1:2379,https://192.168.49.2:2379",
+            "--trusted-ca-file=/var/lib/minikube/certs/etcd/ca.crt",
+        ]);
+        assert_eq!(etcd.pki(), Some("/var/lib/minikube/certs/etcd".into()));
+        assert_eq!(etcd.data(), Some("/var/lib/minikube/etcd".into()));
+        assert_eq!(etcd.advertised().as_deref(), Some("https://192.168.49.2:2379"));
+        assert_eq!((etcd.port(), etcd.listens().len()), (2379, 2));
+        assert_eq!(
+            etcd.etcdctl_flags(),
+            [
+                "--endpoints=https://127.0.0.1:2379",
+                "--cacert=/var/lib/minikube/certs/etcd/ca.crt",
+                "--cert=/var/lib/minikube/certs/etcd/server.crt",
+                "--key=/var/lib/minikube/certs/etcd/server.key"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pod_without_certificates_gets_none() {
+        let etcd = pod(&["--listen-client-urls=http://127.0.0.1:4001", "--data-dir=/data"]);
+        assert_eq!(etcd.etcdctl_flags(), ["--endpoints=http://127.0.0.1:4001"]);
+        assert_eq!((etcd.port(), etcd.pki(), etcd.client_pairs().len()), (4001, None, 0));
+    }
+}

@@ -1,0 +1,126 @@
+//! A kind cluster that is up, ours or one to be used and left.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::ready;
+use crate::cluster::engine::{CLUSTER_LABEL, Engine};
+use crate::cluster::etcd_pod::{self, EtcdPod};
+use crate::cluster::node_container::NodeContainer;
+use crate::cluster::{Cluster, ClusterError, ClusterInfo, EtcdAccess, EtcdTls};
+use crate::guard::{Guard, ShellIo};
+use crate::lab::ClusterKind;
+
+pub(crate) struct KindCluster {
+    info: ClusterInfo,
+    kubeconfig: PathBuf,
+    endpoints: Vec<String>,
+    tls: EtcdTls,
+    etcd: EtcdPod,
+    node: NodeContainer,
+    /// Not removed by `down`: kept, or not made by this run.
+    stays: bool,
+    guard: Guard,
+}
+
+impl KindCluster {
+    /// Waits until the cluster answers in every way that a lab needs. The caller limits the time.
+    pub(crate) async fn connect(
+        engine: Engine,
+        name: &str,
+        kubeconfig: PathBuf,
+        dir: &Path,
+        stays: bool,
+        guard: Guard,
+    ) -> Result<Self, ClusterError> {
+        let nodes = engine.nodes(&format!("{CLUSTER_LABEL}={name}")).await?;
+        let control_planes: Vec<_> = nodes.iter().filter(|node| node.is_control_plane()).collect();
+        let Some(first) = control_planes.first() else {
+            return Err(ClusterError::new(format!("the cluster {name} has no control-plane container")));
+        };
+        let expected = nodes.iter().filter(|node| node.is_node()).count();
+        let client = etcd_pod::client(&kubeconfig).await?;
+        let node = NodeContainer { engine: engine.clone(), name: first.name.clone() };
+        let etcd_ready = async {
+            let etcd = ready::etcd_pod(&client, &first.name).await?;
+            let pki = dir.join("pki");
+            let tls = node.copy_certificates(&etcd, &pki).await?;
+            let mut endpoints = Vec::new();
+            for one in &control_planes {
+                endpoints.extend(engine.published(&one.id, etcd.port()).await?.map(|at| format!("https://{at}")));
+            }
+            if endpoints.is_empty() {
+                return Err(ClusterError::new(format!("{} publishes no port for etcd", first.name)));
+            }
+            let answer = ready::etcd(&endpoints[0], &tls).await?;
+            Ok((etcd, pki, tls, endpoints, answer))
+        };
+        let (etcd, version, prefix) = tokio::try_join!(etcd_ready, ready::kubernetes(&client, expected), async {
+            Ok(etcd_pod::prefix(&client).await)
+        })?;
+        let (etcd, pki, tls, endpoints, answer) = etcd;
+        let info = ClusterInfo {
+            kind: ClusterKind::Kind,
+            name: name.to_owned(),
+            kubernetes: Some(version),
+            etcd: Some(answer.version),
+            node: Some(first.name.clone()),
+            etcd_pod: Some(etcd.name.clone()),
+            pki: Some(pki),
+            data: None,
+            node_pki: etcd.pki(),
+            node_data: etcd.data(),
+            engine: engine.flavor.name().to_owned(),
+            runs_pods: true,
+            etcd_route: format!("{}, published by the node's container", endpoints.join(", ")),
+            prefix,
+        };
+        Ok(Self { info, kubeconfig, endpoints, tls, etcd, node, stays, guard })
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        let version = |version: &Option<String>| version.clone().unwrap_or_default();
+        format!("Kubernetes {}, etcd {}", version(&self.info.kubernetes), version(&self.info.etcd))
+    }
+}
+
+#[async_trait]
+impl Cluster for KindCluster {
+    fn info(&self) -> &ClusterInfo {
+        &self.info
+    }
+
+    fn kubeconfig(&self) -> Option<&Path> {
+        Some(&self.kubeconfig)
+    }
+
+    fn etcd(&self) -> EtcdAccess {
+        EtcdAccess::Direct { endpoints: self.endpoints.clone(), tls: Some(self.tls.clone()) }
+    }
+
+    async fn node_shell(&self, rows: u16, columns: u16) -> Result<ShellIo, ClusterError> {
+        self.node.shell(Some(&self.etcd), rows, columns).await
+    }
+
+    async fn down(self: Box<Self>) -> Result<(), ClusterError> {
+        if self.stays {
+            return Ok(());
+        }
+        let owner = super::Ownership::record(&self.guard, &self.node.engine, &self.info.name)?;
+        let removal = super::remove(&self.node.engine, &self.info.name);
+        match tokio::time::timeout(Duration::from_mins(2), removal).await {
+            Ok(result) => result?,
+            Err(_) => {
+                return Err(ClusterError::new(format!(
+                    "the engine did not remove {} within two minutes",
+                    self.info.name
+                ))
+                .hint("the next start tries again"));
+            }
+        }
+        owner.release(&self.guard);
+        Ok(())
+    }
+}

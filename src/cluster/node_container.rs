@@ -1,0 +1,79 @@
+//! A node that is a container on this machine: its certificates, its shell.
+
+use std::path::{Path, PathBuf};
+
+use super::engine::{Engine, ShellSpec};
+use super::etcd_pod::EtcdPod;
+use super::reach::{private_folder, write_private};
+use super::{ClusterError, EtcdTls};
+use crate::guard::ShellIo;
+
+/// The folder on a node that has our `etcdctl`; `/run` is a tmpfs there.
+const NODE_BIN: &str = "/run/keywitness/bin";
+
+/// etcdctl on a node: kind's and minikube's nodes have none, so it runs in the etcd container. Endpoint and
+/// certificates are added only where the command itself names none.
+const ETCDCTL: &str = r#"#!/bin/bash
+for dir in ${PATH//:/ }; do
+  [ "$dir" != /run/keywitness/bin ] && [ -x "$dir/etcdctl" ] && exec "$dir/etcdctl" "$@"
+done
+container=$(crictl ps --name '^etcd$' -q 2>/dev/null | head -n 1)
+[ -n "$container" ] || { echo "etcdctl: no etcd container runs on this node" >&2; exit 127; }
+given=" $* " add=()
+for flag in FLAGS; do
+  case $given in *" ${flag%%=*}="*|*" ${flag%%=*} "*) ;; *) add+=("$flag") ;; esac
+done
+[ -t 0 ] && tty=-it || tty=-i
+exec crictl exec $tty "$container" etcdctl "${add[@]}" "$@"
+"#;
+
+#[derive(Debug, Clone)]
+pub(crate) struct NodeContainer {
+    pub(crate) engine: Engine,
+    pub(crate) name: String,
+}
+
+impl NodeContainer {
+    /// Copies etcd's CA, and a pair that etcd takes from clients, into a private folder.
+    pub(crate) async fn copy_certificates(&self, etcd: &EtcdPod, into: &Path) -> Result<EtcdTls, ClusterError> {
+        let Some(ca) = etcd.ca() else {
+            return Err(ClusterError::new(format!("the pod {} names no CA: it takes clients without TLS", etcd.name)));
+        };
+        private_folder(into)?;
+        let copy = async |from: &Path| -> Result<PathBuf, ClusterError> {
+            let bytes = self.engine.read_file(&self.name, from).await?;
+            let to = into.join(from.file_name().unwrap_or_default());
+            write_private(&to, &bytes)?;
+            Ok(to)
+        };
+        let ca = copy(&ca).await?;
+        let mut found = None;
+        // All of them: a lab may name any certificate of the folder through LAB_ETCD_PKI.
+        let mut failure = None;
+        for (cert, key) in etcd.client_pairs() {
+            match (copy(&cert).await, copy(&key).await) {
+                (Ok(cert), Ok(key)) => found = found.or(Some((cert, key))),
+                (Err(error), _) | (_, Err(error)) => failure = Some(error),
+            }
+        }
+        match (found, failure) {
+            (Some((cert, key)), _) => Ok(EtcdTls { ca, cert, key }),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(ClusterError::new(format!("the pod {} names no certificate", etcd.name))),
+        }
+    }
+
+    pub(crate) async fn shell(&self, etcd: Option<&EtcdPod>, rows: u16, columns: u16) -> Result<ShellIo, ClusterError> {
+        let flags = etcd.map(EtcdPod::etcdctl_flags).unwrap_or_default();
+        let script = ETCDCTL.replace("FLAGS", &shell_words::join(&flags));
+        self.engine.put_executable(&self.name, &Path::new(NODE_BIN).join("etcdctl"), &script).await?;
+        let argv = ["bash", "--noprofile", "--norc"].map(String::from).to_vec();
+        let env = [
+            format!("PATH={NODE_BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            "TERM=xterm-256color".to_owned(),
+            "HOME=/root".to_owned(),
+            "KUBECONFIG=/etc/kubernetes/admin.conf".to_owned(),
+        ];
+        self.engine.shell(&self.name, ShellSpec { argv, env: env.to_vec(), rows, columns }).await
+    }
+}
