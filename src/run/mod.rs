@@ -1,8 +1,29 @@
 //! The plan and the step engine (mark, act, poll until pass or deadline, emit), and the only Clock.
 
+mod act;
+mod background;
+mod cleanup;
+mod context;
+mod environment;
 mod expected;
+mod judge;
+mod lab;
+mod leftover;
+mod observe;
 mod plan;
+mod question;
+mod runner;
+mod step;
+mod tell;
 mod vars;
 
-pub use plan::{Act, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
+pub use lab::{LabRequest, run_lab};
+pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
 pub use vars::{Ask, Vars, resolve};
+
+use crate::outcome::RunEvent;
+
+/// Takes the facts of a run as they come about, from several labs at once.
+pub trait EventSink: Send + Sync {
+    fn emit(&self, event: RunEvent);
+}

@@ -42,7 +42,7 @@ pub struct Stretch {
 #[derive(Debug, Clone)]
 pub enum Act {
     Run(Action),
-    Wait(CheckBlock),
+    Wait(Checks),
     Ask(Question),
     /// An action that is not for this cluster, and why.
     Left(Action, Skip),
@@ -50,11 +50,19 @@ pub enum Act {
 
 #[derive(Debug, Clone)]
 pub enum Judged {
-    Checks(CheckBlock),
+    Checks(Checks),
     /// Holds up the checks after it.
-    Wait(CheckBlock),
+    Wait(Checks),
     Ask(Question),
     Left(CheckBlock, Skip),
+}
+
+/// A fence of checks in its place.
+#[derive(Debug, Clone)]
+pub struct Checks {
+    pub block: CheckBlock,
+    /// The nearest action above in the step, by where its fence begins.
+    pub nearest: Option<usize>,
 }
 
 /// Why a part does not take place here.
@@ -62,6 +70,16 @@ pub enum Judged {
 pub struct Skip(pub String);
 
 const SOLUTION_LEFT_OUT: &str = "it goes on with a solution, which only `keywitness test` runs";
+
+impl Mode {
+    /// The command that runs labs so.
+    pub fn command(self) -> &'static str {
+        match self {
+            Mode::Run => "run",
+            Mode::Test => "test",
+        }
+    }
+}
 
 impl Plan {
     /// Lays the lab out, or says why it cannot take place here at all.
@@ -125,9 +143,9 @@ impl PlannedStep {
 }
 
 impl Stretch {
-    pub fn checks(&self) -> impl Iterator<Item = &CheckBlock> {
+    pub fn checks(&self) -> impl Iterator<Item = &Checks> {
         self.judged.iter().filter_map(|judged| match judged {
-            Judged::Checks(block) => Some(block),
+            Judged::Checks(checks) => Some(checks),
             Judged::Wait(_) | Judged::Ask(_) | Judged::Left(..) => None,
         })
     }
@@ -162,6 +180,7 @@ struct Builder {
     mode: Mode,
     planned: PlannedStep,
     stretch: Stretch,
+    nearest: Option<usize>,
 }
 
 impl Builder {
@@ -177,7 +196,7 @@ impl Builder {
             skipped_checks: Vec::new(),
             skipped_questions: Vec::new(),
         };
-        Self { kind, mode, planned, stretch: Stretch::default() }
+        Self { kind, mode, planned, stretch: Stretch::default(), nearest: None }
     }
 
     fn action(&mut self, action: &Action) {
@@ -189,7 +208,11 @@ impl Builder {
             self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
             return;
         }
-        match place(action, self.kind) {
+        let skip = place(action, self.kind);
+        if skip.is_none() {
+            self.nearest = Some(action.span.start);
+        }
+        match skip {
             Some(skip) => self.stretch.acts.push(Act::Left(action.clone(), skip)),
             None if action.role == Role::Setup && self.stretch.acts.is_empty() => {
                 self.stretch.setup.push(action.clone())
@@ -206,7 +229,7 @@ impl Builder {
         } else if let Some(skip) = self.nothing_acted() {
             self.stretch.judged.push(Judged::Left(block.clone(), skip));
         } else {
-            self.stretch.judged.push(Judged::Checks(block.clone()));
+            self.stretch.judged.push(Judged::Checks(self.placed(block)));
         }
     }
 
@@ -235,10 +258,14 @@ impl Builder {
             return;
         }
         if self.stretch.judged.is_empty() {
-            self.stretch.acts.push(Act::Wait(block.clone()));
+            self.stretch.acts.push(Act::Wait(self.placed(block)));
         } else {
-            self.stretch.judged.push(Judged::Wait(block.clone()));
+            self.stretch.judged.push(Judged::Wait(self.placed(block)));
         }
+    }
+
+    fn placed(&self, block: &CheckBlock) -> Checks {
+        Checks { block: block.clone(), nearest: self.nearest }
     }
 
     fn question(&mut self, question: &Question) {

@@ -1,0 +1,310 @@
+//! One block: stop what it stops, hand it to its terminal, wait until it has ended or is ready.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::runner::{PATIENCE, Printed, Runner, Running, Stopped};
+use super::{expected, plan::PlannedStep};
+use crate::lab::{self, Action, Code, Ending};
+use crate::outcome::{ActionReport, RunEvent, StopCause, Verdict};
+use crate::terminal::{Block, BlockResult, CommandResult, Ended, Last, TerminalError, TerminalId};
+
+/// What a block may take where neither it nor its step says.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How much of a background block's last words stands in the reason of its failure.
+const LAST_WORDS: usize = 3;
+
+/// How a block came out.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) verdict: Option<Verdict>,
+    pub(super) reason: Option<String>,
+    pub(super) detail: Vec<String>,
+    pub(super) exit: Option<i32>,
+    pub(super) failed_line: Option<usize>,
+    pub(super) output: String,
+    pub(super) truncated: bool,
+}
+
+impl Outcome {
+    pub(super) fn failed(reason: impl Into<String>) -> Self {
+        Self { verdict: Some(Verdict::Fail), reason: Some(reason.into()), ..Self::default() }
+    }
+
+    pub(super) fn cannot_judge(reason: impl Into<String>) -> Self {
+        Self { verdict: Some(Verdict::CannotJudge), reason: Some(reason.into()), ..Self::default() }
+    }
+}
+
+impl<'a> Runner<'a> {
+    /// Runs one block and tells what came of it.
+    pub(super) async fn act(&mut self, step: &PlannedStep, action: &Action) -> Result<(), Stopped> {
+        let started = Instant::now();
+        self.tell.tell(RunEvent::ActionStarted {
+            lab: self.tell.lab(),
+            step: step.id.clone(),
+            line: self.line(action.span.start),
+            role: action.role.name().to_owned(),
+            text: first_line(&action.code),
+        });
+        let timeout = action.timeout.or(step.timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let mut outcome = self.perform(action, timeout).await;
+        if outcome.verdict == Some(Verdict::Fail)
+            && !self.is_interrupted()
+            && let Some(why) = self.store_is_gone().await
+        {
+            // The block may be right: what it needs is gone.
+            outcome.verdict = Some(Verdict::CannotJudge);
+            outcome.reason = Some(match outcome.reason {
+                Some(reason) => format!("{why} ({reason})"),
+                None => why,
+            });
+        }
+        self.hide_secrets();
+        self.spent.actions += started.elapsed();
+        let verdict = outcome.verdict.unwrap_or(Verdict::Pass);
+        self.tell.tell(RunEvent::ActionFinished {
+            lab: self.tell.lab(),
+            step: step.id.clone(),
+            action: ActionReport {
+                name: action.name.as_ref().map(|name| name.value.clone()),
+                line: self.line(action.span.start),
+                role: action.role.name().to_owned(),
+                terminal: action.terminal.clone(),
+                verdict,
+                reason: outcome.reason,
+                exit: outcome.exit,
+                failed_line: outcome.failed_line,
+                output: outcome.output,
+                truncated: outcome.truncated,
+                duration_ms: Self::clock(started),
+                detail: Vec::new(),
+            },
+            detail: outcome.detail,
+        });
+        if verdict == Verdict::Pass { Ok(()) } else { Err(Stopped) }
+    }
+
+    async fn perform(&mut self, action: &Action, timeout: Duration) -> Outcome {
+        if let Some(stop) = &action.stop
+            && let Err(outcome) = self.stop(&stop.block.value, stop.kill).await
+        {
+            return outcome;
+        }
+        if let Some(start) = &action.start {
+            let outcome = self.start_again(&start.value, timeout).await;
+            if outcome.verdict.is_some() {
+                return outcome;
+            }
+        }
+        let block = block(action, timeout);
+        if block.lines.iter().all(|(_, line)| line.trim().is_empty()) {
+            return Outcome::default();
+        }
+        if action.background.is_some() {
+            // Its definition in the lab outlives the run; the plan's copy does not.
+            return match self.own(action) {
+                Some(own) => self.start(own, &block, timeout).await,
+                None => Outcome::cannot_judge("this block is not in the lab"),
+            };
+        }
+        let result = match self.terminals.run(&self.terminal(action), &block).await {
+            Ok(result) => result,
+            Err(error) => return refused(&error),
+        };
+        let printed = Printed { text: Arc::from(result.output.as_str()), exit: result.exit };
+        self.outputs.insert(action.span.start, printed);
+        let mut outcome = ended(&result);
+        if outcome.verdict.is_none() {
+            self.compare(action, &result, &mut outcome);
+        }
+        outcome
+    }
+
+    fn own(&self, action: &Action) -> Option<&'a Action> {
+        let items = self.lab.steps.iter().flat_map(|step| &step.items);
+        let mut actions = items.filter_map(|item| match item {
+            lab::Item::Action(action) => Some(action),
+            _ => None,
+        });
+        actions.find(|own| own.span == action.span)
+    }
+
+    /// The sandbox has no node but this machine: there a node's terminal is a terminal of its own here.
+    pub(super) fn terminal(&self, action: &Action) -> TerminalId {
+        match action.place {
+            lab::Place::Host => TerminalId::host(&action.terminal),
+            lab::Place::Node if self.kind == lab::ClusterKind::Sandbox => {
+                TerminalId::host(format!("node {}", action.terminal))
+            }
+            lab::Place::Node => TerminalId::node(&action.terminal),
+        }
+    }
+
+    fn compare(&self, action: &Action, result: &BlockResult, outcome: &mut Outcome) {
+        if let Some(expected) = &action.expected
+            && let Some(difference) = expected::difference(expected, &result.output, &self.vars.values)
+        {
+            let line = self.line(expected.span.start);
+            outcome.verdict = Some(Verdict::Fail);
+            outcome.reason = Some(format!("the output is not what the fence at line {line} shows"));
+            outcome.detail = legend(difference);
+            return;
+        }
+        let Code::Console(commands) = &action.code else {
+            return;
+        };
+        for command in commands {
+            let Some(expected) = &command.expected else { continue };
+            let output = output_of(command, &result.commands);
+            if let Some(difference) = expected::difference(expected, &output, &self.vars.values) {
+                let line = command.lines.first().map_or(0, |line| line.number);
+                outcome.verdict = Some(Verdict::Fail);
+                outcome.reason = Some(format!("the output of the command at line {line} is not what stands under it"));
+                outcome.failed_line = Some(line);
+                outcome.detail = legend(difference);
+                return;
+            }
+        }
+    }
+
+    /// Ends a background block; how it ends does not matter.
+    async fn stop(&mut self, name: &str, kill: bool) -> Result<(), Outcome> {
+        let Some(running) = self.backgrounds.iter_mut().find(|running| running.key == name) else {
+            return Err(Outcome::failed(format!("the background block `{name}` was never started, so it cannot be stopped")));
+        };
+        running.stopped = true;
+        match self.terminals.stop(name, kill, PATIENCE).await {
+            Ok(result) => {
+                let printed = Printed { text: Arc::from(result.output.as_str()), exit: result.exit };
+                self.outputs.insert(running.action.span.start, printed);
+                Ok(())
+            }
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    async fn start_again(&mut self, name: &str, timeout: Duration) -> Outcome {
+        let Some(action) = self.action_named(name) else {
+            return Outcome::failed(format!("there is no background block `{name}` to start again"));
+        };
+        self.start(action, &block(action, action.timeout.unwrap_or(timeout)), timeout).await
+    }
+
+    /// Background blocks that ended although nothing stopped them.
+    pub(super) fn ended_by_themselves(&mut self) -> Option<(StopCause, String)> {
+        let ended = self.backgrounds.iter_mut().filter(|running| !running.stopped).find_map(|running| {
+            let result = running.handle.ended()?;
+            running.stopped = true;
+            Some((running, result))
+        });
+        let (running, result) = ended?;
+        let line = running.action.span.start;
+        let key = running.key.clone();
+        let last_words = last_words(&result.output);
+        let cause = match result.ended {
+            Ended::ShellDied { .. } => StopCause::CannotJudge,
+            _ => StopCause::Failed,
+        };
+        let line = self.line(line);
+        Some((cause, format!("the background block `{key}` at line {line} ended by itself{last_words}")))
+    }
+}
+
+pub(super) fn last_words(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
+    if last.is_empty() { " without a word".to_owned() } else { format!("; its last words: {}", last.join(" / ")) }
+}
+
+/// By what the terminals know a background block.
+pub(super) fn key(action: &Action) -> String {
+    action.name.as_ref().map_or_else(|| format!("at offset {}", action.span.start), |name| name.value.clone())
+}
+
+pub(super) fn block(action: &Action, timeout: Duration) -> Block {
+    let lines = match &action.code {
+        Code::Script(lines) => lines.iter().map(|line| (line.number, line.text.clone())).collect(),
+        Code::Console(commands) => {
+            commands.iter().flat_map(|command| &command.lines).map(|line| (line.number, line.text.clone())).collect()
+        }
+    };
+    let last = match action.ending {
+        Ending::Success => Last::Succeeds,
+        Ending::Exit(status) => Last::Exits(status),
+        Ending::Fails => Last::Fails,
+    };
+    Block { lines, opens: action.opens, last, timeout }
+}
+
+fn first_line(code: &Code) -> String {
+    let line = match code {
+        Code::Script(lines) => lines.iter().find(|line| !line.text.trim().is_empty() && !line.text.starts_with('#')),
+        Code::Console(commands) => commands.iter().flat_map(|command| &command.lines).next(),
+    };
+    line.map(|line| line.text.clone()).unwrap_or_default()
+}
+
+fn output_of(command: &lab::ConsoleCommand, results: &[CommandResult]) -> String {
+    let (first, last) = match (command.lines.first(), command.lines.last()) {
+        (Some(first), Some(last)) => (first.number, last.number),
+        _ => return String::new(),
+    };
+    results.iter().filter(|result| (first..=last).contains(&result.line)).map(|result| result.output.as_str()).collect()
+}
+
+fn legend(difference: Vec<String>) -> Vec<String> {
+    let mut lines = vec!["- expected and missing, + printed and not expected:".to_owned()];
+    lines.extend(difference);
+    lines
+}
+
+pub(super) fn refused(error: &TerminalError) -> Outcome {
+    match error {
+        TerminalError::NoShell { .. } => Outcome::cannot_judge(error.to_string()),
+        TerminalError::Busy { .. } | TerminalError::NoBackground(_) | TerminalError::StillRuns(_) => {
+            Outcome::failed(error.to_string())
+        }
+    }
+}
+
+pub(super) fn ended(result: &BlockResult) -> Outcome {
+    let mut outcome = match &result.ended {
+        Ended::AsWanted | Ended::Stopped { .. } => Outcome::default(),
+        Ended::Failed { line, command } => {
+            let status = result.exit.map_or_else(|| "without a status".to_owned(), |exit| format!("with status {exit}"));
+            Outcome {
+                failed_line: Some(*line),
+                ..Outcome::failed(format!("`{}` ended {status}", shorten(command)))
+            }
+        }
+        Ended::TimedOut { line, command, shell_replaced } => {
+            let after = if *shell_replaced { "; its shell did not come back and was replaced" } else { "" };
+            let seconds = result.took.as_secs_f64();
+            let reason = format!("`{}` had not ended after {seconds:.0} s{after}", shorten(command));
+            Outcome { failed_line: Some(*line), ..Outcome::failed(reason) }
+        }
+        Ended::ShellDied { last_words } => {
+            let words = last_words.trim();
+            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+            Outcome::cannot_judge(format!("the shell died{words}"))
+        }
+        Ended::Interrupted => Outcome::cannot_judge("interrupted"),
+    };
+    outcome.exit = result.exit;
+    outcome.output.clone_from(&result.output);
+    outcome.truncated = result.truncated;
+    outcome
+}
+
+/// A command's first line is enough to find it.
+fn shorten(command: &str) -> String {
+    let mut lines = command.lines();
+    let first = lines.next().unwrap_or_default();
+    if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }
+}
+
+pub(super) fn new_running<'a>(action: &'a Action, handle: crate::terminal::Background) -> Running<'a> {
+    let mark = handle.mark();
+    Running { key: key(action), action, handle, mark, stopped: false }
+}

@@ -1,0 +1,125 @@
+//! Starting a background block, and knowing when it is ready.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use super::act::{Outcome, ended, key, last_words, new_running, refused};
+use super::runner::Runner;
+use crate::lab::{Action, Ready};
+use crate::outcome::Verdict;
+use crate::terminal::{Background, Block, BlockResult, Ended, Waited};
+
+/// Between two looks at what tells nobody of its changes: etcd's counters, a port.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+impl<'a> Runner<'a> {
+    pub(super) async fn start(&mut self, action: &'a Action, block: &Block, timeout: Duration) -> Outcome {
+        let Some(background) = &action.background else {
+            return Outcome::failed(format!("the block `{}` is not a background block", key(action)));
+        };
+        let deadline = Instant::now() + timeout;
+        let watchers = match background.ready {
+            Ready::Watch => match self.witness.watchers().await {
+                Ok(count) => Some(count),
+                Err(error) => return Outcome::cannot_judge(format!("etcd's watchers cannot be counted: {error}")),
+            },
+            _ => None,
+        };
+        let terminal = self.terminal(action);
+        let handle = match self.terminals.start_background(&terminal, &key(action), block).await {
+            Ok(handle) => handle,
+            Err(error) => return refused(&error),
+        };
+        self.backgrounds.retain(|running| running.key != key(action));
+        self.backgrounds.push(new_running(action, handle.clone()));
+        let mut outcome = match &background.ready {
+            Ready::None => Outcome::default(),
+            Ready::Text(text) => {
+                let text = text.render(&self.vars.values).unwrap_or_default();
+                match handle.wait_text(&text, timeout).await {
+                    Waited::Seen => Outcome::default(),
+                    Waited::Ended(result) => early_end(&result),
+                    Waited::TimedOut => late(&format!("it has not printed {text:?}"), timeout),
+                    Waited::Interrupted => Outcome::cannot_judge("interrupted"),
+                }
+            }
+            Ready::Watch => self.until(&handle, deadline, timeout, Wanted::Watchers(watchers.unwrap_or_default())).await,
+            Ready::Port(port) => {
+                let port = port.render(&self.vars.values).unwrap_or_default();
+                match port.parse() {
+                    Ok(port) => self.until(&handle, deadline, timeout, Wanted::Port(port)).await,
+                    Err(_) => Outcome::failed(format!("ready=port:{port} is no port")),
+                }
+            }
+        };
+        if outcome.verdict.is_some()
+            && let Some(running) = self.backgrounds.iter_mut().find(|running| running.key == key(action))
+        {
+            // Its failure has been told: what comes of it later is no news.
+            running.stopped = true;
+        }
+        outcome.output = handle.output();
+        outcome
+    }
+
+    async fn until(&self, handle: &Background, deadline: Instant, timeout: Duration, wanted: Wanted) -> Outcome {
+        loop {
+            match self.is_there(&wanted).await {
+                Ok(true) => return Outcome::default(),
+                Ok(false) => {}
+                Err(why) => return Outcome::cannot_judge(why),
+            }
+            if let Some(result) = handle.ended() {
+                return early_end(&result);
+            }
+            if Instant::now() >= deadline {
+                let missing = match wanted {
+                    Wanted::Watchers(before) => {
+                        format!("etcd still counts no more watchers than the {before} before")
+                    }
+                    Wanted::Port(port) => format!("nothing listens on port {port}"),
+                };
+                return late(&missing, timeout);
+            }
+            tokio::select! {
+                () = self.interrupt.cancelled() => return Outcome::cannot_judge("interrupted"),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn is_there(&self, wanted: &Wanted) -> Result<bool, String> {
+        match wanted {
+            Wanted::Watchers(before) => match self.witness.watchers().await {
+                Ok(now) => Ok(now > *before),
+                Err(error) => Err(format!("etcd's watchers cannot be counted: {error}")),
+            },
+            Wanted::Port(port) => Ok(TcpStream::connect(("127.0.0.1", *port)).await.is_ok()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// More watchers than these.
+    Watchers(u64),
+    Port(u16),
+}
+
+fn late(missing: &str, timeout: Duration) -> Outcome {
+    Outcome::failed(format!("not ready after {} s: {missing}", timeout.as_secs()))
+}
+
+fn early_end(result: &BlockResult) -> Outcome {
+    let outcome = ended(result);
+    let words = last_words(&result.output);
+    match result.ended {
+        Ended::ShellDied { .. } | Ended::Interrupted => outcome,
+        _ => Outcome {
+            verdict: Some(Verdict::Fail),
+            reason: Some(format!("it ended before it was ready{words}")),
+            ..outcome
+        },
+    }
+}

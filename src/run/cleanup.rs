@@ -1,0 +1,35 @@
+//! The end of a lab's commands: background blocks stopped, then the clean-up in fresh shells.
+
+use std::time::Instant;
+
+use super::plan::Plan;
+use super::runner::{PATIENCE, Runner};
+use crate::terminal::{TerminalSettings, Terminals};
+
+impl Runner<'_> {
+    /// Runs even when a step failed, and after Ctrl-C; one block that fails does not keep the next from running.
+    pub(super) async fn clean_up(&mut self, plan: &Plan, fresh: TerminalSettings) {
+        for running in self.backgrounds.iter_mut().filter(|running| !running.stopped) {
+            running.stopped = true;
+            // It is over either way: closing the terminals ends what does not stop.
+            drop(self.terminals.stop(&running.key, false, PATIENCE).await);
+        }
+        self.terminals.close_all().await;
+        self.interrupt = fresh.cancel.clone();
+        self.terminals = Terminals::new(fresh);
+        for (index, step) in plan.steps.iter().enumerate() {
+            let mut blocks = plan.cleanup.iter().filter(|(of, _)| *of == index).map(|(_, action)| action).peekable();
+            if blocks.peek().is_none() {
+                continue;
+            }
+            let started = Instant::now();
+            self.start_step(step);
+            for action in blocks {
+                // What failed has been told.
+                drop(self.act(step, action).await);
+            }
+            self.finish_step(step, started);
+        }
+        self.terminals.close_all().await;
+    }
+}

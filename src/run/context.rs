@@ -1,0 +1,76 @@
+//! What a person needs about a failed check without a second run.
+
+use std::collections::VecDeque;
+
+use super::runner::Runner;
+use crate::grade::Judgement;
+use crate::journal::{Entry, Mark};
+use crate::lab::{Action, CheckBlock};
+use crate::outcome::Failure;
+
+const OUTPUT_LINES: usize = 12;
+const JOURNAL_LINES: usize = 20;
+/// Written all the time by every cluster, whatever a lab does.
+const HEARTBEATS: [&str; 3] = ["/events/", "/leases/", "/masterleases/"];
+
+impl Runner<'_> {
+    pub(super) fn failure(
+        &self,
+        block: &CheckBlock,
+        judgement: &Judgement,
+        mark: Mark,
+        actions: &[&Action],
+    ) -> Failure {
+        Failure {
+            author: block.fail.as_ref().and_then(|fail| fail.render(&self.vars.values).ok()),
+            explanation: judgement.explanation.clone(),
+            output: self.last_output(actions),
+            journal: self.journal_since(mark),
+        }
+    }
+
+    fn last_output(&self, actions: &[&Action]) -> Vec<String> {
+        let mut lines = VecDeque::new();
+        for action in actions {
+            let offset = action.span.start;
+            let running = self.backgrounds.iter().find(|running| running.action.span.start == offset);
+            let text = match (running, self.outputs.get(&offset)) {
+                (Some(running), _) => running.handle.output_since(running.mark),
+                (None, Some(printed)) => printed.text.to_string(),
+                (None, None) => continue,
+            };
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        let left_out = lines.len().saturating_sub(OUTPUT_LINES);
+        lines.drain(..left_out);
+        lines.into()
+    }
+
+    fn journal_since(&self, mark: Mark) -> Vec<String> {
+        let view = self.witness.journal();
+        let since = view.at(&mark).unwrap_or_default();
+        let entries = view.entries(since, |entry| {
+            let below = |key: &str| key.strip_prefix(&self.info.prefix).map(str::to_owned);
+            let key = entry.change().and_then(|change| below(&change.key));
+            !key.is_some_and(|key| HEARTBEATS.iter().any(|heartbeat| key.starts_with(heartbeat)))
+        });
+        let left_out = entries.len().saturating_sub(JOURNAL_LINES);
+        let mut lines: Vec<String> = Vec::new();
+        if left_out > 0 {
+            lines.push(format!("… {left_out} entries before"));
+        }
+        lines.extend(entries[left_out..].iter().map(|recorded| {
+            let entry = &recorded.entry;
+            let after = entry.at().duration_since(mark.at).unwrap_or_default().as_secs_f64();
+            match entry.as_ref() {
+                Entry::Put(change) | Entry::Delete(change) => {
+                    format!("revision {} +{after:.1}s {:<6} {}", change.revision, entry.name(), change.key)
+                }
+                Entry::Gap { reason, .. } | Entry::Epoch { reason, .. } => {
+                    format!("+{after:.1}s {}: {reason}", entry.name())
+                }
+            }
+        }));
+        lines
+    }
+}

@@ -1,0 +1,66 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::Vars;
+use crate::cluster::Cluster;
+use crate::lab::Lab;
+
+/// What every terminal and every command of a lab finds in its environment.
+#[derive(Debug, Clone)]
+pub(super) struct Environment {
+    pub(super) host: Vec<(String, String)>,
+    pub(super) node: Vec<(String, String)>,
+    /// Folders before all others on PATH.
+    pub(super) path_prefix: Vec<PathBuf>,
+    /// `LAB_WORK`: where shells start and `run` checks run.
+    pub(super) work: PathBuf,
+}
+
+impl Environment {
+    pub(super) fn new(lab: &Lab, vars: &Vars, cluster: &dyn Cluster, work: &Path, private: &Path) -> Self {
+        let info = cluster.info();
+        // Where there is no Kubernetes, kubectl must not find the learner's own clusters either.
+        let none = private.join("no-cluster.kubeconfig");
+        let kubeconfig = cluster.kubeconfig().unwrap_or(&none);
+        let text = |path: &Path| path.display().to_string();
+        let path = |path: Option<&PathBuf>| path.map(|path| text(path)).unwrap_or_default();
+        let dir = std::path::absolute(&lab.dir).unwrap_or_else(|_| lab.dir.clone());
+        let shared = |pki: Option<&PathBuf>, data: Option<&PathBuf>| {
+            let mut all: Vec<(String, String)> = vars.values.clone().into_iter().collect();
+            all.extend(
+                [
+                    ("LAB_NODE", info.node.clone().unwrap_or_default()),
+                    ("LAB_ETCD_POD", info.etcd_pod.clone().unwrap_or_default()),
+                    ("LAB_ETCD_PKI", path(pki)),
+                    ("LAB_ETCD_DATA", path(data)),
+                    ("LAB_CLUSTER", info.name.clone()),
+                    ("LAB_ENGINE", info.engine.clone()),
+                ]
+                .map(|(name, value)| (name.to_owned(), value)),
+            );
+            all
+        };
+        let mut host = shared(info.pki.as_ref(), info.data.as_ref());
+        host.extend(
+            [("LAB_DIR", text(&dir)), ("LAB_WORK", text(work)), ("KUBECONFIG", text(kubeconfig))]
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let node = shared(info.node_pki.as_ref(), info.node_data.as_ref());
+        Self { host, node, path_prefix: Vec::new(), work: work.to_owned() }
+    }
+
+    /// A `bash -c` as checks and questions run it: outside of the terminals, with what they find.
+    pub(super) fn command(&self, text: &str) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new("bash");
+        command.args(["--noprofile", "--norc", "-c", text]).current_dir(&self.work);
+        command.envs(self.host.iter().map(|(name, value)| (name, value))).env("PATH", self.path());
+        command
+    }
+
+    fn path(&self) -> OsString {
+        let own = std::env::var_os("PATH").unwrap_or_default();
+        let all: Vec<PathBuf> = self.path_prefix.iter().cloned().chain(std::env::split_paths(&own)).collect();
+        // A folder with a colon in its name cannot be on any PATH.
+        std::env::join_paths(all).unwrap_or(own)
+    }
+}

@@ -1,0 +1,233 @@
+//! Looking at checks until each has settled: at every change of the journal, at every sample, and when a
+//! clock runs out.
+
+use std::time::{Duration, SystemTime};
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+
+use super::plan::Checks;
+use super::runner::Runner;
+use crate::grade::{self, Evidence, Judge, Judgement, Need, Observation, Progress};
+use crate::journal::Mark;
+use crate::lab::{Check, CheckBlock, CheckKind};
+use crate::outcome::{CheckFact, Proof, ProofRule, RunEvent, Verdict};
+
+/// Between two samples of one thing.
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+/// A background block's output lies in our own memory.
+const OUTPUT_EVERY: Duration = Duration::from_millis(20);
+/// A clock that has run out may need a last answer of etcd's; never spin while it comes.
+const LEAST_PAUSE: Duration = Duration::from_millis(5);
+
+/// A check in its fence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed<'c> {
+    pub(super) block: &'c CheckBlock,
+    pub(super) check: &'c Check,
+    pub(super) nearest: Option<usize>,
+}
+
+impl<'c> Placed<'c> {
+    pub(super) fn all(checks: impl IntoIterator<Item = &'c Checks>) -> Vec<Self> {
+        checks.into_iter().flat_map(Self::of).collect()
+    }
+
+    pub(super) fn of(checks: &'c Checks) -> impl Iterator<Item = Self> {
+        let Checks { block, nearest } = checks;
+        block.checks.iter().map(|check| Placed { block, check, nearest: *nearest })
+    }
+}
+
+/// What a check was before its stretch.
+#[derive(Debug, Clone)]
+pub(super) struct Probed {
+    pub(super) proof: Proof,
+    pub(super) reason: Option<String>,
+}
+
+struct Open<'c> {
+    placed: Placed<'c>,
+    judge: Judge<'c>,
+    needs: Vec<Need>,
+    evidence: Evidence,
+    settled: Option<Judgement>,
+}
+
+type Sample<'s> = BoxFuture<'s, (Need, Option<usize>, Observation)>;
+
+impl Runner<'_> {
+    fn evidence(&self, mark: Mark, end: Mark) -> Evidence {
+        let (vars, prefix) = (self.vars.values.clone(), self.info.prefix.clone());
+        Evidence { mark, end, observations: Vec::new(), vars, prefix }
+    }
+
+    /// Each check once, as it stands before its stretch.
+    pub(super) async fn probe(&self, checks: &[Placed<'_>], mark: Mark) -> Vec<Probed> {
+        let looks = checks.iter().map(|placed| self.probe_one(*placed, mark));
+        futures::future::join_all(looks).await
+    }
+
+    async fn probe_one(&self, placed: Placed<'_>, mark: Mark) -> Probed {
+        if rule(placed.block, placed.check) == ProofRule::Never {
+            return Probed { proof: Proof::Exempt, reason: None };
+        }
+        let mut evidence = self.evidence(mark, mark);
+        for need in grade::needs(placed.check, &self.vars.values) {
+            evidence.observations.push(self.observe(&need, placed.nearest).await);
+        }
+        let judgement = grade::probe(placed.check, &evidence, &self.witness.journal());
+        match judgement.verdict {
+            Verdict::Fail => Probed { proof: Proof::Red, reason: None },
+            Verdict::Pass if placed.block.pre_pass => Probed { proof: Proof::Exempt, reason: None },
+            Verdict::Pass => Probed { proof: Proof::ProvesNothing, reason: None },
+            Verdict::CannotJudge | Verdict::Skipped => {
+                let why = judgement.reason.unwrap_or_default();
+                Probed { proof: Proof::NotRun, reason: Some(format!("before its stretch it cannot be judged: {why}")) }
+            }
+        }
+    }
+
+    /// Until every check has settled; `None` where the run was interrupted first.
+    pub(super) async fn judge(
+        &self,
+        step: &str,
+        checks: &[Placed<'_>],
+        mark: Mark,
+        end: Mark,
+    ) -> Option<Vec<(Judgement, Evidence)>> {
+        let mut open: Vec<Open<'_>> = checks.iter().map(|placed| self.open(*placed, mark, end)).collect();
+        let mut samples: FuturesUnordered<Sample<'_>> = FuturesUnordered::new();
+        let mut sampled: Vec<(Need, Option<usize>)> = Vec::new();
+        for check in &open {
+            for need in &check.needs {
+                let key = (need.clone(), check.placed.nearest);
+                if !sampled.contains(&key) {
+                    samples.push(self.sample(key.0.clone(), key.1, Duration::ZERO));
+                    sampled.push(key);
+                }
+            }
+        }
+        loop {
+            let view = self.witness.journal();
+            let now = SystemTime::now();
+            let mut until: Option<SystemTime> = None;
+            for check in open.iter_mut().filter(|check| check.settled.is_none()) {
+                match check.judge.judge(&check.evidence, &view, now) {
+                    Progress::Settled(judgement) => check.settled = Some(judgement),
+                    Progress::Open { so_far, until: next } => {
+                        until = Some(until.map_or(next, |known| known.min(next)));
+                        self.pending(step, check.placed.check, so_far);
+                    }
+                }
+            }
+            let Some(until) = until else {
+                break;
+            };
+            let pause = until.duration_since(now).unwrap_or_default().max(LEAST_PAUSE);
+            tokio::select! {
+                () = self.interrupt.cancelled() => return None,
+                Some((need, nearest, observation)) = samples.next(), if !samples.is_empty() => {
+                    let mut wanted = false;
+                    for check in open.iter_mut().filter(|check| check.settled.is_none()) {
+                        if check.placed.nearest == nearest && check.needs.contains(&need) {
+                            check.evidence.observations.push(observation.clone());
+                            wanted = true;
+                        }
+                    }
+                    if wanted {
+                        let every = if matches!(need, Need::Output { .. }) { OUTPUT_EVERY } else { SAMPLE_EVERY };
+                        samples.push(self.sample(need, nearest, every));
+                    }
+                }
+                // What etcd has told is complete only as of its last answer: ask for the next. That it does not
+                // answer is seen in the journal.
+                () = self.witness.grown(view.end()) => drop(self.witness.progress().await),
+                () = tokio::time::sleep(pause) => drop(self.witness.progress().await),
+            }
+        }
+        let settled = open.into_iter().map(|check| {
+            let judgement = check.settled.unwrap_or_else(|| Judgement::cannot_judge("it has not settled"));
+            (judgement, check.evidence)
+        });
+        Some(settled.collect())
+    }
+
+    fn open<'c>(&self, placed: Placed<'c>, mark: Mark, end: Mark) -> Open<'c> {
+        Open {
+            placed,
+            judge: Judge::new(placed.check),
+            needs: grade::needs(placed.check, &self.vars.values),
+            evidence: self.evidence(mark, end),
+            settled: None,
+        }
+    }
+
+    fn sample(&self, need: Need, nearest: Option<usize>, after: Duration) -> Sample<'_> {
+        Box::pin(async move {
+            tokio::time::sleep(after).await;
+            let observation = self.observe(&need, nearest).await;
+            (need, nearest, observation)
+        })
+    }
+
+    fn pending(&self, step: &str, check: &Check, so_far: Judgement) {
+        self.tell.tell(RunEvent::CheckPending {
+            lab: self.tell.lab(),
+            step: step.to_owned(),
+            line: self.line(check.span.start),
+            text: check.text.clone(),
+            so_far: so_far.reason.unwrap_or_else(|| so_far.verdict.word().to_owned()),
+        });
+    }
+
+    /// A check as the report has it.
+    pub(super) fn fact(&self, placed: Placed<'_>, judgement: &Judgement, probed: Probed) -> CheckFact {
+        CheckFact {
+            verdict: judgement.verdict,
+            reason: judgement.reason.clone(),
+            proof: probed.proof,
+            proof_reason: probed.reason,
+            sampled: judgement.sampled,
+            revision: judgement.revision,
+            evidence: judgement.evidence.clone(),
+            neutral: false,
+            ..self.bare_fact(placed.block, placed.check)
+        }
+    }
+
+    /// A check that was not judged.
+    pub(super) fn skipped_fact(&self, block: &CheckBlock, check: &Check, reason: &str, neutral: bool) -> CheckFact {
+        CheckFact { reason: Some(reason.to_owned()), neutral, ..self.bare_fact(block, check) }
+    }
+
+    fn bare_fact(&self, block: &CheckBlock, check: &Check) -> CheckFact {
+        let position = self.lab.source.position(check.span.start);
+        CheckFact {
+            text: check.text.clone(),
+            file: self.lab.source.name().to_owned(),
+            line: position.line,
+            column: position.column,
+            verdict: Verdict::Skipped,
+            reason: None,
+            proof: Proof::NotRun,
+            proof_reason: None,
+            sampled: false,
+            revision: None,
+            evidence: Vec::new(),
+            fence: self.line(block.span.start),
+            fence_points: block.points,
+            rule: rule(block, check),
+            neutral: true,
+        }
+    }
+}
+
+fn rule(block: &CheckBlock, check: &Check) -> ProofRule {
+    match check.kind {
+        CheckKind::Never { .. } => ProofRule::Never,
+        _ if block.pre_pass => ProofRule::PrePass,
+        _ => ProofRule::Red,
+    }
+}

@@ -1,0 +1,305 @@
+//! One lab from its cluster's start to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::environment::Environment;
+use super::runner::{Runner, Spending};
+use super::tell::Teller;
+use super::{EventSink, Mode, Plan, Vars};
+use crate::cluster::{Cluster, ClusterError, ClusterRequest, Layer, Provider, StageSink};
+use crate::guard::{Guard, ShellIo};
+use crate::lab::{ClusterKind, Lab, Requirement};
+use crate::outcome::{ClusterReport, RunEvent, Spent, StopCause, Verdict};
+use crate::terminal::{NodeSettings, NodeShells, TerminalSettings, Terminals};
+use crate::witness::{Witness, WitnessRequest};
+
+/// Wide enough that no table of kubectl's is folded.
+const SCREEN: (u16, u16) = (50, 200);
+
+/// A lab to run, with all that is particular to this run of it.
+pub struct LabRequest<'a> {
+    /// Counts the labs of the run.
+    pub index: usize,
+    pub lab: &'a Lab,
+    pub plan: Plan,
+    pub mode: Mode,
+    pub kind: ClusterKind,
+    pub vars: Vars,
+    pub provider: &'a dyn Provider,
+    /// This lab's own: it ends with it.
+    pub guard: Guard,
+    pub keep: bool,
+    pub interrupt: CancellationToken,
+}
+
+/// Runs the lab, and tells everything to the sink: how it came out stands in the fold of what was told.
+pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
+    let started = Instant::now();
+    let lab = request.lab;
+    let tell = Teller::new(sink, request.index, request.mode);
+    tell.hide(request.vars.secrets.iter().cloned());
+    tell.tell(RunEvent::LabStarted {
+        lab: request.index,
+        id: lab.id.clone(),
+        file: lab.source.name().to_owned(),
+        title: lab.title.clone(),
+    });
+    let guard = request.guard.clone();
+    let mut spent = Spent::default();
+    if let Err(failure) = whole(request, &tell, &mut spent).await {
+        tell.tell(failure.event(tell.lab()));
+    }
+    let ending = Instant::now();
+    for left in guard.end().await {
+        tell.notice(format!("could not be cleaned up: {left}"));
+    }
+    spent.down_ms += millis(ending.elapsed());
+    tell.tell(RunEvent::LabFinished { lab: tell.lab(), duration_ms: millis(started.elapsed()), spent });
+}
+
+/// What keeps a lab from starting or from ending as it should.
+struct Failure {
+    cause: StopCause,
+    reason: String,
+    detail: Vec<String>,
+}
+
+impl Failure {
+    fn new(cause: StopCause, reason: impl Into<String>) -> Self {
+        Self { cause, reason: reason.into(), detail: Vec::new() }
+    }
+
+    fn of_cluster(what: &str, error: ClusterError, interrupt: &CancellationToken) -> Self {
+        if interrupt.is_cancelled() {
+            return Self::new(StopCause::Interrupted, "interrupted");
+        }
+        let mut detail = error.detail;
+        detail.extend(error.hint.map(|hint| format!("hint: {hint}")));
+        Self { cause: StopCause::CannotJudge, reason: format!("{what}{}", error.message), detail }
+    }
+
+    fn event(self, lab: usize) -> RunEvent {
+        RunEvent::LabStopped { lab, cause: self.cause, reason: self.reason, detail: self.detail }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -> Result<(), Failure> {
+    let bringing_up = Instant::now();
+    let members = members(request.lab, &request.vars)?;
+    let folder = |name: &str| {
+        let cannot = |error: std::io::Error| Failure::new(StopCause::CannotJudge, format!("no folder to work in: {error}"));
+        request.guard.folder(name).map_err(cannot)
+    };
+    let private = folder("cluster")?;
+    let (work, bin, shells) = (folder("work")?, folder("bin")?, folder("terminals")?);
+    let wanted = ClusterRequest {
+        lab: request.lab.id.clone(),
+        run_id: request.guard.run_id().to_owned(),
+        spec: request.lab.cluster.clone(),
+        members: members.clone(),
+        private_dir: private.clone(),
+        keep: request.keep,
+        interrupt: request.interrupt.clone(),
+    };
+    let cluster = request
+        .provider
+        .up(&wanted, &Stages { tell })
+        .await
+        .map_err(|error| Failure::of_cluster("", error, &request.interrupt))?;
+    spent.up_ms = millis(bringing_up.elapsed());
+    let cluster = Shared(Arc::new(Mutex::new(Some(cluster))));
+    let places = Places { work, bin, shells, private };
+    let result = on_cluster(&request, &cluster, &places, members, tell, spent).await;
+    let ending = Instant::now();
+    if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
+        tell.notice("the sandbox stays until Ctrl-C");
+        request.interrupt.cancelled().await;
+    }
+    let down = match cluster.take().await {
+        Some(cluster) if !request.keep => cluster.down().await,
+        _ => Ok(()),
+    };
+    spent.down_ms = millis(ending.elapsed());
+    result?;
+    down.map_err(|error| Failure::of_cluster("the cluster did not go down: ", error, &CancellationToken::new()))
+}
+
+struct Places {
+    work: PathBuf,
+    bin: PathBuf,
+    shells: PathBuf,
+    private: PathBuf,
+}
+
+async fn on_cluster(
+    request: &LabRequest<'_>,
+    cluster: &Shared,
+    places: &Places,
+    members: Vec<(String, String)>,
+    tell: &Teller<'_>,
+    spent: &mut Spent,
+) -> Result<(), Failure> {
+    let lab = request.lab;
+    let (info, access, mut environment) = {
+        let held = cluster.0.lock().await;
+        let held = held.as_ref().ok_or_else(|| Failure::new(StopCause::CannotJudge, "the cluster is gone"))?;
+        let environment = Environment::new(lab, &request.vars, held.as_ref(), &places.work, &places.private);
+        (held.info().clone(), held.etcd(), environment)
+    };
+    if !info.runs_pods && lab.requires.iter().any(|wanted| wanted.value == Requirement::Pods) {
+        return Err(Failure::new(StopCause::NotHere, "it requires pods that really run, and this cluster runs none"));
+    }
+    environment.path_prefix.push(places.bin.clone());
+    link_tools(&places.bin);
+    let opening = Instant::now();
+    let witness = Witness::open(WitnessRequest {
+        access,
+        prefix: info.prefix.clone(),
+        bare: request.kind == ClusterKind::Bare,
+        members,
+    });
+    let witness = tokio::select! {
+        witness = witness => witness.map_err(|error| Failure::new(StopCause::CannotJudge, error.to_string()))?,
+        () = request.interrupt.cancelled() => return Err(Failure::new(StopCause::Interrupted, "interrupted")),
+    };
+    spent.up_ms += millis(opening.elapsed());
+    tell.tell(RunEvent::ClusterReady {
+        lab: tell.lab(),
+        cluster: ClusterReport {
+            kind: request.kind.name().to_owned(),
+            kubernetes: info.kubernetes.clone(),
+            etcd: info.etcd.clone(),
+        },
+        vars: request.vars.shown.clone(),
+    });
+    let terminals = |cancel: CancellationToken| TerminalSettings {
+        guard: request.guard.clone(),
+        private_dir: places.shells.clone(),
+        cwd: places.work.clone(),
+        env: environment.host.clone(),
+        path_prefix: environment.path_prefix.clone(),
+        rows: SCREEN.0,
+        columns: SCREEN.1,
+        cancel,
+        node: Some(NodeSettings {
+            shells: Arc::new(cluster.clone()),
+            env: environment.node.clone(),
+            path_prefix: Vec::new(),
+        }),
+    };
+    let mut runner = Runner {
+        lab,
+        mode: request.mode,
+        kind: request.kind,
+        info: info.clone(),
+        vars: request.vars.clone(),
+        tell,
+        guard: request.guard.clone(),
+        environment: environment.clone(),
+        terminals: Terminals::new(terminals(request.interrupt.child_token())),
+        witness: &witness,
+        interrupt: request.interrupt.clone(),
+        outputs: std::collections::BTreeMap::new(),
+        backgrounds: Vec::new(),
+        spent: Spending::default(),
+        hidden_upto: 0,
+    };
+    runner.hide_secrets();
+    let start = witness.journal().end();
+    runner.steps(&request.plan.steps).await;
+    if request.interrupt.is_cancelled() {
+        tell.tell(Failure::new(StopCause::Interrupted, "interrupted").event(tell.lab()));
+    }
+    let (actions, checks) = (runner.spent.actions, runner.spent.checks);
+    spent.actions_ms = millis(actions);
+    spent.checks_ms = millis(checks);
+    let cleaning = Instant::now();
+    // A second Ctrl-C ends the process, so that the clean-up after the first needs no token of its own.
+    runner.clean_up(&request.plan, terminals(CancellationToken::new())).await;
+    if request.mode == Mode::Test && request.kind != ClusterKind::Bare && tell.lab_verdict() == Verdict::Pass {
+        let keys = runner.keys_left(start).await;
+        if !keys.is_empty() {
+            tell.tell(RunEvent::KeysLeft { lab: tell.lab(), keys });
+        }
+    }
+    drop(runner);
+    spent.cleanup_ms = millis(cleaning.elapsed());
+    witness.close().await;
+    Ok(())
+}
+
+fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Failure> {
+    let filled = lab.etcd.iter().map(|(name, endpoint)| {
+        let endpoint = endpoint.render(&vars.values).map_err(|error| Failure::new(StopCause::Wrong, error.to_string()))?;
+        Ok((name.value.clone(), endpoint))
+    });
+    filled.collect()
+}
+
+/// What the lab's commands call may lie where only the runner looks.
+fn link_tools(bin: &Path) {
+    for name in ["kubectl", "etcd", "etcdctl", "etcdutl"] {
+        if let Some(path) = crate::guard::tool(name) {
+            // Where it cannot be linked, the command says that it is not found.
+            drop(std::os::unix::fs::symlink(path, bin.join(name)));
+        }
+    }
+}
+
+/// The cluster, which shells on its node and its end both need.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Option<Box<dyn Cluster>>>>);
+
+impl Shared {
+    async fn take(&self) -> Option<Box<dyn Cluster>> {
+        self.0.lock().await.take()
+    }
+}
+
+#[async_trait::async_trait]
+impl NodeShells for Shared {
+    async fn open(&self, rows: u16, columns: u16) -> Result<ShellIo, String> {
+        let held = self.0.lock().await;
+        let cluster = held.as_ref().ok_or("the cluster is gone")?;
+        cluster.node_shell(rows, columns).await.map_err(|error| match error.hint {
+            Some(hint) => format!("{} ({hint})", error.message),
+            None => error.message,
+        })
+    }
+}
+
+struct Stages<'a> {
+    tell: &'a Teller<'a>,
+}
+
+impl StageSink for Stages<'_> {
+    fn passed(&self, stage: &str, detail: Option<&str>, took: Duration) {
+        self.tell.tell(RunEvent::StagePassed {
+            lab: self.tell.lab(),
+            stage: stage.to_owned(),
+            detail: detail.map(str::to_owned),
+            duration_ms: millis(took),
+        });
+    }
+
+    fn pulling(&self, image: &str, layers: &[Layer]) {
+        const MEGABYTE: u64 = 1_000_000;
+        let here: u64 = layers.iter().map(|layer| layer.current).sum();
+        let total: u64 = layers.iter().filter_map(|layer| layer.total).sum();
+        let line = format!("pulling {image}: {} of {} MB", here / MEGABYTE, total / MEGABYTE);
+        self.tell.tell(RunEvent::Progressed { lab: self.tell.lab(), line });
+    }
+
+    fn note(&self, text: &str) {
+        self.tell.notice(text);
+    }
+}

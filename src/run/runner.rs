@@ -1,0 +1,135 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::environment::Environment;
+use super::tell::Teller;
+use super::{Mode, Vars};
+use crate::cluster::ClusterInfo;
+use crate::guard::Guard;
+use crate::journal::{JournalView, Seq};
+use crate::lab::{Action, ClusterKind, Lab};
+use crate::terminal::{self, Background, Terminals};
+use crate::witness::Witness;
+
+/// How long a stopped background block may take before it is killed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a cluster that a command failed on may take to say that it lives.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
+/// A lab under way: everything that its steps share.
+pub(super) struct Runner<'a> {
+    pub(super) lab: &'a Lab,
+    pub(super) mode: Mode,
+    pub(super) kind: ClusterKind,
+    pub(super) info: ClusterInfo,
+    pub(super) vars: Vars,
+    pub(super) tell: &'a Teller<'a>,
+    pub(super) guard: Guard,
+    pub(super) environment: Environment,
+    pub(super) terminals: Terminals,
+    pub(super) witness: &'a Witness,
+    pub(super) interrupt: CancellationToken,
+    /// What blocks printed, by where their fence begins.
+    pub(super) outputs: BTreeMap<usize, Printed>,
+    pub(super) backgrounds: Vec<Running<'a>>,
+    pub(super) spent: Spending,
+    /// Secrets of the cluster are hidden up to here.
+    pub(super) hidden_upto: Seq,
+}
+
+/// What a block that has ended printed.
+#[derive(Debug, Clone)]
+pub(super) struct Printed {
+    pub(super) text: Arc<str>,
+    pub(super) exit: Option<i32>,
+}
+
+/// A background block that was started.
+pub(super) struct Running<'a> {
+    /// By which the terminals know it.
+    pub(super) key: String,
+    pub(super) action: &'a Action,
+    pub(super) handle: Background,
+    /// Where its output stood when the present stretch began.
+    pub(super) mark: terminal::Mark,
+    /// A later block ended it, so that its end is no failure.
+    pub(super) stopped: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Spending {
+    pub(super) actions: Duration,
+    pub(super) checks: Duration,
+}
+
+/// Why a step, and with it the lab, does not go on. The reason has been told already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stopped;
+
+impl<'a> Runner<'a> {
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.lab.source.position(offset).line
+    }
+
+    /// Every action of the lab that has this name.
+    pub(super) fn action_named(&self, name: &str) -> Option<&'a Action> {
+        let actions = self.lab.steps.iter().flat_map(|step| &step.items).filter_map(|item| match item {
+            crate::lab::Item::Action(action) => Some(action),
+            _ => None,
+        });
+        actions.into_iter().find(|action| action.name.as_ref().is_some_and(|known| known.value == name))
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_cancelled()
+    }
+
+    /// Whether what failed may have failed because the store is gone. In a bare lab the store is the lab's own.
+    pub(super) async fn store_is_gone(&self) -> Option<String> {
+        if self.kind == ClusterKind::Bare {
+            return None;
+        }
+        match tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("etcd has not answered for {} s", SIGN_OF_LIFE.as_secs())),
+        }
+    }
+
+    /// Takes the values of Secrets that came since the last time, so that no output shows them.
+    pub(super) fn hide_secrets(&mut self) {
+        let view = self.witness.journal();
+        self.tell.hide(secrets(&view, self.hidden_upto, &self.info.prefix));
+        self.hidden_upto = view.end();
+    }
+
+    pub(super) fn clock(started: Instant) -> u64 {
+        u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The texts of the Secrets that were written after `since`; of all that exist, at the journal's beginning.
+fn secrets(view: &JournalView, since: Seq, prefix: &str) -> Vec<String> {
+    let glob = crate::journal::KeyGlob::from_pieces(&[
+        crate::journal::Piece::Data(prefix.trim_end_matches('/')),
+        crate::journal::Piece::Pattern("/secrets/**"),
+    ]);
+    let mut values = Vec::new();
+    if since == 0 {
+        values.extend(view.states(&glob, view.end()).into_iter().filter_map(|change| change.value.clone()));
+    }
+    let changes = view.changes(&glob, since);
+    values.extend(changes.iter().filter_map(|recorded| recorded.entry.change()?.value.clone()));
+    values.iter().filter_map(|stored| stored.object().ok()).flat_map(|object| texts(&object)).collect()
+}
+
+fn texts(secret: &serde_json::Value) -> Vec<String> {
+    use base64::Engine as _;
+    let data = secret.get("data").and_then(serde_json::Value::as_object);
+    let encoded = data.into_iter().flat_map(|data| data.values()).filter_map(serde_json::Value::as_str);
+    let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).ok();
+    encoded.filter_map(decode).filter_map(|bytes| String::from_utf8(bytes).ok()).collect()
+}
