@@ -171,7 +171,9 @@ impl<'a> Runner<'a> {
     /// Ends a background block; how it ends does not matter.
     async fn stop(&mut self, name: &str, kill: bool) -> Result<(), Outcome> {
         let Some(running) = self.backgrounds.iter_mut().find(|running| running.key == name) else {
-            return Err(Outcome::failed(format!("the background block `{name}` was never started, so it cannot be stopped")));
+            return Err(Outcome::failed(format!(
+                "the background block `{name}` was never started, so it cannot be stopped"
+            )));
         };
         running.stopped = true;
         match self.terminals.stop(name, kill, PATIENCE).await {
@@ -272,11 +274,9 @@ pub(super) fn ended(result: &BlockResult) -> Outcome {
     let mut outcome = match &result.ended {
         Ended::AsWanted | Ended::Stopped { .. } => Outcome::default(),
         Ended::Failed { line, command } => {
-            let status = result.exit.map_or_else(|| "without a status".to_owned(), |exit| format!("with status {exit}"));
-            Outcome {
-                failed_line: Some(*line),
-                ..Outcome::failed(format!("`{}` ended {status}", shorten(command)))
-            }
+            let status =
+                result.exit.map_or_else(|| "without a status".to_owned(), |exit| format!("with status {exit}"));
+            Outcome { failed_line: Some(*line), ..Outcome::failed(format!("`{}` ended {status}", shorten(command))) }
         }
         Ended::TimedOut { line, command, shell_replaced } => {
             let after = if *shell_replaced { "; its shell did not come back and was replaced" } else { "" };

@@ -44,7 +44,9 @@ impl<'a> Runner<'a> {
                     Waited::Interrupted => Outcome::cannot_judge("interrupted"),
                 }
             }
-            Ready::Watch => self.until(&handle, deadline, timeout, Wanted::Watchers(watchers.unwrap_or_default())).await,
+            Ready::Watch => {
+                self.until(&handle, deadline, timeout, Wanted::Watchers(watchers.unwrap_or_default())).await
+            }
             Ready::Port(port) => {
                 let port = port.render(&self.vars.values).unwrap_or_default();
                 match port.parse() {

@@ -96,7 +96,8 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
     let bringing_up = Instant::now();
     let members = members(request.lab, &request.vars)?;
     let folder = |name: &str| {
-        let cannot = |error: std::io::Error| Failure::new(StopCause::CannotJudge, format!("no folder to work in: {error}"));
+        let cannot =
+            |error: std::io::Error| Failure::new(StopCause::CannotJudge, format!("no folder to work in: {error}"));
         request.guard.folder(name).map_err(cannot)
     };
     let private = folder("cluster")?;
@@ -239,7 +240,8 @@ async fn on_cluster(
 
 fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Failure> {
     let filled = lab.etcd.iter().map(|(name, endpoint)| {
-        let endpoint = endpoint.render(&vars.values).map_err(|error| Failure::new(StopCause::Wrong, error.to_string()))?;
+        let endpoint =
+            endpoint.render(&vars.values).map_err(|error| Failure::new(StopCause::Wrong, error.to_string()))?;
         Ok((name.value.clone(), endpoint))
     });
     filled.collect()

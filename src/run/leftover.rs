@@ -47,10 +47,8 @@ fn left(view: &JournalView, start: Seq, prefix: &str) -> Vec<String> {
         .filter_map(|key| view.state(key, view.end()))
         .collect();
     let below = |key: &str| key.strip_prefix(prefix).map(str::to_owned);
-    let namespaces: BTreeSet<String> = stay
-        .iter()
-        .filter_map(|change| below(&change.key)?.strip_prefix("/namespaces/").map(str::to_owned))
-        .collect();
+    let namespaces: BTreeSet<String> =
+        stay.iter().filter_map(|change| below(&change.key)?.strip_prefix("/namespaces/").map(str::to_owned)).collect();
     let named = stay.iter().filter(|change| {
         let Some(path) = below(&change.key) else {
             return true;

@@ -67,8 +67,9 @@ impl Runner<'_> {
             AnswerText::From(name) => {
                 let offset = self.action_named(&name.value).map(|action| action.span.start);
                 let printed = offset.and_then(|offset| self.outputs.get(&offset));
-                let printed = printed
-                    .ok_or_else(|| (Verdict::Fail, format!("the block `{}` has not run before this question", name.value)))?;
+                let printed = printed.ok_or_else(|| {
+                    (Verdict::Fail, format!("the block `{}` has not run before this question", name.value))
+                })?;
                 (format!("what `{}` printed", name.value), printed.text.to_string())
             }
         };

@@ -224,12 +224,15 @@ impl Runner<'_> {
         let end = self.witness.mark().await;
         let judged = self.judge(&step.id, &placed, mark, end).await;
         self.spent.checks += started.elapsed();
-        let failed = judged.ok_or(Stopped)?.into_iter().zip(&placed).find(|((judgement, _), _)| judgement.verdict != Verdict::Pass);
+        let failed = judged
+            .ok_or(Stopped)?
+            .into_iter()
+            .zip(&placed)
+            .find(|((judgement, _), _)| judgement.verdict != Verdict::Pass);
         let Some(((judgement, _), placed)) = failed else {
             return Ok(());
         };
-        let cause =
-            if judgement.verdict == Verdict::Fail { StopCause::Failed } else { StopCause::CannotJudge };
+        let cause = if judgement.verdict == Verdict::Fail { StopCause::Failed } else { StopCause::CannotJudge };
         let why = judgement.reason.unwrap_or_default();
         let line = self.line(placed.check.span.start);
         self.stop_step(step, cause, format!("waited at line {line} for `{}`: {why}", placed.check.text));
