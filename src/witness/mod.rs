@@ -4,14 +4,18 @@
 //! A [`Witness`] opens one watch and keeps it through every break. Nothing here judges, and nothing
 //! here writes to etcd.
 
+mod bolt;
 mod direct;
+mod kube;
 mod metrics;
+mod observer;
+mod snapshot;
 mod status;
 mod store;
-#[cfg(test)]
-mod tests;
 mod tls;
 mod watcher;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::EtcdAccess;
 use crate::journal::{Delivered, Journal, JournalView, KeyGlob, Mark, Seq};
+pub use observer::{Observer, Surroundings};
 use store::{Store, StoreError};
 use watcher::{Ask, Watcher};
 

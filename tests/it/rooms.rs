@@ -17,8 +17,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("outcome", &["text", "lab", "journal"]),
     ("terminal", &["text", "guard"]),
     ("cluster", &["text", "lab", "guard"]),
-    // grade: an observation is what grade defines and witness fills in.
-    ("witness", &["text", "codec", "journal", "cluster", "grade"]),
+    // guard: it runs `run` checks, etcdutl, and etcdctl in a pod.
+    ("witness", &["text", "codec", "journal", "cluster", "guard"]),
     ("sandbox", &["text", "codec", "cluster", "guard", "lab"]),
     (
         "run",
