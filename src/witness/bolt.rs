@@ -61,8 +61,10 @@ impl<'a> File<'a> {
     fn open(bytes: &'a [u8]) -> Result<(Self, u64), Broken> {
         let first = Meta::read(bytes);
         // The second meta page follows the first; its place is not known where the first is broken.
-        let sizes = first.as_ref().map_or_else(|| (9..=16).map(|bits| 1 << bits).collect(), |meta| vec![meta.page_size]);
-        let second = sizes.into_iter().find_map(|size: usize| Meta::read(bytes.get(size..)?).filter(|m| m.page_size == size));
+        let sizes =
+            first.as_ref().map_or_else(|| (9..=16).map(|bits| 1 << bits).collect(), |meta| vec![meta.page_size]);
+        let second =
+            sizes.into_iter().find_map(|size: usize| Meta::read(bytes.get(size..)?).filter(|m| m.page_size == size));
         let meta = [first, second].into_iter().flatten().max_by_key(|meta| meta.transaction);
         let meta = meta.ok_or(Broken("neither of its meta pages is valid"))?;
         Ok((Self { bytes, page_size: meta.page_size }, meta.root))

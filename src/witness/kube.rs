@@ -148,7 +148,8 @@ impl Served {
             || self.singular == name
             || self.kind.eq_ignore_ascii_case(name)
             || self.short.iter().any(|short| short == name);
-        let full = || if self.group.is_empty() { self.version.clone() } else { format!("{}.{}", self.version, self.group) };
+        let full =
+            || if self.group.is_empty() { self.version.clone() } else { format!("{}.{}", self.version, self.group) };
         named && rest.is_none_or(|rest| rest == self.group || rest == full())
     }
 

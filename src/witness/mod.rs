@@ -12,10 +12,10 @@ mod observer;
 mod snapshot;
 mod status;
 mod store;
-mod tls;
-mod watcher;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod watcher;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
