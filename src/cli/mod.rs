@@ -9,6 +9,7 @@ mod lint;
 mod list;
 mod run;
 mod screen;
+mod stages;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -33,6 +33,9 @@ pub(super) fn error(error: &CliError) {
     let mut stderr = std::io::stderr().lock();
     // With stderr gone the exit status is all that is left to say it.
     drop(writeln!(stderr, "{label}: {error}"));
+    for line in error.detail() {
+        drop(writeln!(stderr, "  | {line}"));
+    }
     if let Some(hint) = error.hint() {
         drop(writeln!(stderr, "  hint: {hint}"));
     }
