@@ -81,7 +81,8 @@ impl Call<'_> {
         let mut wrong = false;
         for file in files {
             let parsed = crate::parse::parse(&file.source);
-            wrong |= findings::tell(&parsed.findings, &file.source, self.args.report.format, &mut |event| sink.emit(event));
+            wrong |=
+                findings::tell(&parsed.findings, &file.source, self.args.report.format, &mut |event| sink.emit(event));
             match parsed.lab {
                 Some(lab) => labs.push(Chosen { lab, alone }),
                 None => wrong = true,
