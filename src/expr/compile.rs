@@ -83,6 +83,21 @@ fn compile_here(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Ex
     Ok(Expr { text: squeeze(&slice), span, compiled: Arc::new(Compiled { root, depth, names, vars, paths }) })
 }
 
+/// The text that a CEL string stands for; `None` where it has an escape that CEL does not know.
+pub fn string_value(quoted: &str) -> Option<String> {
+    let inner = quoted.strip_prefix(['r', 'R']).unwrap_or(quoted);
+    let triple = inner.starts_with("\"\"\"") || inner.starts_with("'''");
+    if !triple && (inner.len() < quoted.len() || !inner.contains('\\')) {
+        return inner.get(1..inner.len().checked_sub(1)?).map(str::to_owned);
+    }
+    on_big_stack(|| match ENV.compile(quoted).ok()?.expression().expr {
+        cel::common::ast::Expr::Literal(cel::common::ast::LiteralValue::String(ref text)) => {
+            Some(text.inner().to_owned())
+        }
+        _ => None,
+    })
+}
+
 /// One line for CEL: comments and line ends become blanks, so that every byte keeps its place.
 fn flat(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -19,11 +19,11 @@ use std::sync::Arc;
 
 use crate::text::{Span, Spanned};
 
-pub use compile::{compile, on_big_stack};
+pub use compile::{compile, on_big_stack, string_value};
 pub use evaluate::{Outcome, PathValue};
 pub use path::Path;
 pub use scope::Scope;
-pub use split::split;
+pub use split::{Gap, gap, split};
 pub use token::{Literal, literal};
 
 /// A compiled expression of a check.

@@ -85,13 +85,17 @@ pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usiz
     Ok(from..end)
 }
 
-struct Gap {
-    next: usize,
-    folded: bool,
+/// What lies between two words of a check.
+#[derive(Debug, Clone, Copy)]
+pub struct Gap {
+    /// Where the next word begins.
+    pub next: usize,
+    /// Whether a line end lies between.
+    pub folded: bool,
 }
 
 /// Passes blanks, comments and folds; `None` where the check ends.
-fn gap(text: &str, from: usize) -> Option<Gap> {
+pub fn gap(text: &str, from: usize) -> Option<Gap> {
     let bytes = text.as_bytes();
     let mut at = from;
     let mut folded = false;

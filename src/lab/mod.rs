@@ -2,6 +2,7 @@
 
 mod action;
 mod check;
+pub mod keywords;
 mod stretch;
 mod template;
 

@@ -1,8 +1,33 @@
 //! Markdown to [`Lab`]: front matter, attributes, check lines and lint rules. Gathers all findings,
 //! never stops at the first.
 
-use crate::lab::Lab;
-use crate::text::{Diagnostic, SourceFile};
+mod action;
+mod attrs;
+mod check;
+mod collection;
+mod context;
+mod fields;
+mod findings;
+mod front_matter;
+mod html;
+mod language;
+mod markdown;
+mod names;
+mod output;
+mod question;
+mod steps;
+mod vars;
+mod words;
+mod yaml;
+
+use crate::expr::on_big_stack;
+use crate::lab::{ClusterKind, Lab};
+use crate::text::{Diagnostic, Severity, SourceFile, Span, Spanned};
+
+use context::Context;
+
+pub use collection::parse_all;
+pub use findings::{RULES, Rule};
 
 /// What one file gave: a lab where no finding is an error, and every finding in file order.
 #[derive(Debug)]
@@ -11,6 +36,64 @@ pub struct Parsed {
     pub findings: Vec<Diagnostic>,
 }
 
-pub fn parse(_source: &SourceFile) -> Parsed {
-    Parsed { lab: None, findings: Vec::new() }
+/// Reads one lab.
+pub fn parse(source: &SourceFile) -> Parsed {
+    on_big_stack(|| parse_here(source))
+}
+
+fn parse_here(source: &SourceFile) -> Parsed {
+    let mut cx = Context::new(source);
+    let (head, from) = front_matter::head(&mut cx);
+    let blocks = markdown::blocks(source.text(), from);
+    let body = steps::body(&blocks, from, &mut cx);
+    let vars = vars::join(head.vars, body.exports, &mut cx);
+    let title = head.title.or(body.title);
+    if title.is_none() {
+        cx.findings
+            .add(findings::NO_TITLE, Span::new(0, 0), "this lab has no title")
+            .hint("add `title:` to the front matter");
+    }
+    let clusters = if head.clusters.is_empty() {
+        let all = [ClusterKind::Sandbox, ClusterKind::Kind, ClusterKind::Attach];
+        all.map(|kind| Spanned::new(kind, Span::default())).to_vec()
+    } else {
+        head.clusters
+    };
+    let path = source.path();
+    let lab = Lab {
+        id: id(path),
+        source: source.clone(),
+        dir: path.parent().map(std::path::Path::to_path_buf).unwrap_or_default(),
+        title: title.unwrap_or_default(),
+        summary: head.summary,
+        level: head.level,
+        minutes: head.minutes,
+        needs: head.needs,
+        clusters,
+        requires: head.requires,
+        cluster: head.cluster,
+        etcd: head.etcd,
+        vars,
+        intro: body.intro,
+        steps: body.steps,
+    };
+    let findings = cx.findings.finish();
+    let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
+    Parsed { lab: (!broken).then_some(lab), findings }
+}
+
+/// The folder's name for a `README.md`, else the file's.
+fn id(path: &std::path::Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if !stem.eq_ignore_ascii_case("readme") {
+        return stem;
+    }
+    let folder = path.parent().and_then(|dir| {
+        // `keywitness run .` names the folder by where it lies.
+        let named = dir.file_name().map(std::ffi::OsStr::to_os_string);
+        named.or_else(|| {
+            std::path::absolute(dir).ok().and_then(|dir| dir.file_name().map(std::ffi::OsStr::to_os_string))
+        })
+    });
+    folder.map_or(stem, |name| name.to_string_lossy().into_owned())
 }

@@ -4,5 +4,3 @@ mod agent;
 mod controllers;
 
 pub use controllers::{Controllers, Settings};
-
-pub mod print;

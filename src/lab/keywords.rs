@@ -1,0 +1,155 @@
+//! The words of the format, once: the parser, its suggestions and the reference read these tables.
+
+use super::{ClusterKind, Level, Requirement};
+
+/// What a fence's language makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FenceKind {
+    /// `bash` and `sh`.
+    Script,
+    Console,
+    Check,
+    Wait,
+    Output,
+    Question,
+}
+
+pub const LANGUAGES: &[(&str, FenceKind)] = &[
+    ("bash", FenceKind::Script),
+    ("sh", FenceKind::Script),
+    ("console", FenceKind::Console),
+    ("check", FenceKind::Check),
+    ("wait", FenceKind::Wait),
+    ("output", FenceKind::Output),
+    ("question", FenceKind::Question),
+];
+
+impl FenceKind {
+    pub fn of(language: &str) -> Option<Self> {
+        LANGUAGES.iter().find(|(name, _)| *name == language).map(|(_, kind)| *kind)
+    }
+
+    pub fn is_action(self) -> bool {
+        matches!(self, FenceKind::Script | FenceKind::Console)
+    }
+
+    /// As a message says it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            FenceKind::Script => "an action",
+            FenceKind::Console => "a `console` fence",
+            FenceKind::Check => "a `check` fence",
+            FenceKind::Wait => "a `wait` fence",
+            FenceKind::Output => "an `output` fence",
+            FenceKind::Question => "a `question` fence",
+        }
+    }
+
+    pub fn attributes(self) -> impl Iterator<Item = &'static Attribute> {
+        ATTRIBUTES.iter().filter(move |attribute| attribute.on.contains(&self))
+    }
+}
+
+/// Whether an attribute stands alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute {
+    pub name: &'static str,
+    pub takes: Takes,
+    pub on: &'static [FenceKind],
+}
+
+const ACTION: &[FenceKind] = &[FenceKind::Script, FenceKind::Console];
+const JUDGED: &[FenceKind] = &[FenceKind::Check];
+const EARNING: &[FenceKind] = &[FenceKind::Check, FenceKind::Question];
+const NAMED: &[FenceKind] = &[FenceKind::Script, FenceKind::Console, FenceKind::Question];
+const PLACED: &[FenceKind] =
+    &[FenceKind::Script, FenceKind::Console, FenceKind::Check, FenceKind::Wait, FenceKind::Question];
+
+const fn flag(name: &'static str, on: &'static [FenceKind]) -> Attribute {
+    Attribute { name, takes: Takes::Nothing, on }
+}
+
+const fn value(name: &'static str, on: &'static [FenceKind]) -> Attribute {
+    Attribute { name, takes: Takes::Value, on }
+}
+
+pub const ATTRIBUTES: &[Attribute] = &[
+    value("name", NAMED),
+    value("terminal", ACTION),
+    flag("opens", ACTION),
+    flag("background", ACTION),
+    value("ready", ACTION),
+    value("stop", ACTION),
+    value("start", ACTION),
+    value("exit", ACTION),
+    flag("fails", ACTION),
+    value("timeout", ACTION),
+    value("in", ACTION),
+    value("on", PLACED),
+    flag("setup", ACTION),
+    flag("cleanup", ACTION),
+    flag("norun", ACTION),
+    flag("vars", &[FenceKind::Script]),
+    value("points", EARNING),
+    value("fail", JUDGED),
+    value("pre", JUDGED),
+    value("of", &[FenceKind::Output]),
+    flag("unordered", &[FenceKind::Output]),
+];
+
+/// The attributes of a `<!-- lab:step … -->` comment.
+pub const STEP_ATTRIBUTES: &[&str] = &["id", "timeout", "on", "quiet"];
+
+/// The words that begin a check.
+pub const CHECKS: &[&str] = &["key", "keys", "events", "never", "resource", "output", "etcd", "snapshot", "run"];
+
+/// What the runner gives to every terminal, and so to every template.
+pub const GIVEN_VARS: &[&str] = &[
+    "LAB_NODE",
+    "LAB_ETCD_POD",
+    "LAB_ETCD_PKI",
+    "LAB_ETCD_DATA",
+    "LAB_DIR",
+    "LAB_WORK",
+    "LAB_CLUSTER",
+    "LAB_ENGINE",
+    "KUBECONFIG",
+];
+
+/// An author's variable may not begin so: etcd and etcdctl read every one of theirs, and the runner
+/// gives the rest.
+pub const RESERVED_PREFIXES: &[&str] = &["LAB_", "ETCD_", "ETCDCTL_"];
+
+pub const LEVELS: &[(&str, Level)] =
+    &[("beginner", Level::Beginner), ("intermediate", Level::Intermediate), ("advanced", Level::Advanced)];
+
+pub const CLUSTERS: &[(&str, ClusterKind)] = &[
+    ("sandbox", ClusterKind::Sandbox),
+    ("kind", ClusterKind::Kind),
+    ("attach", ClusterKind::Attach),
+    ("bare", ClusterKind::Bare),
+];
+
+pub const REQUIREMENTS: &[(&str, Requirement)] = &[("pods", Requirement::Pods)];
+
+/// Looks a word up in one of the tables above.
+pub fn word<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
+    table.iter().find(|(name, _)| *name == word).map(|(_, value)| *value)
+}
+
+/// The words of a table.
+pub fn words<T>(table: &'static [(&'static str, T)]) -> impl Iterator<Item = &'static str> {
+    table.iter().map(|(name, _)| *name)
+}
+
+impl Level {
+    pub fn name(self) -> &'static str {
+        LEVELS.iter().find(|(_, level)| *level == self).map_or("", |(name, _)| name)
+    }
+}

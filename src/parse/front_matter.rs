@@ -1,0 +1,348 @@
+//! The lab's head: its YAML read as text where text is expected.
+
+use regex::Regex;
+
+use super::context::Context;
+use super::findings::{BAD_VALUE, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_DEFAULT, VARIABLE_NAME};
+use super::words;
+use super::yaml::{self, Node, Yaml};
+use crate::lab::keywords::{CLUSTERS, LEVELS, REQUIREMENTS, RESERVED_PREFIXES, word, words as words_of};
+use crate::lab::{ClusterKind, ClusterSpec, Level, Requirement, Template, VarDefault};
+use crate::text::{Joined, Span, Spanned, did_you_mean, name_length, one_of};
+
+/// What the head of a lab says.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    pub(super) title: Option<String>,
+    pub(super) summary: Option<String>,
+    pub(super) level: Option<Level>,
+    pub(super) minutes: Option<u32>,
+    pub(super) needs: Vec<Spanned<String>>,
+    pub(super) clusters: Vec<Spanned<ClusterKind>>,
+    pub(super) requires: Vec<Spanned<Requirement>>,
+    pub(super) cluster: ClusterSpec,
+    pub(super) etcd: Vec<(Spanned<String>, Template)>,
+    pub(super) vars: Vec<HeadVar>,
+}
+
+/// A variable as the head has it: its default may still come from the `vars` fence.
+#[derive(Debug)]
+pub(super) struct HeadVar {
+    pub(super) name: Spanned<String>,
+    pub(super) default: Option<Spanned<VarDefault>>,
+    pub(super) ask: Option<String>,
+    pub(super) pattern: Option<Spanned<String>>,
+    pub(super) secret: bool,
+}
+
+const KEYS: &[&str] =
+    &["title", "summary", "level", "minutes", "needs", "clusters", "requires", "cluster", "etcd", "vars"];
+const VAR_KEYS: &[&str] = &["default", "random", "port", "ask", "pattern", "secret"];
+const CLUSTER_KEYS: &[&str] = &["nodes", "kubernetes"];
+
+/// Reads the front matter, if the file begins with one, and says where the Markdown begins.
+pub(super) fn head(cx: &mut Context<'_>) -> (Head, usize) {
+    let text = cx.source.text();
+    let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let body = &text[bom..];
+    let first = body.split_inclusive('\n').next().unwrap_or("");
+    if first.trim_end() != "---" {
+        return (Head::default(), bom);
+    }
+    let start = bom + first.len();
+    let mut at = start;
+    for line in text[start..].split_inclusive('\n') {
+        if matches!(line.trim_end(), "---" | "...") {
+            return (read(start, at, cx), at + line.len());
+        }
+        at += line.len();
+    }
+    let span = Span::new(bom, bom + 3);
+    cx.findings.add(FRONT_MATTER, span, "the front matter has no end").hint("close it with a line of its own: ---");
+    (Head::default(), text.len())
+}
+
+fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
+    let text = &cx.source.text()[start..end];
+    let mut head = Head::default();
+    let yaml = match yaml::read(text, start) {
+        Ok(yaml) => yaml,
+        Err(broken) => {
+            let at = broken.at.min(cx.source.text().len());
+            let length = cx.source.text()[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+            cx.findings.add(FRONT_MATTER, Span::new(at, at + length), format!("this is no YAML: {}", broken.message));
+            return head;
+        }
+    };
+    if matches!(yaml.node, Node::Null) {
+        return head;
+    }
+    let Some(entries) = map(&yaml, "the front matter", cx) else {
+        return head;
+    };
+    for (key, value) in entries {
+        match key.value.as_str() {
+            "title" => head.title = text_of(value, cx),
+            "summary" => head.summary = text_of(value, cx),
+            "level" => head.level = one(value, LEVELS, "level", cx),
+            "minutes" => head.minutes = number(value, cx),
+            "needs" => {
+                head.needs = items(value, cx)
+                    .iter()
+                    .filter_map(|item| Some(Spanned::new(text_of(item, cx)?, item.span)))
+                    .collect();
+            }
+            "clusters" => {
+                head.clusters = items(value, cx)
+                    .iter()
+                    .filter_map(|item| Some(Spanned::new(one(item, CLUSTERS, "kind of cluster", cx)?, item.span)))
+                    .collect();
+                if head.clusters.is_empty() {
+                    cx.findings
+                        .add(BAD_VALUE, value.span, "a lab needs one kind of cluster at least")
+                        .hint("leave `clusters` out for all that run Kubernetes");
+                }
+            }
+            "requires" => {
+                head.requires = items(value, cx)
+                    .iter()
+                    .filter_map(|item| Some(Spanned::new(one(item, REQUIREMENTS, "requirement", cx)?, item.span)))
+                    .collect();
+            }
+            "cluster" => head.cluster = cluster(value, cx),
+            "etcd" => head.etcd = members(value, cx),
+            "vars" => head.vars = vars(value, cx),
+            _ => unknown_key(key, KEYS, "the front matter", cx),
+        }
+    }
+    head
+}
+
+fn unknown_key(key: &Spanned<String>, known: &'static [&'static str], holder: &str, cx: &mut Context<'_>) {
+    let hint = did_you_mean(&key.value, known.iter().copied())
+        .unwrap_or_else(|| format!("{holder} knows {}", one_of(known.iter().copied()).replace(" or ", " and ")));
+    cx.findings.add(UNKNOWN_KEY, key.span, format!("unknown key `{}`", key.value)).hint(hint);
+}
+
+fn wrong(value: &Yaml, wanted: &str, cx: &mut Context<'_>) {
+    let message = format!("this is {}, and {wanted} is wanted", value.node.noun());
+    let span = first_line(value.span, cx);
+    cx.findings.add(BAD_VALUE, span, message);
+}
+
+fn first_line(span: Span, cx: &Context<'_>) -> Span {
+    let text = cx.source.slice(span);
+    Span::new(span.start, span.start + text.find('\n').unwrap_or(text.len()))
+}
+
+fn map<'y>(value: &'y Yaml, what: &str, cx: &mut Context<'_>) -> Option<&'y [(Spanned<String>, Yaml)]> {
+    match &value.node {
+        Node::Map(entries) => Some(entries),
+        _ => {
+            wrong(value, &format!("for {what} a map of names and values"), cx);
+            None
+        }
+    }
+}
+
+fn items<'y>(value: &'y Yaml, cx: &mut Context<'_>) -> &'y [Yaml] {
+    match &value.node {
+        Node::List(items) => items,
+        Node::Text(_) => {
+            let written = cx.source.slice(value.span).to_owned();
+            cx.findings.add(BAD_VALUE, value.span, "a list is wanted").hint(format!("write [{written}]"));
+            &[]
+        }
+        _ => {
+            wrong(value, "a list", cx);
+            &[]
+        }
+    }
+}
+
+fn text_of(value: &Yaml, cx: &mut Context<'_>) -> Option<String> {
+    match &value.node {
+        Node::Text(text) => Some(text.clone()),
+        Node::Number | Node::Bool => {
+            let written = cx.source.slice(value.span).to_owned();
+            cx.findings
+                .add(
+                    UNQUOTED,
+                    value.span,
+                    format!("YAML reads {written} as {}, and a text is wanted", value.node.noun()),
+                )
+                .hint(format!("write \"{written}\""));
+            None
+        }
+        Node::Null => {
+            cx.findings
+                .add(UNQUOTED, value.span, "nothing stands here, and a text is wanted")
+                .hint("write \"\" for an empty text");
+            None
+        }
+        _ => {
+            wrong(value, "a text", cx);
+            None
+        }
+    }
+}
+
+fn one<T: Copy>(value: &Yaml, table: &'static [(&'static str, T)], what: &str, cx: &mut Context<'_>) -> Option<T> {
+    let text = text_of(value, cx)?;
+    let found = word(table, &text);
+    if found.is_none() {
+        let hint = did_you_mean(&text, words_of(table)).unwrap_or_else(|| format!("write {}", one_of(words_of(table))));
+        cx.findings.add(BAD_VALUE, value.span, format!("`{text}` is no {what}")).hint(hint);
+    }
+    found
+}
+
+fn number(value: &Yaml, cx: &mut Context<'_>) -> Option<u32> {
+    let written = cx.source.slice(value.span);
+    let found = if matches!(value.node, Node::Number) { written.parse().ok().filter(|n| *n > 0) } else { None };
+    if found.is_none() {
+        let message = format!("`{}` is no whole number above 0", written.lines().next().unwrap_or(""));
+        let span = first_line(value.span, cx);
+        cx.findings.add(BAD_VALUE, span, message);
+    }
+    found
+}
+
+fn flag(value: &Yaml, cx: &mut Context<'_>) -> bool {
+    let written = cx.source.slice(value.span);
+    if !matches!(value.node, Node::Bool) {
+        let message = format!("`{}` is neither true nor false", written.lines().next().unwrap_or(""));
+        let span = first_line(value.span, cx);
+        cx.findings.add(BAD_VALUE, span, message).hint("write `true`");
+    }
+    matches!(value.node, Node::Bool) && written == "true"
+}
+
+fn cluster(value: &Yaml, cx: &mut Context<'_>) -> ClusterSpec {
+    let mut spec = ClusterSpec::default();
+    for (key, value) in map(value, "`cluster`", cx).unwrap_or_default() {
+        match key.value.as_str() {
+            "nodes" => spec.nodes = number(value, cx),
+            "kubernetes" => {
+                spec.kubernetes = text_of(value, cx);
+                if let Some(version) = &spec.kubernetes
+                    && !Regex::new(r"^v?\d+\.\d+(\.\d+)?$").is_ok_and(|form| form.is_match(version))
+                {
+                    let message = format!("`{version}` is no version of Kubernetes");
+                    cx.findings.add(BAD_VALUE, value.span, message).hint("write it like \"1.33\" or \"1.33.4\"");
+                }
+            }
+            _ => unknown_key(key, CLUSTER_KEYS, "`cluster`", cx),
+        }
+    }
+    spec
+}
+
+fn members(value: &Yaml, cx: &mut Context<'_>) -> Vec<(Spanned<String>, Template)> {
+    let mut members = Vec::new();
+    for (key, value) in map(value, "`etcd`", cx).unwrap_or_default() {
+        if let Err(wrong) = words::id(&key.value) {
+            cx.findings.add(BAD_VALUE, key.span, wrong.message).maybe_hint(wrong.hint);
+            continue;
+        }
+        if let Some(text) = text_of(value, cx) {
+            let raw = Joined::whole(cx.source.slice(value.span), value.span.start);
+            let length = raw.text().len();
+            let endpoint = cx.unescaped_template(&text, &raw, 0..length);
+            if !text.starts_with("http://") && !text.starts_with("https://") {
+                let message = format!("`{text}` is no endpoint");
+                cx.findings.add(BAD_VALUE, value.span, message).hint("write it like \"http://127.0.0.1:${PORT}\"");
+            }
+            members.push((key.clone(), endpoint));
+        }
+    }
+    members
+}
+
+fn vars(value: &Yaml, cx: &mut Context<'_>) -> Vec<HeadVar> {
+    let entries = map(value, "`vars`", cx).unwrap_or_default();
+    entries.iter().filter_map(|(key, value)| var(key, value, cx)).collect()
+}
+
+/// Whether an author may call a variable so; says why not.
+pub(super) fn var_name(name: &str, span: Span, cx: &mut Context<'_>) -> bool {
+    if name.is_empty() || name_length(name) != name.len() {
+        cx.findings
+            .add(VARIABLE_NAME, span, format!("`{name}` is no name for a variable"))
+            .hint("a name has letters, digits and `_`, and begins with no digit");
+        return false;
+    }
+    if let Some(prefix) = RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(**prefix)) {
+        let hint = if *prefix == "LAB_" {
+            "names that begin with LAB_ are given by the runner"
+        } else {
+            "etcd and etcdctl read every variable that begins so, and quarrel over it"
+        };
+        cx.findings.add(VARIABLE_NAME, span, format!("`{name}` is not the author's to give")).hint(hint);
+        return false;
+    }
+    if matches!(name, "KUBECONFIG" | "PATH" | "HOME" | "PS1" | "PROMPT_COMMAND" | "BASH_ENV" | "ENV" | "TERM") {
+        let hint = "the terminals need this one for themselves; take another name";
+        cx.findings.add(VARIABLE_NAME, span, format!("`{name}` is not the author's to give")).hint(hint);
+        return false;
+    }
+    true
+}
+
+fn var(key: &Spanned<String>, value: &Yaml, cx: &mut Context<'_>) -> Option<HeadVar> {
+    let named = var_name(&key.value, key.span, cx);
+    let mut var = HeadVar { name: key.clone(), default: None, ask: None, pattern: None, secret: false };
+    if matches!(value.node, Node::Null) {
+        return named.then_some(var);
+    }
+    if let Node::Text(_) | Node::Number | Node::Bool = value.node {
+        let written = cx.source.slice(value.span).to_owned();
+        let quoted = if written.starts_with(['"', '\'']) { written } else { format!("\"{written}\"") };
+        cx.findings
+            .add(BAD_VALUE, value.span, "a variable is described by a map")
+            .hint(format!("write `{}: {{ default: {quoted} }}`", key.value));
+        return named
+            .then_some(HeadVar { default: Some(Spanned::new(VarDefault::Text(String::new()), value.span)), ..var });
+    }
+    for (key, value) in map(value, "a variable", cx)? {
+        let default = match key.value.as_str() {
+            "default" => text_of(value, cx).map(VarDefault::Text),
+            "random" => text_of(value, cx).and_then(|text| {
+                if text.contains('?') {
+                    return Some(VarDefault::Random(text));
+                }
+                let message = "a random value needs `?` for each letter that is drawn";
+                cx.findings.add(VARIABLE_DEFAULT, value.span, message).hint("write it like \"team-????\"");
+                None
+            }),
+            "port" => flag(value, cx).then_some(VarDefault::Port),
+            "ask" => {
+                var.ask = text_of(value, cx);
+                continue;
+            }
+            "pattern" => {
+                var.pattern = text_of(value, cx).map(|text| Spanned::new(text, value.span));
+                continue;
+            }
+            "secret" => {
+                var.secret = flag(value, cx);
+                continue;
+            }
+            _ => {
+                unknown_key(key, VAR_KEYS, "a variable", cx);
+                continue;
+            }
+        };
+        if let Some(default) = default {
+            if var.default.is_some() {
+                let message = format!("the variable {} has two values", var.name.value);
+                cx.findings.add(VARIABLE_DEFAULT, key.span, message).hint("keep one of `default`, `random` and `port`");
+            }
+            var.default = Some(Spanned::new(default, value.span));
+        } else if var.default.is_none() {
+            // A finding stands already; a second one about a missing default would mislead.
+            var.default = Some(Spanned::new(VarDefault::Text(String::new()), Span::default()));
+        }
+    }
+    named.then_some(var)
+}

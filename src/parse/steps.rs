@@ -1,0 +1,465 @@
+//! Blocks in document order become steps: which fence belongs to which, and where each may stand.
+
+use std::collections::BTreeMap;
+
+use super::action::action;
+use super::attrs::{self, Info};
+use super::check::checks;
+use super::context::Context;
+use super::fields::Fields;
+use super::findings::{
+    ATTRIBUTE_SYNTAX, ATTRIBUTE_VALUE, DETAILS, HIDDEN_BLOCK, MISPLACED_ATTRIBUTE, NEAR_LANGUAGE, NO_OUTPUT_OWNER,
+    SAME_STEP, SHOWN_ATTRIBUTES, UNDERLINED, UNKNOWN_COMMENT, UNREACHED,
+};
+use super::html::{Tag, tags};
+use super::language::nearly;
+use super::markdown::{Block, Fence, Heading};
+use super::output::expected;
+use super::question::question;
+use super::vars::{Export, exports};
+use super::words::Wrong;
+use crate::lab::keywords::{FenceKind, STEP_ATTRIBUTES};
+use crate::lab::{Action, CheckBlock, Code, Hint, Item, On, Step};
+use crate::text::{Span, Spanned, did_you_mean};
+
+/// What the Markdown after the head gave.
+#[derive(Default)]
+pub(super) struct Body {
+    pub(super) title: Option<String>,
+    pub(super) intro: Span,
+    pub(super) steps: Vec<Step>,
+    pub(super) exports: Vec<Export>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fold {
+    /// Its summary has not come yet.
+    New,
+    Hint,
+    Solution,
+    Other,
+}
+
+struct Builder<'c, 's> {
+    cx: &'c mut Context<'s>,
+    body: Body,
+    folds: Vec<(Fold, Span)>,
+    /// `of=NAME` outputs, which may name a later block's name only after all are read.
+    outputs: Vec<(Spanned<String>, crate::lab::Expected)>,
+    vars_fence: Option<Span>,
+    /// A `lab:step` comment is allowed until something else stands in the step.
+    fresh_step: bool,
+}
+
+pub(super) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>) -> Body {
+    let end = cx.source.text().len();
+    let mut builder = Builder {
+        cx,
+        body: Body { intro: Span::new(from, end), ..Body::default() },
+        folds: Vec::new(),
+        outputs: Vec::new(),
+        vars_fence: None,
+        fresh_step: false,
+    };
+    for block in blocks {
+        builder.block(block);
+    }
+    builder.finish()
+}
+
+impl Builder<'_, '_> {
+    fn block(&mut self, block: &Block) {
+        match block {
+            Block::Heading(heading) => self.heading(heading),
+            Block::Html(span) => {
+                for tag in tags(self.cx.source, *span) {
+                    self.tag(tag);
+                }
+                return;
+            }
+            Block::Fence(fence) => self.fence(fence),
+            Block::Prose(prose) => self.item(Item::Prose(prose.span)),
+            Block::Indented(span) => self.item(Item::Shown(*span)),
+        }
+        self.fresh_step = matches!(block, Block::Heading(heading) if heading.level == 2);
+    }
+
+    fn item(&mut self, item: Item) {
+        if let Some(step) = self.body.steps.last_mut() {
+            step.items.push(item);
+        }
+    }
+
+    fn heading(&mut self, heading: &Heading) {
+        let written = self.cx.source.slice(heading.span).trim_start();
+        let first_line = written.lines().next().unwrap_or("").len();
+        let span = Span::new(heading.span.start, heading.span.start + first_line);
+        if heading.level == 1 && self.body.title.is_none() && !heading.nested {
+            self.body.title = Some(heading.text.trim().to_owned());
+        }
+        if heading.level != 2 {
+            self.item(Item::Prose(heading.span));
+            return;
+        }
+        if !written.starts_with('#') {
+            self.cx
+                .findings
+                .add(UNDERLINED, span, "this line is underlined, which makes it a level-2 heading")
+                .hint(format!("write `## {}`, or put a blank line before the dashes", heading.text.trim()));
+        } else if heading.nested || !self.folds.is_empty() {
+            let hint = if heading.nested {
+                "move it out of the list or quote"
+            } else {
+                "close the fold with </details> before it"
+            };
+            self.cx.findings.add(UNDERLINED, span, "this heading starts no step where it stands").hint(hint);
+        }
+        if self.body.steps.is_empty() {
+            self.body.intro.end = heading.span.start;
+        }
+        let title = heading.text.trim().to_owned();
+        self.body.steps.push(Step {
+            id: slug(&title),
+            title,
+            span,
+            timeout: None,
+            on: On::default(),
+            quiet: true,
+            items: Vec::new(),
+        });
+    }
+
+    fn tag(&mut self, tag: Tag) {
+        match tag {
+            Tag::Directive(span) => self.directive(span),
+            Tag::DetailsOpen(span) => self.folds.push((Fold::New, span)),
+            Tag::DetailsClose(span) => match self.folds.pop() {
+                None => self
+                    .cx
+                    .findings
+                    .add(DETAILS, span, "this `</details>` closes nothing")
+                    .hint("remove it, or open the fold before"),
+                Some((Fold::New, opened)) => self
+                    .cx
+                    .findings
+                    .add(DETAILS, opened, "this fold has no summary")
+                    .hint("add <summary>Hint</summary> or <summary>Solution</summary>"),
+                Some((Fold::Hint, _)) => {
+                    if let Some(Item::Hint(hint)) = self
+                        .body
+                        .steps
+                        .last_mut()
+                        .and_then(|step| step.items.iter_mut().rfind(|item| matches!(item, Item::Hint(_))))
+                    {
+                        hint.span.end = span.start;
+                    }
+                }
+                Some(_) => {}
+            },
+            Tag::Summary { text, span } => self.summary(&text, span),
+        }
+    }
+
+    fn summary(&mut self, text: &str, span: Span) {
+        let Some((fold, opened)) = self.folds.last_mut().filter(|(fold, _)| *fold == Fold::New) else {
+            return;
+        };
+        let opened = *opened;
+        let first = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+        *fold = match first.to_lowercase().as_str() {
+            "hint" | "hints" => Fold::Hint,
+            "solution" | "solutions" => Fold::Solution,
+            _ => {
+                if let Some(hint) = did_you_mean(first, ["Hint", "Solution"]) {
+                    let message =
+                        format!("`{first}` is neither a hint nor a solution, and its blocks would run for everyone");
+                    self.cx.findings.add(DETAILS, span, message).hint(hint);
+                }
+                Fold::Other
+            }
+        };
+        if *fold == Fold::Hint {
+            let hint = Hint { summary: text.to_owned(), span: Span::new(opened.start, span.end) };
+            self.item(Item::Hint(hint));
+        }
+    }
+
+    fn directive(&mut self, span: Span) {
+        let text = self.cx.source.slice(span);
+        let start = span.start + (text.len() - text.trim_start().len());
+        let trimmed = text.trim();
+        let word_len = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
+        let word = &trimmed[..word_len];
+        let at = Span::new(start, start + word_len);
+        if word != "lab:step" {
+            let hint = did_you_mean(word, ["lab:step"])
+                .unwrap_or_else(|| "the one comment that the runner reads is <!-- lab:step … -->".to_owned());
+            self.cx.findings.add(UNKNOWN_COMMENT, at, format!("unknown comment `{word}`")).hint(hint);
+            return;
+        }
+        let inner = Span::new(start + word_len, start + trimmed.len());
+        let attrs = attrs::in_comment(self.cx.source, inner, &mut self.cx.findings);
+        let fields = Fields::of_comment(STEP_ATTRIBUTES, attrs, at, self.cx);
+        if !self.fresh_step {
+            self.cx
+                .findings
+                .add(UNKNOWN_COMMENT, at, "this `lab:step` does not stand right under a step's heading")
+                .hint("move it under the `##` line that it means");
+        }
+        let id = fields.id("id", self.cx);
+        let timeout = fields.duration("timeout", self.cx);
+        let on = fields.on(self.cx);
+        let quiet = fields.read("quiet", self.cx, |text| match text {
+            "no" => Ok(false),
+            "yes" => Ok(true),
+            other => Err(Wrong {
+                message: format!("`{other}` is neither yes nor no"),
+                hint: Some("write `quiet=no`".to_owned()),
+            }),
+        });
+        if let Some(step) = self.body.steps.last_mut() {
+            if let Some(id) = id {
+                step.id = id.value;
+            }
+            step.timeout = timeout;
+            step.on = on;
+            step.quiet = quiet.is_none_or(|quiet| quiet.value);
+        }
+    }
+
+    fn fence(&mut self, fence: &Fence) {
+        let info = attrs::info(self.cx.source, fence.info);
+        let language = info.language.value.as_str();
+        let Some(kind) = FenceKind::of(language) else {
+            self.shown(fence, &info);
+            return;
+        };
+        if let Some(rest) = info.rest {
+            self.cx
+                .findings
+                .add(ATTRIBUTE_SYNTAX, rest, "attributes stand in braces")
+                .hint(format!("write `{language} {{{}}}`", self.cx.source.slice(rest)));
+        }
+        let attrs = info
+            .braces
+            .map(|braces| attrs::in_braces(self.cx.source, braces, &mut self.cx.findings))
+            .unwrap_or_default();
+        let head = Span::new(fence.marker.start, fence.info.end);
+        let fields = Fields::of_fence(kind, attrs, head, self.cx);
+        if fields.has("vars") {
+            self.vars(fence, &fields);
+            return;
+        }
+        if self.hidden(kind, &fields) {
+            return;
+        }
+        let item = match kind {
+            FenceKind::Script | FenceKind::Console => {
+                let in_solution = self.folds.iter().any(|(fold, _)| *fold == Fold::Solution);
+                Item::Action(action(fence, kind, &fields, in_solution, self.cx))
+            }
+            FenceKind::Check => Item::Check(self.check(fence, &fields)),
+            FenceKind::Wait => Item::Wait(self.check(fence, &fields)),
+            FenceKind::Question => Item::Question(question(&fence.content, &fields, head, self.cx)),
+            FenceKind::Output => {
+                self.output(fence, &fields);
+                Item::Shown(fence.span)
+            }
+        };
+        if self.body.steps.is_empty() {
+            let runs = !matches!(&item, Item::Action(action) if action.norun);
+            if runs {
+                self.cx
+                    .findings
+                    .add(
+                        UNREACHED,
+                        head,
+                        format!("{} stands before the first step, and nobody reaches it", kind.noun()),
+                    )
+                    .hint("move it under a `##` heading, or add `norun` where it is only shown");
+            }
+            return;
+        }
+        self.item(item);
+    }
+
+    fn shown(&mut self, fence: &Fence, info: &Info) {
+        let language = info.language.value.as_str();
+        if let Some(near) = nearly(language, self.cx.source.slice(fence.info)) {
+            self.cx
+                .findings
+                .add(NEAR_LANGUAGE, info.language.span, format!("`{language}` is only shown, and nearly `{near}`"))
+                .hint(format!("did you mean `{near}`?"));
+        } else if let Some(braces) = info.braces {
+            let (message, hint) = if language.is_empty() {
+                (
+                    "attributes stand on a fence without a language",
+                    "name the language before them: ```bash {…}".to_owned(),
+                )
+            } else {
+                ("attributes stand on a fence that is only shown", format!("remove them; `{language}` does not run"))
+            };
+            self.cx.findings.add(SHOWN_ATTRIBUTES, braces, message).hint(hint);
+        }
+        self.item(Item::Shown(fence.span));
+    }
+
+    fn vars(&mut self, fence: &Fence, fields: &Fields) {
+        for name in fields.names().filter(|name| name.value != "vars") {
+            let message = format!("`{}` does not stand beside `vars`", name.value);
+            self.cx.findings.add(MISPLACED_ATTRIBUTE, name.span, message).hint("a `vars` block is read, not run");
+        }
+        if self.vars_fence.is_some() {
+            self.cx
+                .findings
+                .add(super::findings::VARS_FENCE, fields.span, "there is a `vars` fence already")
+                .hint("put all variables into the first one");
+        }
+        self.vars_fence = Some(fence.span);
+        let exports = exports(&fence.content, self.cx);
+        self.body.exports.extend(exports);
+        self.item(Item::Shown(fence.span));
+    }
+
+    /// In a hint nothing runs or is judged, and a solution hides no judgement.
+    fn hidden(&mut self, kind: FenceKind, fields: &Fields) -> bool {
+        let in_hint = self.folds.iter().any(|(fold, _)| *fold == Fold::Hint);
+        let in_solution = self.folds.iter().any(|(fold, _)| *fold == Fold::Solution);
+        let refused = match kind {
+            FenceKind::Script | FenceKind::Console => {
+                (in_hint && !fields.has("norun")) || (in_solution && (fields.has("cleanup") || fields.has("setup")))
+            }
+            FenceKind::Check | FenceKind::Question => in_hint || in_solution,
+            FenceKind::Wait => in_hint,
+            FenceKind::Output => false,
+        };
+        if refused {
+            let place = if in_hint { "a hint" } else { "a solution" };
+            let hint = if kind.is_action() && in_hint {
+                "add `norun` where it is only shown, or begin the summary with Solution"
+            } else {
+                "move it out of the fold"
+            };
+            self.cx
+                .findings
+                .add(HIDDEN_BLOCK, fields.span, format!("{} does not stand in {place}", kind.noun()))
+                .hint(hint);
+        }
+        refused
+    }
+
+    fn check(&mut self, fence: &Fence, fields: &Fields) -> CheckBlock {
+        let pre = fields.read("pre", self.cx, |text| match text {
+            "pass" => Ok(()),
+            other => Err(Wrong {
+                message: format!("`{other}` is not what `pre` takes"),
+                hint: Some("write `pre=pass`".to_owned()),
+            }),
+        });
+        if let Some(value) = fields.value("fail").filter(|value| value.text.trim().is_empty()) {
+            self.cx.findings.add(ATTRIBUTE_VALUE, value.span, "the text of `fail` is empty");
+        }
+        CheckBlock {
+            span: fence.span,
+            points: fields.points(self.cx),
+            fail: fields.template("fail", self.cx),
+            pre_pass: pre.is_some(),
+            on: fields.on(self.cx),
+            checks: checks(&fence.content, fields.span, self.cx),
+        }
+    }
+
+    fn output(&mut self, fence: &Fence, fields: &Fields) {
+        let expected = expected(&fence.content, fields.has("unordered"), fence.span, self.cx);
+        if let Some(of) = fields.id("of", self.cx) {
+            self.outputs.push((of, expected));
+            return;
+        }
+        let owner = self.body.steps.last_mut().and_then(|step| {
+            step.items
+                .iter_mut()
+                .rev()
+                .find(|item| !matches!(item, Item::Prose(_) | Item::Shown(_) | Item::Hint(_)))
+                .and_then(|item| if let Item::Action(action) = item { Some(action) } else { None })
+        });
+        match owner {
+            Some(action) => attach(action, expected, fields.span, self.cx),
+            None => self
+                .cx
+                .findings
+                .add(NO_OUTPUT_OWNER, fields.span, "no action stands before this expected output")
+                .hint("put it right after the action, or name one: `output {of=NAME}`"),
+        }
+    }
+
+    fn finish(mut self) -> Body {
+        for (fold, span) in std::mem::take(&mut self.folds) {
+            let message = if fold == Fold::New {
+                "this fold has neither a summary nor an end"
+            } else {
+                "this fold is never closed"
+            };
+            self.cx.findings.add(DETAILS, span, message).hint("close it with a line of its own: </details>");
+        }
+        let mut ids: BTreeMap<String, Span> = BTreeMap::new();
+        for step in &self.body.steps {
+            if let Some(first) = ids.insert(step.id.clone(), step.span) {
+                let line = self.cx.line(first.start);
+                self.cx
+                    .findings
+                    .add(SAME_STEP, step.span, format!("the step in line {line} has the id `{}` already", step.id))
+                    .hint("change the heading, or give one an id: <!-- lab:step id=… -->");
+            }
+        }
+        for (of, expected) in std::mem::take(&mut self.outputs) {
+            let owner = self
+                .body
+                .steps
+                .iter_mut()
+                .flat_map(|step| &mut step.items)
+                .filter_map(|item| if let Item::Action(action) = item { Some(action) } else { None })
+                .find(|action| action.name.as_ref().is_some_and(|name| name.value == of.value));
+            // A name that nobody has is found where all names are looked at.
+            match owner {
+                Some(action) => attach(action, expected, of.span, self.cx),
+                None => super::names::no_such(&of, &[], self.cx),
+            }
+        }
+        self.body
+    }
+}
+
+fn attach(action: &mut Action, expected: crate::lab::Expected, span: Span, cx: &mut Context<'_>) {
+    let refused = match (&action.expected, &action.code, &action.background) {
+        (Some(_), _, _) => Some(("this action has its expected output already", "keep one of the two fences")),
+        (_, Code::Console(_), _) => {
+            Some(("a `console` fence holds its own expected output", "write it under the command"))
+        }
+        (_, _, Some(_)) => Some((
+            "a background block still prints while the lab goes on",
+            "ask with a check: `output NAME contains \"…\"`",
+        )),
+        _ if action.norun => {
+            Some(("the action before this output does not run", "remove `norun`, or show the output as ```text"))
+        }
+        _ => None,
+    };
+    if let Some((message, hint)) = refused {
+        cx.findings.add(NO_OUTPUT_OWNER, span, message).hint(hint);
+        return;
+    }
+    action.expected = Some(expected);
+}
+
+/// As GitHub makes a heading's anchor.
+fn slug(title: &str) -> String {
+    title
+        .to_lowercase()
+        .chars()
+        .filter_map(|c| match c {
+            ' ' => Some('-'),
+            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,91 @@
+//! Small words of the format, wherever they stand: ids, durations, clusters.
+
+use std::time::Duration;
+
+use crate::lab::keywords::{CLUSTERS, word, words};
+use crate::lab::{ClusterKind, On};
+use crate::text::{did_you_mean, one_of};
+
+/// Words that a check reads after `output`, and so no names.
+const NO_IDS: &[&str] = &["contains", "matches", "where"];
+
+/// Why a text is not what was asked for, and what to write.
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+fn wrong<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong { message: message.into(), hint: Some(hint.into()) })
+}
+
+pub(super) fn id(text: &str) -> Result<String, Wrong> {
+    let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !plain {
+        return wrong(
+            format!("`{text}` is no name"),
+            "a name begins with a lower-case letter and has only lower-case letters, digits and `-`",
+        );
+    }
+    if NO_IDS.contains(&text) {
+        return wrong(format!("`{text}` cannot be a name"), "checks read this word as their own; take another");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn terminal(text: &str) -> Result<String, Wrong> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+        return Ok(text.to_owned());
+    }
+    wrong(
+        format!("`{text}` names no terminal"),
+        "a terminal has a number, or a name of lower-case letters, digits and `-`",
+    )
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+    let hint = "write a whole number and its unit: `500ms`, `30s` or `2m`";
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    if number.is_empty() || !matches!(unit, "ms" | "s" | "m") {
+        return wrong(format!("`{text}` is no duration"), hint);
+    }
+    if number.starts_with('0') {
+        let message = format!("`{text}` is no duration: it begins with 0");
+        return wrong(message, hint);
+    }
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        _ => 60_000,
+    };
+    match number.parse::<u64>().ok().and_then(|n| n.checked_mul(millis)) {
+        Some(millis) if millis <= 24 * 3_600_000 => Ok(Duration::from_millis(millis)),
+        _ => wrong(format!("`{text}` is longer than a day"), "a lab waits for seconds or minutes"),
+    }
+}
+
+pub(super) fn whole<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, Wrong> {
+    if text.bytes().all(|b| b.is_ascii_digit())
+        && let Ok(number) = text.parse()
+    {
+        return Ok(number);
+    }
+    wrong(format!("`{text}` is no {what}"), "write a whole number")
+}
+
+pub(super) fn clusters(text: &str) -> Result<On, Wrong> {
+    let kinds: Result<Vec<ClusterKind>, Wrong> = text.split(',').map(cluster).collect();
+    kinds.map(On)
+}
+
+pub(super) fn cluster(text: &str) -> Result<ClusterKind, Wrong> {
+    if let Some(kind) = word(CLUSTERS, text) {
+        return Ok(kind);
+    }
+    let hint = did_you_mean(text, words(CLUSTERS)).unwrap_or_else(|| {
+        format!("write {}; several are separated by commas, without blanks", one_of(words(CLUSTERS)))
+    });
+    wrong(format!("`{text}` is no kind of cluster"), hint)
+}
