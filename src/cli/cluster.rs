@@ -1,11 +1,202 @@
-use clap::Args;
+//! Clusters that are kept for many labs.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
 
 use super::error::CliError;
+use super::stages::StageLines;
+use crate::cluster::{ClusterRequest, Clusters, Flavor, Found, Kind, Origin, bring_up_to_stay};
+use crate::guard::{Guard, GuardSettings, Interrupt};
+use crate::lab::ClusterSpec;
 use crate::outcome::Exit;
 
 #[derive(Debug, Args)]
-pub(super) struct ClusterArgs {}
+pub(super) struct ClusterArgs {
+    #[command(subcommand)]
+    command: ClusterCommand,
+    /// The container engine [default: the one that answers]
+    #[arg(long, value_name = "NAME", global = true, value_parser = ["docker", "podman"])]
+    engine: Option<String>,
+}
 
-pub(super) fn main(_args: &ClusterArgs) -> Result<Exit, CliError> {
-    Err(CliError::unavailable("cluster is not in this build yet", "see the open issues"))
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    /// Make a kind cluster and keep it; `run --on kind --cluster NAME` uses it
+    Up(UpArgs),
+    /// Remove a cluster that was kept, or that a killed run left
+    Down {
+        #[arg(value_name = "NAME", default_value = DEFAULT_NAME)]
+        name: String,
+    },
+    /// List the kind clusters of the engine, and whose they are
+    List {
+        /// Remove what killed runs left
+        #[arg(long)]
+        remove_left: bool,
+    },
+    /// Show the nodes of one cluster, or of all, and what they use
+    Status {
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct UpArgs {
+    #[arg(value_name = "NAME", default_value = DEFAULT_NAME)]
+    name: String,
+    /// How many nodes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    nodes: Option<u32>,
+    /// Which Kubernetes, such as 1.36
+    #[arg(long, value_name = "VERSION")]
+    kubernetes: Option<String>,
+    /// The node image
+    #[arg(long, value_name = "NAME", env = "KEYWITNESS_NODE_IMAGE")]
+    image: Option<String>,
+    /// A kind configuration file to start from
+    #[arg(long, value_name = "FILE")]
+    kind_config: Option<PathBuf>,
+    /// Leave what failed, to look at it
+    #[arg(long)]
+    keep: bool,
+}
+
+const DEFAULT_NAME: &str = "labs";
+
+pub(super) fn main(args: &ClusterArgs) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::unavailable(format!("no runtime: {error}"), "try again"))?;
+    runtime.block_on(async {
+        let engine = engine(args.engine.as_deref());
+        match &args.command {
+            ClusterCommand::Up(args) => up(args, engine).await,
+            ClusterCommand::Down { name } => {
+                Clusters::look(engine).await?.remove(name).await?;
+                print(&format!("cluster {name} is gone\n"))
+            }
+            ClusterCommand::List { remove_left } => list(engine, *remove_left).await,
+            ClusterCommand::Status { name } => status(engine, name.as_deref()).await,
+        }
+    })
+}
+
+pub(super) fn engine(named: Option<&str>) -> Option<Flavor> {
+    match named {
+        Some("podman") => Some(Flavor::Podman),
+        Some(_) => Some(Flavor::Docker),
+        None => None,
+    }
+}
+
+async fn up(args: &UpArgs, engine: Option<Flavor>) -> Result<Exit, CliError> {
+    let unusable = |error: std::io::Error| CliError::unavailable(error.to_string(), "is the temp folder writable?");
+    let interrupt = Interrupt::listen().map_err(unusable)?.token();
+    let guard = Guard::start(GuardSettings::default()).map_err(unusable)?;
+    let request = ClusterRequest {
+        lab: args.name.clone(),
+        run_id: guard.run_id().to_owned(),
+        spec: ClusterSpec { nodes: args.nodes, kubernetes: args.kubernetes.clone() },
+        members: Vec::new(),
+        private_dir: guard.dir().to_owned(),
+        keep: args.keep,
+        interrupt: interrupt.clone(),
+    };
+    let kind = Kind { guard: guard.clone(), engine, image: args.image.clone(), config: args.kind_config.clone() };
+    let made = bring_up_to_stay(&kind, &request, &StageLines::new()).await;
+    for left in guard.end().await {
+        eprintln!("{left}");
+    }
+    match made {
+        Err(_) if interrupt.is_cancelled() => Ok(Exit::Interrupted),
+        Err(error) => Err(error.into()),
+        Ok((info, kubeconfig)) => print(&format!(
+            "cluster {} is ready: Kubernetes {}, etcd {}\n  keywitness run --on kind --cluster {} LAB\n  \
+             export KUBECONFIG={}\n  keywitness cluster down {}\n",
+            info.name,
+            info.kubernetes.as_deref().unwrap_or("?"),
+            info.etcd.as_deref().unwrap_or("?"),
+            info.name,
+            kubeconfig.display(),
+            info.name,
+        )),
+    }
+}
+
+async fn list(engine: Option<Flavor>, remove_left: bool) -> Result<Exit, CliError> {
+    let clusters = Clusters::look(engine).await?;
+    let mut text = String::new();
+    for found in clusters.all() {
+        if remove_left && found.origin == Origin::Left {
+            clusters.remove(&found.name).await?;
+            text.push_str(&format!("{:<40} removed: the run that made it was killed\n", found.name));
+        } else {
+            text.push_str(&format!(
+                "{:<40} {:<10} {:<5} {}\n",
+                found.name,
+                nodes(found),
+                age(found.age),
+                origin(found)
+            ));
+        }
+    }
+    if text.is_empty() {
+        text = format!("no kind clusters on {}\n", clusters.engine());
+    }
+    print(&text)
+}
+
+async fn status(engine: Option<Flavor>, name: Option<&str>) -> Result<Exit, CliError> {
+    let clusters = Clusters::look(engine).await?;
+    let names: Vec<String> = match name {
+        Some(name) => vec![clusters.get(name)?.name.clone()],
+        None => clusters.all().map(|found| found.name.clone()).collect(),
+    };
+    let mut text = format!("engine: {}\n", clusters.engine());
+    for name in names {
+        let found = clusters.with_usage(&name).await?;
+        text.push_str(&format!("{} ({}, {}, {})\n", found.name, origin(&found), found.image, age(found.age)));
+        for node in &found.nodes {
+            let usage = node.usage.filter(|_| node.running).map_or("stopped".to_owned(), |(memory, processes)| {
+                format!("{} MB of memory, {processes} processes", memory / 1_000_000)
+            });
+            text.push_str(&format!("  {:<44} {usage}\n", node.name));
+        }
+    }
+    print(&text)
+}
+
+fn nodes(found: &Found) -> String {
+    let running = found.nodes.iter().filter(|node| node.running).count();
+    match found.nodes.len() {
+        all if all == running => format!("{all} node{}", if all == 1 { "" } else { "s" }),
+        all => format!("{running}/{all} nodes"),
+    }
+}
+
+fn origin(found: &Found) -> String {
+    match &found.origin {
+        Origin::Kept(by) => format!("kept: {by}"),
+        Origin::InUse(run) => format!("in use by the run {run}"),
+        Origin::Left => format!("left by a killed run: `keywitness cluster down {}`", found.name),
+        Origin::Foreign => "not made by keywitness".to_owned(),
+    }
+}
+
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds @ 3600..86_400 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn print(text: &str) -> Result<Exit, CliError> {
+    let written = std::io::stdout().write_all(text.as_bytes());
+    written.map_err(|source| CliError::Output { what: "to standard output".to_owned(), source })?;
+    Ok(Exit::Passed)
 }

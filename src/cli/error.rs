@@ -1,3 +1,4 @@
+use crate::cluster::ClusterError;
 use crate::outcome::Exit;
 
 /// What ends a call before or beside a lab's verdict. Anything else is a bug.
@@ -9,6 +10,9 @@ pub(super) enum CliError {
     /// A tool, a cluster or the machine did not do its part.
     #[error("{message}")]
     Unavailable { message: String, hint: Option<String> },
+    /// A cluster could not be brought up, reached or removed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// Standard output or a report file could not be written.
     #[error("cannot write {what}: {source}")]
     Output { what: String, source: std::io::Error },
@@ -26,14 +30,23 @@ impl CliError {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::WrongCall { .. } => Exit::WrongInput,
-            Self::Unavailable { .. } | Self::Output { .. } => Exit::CannotJudge,
+            Self::Unavailable { .. } | Self::Cluster(_) | Self::Output { .. } => Exit::CannotJudge,
         }
     }
 
     pub(super) fn hint(&self) -> Option<&str> {
         match self {
             Self::WrongCall { hint, .. } | Self::Unavailable { hint, .. } => hint.as_deref(),
+            Self::Cluster(error) => error.hint.as_deref(),
             Self::Output { .. } => None,
+        }
+    }
+
+    /// The last words of whatever failed.
+    pub(super) fn detail(&self) -> &[String] {
+        match self {
+            Self::Cluster(error) => &error.detail,
+            Self::WrongCall { .. } | Self::Unavailable { .. } | Self::Output { .. } => &[],
         }
     }
 }

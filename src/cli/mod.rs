@@ -4,11 +4,15 @@ mod args;
 mod cluster;
 mod decode;
 mod error;
+mod findings;
 mod labs;
 mod lint;
 mod list;
+mod outputs;
+mod provider;
 mod run;
 mod screen;
+mod stages;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,12 +1,228 @@
+//! `run` and `test`: from paths to a report.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
 use super::args::{RunArgs, TestArgs};
 use super::error::CliError;
-use crate::outcome::Exit;
+use super::labs::LabFile;
+use super::{findings, outputs, provider, screen};
+use crate::guard::{Guard, GuardSettings, Interrupt};
+use crate::lab::Lab;
+use crate::outcome::{Exit, RunEvent, RunReport, Spent, StopCause};
+use crate::report::{Broken, Fanout};
+use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Vars, resolve, run_lab};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
-    let _labs = super::labs::find(&args.labs.paths)?;
-    Err(CliError::unavailable("run is not in this build yet", "see the open issues"))
+    Call { args, mode: Mode::Run, jobs: 1, repeat: 1 }.execute()
 }
 
 pub(super) fn test(args: &TestArgs) -> Result<Exit, CliError> {
-    run(&args.run)
+    let (jobs, repeat) = (usize::from(args.jobs), usize::from(args.repeat));
+    Call { args: &args.run, mode: Mode::Test, jobs, repeat }.execute()
+}
+
+struct Call<'a> {
+    args: &'a RunArgs,
+    mode: Mode,
+    jobs: usize,
+    repeat: usize,
+}
+
+/// A lab that parsed, and whether it was the only one named.
+struct Chosen {
+    lab: Lab,
+    alone: bool,
+}
+
+/// The fan-out, shared by labs that run side by side.
+struct Sink(Mutex<Fanout>);
+
+impl EventSink for Sink {
+    fn emit(&self, event: RunEvent) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).event(&event);
+    }
+}
+
+impl Call<'_> {
+    fn execute(&self) -> Result<Exit, CliError> {
+        let started = Instant::now();
+        let files = super::labs::find(&self.args.labs.paths)?;
+        let sink = Sink(Mutex::new(outputs::fanout(self.args, self.jobs > 1)));
+        let seed = self.args.settings.seed.unwrap_or_else(rand::random);
+        sink.emit(RunEvent::RunStarted {
+            tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")).to_owned(),
+            command: self.mode.command().to_owned(),
+            seed,
+            started_at: now(),
+        });
+        if let Some(labs) = self.parse(&files, &sink) {
+            self.check_vars(&labs)?;
+            let runtime = tokio::runtime::Runtime::new()
+                .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
+            runtime.block_on(self.run_all(&labs, seed, &sink))?;
+            // Whatever still runs belongs to no lab any more.
+            runtime.shutdown_background();
+        }
+        sink.emit(RunEvent::RunFinished { duration_ms: millis(started) });
+        let fanout = sink.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (report, broken) = fanout.finish();
+        Ok(exit(&report, broken))
+    }
+
+    /// The labs, unless there is an error in any: then nothing is run at all.
+    fn parse(&self, files: &[LabFile], sink: &Sink) -> Option<Vec<Chosen>> {
+        let alone = files.len() == 1 && files[0].named;
+        let mut labs = Vec::new();
+        let mut wrong = false;
+        for file in files {
+            let parsed = crate::parse::parse(&file.source);
+            wrong |=
+                findings::tell(&parsed.findings, &file.source, self.args.report.format, &mut |event| sink.emit(event));
+            match parsed.lab {
+                Some(lab) => labs.push(Chosen { lab, alone }),
+                None => wrong = true,
+            }
+        }
+        (!wrong).then_some(labs)
+    }
+
+    fn check_vars(&self, labs: &[Chosen]) -> Result<(), CliError> {
+        let declared = || labs.iter().flat_map(|chosen| &chosen.lab.vars).map(|var| var.name.value.as_str());
+        for (name, _) in &self.args.settings.vars {
+            if !declared().any(|known| known == name) {
+                let hint = match crate::text::did_you_mean(name, declared()) {
+                    Some(hint) => hint,
+                    None => "the front matter of a lab declares its variables under `vars`".to_owned(),
+                };
+                return Err(CliError::wrong_call(format!("no lab here has a variable {name}"), hint));
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_all(&self, labs: &[Chosen], seed: u64, sink: &Sink) -> Result<(), CliError> {
+        let interrupt = Interrupt::listen()
+            .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
+            .token();
+        let given: BTreeMap<String, String> = self.args.settings.vars.iter().cloned().collect();
+        let mut attempts = Vec::new();
+        for repeat in 0..self.repeat {
+            for chosen in labs {
+                let seed = seed.wrapping_add(repeat as u64);
+                attempts.push((attempts.len(), chosen, self.vars(&chosen.lab, seed, &given)));
+            }
+        }
+        let running = futures::stream::iter(attempts)
+            .map(|(index, chosen, vars)| self.run_one(index, chosen, vars, &interrupt, sink))
+            .buffer_unordered(self.jobs)
+            .collect::<()>();
+        let watching = async {
+            interrupt.cancelled().await;
+            sink.emit(RunEvent::Interrupted);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = running => {}
+            () = watching => {}
+        }
+        Ok(())
+    }
+
+    fn vars(&self, lab: &Lab, seed: u64, given: &BTreeMap<String, String>) -> Result<Vars, Vec<String>> {
+        let asks = self.mode == Mode::Run && screen::is_live() && console::user_attended();
+        let mut ask = screen::ask;
+        let ask: Option<&mut Ask<'_>> = if asks { Some(&mut ask) } else { None };
+        resolve(lab, seed, given, ask)
+    }
+
+    async fn run_one(
+        &self,
+        index: usize,
+        chosen: &Chosen,
+        vars: Result<Vars, Vec<String>>,
+        interrupt: &CancellationToken,
+        sink: &Sink,
+    ) {
+        if interrupt.is_cancelled() {
+            return;
+        }
+        let started = Instant::now();
+        let lab = &chosen.lab;
+        let stop = |cause, reason: String, detail: Vec<String>| {
+            sink.emit(RunEvent::LabStarted {
+                lab: index,
+                id: lab.id.clone(),
+                file: lab.source.name().to_owned(),
+                title: lab.title.clone(),
+            });
+            sink.emit(RunEvent::LabStopped { lab: index, cause, reason, detail });
+            let spent = Spent::default();
+            sink.emit(RunEvent::LabFinished { lab: index, duration_ms: millis(started), spent });
+        };
+        let skipped = if chosen.alone { StopCause::NothingToDo } else { StopCause::NotHere };
+        let vars = match vars {
+            Ok(vars) => vars,
+            Err(problems) => return stop(StopCause::Wrong, problems.join("; "), Vec::new()),
+        };
+        let kind = match provider::choose(lab, &self.args.cluster) {
+            Ok(kind) => kind,
+            Err(provider::NoCluster { reason, detail }) => return stop(StopCause::CannotJudge, reason, detail),
+        };
+        let plan = match Plan::new(lab, kind, self.mode) {
+            Ok(plan) => plan,
+            Err(skip) => return stop(skipped, skip.0, Vec::new()),
+        };
+        let guard = match Guard::start(GuardSettings::default()) {
+            Ok(guard) => guard,
+            Err(error) => {
+                return stop(StopCause::CannotJudge, format!("no private folder to work in: {error}"), Vec::new());
+            }
+        };
+        let provider = match provider::build(kind, &self.args.cluster, &guard) {
+            Ok(provider) => provider,
+            Err(provider::NoCluster { reason, detail }) => return stop(StopCause::CannotJudge, reason, detail),
+        };
+        let request = LabRequest {
+            index,
+            lab,
+            plan,
+            mode: self.mode,
+            kind,
+            vars,
+            provider: provider.as_ref(),
+            guard,
+            keep: self.args.cluster.keep,
+            interrupt: interrupt.clone(),
+        };
+        run_lab(request, sink).await;
+    }
+}
+
+/// A report that could not be written is told, and makes an otherwise good run unusable. A reader that went
+/// away (`| head`) has what it wanted.
+fn exit(report: &RunReport, broken: Vec<Broken>) -> Exit {
+    let mut exit = Exit::from_code(report.exit);
+    for Broken { name, error } in broken {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            screen::error(&CliError::Output { what: name, source: error });
+            if exit == Exit::Passed {
+                exit = Exit::CannotJudge;
+            }
+        }
+    }
+    exit
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -28,11 +28,26 @@ pub(super) fn is_live() -> bool {
     console::user_attended() && console::user_attended_stderr() && !in_ci()
 }
 
+/// Asks on the terminal; nothing where its input has ended.
+pub(super) fn ask(question: &str, default: &str, problem: Option<&str>) -> Option<String> {
+    let term = console::Term::stderr();
+    if let Some(problem) = problem {
+        term.write_line(&format!("  {problem}")).ok()?;
+    }
+    term.write_str(&format!("{question} [{default}]: ")).ok()?;
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer).ok()?;
+    (read > 0).then(|| answer.trim().to_owned())
+}
+
 pub(super) fn error(error: &CliError) {
     let label = console::style("error").for_stderr().red().bold();
     let mut stderr = std::io::stderr().lock();
     // With stderr gone the exit status is all that is left to say it.
     drop(writeln!(stderr, "{label}: {error}"));
+    for line in error.detail() {
+        drop(writeln!(stderr, "  | {line}"));
+    }
     if let Some(hint) = error.hint() {
         drop(writeln!(stderr, "  hint: {hint}"));
     }

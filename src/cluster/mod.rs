@@ -13,13 +13,18 @@ use crate::lab::{ClusterKind, ClusterSpec};
 mod bare;
 mod engine;
 mod etcd_pod;
+mod kept;
 mod kind;
 mod node_container;
 mod reach;
+mod reuse;
+mod stay;
 
 pub use bare::Bare;
 pub use engine::Flavor;
 pub use kind::Kind;
+pub use reuse::{Clusters, Found, FoundNode, Origin, Reuse};
+pub use stay::bring_up_to_stay;
 
 /// Brings a cluster up; what it made is undone on failure unless `keep`. What only one provider wants to
 /// know (an engine, a context) is a field of that provider.

@@ -18,7 +18,7 @@ const KILL_WAIT: Duration = Duration::from_secs(2);
 /// Ends processes, then containers, then folders, and tells what would not go.
 pub(super) fn end(run_id: &str, dir: &Path, entries: &[Entry], grace: Duration) -> Vec<String> {
     let mut left = Vec::new();
-    let stubborn = end_processes(run_id, entries, grace);
+    let stubborn = end_processes(|| owned(run_id, entries), grace);
     if !stubborn.is_empty() {
         left.push(format!("these processes cannot be killed: {stubborn:?}"));
     }
@@ -38,13 +38,19 @@ fn remove_folder(dir: &Path) -> Result<(), String> {
     folder::remove(dir).map_err(|error| format!("cannot remove {}: {error}", dir.display()))
 }
 
+/// Ends one group or session; true when it is gone.
+pub(super) fn end_one(what: Owned, grace: Duration) -> bool {
+    let entries = [Entry { what, leader: None }];
+    end_processes(|| listed(&entries, processes()), grace).is_empty()
+}
+
 /// SIGTERM, and SIGKILL after the grace; what is left after that is returned.
-fn end_processes(run_id: &str, entries: &[Entry], grace: Duration) -> Vec<i32> {
+fn end_processes(find: impl Fn() -> Vec<Row>, grace: Duration) -> Vec<i32> {
     let mut told: Vec<i32> = Vec::new();
     let asked = Instant::now();
     let mut pause = Duration::from_millis(2);
     loop {
-        let rows = owned(run_id, entries);
+        let rows = find();
         if rows.is_empty() {
             return Vec::new();
         }
@@ -83,16 +89,27 @@ fn signal(pid: i32, signal: Signal) {
 pub(super) fn owned(run_id: &str, entries: &[Entry]) -> Vec<Row> {
     let us = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
     let marker = format!("{MARKER}={run_id}");
+    let rows = processes();
+    let mut found = listed(entries, rows.clone());
+    found.extend(rows.into_iter().filter(|row| carries(row.pid, &marker)));
+    found.sort_by_key(|row| row.pid);
+    found.dedup();
+    found.retain(|row| row.pid != us);
+    found
+}
+
+/// Those in a group or session of the ledger.
+fn listed(entries: &[Entry], mut rows: Vec<Row>) -> Vec<Row> {
     let live: Vec<&Entry> =
         entries.iter().filter(|entry| !entry.leader.as_ref().is_some_and(super::stamp::Stamp::is_reused)).collect();
-    let is_listed = |row: &Row| {
+    rows.retain(|row| {
         live.iter().any(|entry| match entry.what {
             Owned::Group(group) => row.group == group,
             Owned::Session(session) => row.session == session,
             _ => false,
         })
-    };
-    processes().into_iter().filter(|row| row.pid != us && (is_listed(row) || carries(row.pid, &marker))).collect()
+    });
+    rows
 }
 
 /// Containers first: networks and volumes in use cannot be removed.

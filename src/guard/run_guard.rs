@@ -11,6 +11,9 @@ use super::{LABEL, MARKER, ending, folder};
 /// Hexadecimal digits of a run's id: short, since socket paths and container names have limits.
 pub(super) const ID_LENGTH: usize = 8;
 
+/// A shell that is closed in the middle of a run has nothing to save.
+const SESSION_GRACE: Duration = Duration::from_millis(500);
+
 #[derive(Debug, Clone)]
 pub struct GuardSettings {
     /// The binary that knows the watchdog's subcommand; without one, `kill -9` is left to the next start.
@@ -125,6 +128,17 @@ impl Guard {
         let process = Process::new(child, group, self.clone());
         self.record(Owned::Group(group))?;
         Ok(process)
+    }
+
+    /// Ends a shell on a PTY with all its jobs, long before the run's end.
+    pub async fn end_session(&self, leader: i32) {
+        let session = Owned::Session(leader);
+        let what = session.clone();
+        // A shell that will not go now is tried again at the run's end.
+        let is_gone = tokio::task::spawn_blocking(move || ending::end_one(what, SESSION_GRACE)).await;
+        if is_gone.unwrap_or(false) {
+            drop(self.release(session));
+        }
     }
 
     /// Ends all that the run owns, and tells what would not go, for a person to read.

@@ -13,6 +13,11 @@ pub trait ShellControl: Send + Sync {
     async fn resize(&self, rows: u16, columns: u16) -> std::io::Result<()>;
     /// Ends the shell and everything that it started.
     async fn kill(&self) -> std::io::Result<()>;
+    /// SIGKILL to what runs in the shell's foreground, the shell itself aside; false where nothing does, or
+    /// where that cannot be told from here.
+    async fn kill_foreground(&self) -> std::io::Result<bool> {
+        Ok(false)
+    }
     /// The exit status once the shell has ended; `None` while it runs.
     async fn try_wait(&self) -> std::io::Result<Option<i32>>;
 }

@@ -74,4 +74,10 @@ impl Exit {
             Exit::Passed => 0,
         }
     }
+
+    /// The meaning of a status that a report carries; what no status of ours means is no pass.
+    pub fn from_code(code: u8) -> Self {
+        let all = [Exit::Interrupted, Exit::WrongInput, Exit::CheckFailed, Exit::CannotJudge, Exit::Passed];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::CannotJudge)
+    }
 }

@@ -4,3 +4,5 @@ mod agent;
 mod controllers;
 
 pub use controllers::{Controllers, Settings};
+
+pub mod print;

@@ -1,9 +1,29 @@
 //! Persistent shells on a PTY, nested shells, background commands, output capture.
+//!
+//! A shell of our own reads each complete command from a file (`. FILE`), with echo off, and prints a mark
+//! from `PROMPT_COMMAND`; a shell that a lab opened inside it, or one in a container, is typed at in a way
+//! that any POSIX shell understands. Marks are terminal control sequences within the output itself, so that
+//! what came before a mark is what the command printed.
 
+mod background;
 mod block;
+mod capture;
+mod environment;
+mod pty;
+mod recorder;
+mod runner;
+mod screen;
 mod settings;
+mod shell;
+mod split;
 mod terminals;
+mod tidy;
+mod typed;
 
+#[cfg(test)]
+mod tests;
+
+pub use background::{Background, Mark, Waited};
 pub use block::{Block, BlockResult, CommandResult, Ended, Last};
 pub use settings::{NodeSettings, NodeShells, Place, TerminalError, TerminalId, TerminalSettings};
-pub use terminals::{Background, Mark, Terminals, Waited};
+pub use terminals::Terminals;

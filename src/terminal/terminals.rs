@@ -1,96 +1,166 @@
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedMutexGuard, watch};
+
+use super::background::{Background, Final, Inner};
 use super::block::{Block, BlockResult};
-use super::settings::{TerminalError, TerminalId, TerminalSettings};
+use super::runner::{Finished, interrupted, run_block};
+use super::settings::{Place, TerminalError, TerminalId, TerminalSettings};
+use super::shell::{Shell, Stop, Ways};
 
 /// The terminals of one lab. Shells start when they are first used.
 pub struct Terminals {
     settings: TerminalSettings,
+    shells: Mutex<HashMap<TerminalId, Slot>>,
+    backgrounds: Mutex<BTreeMap<String, (TerminalId, Background)>>,
+    started: AtomicU64,
 }
 
-/// A background block, running or ended; clones are the same block.
-#[derive(Clone)]
-pub struct Background {}
-
-/// A place in what a background block printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark(u64);
-
-/// How waiting for a text ended.
-#[derive(Debug, Clone)]
-pub enum Waited {
-    Seen,
-    /// It ended first, with this.
-    Ended(Box<BlockResult>),
-    TimedOut,
-    Interrupted,
-}
+/// Empty before the first use, and after a shell had to go.
+type Slot = Arc<tokio::sync::Mutex<Option<Shell>>>;
 
 impl Terminals {
     pub fn new(settings: TerminalSettings) -> Self {
-        Self { settings }
+        let (shells, backgrounds) = (Mutex::default(), Mutex::default());
+        Self { settings, shells, backgrounds, started: AtomicU64::new(0) }
     }
 
     /// Runs a block to its end.
-    pub async fn run(&self, terminal: &TerminalId, _block: &Block) -> Result<BlockResult, TerminalError> {
-        drop(self.settings.node.clone());
-        Err(TerminalError::NoShell { terminal: terminal.clone(), reason: "there is no PTY".into() })
+    pub async fn run(&self, terminal: &TerminalId, block: &Block) -> Result<BlockResult, TerminalError> {
+        let Some(mut slot) = self.claim(terminal).await? else {
+            return Ok(interrupted());
+        };
+        // Out of its slot while it runs: a block that is dropped half-way takes its shell with it.
+        let Some(mut shell) = slot.take() else {
+            return Ok(interrupted());
+        };
+        let ways = Ways { cancel: self.settings.cancel.clone(), stop: watch::channel(None).1 };
+        let Finished { result, is_usable } = run_block(&mut shell, block, &ways, false).await;
+        if is_usable {
+            *slot = Some(shell);
+        } else {
+            shell.kill().await;
+        }
+        Ok(result)
     }
 
-    /// Starts a block whose last command keeps running. Returns once its first command was handed over;
-    /// whether it is ready is asked of what is returned.
+    /// Starts a block whose last command keeps running. Whether it is ready is asked of what is returned.
     pub async fn start_background(
         &self,
         terminal: &TerminalId,
-        _name: &str,
-        _block: &Block,
+        name: &str,
+        block: &Block,
     ) -> Result<Background, TerminalError> {
-        Err(TerminalError::NoShell { terminal: terminal.clone(), reason: "there is no PTY".into() })
+        if self.background(name).is_some_and(|running| running.ended().is_none()) {
+            return Err(TerminalError::StillRuns(name.to_owned()));
+        }
+        let interrupted = || TerminalError::NoShell { terminal: terminal.clone(), reason: "interrupted".to_owned() };
+        let mut slot = self.claim(terminal).await?.ok_or_else(interrupted)?;
+        let mut shell = slot.take().ok_or_else(interrupted)?;
+        let (stop, stopped) = watch::channel(None);
+        let (told, result) = watch::channel(None);
+        let cancel = self.settings.cancel.clone();
+        let ways = Ways { cancel: cancel.clone(), stop: stopped };
+        let tape = Arc::clone(shell.tape());
+        tape.recorder().restart();
+        let began = tape.recorder().screen().start();
+        let block = block.clone();
+        let inner = Inner { block: block.clone(), tape, file: shell.file().to_owned(), began, stop, result, cancel };
+        let background = Background { inner: Arc::new(inner) };
+        self.backgrounds().insert(name.to_owned(), (terminal.clone(), background.clone()));
+        tokio::spawn(async move {
+            let Finished { result, is_usable } = run_block(&mut shell, &block, &ways, true).await;
+            let tape = Arc::new(shell.tape().recorder().restart());
+            if is_usable {
+                *slot = Some(shell);
+            } else {
+                shell.kill().await;
+            }
+            // Free before it is known to have ended: who waits for the end may want the terminal.
+            drop(slot);
+            told.send_replace(Some(Final { result, tape }));
+        });
+        Ok(background)
     }
 
     /// The background block of that name, running or ended.
-    pub fn background(&self, _name: &str) -> Option<Background> {
-        None
+    pub fn background(&self, name: &str) -> Option<Background> {
+        self.backgrounds().get(name).map(|(_, background)| background.clone())
     }
 
     /// Ctrl-C (or SIGKILL) to what runs in the foreground there, and its end. Where Ctrl-C does not end it
     /// within `patience`, it is killed. For a block that ended by itself before, that is what is returned.
-    pub async fn stop(&self, name: &str, _kill: bool, _patience: Duration) -> Result<BlockResult, TerminalError> {
-        Err(TerminalError::NoBackground(name.to_owned()))
+    pub async fn stop(&self, name: &str, kill: bool, patience: Duration) -> Result<BlockResult, TerminalError> {
+        let background = self.background(name).ok_or_else(|| TerminalError::NoBackground(name.to_owned()))?;
+        background.inner.stop.send_replace(Some(Stop { kill, patience }));
+        Ok(background.wait_ended().await)
     }
 
     /// Ends every shell with all that runs in it; terminals used later start fresh.
-    pub async fn close_all(&self) {}
-}
-
-impl Background {
-    /// The end of what it has printed by now.
-    pub fn mark(&self) -> Mark {
-        Mark(0)
+    pub async fn close_all(&self) {
+        let running: Vec<Background> = self.backgrounds().values().map(|(_, background)| background.clone()).collect();
+        futures::future::join_all(running.iter().filter(|background| background.ended().is_none()).map(|background| {
+            background.inner.stop.send_replace(Some(Stop { kill: true, patience: Duration::ZERO }));
+            background.wait_ended()
+        }))
+        .await;
+        let slots: Vec<Slot> =
+            std::mem::take(&mut *self.shells.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect();
+        futures::future::join_all(slots.iter().map(|slot| async {
+            if let Some(mut shell) = slot.lock().await.take() {
+                shell.kill().await;
+            }
+        }))
+        .await;
     }
 
-    /// What it printed from its beginning.
-    pub fn output(&self) -> String {
-        String::new()
+    fn backgrounds(&self) -> MutexGuard<'_, BTreeMap<String, (TerminalId, Background)>> {
+        self.backgrounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it printed after the mark.
-    pub fn output_since(&self, _mark: Mark) -> String {
-        String::new()
+    /// The terminal with a live shell in it; nothing where the run was interrupted meanwhile.
+    async fn claim(&self, terminal: &TerminalId) -> Result<Option<OwnedMutexGuard<Option<Shell>>>, TerminalError> {
+        let taken = self.backgrounds().iter().find_map(|(name, (at, background))| {
+            (at == terminal && background.ended().is_none()).then(|| name.clone())
+        });
+        if let Some(name) = taken {
+            return Err(TerminalError::Busy { terminal: terminal.clone(), name });
+        }
+        let slot =
+            Arc::clone(self.shells.lock().unwrap_or_else(PoisonError::into_inner).entry(terminal.clone()).or_default());
+        let mut slot = slot.lock_owned().await;
+        if self.settings.cancel.is_cancelled() {
+            return Ok(None);
+        }
+        if slot.is_none() {
+            match self.start(terminal).await {
+                Ok(shell) => *slot = Some(shell),
+                Err(_) if self.settings.cancel.is_cancelled() => return Ok(None),
+                Err(reason) => return Err(TerminalError::NoShell { terminal: terminal.clone(), reason }),
+            }
+        }
+        Ok(Some(slot))
     }
 
-    /// Waits until it has printed the text.
-    pub async fn wait_text(&self, _text: &str, _timeout: Duration) -> Waited {
-        Waited::TimedOut
+    async fn start(&self, terminal: &TerminalId) -> Result<Shell, String> {
+        match (terminal.place, &self.settings.node) {
+            (Place::Host, _) => {
+                let dir = self.shell_dir().map_err(|error| error.to_string())?;
+                Shell::local(&self.settings, &dir).await
+            }
+            (Place::Node, Some(node)) => Shell::on_node(&self.settings, node).await,
+            (Place::Node, None) => Err("this cluster has no shell on its node".to_owned()),
+        }
     }
 
-    /// What it ended with, if it has ended.
-    pub fn ended(&self) -> Option<BlockResult> {
-        None
-    }
-
-    /// Waits for its end.
-    pub async fn wait_ended(&self) -> BlockResult {
-        std::future::pending().await
+    fn shell_dir(&self) -> std::io::Result<PathBuf> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let dir = self.settings.private_dir.join(format!("shell-{number}"));
+        std::fs::create_dir_all(&dir)?;
+        Ok(dir)
     }
 }

@@ -19,7 +19,7 @@ use discover::{Candidate, Surroundings, candidates};
 
 pub use discover::Flavor;
 pub(crate) use exec::ShellSpec;
-pub(crate) use node::CLUSTER_LABEL;
+pub(crate) use node::{CLUSTER_LABEL, Node};
 
 /// How long an engine may take to say that it is there. Docker Desktop wakes in about two seconds.
 const HELLO: Duration = Duration::from_secs(5);

@@ -39,7 +39,11 @@ pub struct Kind {
 impl Provider for Kind {
     async fn up(&self, request: &ClusterRequest, stages: &dyn StageSink) -> Result<Box<dyn Cluster>, ClusterError> {
         let name = cluster_name(&request.lab, &request.run_id);
-        let cluster = self.create(&name, request, stages).await?;
+        let mut cluster = self.create(&name, request, stages).await?;
+        if request.keep {
+            cluster.keep(&format!("run --keep of {}", request.lab))?;
+            stages.note(&format!("kept: `keywitness cluster down {name}` removes the cluster"));
+        }
         Ok(Box::new(cluster))
     }
 }
@@ -85,10 +89,8 @@ impl Kind {
         let config = config::config(&wanted)?;
         let owner = Ownership::record(&self.guard, &engine, name)?;
         match self.bring_up(name, &config, image.as_deref(), &kind, &engine, request, &mut stages).await {
-            Ok(cluster) => {
-                if request.keep {
-                    owner.release(&self.guard);
-                }
+            Ok(mut cluster) => {
+                cluster.own(owner, self.guard.clone());
                 Ok(cluster)
             }
             Err(error) if request.keep => {
@@ -136,7 +138,7 @@ impl Kind {
         if !called.ok {
             return Err(creation_failed(engine, name, &called.said, stages.at.as_deref()).await);
         }
-        let cluster = KindCluster::connect(engine.clone(), name, kubeconfig, &dir, request.keep, self.guard.clone());
+        let cluster = KindCluster::connect(engine.clone(), name, kubeconfig, &dir);
         let limit = ready::LIMIT;
         let ready = tokio::select! {
             ready = tokio::time::timeout(limit, cluster) => ready,
@@ -182,6 +184,31 @@ pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), ClusterErr
     futures::future::try_join_all(removals).await?;
     engine.remove_volumes(&label(name)).await?;
     engine.remove_network(name).await
+}
+
+/// The kubeconfig of a cluster that kind knows, into a file of this run.
+pub(crate) async fn fetch_kubeconfig(
+    engine: &Engine,
+    name: &str,
+    into: &Path,
+    guard: &Guard,
+) -> Result<(), ClusterError> {
+    let kind = KindCommand::find().await?;
+    let never = tokio_util::sync::CancellationToken::new();
+    let args = ["get", "kubeconfig", "--name", name];
+    let called = kind.call(&args, engine, None, guard, &never, &mut Stages::new(&Unseen)).await?;
+    if !called.ok {
+        return Err(ClusterError::new(format!("kind has no kubeconfig of {name}")).detail(failure::told(&called.said)));
+    }
+    // What kind notes about itself stands on lines of its own before the document.
+    let from = called.said.iter().position(|line| line.starts_with("apiVersion:")).unwrap_or(0);
+    super::reach::write_private(into, called.said[from..].join("\n").as_bytes())
+}
+
+struct Unseen;
+
+impl StageSink for Unseen {
+    fn passed(&self, _stage: &str, _detail: Option<&str>, _took: std::time::Duration) {}
 }
 
 fn read_config(path: &Path) -> Result<(String, String), ClusterError> {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::ready;
+use super::{Ownership, ready};
 use crate::cluster::engine::{CLUSTER_LABEL, Engine};
 use crate::cluster::etcd_pod::{self, EtcdPod};
+use crate::cluster::kept::Kept;
 use crate::cluster::node_container::NodeContainer;
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, EtcdAccess, EtcdTls};
 use crate::guard::{Guard, ShellIo};
@@ -20,9 +21,8 @@ pub(crate) struct KindCluster {
     tls: EtcdTls,
     etcd: EtcdPod,
     node: NodeContainer,
-    /// Not removed by `down`: kept, or not made by this run.
-    stays: bool,
-    guard: Guard,
+    /// Set where this run made the cluster and `down` removes it.
+    owned: Option<(Ownership, Guard)>,
 }
 
 impl KindCluster {
@@ -32,8 +32,6 @@ impl KindCluster {
         name: &str,
         kubeconfig: PathBuf,
         dir: &Path,
-        stays: bool,
-        guard: Guard,
     ) -> Result<Self, ClusterError> {
         let nodes = engine.nodes(&format!("{CLUSTER_LABEL}={name}")).await?;
         let control_planes: Vec<_> = nodes.iter().filter(|node| node.is_control_plane()).collect();
@@ -77,7 +75,27 @@ impl KindCluster {
             etcd_route: format!("{}, published by the node's container", endpoints.join(", ")),
             prefix,
         };
-        Ok(Self { info, kubeconfig, endpoints, tls, etcd, node, stays, guard })
+        Ok(Self { info, kubeconfig, endpoints, tls, etcd, node, owned: None })
+    }
+
+    pub(super) fn own(&mut self, ownership: Ownership, guard: Guard) {
+        self.owned = Some((ownership, guard));
+    }
+
+    /// From now on it outlives this run: `by` says who wanted that.
+    pub(crate) fn keep(&mut self, by: &str) -> Result<(), ClusterError> {
+        let engine = &self.node.engine;
+        let kept = Kept {
+            name: self.info.name.clone(),
+            engine: engine.flavor.name().to_owned(),
+            host: engine.host.clone(),
+            by: by.to_owned(),
+        };
+        kept.save(&self.kubeconfig)?;
+        if let Some((ownership, guard)) = self.owned.take() {
+            ownership.release(&guard);
+        }
+        Ok(())
     }
 
     pub(crate) fn summary(&self) -> String {
@@ -105,10 +123,7 @@ impl Cluster for KindCluster {
     }
 
     async fn down(self: Box<Self>) -> Result<(), ClusterError> {
-        if self.stays {
-            return Ok(());
-        }
-        let owner = super::Ownership::record(&self.guard, &self.node.engine, &self.info.name)?;
+        let Some((ownership, guard)) = self.owned else { return Ok(()) };
         let removal = super::remove(&self.node.engine, &self.info.name);
         match tokio::time::timeout(Duration::from_mins(2), removal).await {
             Ok(result) => result?,
@@ -120,7 +135,7 @@ impl Cluster for KindCluster {
                 .hint("the next start tries again"));
             }
         }
-        owner.release(&self.guard);
+        ownership.release(&guard);
         Ok(())
     }
 }

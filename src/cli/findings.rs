@@ -1,0 +1,45 @@
+//! What parsing found, on its way to every output.
+
+use std::io::Write;
+
+use super::args::Format;
+use crate::outcome::{DiagnosticReport, RunEvent};
+use crate::text::{Diagnostic, Severity, SourceFile};
+
+/// Tells all findings of one file; whether any is an error. Where a person reads, errors are drawn with their
+/// excerpt at once; warnings are `lint`'s.
+pub(super) fn tell(
+    findings: &[Diagnostic],
+    source: &SourceFile,
+    format: Format,
+    emit: &mut dyn FnMut(RunEvent),
+) -> bool {
+    let mut wrong = false;
+    for finding in findings {
+        let is_error = finding.severity == Severity::Error;
+        wrong |= is_error;
+        if is_error && format == Format::Human {
+            // With stderr gone the exit status is all that is left to say it.
+            drop(writeln!(std::io::stderr(), "{}", finding.draw(source, console::colors_enabled_stderr())));
+        }
+        emit(RunEvent::DiagnosticFound { diagnostic: report(finding, source) });
+    }
+    wrong
+}
+
+fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticReport {
+    let position = source.position(finding.span.start);
+    DiagnosticReport {
+        code: finding.code.0.to_owned(),
+        severity: match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+        .to_owned(),
+        file: source.name().to_owned(),
+        line: position.line,
+        column: position.column,
+        message: finding.message.clone(),
+        hint: finding.hint.clone(),
+    }
+}

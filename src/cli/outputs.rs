@@ -1,0 +1,27 @@
+//! Which reporters a call wants.
+
+use std::io::{stderr, stdout};
+
+use super::args::{Format, RunArgs};
+use super::screen;
+use crate::report::{Fanout, Github, Human, HumanOptions, Json, Junit, Live};
+
+pub(super) fn fanout(args: &RunArgs, side_by_side: bool) -> Fanout {
+    let mut fanout = Fanout::default();
+    match args.report.format {
+        Format::Human => {
+            let live = screen::is_live().then(Live::default);
+            let options = HumanOptions { verbose: args.report.verbose, side_by_side, width: None };
+            fanout.add("standard output", Human::new(stdout(), live, options));
+        }
+        Format::Json => fanout.add("standard output", Json::new(stdout())),
+    }
+    if let Some(path) = &args.report.junit {
+        fanout.add(path.display().to_string(), Junit::new(path.clone()));
+    }
+    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        // Standard output belongs to the report; GitHub reads both.
+        fanout.add("standard error", Github::new(stderr()));
+    }
+    fanout
+}

@@ -1,0 +1,79 @@
+//! Which kind of cluster a lab gets, and who brings it up.
+
+use super::args::ClusterFlags;
+use crate::cluster::{Bare, Flavor, Kind, Provider};
+use crate::guard::{Guard, tool};
+use crate::lab::{ClusterKind, Lab};
+
+/// Why there is no cluster for a lab on this machine.
+pub(super) struct NoCluster {
+    pub(super) reason: String,
+    pub(super) detail: Vec<String>,
+}
+
+impl NoCluster {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), detail: Vec::new() }
+    }
+}
+
+/// What the command line asks for, or the first of the lab's clusters that this machine can bring up.
+pub(super) fn choose(lab: &Lab, flags: &ClusterFlags) -> Result<ClusterKind, NoCluster> {
+    if let Some(kind) = flags.on {
+        return Ok(kind);
+    }
+    if flags.context.is_some() {
+        return Ok(ClusterKind::Attach);
+    }
+    if flags.cluster_name.is_some() || flags.kind_config.is_some() {
+        return Ok(ClusterKind::Kind);
+    }
+    let default = [ClusterKind::Sandbox, ClusterKind::Kind];
+    let named: Vec<ClusterKind> = lab.clusters.iter().map(|kind| kind.value).collect();
+    let candidates = if named.is_empty() { &default[..] } else { &named };
+    let mut detail = Vec::new();
+    for kind in candidates {
+        match obstacle(*kind) {
+            None => return Ok(*kind),
+            Some(why) => detail.push(format!("{}: {why}", kind.name())),
+        }
+    }
+    Err(NoCluster { reason: "this machine can bring up none of the lab's clusters".to_owned(), detail })
+}
+
+/// Why this machine cannot bring up such a cluster, as far as can be seen without trying.
+fn obstacle(kind: ClusterKind) -> Option<String> {
+    let missing = |tools: &[&str]| {
+        let name = tools.iter().find(|name| tool(name).is_none())?;
+        Some(format!("{name} is not installed; scripts/setup gets it"))
+    };
+    match kind {
+        ClusterKind::Sandbox => missing(&["etcd", "kubectl"]),
+        ClusterKind::Kind => missing(&["kind", "kubectl"]),
+        ClusterKind::Bare => missing(&["etcd", "etcdctl"]),
+        ClusterKind::Attach => Some("somebody's own cluster is taken only when asked for: --on attach".to_owned()),
+    }
+}
+
+pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> Result<Box<dyn Provider>, NoCluster> {
+    match kind {
+        ClusterKind::Bare => Ok(Box::new(Bare)),
+        ClusterKind::Kind => Ok(Box::new(Kind {
+            guard: guard.clone(),
+            engine: engine(flags),
+            image: std::env::var("KEYWITNESS_NODE_IMAGE").ok().filter(|image| !image.is_empty()),
+            config: flags.kind_config.clone(),
+        })),
+        ClusterKind::Sandbox | ClusterKind::Attach => {
+            Err(NoCluster::new(format!("{} is not in this build yet", kind.name())))
+        }
+    }
+}
+
+fn engine(flags: &ClusterFlags) -> Option<Flavor> {
+    match flags.engine.as_deref() {
+        Some("docker") => Some(Flavor::Docker),
+        Some("podman") => Some(Flavor::Podman),
+        _ => None,
+    }
+}

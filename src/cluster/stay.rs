@@ -1,0 +1,52 @@
+//! A cluster that is brought up for many labs.
+
+use std::path::PathBuf;
+
+use super::kind::Kind;
+use super::reuse::Clusters;
+use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, StageSink, kept};
+
+/// `cluster up NAME`: makes the cluster and keeps it; returns what it is and where its kubeconfig lies.
+pub async fn bring_up_to_stay(
+    kind: &Kind,
+    request: &ClusterRequest,
+    stages: &dyn StageSink,
+) -> Result<(ClusterInfo, PathBuf), ClusterError> {
+    let name = &request.lab;
+    if !is_name(name) {
+        return Err(ClusterError::new(format!("{name:?} cannot name a cluster"))
+            .hint("lower-case letters, digits and dashes, beginning with a letter, at most 48 of them"));
+    }
+    if let Ok(found) = Clusters::look(kind.engine).await?.get(name) {
+        return Err(ClusterError::new(format!("there is a cluster {} already", found.name)).hint(format!(
+            "`keywitness run --on kind --cluster {name}` uses it, `keywitness cluster down {name}` removes it"
+        )));
+    }
+    let mut cluster = kind.create(name, request, stages).await?;
+    match cluster.keep("cluster up") {
+        Ok(()) => Ok((cluster.info().clone(), kept::kubeconfig(name))),
+        Err(error) => {
+            // A cluster that cannot be remembered would be lost track of.
+            let left = Box::new(cluster).down().await.err();
+            Err(error.detail(left.map(|left| left.message)))
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= 48
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_name_must_do_for_a_host() {
+        assert!(super::is_name("labs-2"));
+        for bad in ["", "Labs", "a_b", "-a", "a-", "9a", &"a".repeat(49)] {
+            assert!(!super::is_name(bad), "{bad}");
+        }
+    }
+}

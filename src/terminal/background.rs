@@ -1,0 +1,122 @@
+//! Blocks that are left running.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::block::{Block, BlockResult, Ended};
+use super::runner::tidy_live;
+use super::shell::{Stop, Tape};
+use super::tidy::without_break;
+
+/// A background block, running or ended; clones are the same block.
+#[derive(Clone)]
+pub struct Background {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) block: Block,
+    pub(super) tape: Arc<Tape>,
+    pub(super) file: PathBuf,
+    /// Where its output begins on the tape.
+    pub(super) began: u64,
+    pub(super) stop: watch::Sender<Option<Stop>>,
+    pub(super) result: watch::Receiver<Option<Final>>,
+    pub(super) cancel: CancellationToken,
+}
+
+/// What is left of a block that has ended: its terminal may print other things since.
+#[derive(Clone)]
+pub(super) struct Final {
+    pub(super) result: BlockResult,
+    pub(super) tape: Arc<super::capture::Capture>,
+}
+
+/// A place in what a background block printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
+
+/// How waiting for a text ended.
+#[derive(Debug, Clone)]
+pub enum Waited {
+    Seen,
+    /// It ended first, with this.
+    Ended(Box<BlockResult>),
+    TimedOut,
+    Interrupted,
+}
+
+impl Background {
+    /// The end of what it has printed by now.
+    pub fn mark(&self) -> Mark {
+        let ended = self.inner.result.borrow().as_ref().map(|last| last.tape.end());
+        Mark(ended.unwrap_or_else(|| self.inner.tape.recorder().screen().freeze()))
+    }
+
+    /// What it printed from its beginning.
+    pub fn output(&self) -> String {
+        self.since(self.inner.began)
+    }
+
+    /// What it printed after the mark.
+    pub fn output_since(&self, mark: Mark) -> String {
+        self.since(mark.0)
+    }
+
+    fn since(&self, offset: u64) -> String {
+        let ended = self.inner.result.borrow().clone();
+        let text = match ended {
+            Some(last) => {
+                let (text, _) = last.tape.slice(offset, last.tape.end());
+                let is_cut = matches!(last.result.ended, Ended::Stopped { .. } | Ended::TimedOut { .. });
+                if is_cut { without_break(&text).to_owned() } else { text }
+            }
+            None => self.inner.tape.recorder().screen().since(offset).0,
+        };
+        tidy_live(&text, &self.inner.block, &self.inner.file)
+    }
+
+    /// Waits until it has printed the text.
+    pub async fn wait_text(&self, text: &str, timeout: Duration) -> Waited {
+        let deadline = Instant::now() + timeout;
+        let mut result = self.inner.result.clone();
+        loop {
+            let news = self.inner.tape.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            let ended = self.ended();
+            if self.output().contains(text) {
+                return Waited::Seen;
+            }
+            if let Some(result) = ended {
+                return Waited::Ended(Box::new(result));
+            }
+            tokio::select! {
+                () = &mut news => {}
+                _ = result.changed() => {}
+                () = sleep_until(deadline) => return Waited::TimedOut,
+                () = self.inner.cancel.cancelled() => return Waited::Interrupted,
+            }
+        }
+    }
+
+    /// What it ended with, if it has ended.
+    pub fn ended(&self) -> Option<BlockResult> {
+        self.inner.result.borrow().as_ref().map(|last| last.result.clone())
+    }
+
+    /// Waits for its end.
+    pub async fn wait_ended(&self) -> BlockResult {
+        let mut result = self.inner.result.clone();
+        match result.wait_for(Option::is_some).await {
+            Ok(last) => last.as_ref().map_or_else(super::runner::interrupted, |last| last.result.clone()),
+            // Its task was dropped with the runtime.
+            Err(_) => super::runner::interrupted(),
+        }
+    }
+}

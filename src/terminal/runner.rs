@@ -1,0 +1,135 @@
+//! A block, command by command, in one shell.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::block::{Block, BlockResult, CommandResult, Ended};
+use super::shell::{Outcome, Shell, Ways};
+use super::split::{ShellCommand, split};
+use super::tidy::{tidy, tidy_opening, without_break};
+
+/// What became of the block, and of its shell.
+pub(super) struct Finished {
+    pub(super) result: BlockResult,
+    /// The shell can take another block.
+    pub(super) is_usable: bool,
+}
+
+/// Runs the block; `is_endless` takes the time limit from its last command.
+pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_endless: bool) -> Finished {
+    let began = Instant::now();
+    let deadline = began + block.timeout;
+    let commands = split(&block.lines).await;
+    shell.tape().recorder().restart();
+    let mut run = Run { commands: Vec::new(), output: String::new(), truncated: false };
+    let mut ended = Ended::AsWanted;
+    let mut is_usable = true;
+    for (index, command) in commands.iter().enumerate() {
+        let is_last = index + 1 == commands.len();
+        let opens = is_last && block.opens;
+        let from = shell.tape().recorder().screen().freeze();
+        let was_nested = shell.is_nested();
+        let limit = if is_last && is_endless { None } else { Some(deadline) };
+        let outcome = if opens {
+            shell.open(&command.text, limit, ways).await
+        } else {
+            shell.run(&command.text, limit, ways).await
+        };
+        // Leaving a shell is no failure, whatever the command before it ended with.
+        let left = was_nested && !shell.is_nested() && leaves(&command.text);
+        let exit = match outcome {
+            Outcome::Exited(_) if left => Some(0),
+            Outcome::Exited(exit) | Outcome::NotOpened(exit) => Some(exit),
+            Outcome::Opened => Some(0),
+            _ => None,
+        };
+        run.add(shell, command, from, exit, outcome);
+        let (line, text) = (command.line, command.text.clone());
+        ended = match outcome {
+            Outcome::Exited(_) | Outcome::Opened => {
+                let wanted = if is_last { block.last } else { super::block::Last::Succeeds };
+                if exit.is_some_and(|exit| wanted.is_met_by(exit)) {
+                    continue;
+                }
+                Ended::Failed { line, command: text }
+            }
+            Outcome::NotOpened(_) => Ended::Failed { line, command: text },
+            Outcome::TimedOut { back, is_same } => {
+                is_usable = back;
+                Ended::TimedOut { line, command: text, shell_replaced: !is_same }
+            }
+            Outcome::Stopped { killed, back } => {
+                is_usable = back;
+                Ended::Stopped { killed }
+            }
+            Outcome::Died => {
+                is_usable = false;
+                Ended::ShellDied { last_words: shell.tape().recorder().last_words() }
+            }
+            Outcome::Cancelled => {
+                is_usable = false;
+                Ended::Interrupted
+            }
+        };
+        break;
+    }
+    let result = BlockResult {
+        ended,
+        exit: run.commands.last().map_or(Some(0), |command| command.exit),
+        output: run.output,
+        truncated: run.truncated,
+        commands: run.commands,
+        took: began.elapsed(),
+    };
+    Finished { result, is_usable }
+}
+
+struct Run {
+    commands: Vec<CommandResult>,
+    output: String,
+    truncated: bool,
+}
+
+impl Run {
+    fn add(&mut self, shell: &Shell, command: &ShellCommand, from: u64, exit: Option<i32>, outcome: Outcome) {
+        let (raw, truncated) = {
+            let mut recorder = shell.tape().recorder();
+            let to = recorder.screen().freeze();
+            recorder.screen().slice(from, to)
+        };
+        let mut output = tidy(&raw, &command.text, shell.file());
+        match outcome {
+            Outcome::Opened => output = tidy_opening(&output, shell.tape().recorder().prompt()),
+            Outcome::TimedOut { .. } | Outcome::Stopped { .. } => output = without_break(&output).to_owned(),
+            _ => {}
+        }
+        self.truncated |= truncated;
+        self.output.push_str(&output);
+        self.commands.push(CommandResult { line: command.line, exit, output });
+    }
+}
+
+/// A bare `exit` passes on the status of the command before it.
+fn leaves(text: &str) -> bool {
+    matches!(text.split_whitespace().next_back(), Some("exit" | "logout"))
+}
+
+/// For a block that never came to its shell.
+pub(super) fn interrupted() -> BlockResult {
+    BlockResult {
+        ended: Ended::Interrupted,
+        exit: None,
+        output: String::new(),
+        truncated: false,
+        commands: Vec::new(),
+        took: Duration::ZERO,
+    }
+}
+
+/// What a background block printed, whose commands are not told apart.
+pub(super) fn tidy_live(text: &str, block: &Block, file: &Path) -> String {
+    let all = block.lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n");
+    tidy(text, &all, file)
+}

@@ -1,0 +1,540 @@
+//! One persistent shell, and those opened inside it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::recorder::{MARK_COMMAND, Recorder, Signpost};
+use super::settings::{NodeSettings, TerminalSettings};
+use super::{pty, typed};
+use crate::guard::{ShellControl, ShellIo};
+
+/// A shell that is not at its prompt by then will not come.
+const START_WAIT: Duration = Duration::from_secs(20);
+/// How long a command may take to heed Ctrl-C after its time was up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a shell may take to be back once what ran in it was killed.
+const KILL_WAIT: Duration = Duration::from_secs(2);
+/// A shell at its prompt answers at once.
+const SYNC_WAIT: Duration = Duration::from_secs(3);
+/// How often a shell is looked at that says nothing.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A block that prints more than is kept is slowed down, so that `yes` does not take the machine.
+const FULL_SPEED: u64 = 16 << 20;
+const SLOWED_PER: usize = 64 << 10;
+const SLOWED_BY: Duration = Duration::from_millis(10);
+
+/// What may end a command besides itself.
+#[derive(Clone)]
+pub(super) struct Ways {
+    pub(super) cancel: CancellationToken,
+    pub(super) stop: watch::Receiver<Option<Stop>>,
+}
+
+/// How a background block is to be ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stop {
+    pub(super) kill: bool,
+    pub(super) patience: Duration,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Exited(i32),
+    /// A command that should have opened a shell ended instead.
+    NotOpened(i32),
+    Opened,
+    /// `is_same`: it is the shell that the command ran in which is back.
+    TimedOut {
+        back: bool,
+        is_same: bool,
+    },
+    Stopped {
+        killed: bool,
+        back: bool,
+    },
+    Died,
+    Cancelled,
+}
+
+enum Happened {
+    Signpost(Signpost, u64),
+    Deadline,
+    Cancelled,
+    Stop(Stop),
+    Closed,
+}
+
+/// How a shell takes commands, and tells that they ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Ours: it reads a file, and its prompt is the mark.
+    Sourced,
+    /// Any shell: the typed line prints the mark. With the number of the line in the shell around it that
+    /// opened this one, if that one is a typed one too.
+    Typed { opened_by: Option<u64> },
+}
+
+pub(super) struct Shell {
+    input: Box<dyn AsyncWrite + Send + Unpin>,
+    control: Arc<dyn ShellControl>,
+    tape: Arc<Tape>,
+    nonce: String,
+    /// Our own files; none for a shell elsewhere.
+    file: PathBuf,
+    levels: Vec<Level>,
+    number: u64,
+    last_exit: i32,
+    killed: bool,
+}
+
+/// What a shell printed, with a bell for those who wait for more.
+pub(super) struct Tape {
+    recorder: Mutex<Recorder>,
+    pub(super) news: Notify,
+}
+
+impl Tape {
+    pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shell {
+    /// Starts our own bash on this machine; `dir` is made for its files.
+    pub(super) async fn local(settings: &TerminalSettings, dir: &Path) -> Result<Self, String> {
+        let nonce = nonce();
+        let init = dir.join("init");
+        let start = || -> io::Result<ShellIo> {
+            std::fs::write(&init, init_file(&nonce))?;
+            pty::open(settings, &init)
+        };
+        let io = start().map_err(|error| error.to_string())?;
+        let mut shell = Self::over(io, nonce, dir.join("command"), settings.rows, Level::Sourced);
+        let deadline = Instant::now() + START_WAIT;
+        match shell.finish_of(0, Some(deadline), &never(&settings.cancel)).await {
+            Happened::Signpost(..) => Ok(shell),
+            Happened::Cancelled => Err("interrupted".to_owned()),
+            _ => Err(shell.no_prompt().await),
+        }
+    }
+
+    /// Takes over a shell on the node, and gives it the lab's variables.
+    pub(super) async fn on_node(settings: &TerminalSettings, node: &NodeSettings) -> Result<Self, String> {
+        let io = node.shells.open(settings.rows, settings.columns).await?;
+        let level = Level::Typed { opened_by: None };
+        let mut shell = Self::over(io, nonce(), PathBuf::new(), settings.rows, level);
+        let ways = never(&settings.cancel);
+        let deadline = Some(Instant::now() + START_WAIT);
+        match shell.until_answered(deadline, &ways, None).await {
+            Answer::Answered => {}
+            Answer::Happened(Happened::Cancelled) => return Err("interrupted".to_owned()),
+            _ => return Err(shell.no_prompt().await),
+        }
+        match shell.run(&node_init(node), deadline, &ways).await {
+            Outcome::Exited(0) => Ok(shell),
+            _ => Err(shell.no_prompt().await),
+        }
+    }
+
+    fn over(io: ShellIo, nonce: String, file: PathBuf, rows: u16, level: Level) -> Self {
+        let recorder = Recorder::new(nonce.clone(), rows, level == Level::Sourced);
+        let tape = Arc::new(Tape { recorder: Mutex::new(recorder), news: Notify::new() });
+        tokio::spawn(play(io.output, Arc::clone(&tape)));
+        let (input, control) = (io.input, Arc::from(io.control));
+        Self { input, control, tape, nonce, file, levels: vec![level], number: 0, last_exit: 0, killed: false }
+    }
+
+    async fn no_prompt(&mut self) -> String {
+        let words = self.tape.recorder().last_words();
+        self.kill().await;
+        let told = if words.is_empty() { "it printed nothing".to_owned() } else { format!("its last words:\n{words}") };
+        format!("the shell did not come to its prompt; {told}")
+    }
+
+    pub(super) fn tape(&self) -> &Arc<Tape> {
+        &self.tape
+    }
+
+    /// The file that commands are read from, which the shell's own messages name.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Commands go into a shell that an earlier block opened.
+    pub(super) fn is_nested(&self) -> bool {
+        self.levels.len() > 1
+    }
+
+    /// Runs one complete command to its end.
+    pub(super) async fn run(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Outcome {
+        let Some(number) = self.hand_over(text, deadline, ways).await else {
+            return Outcome::Died;
+        };
+        let happened = self.finish_of(number, deadline, ways).await;
+        self.conclude(number, happened).await
+    }
+
+    /// Runs a command that opens a shell, until that shell answers.
+    pub(super) async fn open(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Outcome {
+        let Some(number) = self.hand_over(text, deadline, ways).await else {
+            return Outcome::Died;
+        };
+        let opened_by = (self.top() != Level::Sourced).then_some(number);
+        match self.until_answered(deadline, ways, Some(number)).await {
+            Answer::Answered => {
+                self.levels.push(Level::Typed { opened_by });
+                self.last_exit = 0;
+                // The person's history file is not ours to write to.
+                match self.run("unset HISTFILE", deadline, ways).await {
+                    Outcome::Exited(_) => Outcome::Opened,
+                    other => other,
+                }
+            }
+            Answer::Happened(Happened::Signpost(post, _)) => {
+                let exit = self.arrive(post, number);
+                // Probes that the other shell did not take are answered by this one.
+                if self.sync().await { Outcome::NotOpened(exit) } else { Outcome::Died }
+            }
+            Answer::Happened(other) => self.conclude(number, other).await,
+        }
+    }
+
+    /// Ends the shell with all that runs in it.
+    pub(super) async fn kill(&mut self) {
+        self.killed = true;
+        // What does not go now goes at the run's end.
+        drop(self.control.kill().await);
+    }
+
+    fn top(&self) -> Level {
+        self.levels.last().copied().unwrap_or(Level::Sourced)
+    }
+
+    /// Types the command; its number, or nothing where the shell does not take it.
+    async fn hand_over(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Option<u64> {
+        self.number += 1;
+        let number = self.number;
+        if self.top() == Level::Sourced {
+            tokio::fs::write(&self.file, format!("{text}\n")).await.ok()?;
+            let line = format!(" . {}\n", quoted(&self.file));
+            self.type_text(&line).await?;
+            return Some(number);
+        }
+        let (lines, last) = typed::command(&self.nonce, number, text, self.last_exit);
+        for line in lines {
+            self.number += 1;
+            let probe = typed::probe(&self.nonce, self.number);
+            self.type_text(&format!("{line}{probe}")).await?;
+            let wanted = Signpost::Probe(self.number);
+            while !matches!(self.next(deadline, ways).await, Happened::Signpost(post, _) if post == wanted) {
+                if self.tape.recorder().is_closed() || deadline.is_some_and(|at| Instant::now() >= at) {
+                    return None;
+                }
+            }
+        }
+        self.type_text(&last).await?;
+        Some(number)
+    }
+
+    async fn type_text(&mut self, text: &str) -> Option<()> {
+        self.input.write_all(text.as_bytes()).await.ok()?;
+        self.input.flush().await.ok()
+    }
+
+    /// Waits until the command of that number, or the shell that it ran in, has ended.
+    async fn finish_of(&mut self, number: u64, deadline: Option<Instant>, ways: &Ways) -> Happened {
+        loop {
+            match self.next(deadline, ways).await {
+                Happened::Signpost(post, offset) if self.finishes(post, number) => {
+                    return Happened::Signpost(post, offset);
+                }
+                Happened::Signpost(..) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether the mark is that of the command, or of the line in a shell further out that had opened this one.
+    fn finishes(&self, post: Signpost, number: u64) -> bool {
+        match post {
+            Signpost::Prompt(_) => self.levels.first() == Some(&Level::Sourced),
+            Signpost::End(ended, _) => {
+                (self.top() != Level::Sourced && ended == number)
+                    || self.levels.iter().any(|level| *level == Level::Typed { opened_by: Some(ended) })
+            }
+            Signpost::Start(_) | Signpost::Probe(_) => false,
+        }
+    }
+
+    /// Takes note of where a finishing mark leaves us; the status it brings.
+    fn arrive(&mut self, post: Signpost, number: u64) -> i32 {
+        let exit = match post {
+            Signpost::Prompt(exit) => {
+                self.levels.truncate(1);
+                exit
+            }
+            Signpost::End(ended, exit) => {
+                let opened = |level: &Level| *level == Level::Typed { opened_by: Some(ended) };
+                if ended != number
+                    && let Some(index) = self.levels.iter().position(opened)
+                {
+                    self.levels.truncate(index);
+                }
+                exit
+            }
+            Signpost::Start(_) | Signpost::Probe(_) => self.last_exit,
+        };
+        self.last_exit = exit;
+        exit
+    }
+
+    async fn conclude(&mut self, number: u64, happened: Happened) -> Outcome {
+        match happened {
+            Happened::Signpost(post, _) => Outcome::Exited(self.arrive(post, number)),
+            Happened::Deadline => {
+                let stop = Stop { kill: false, patience: PATIENCE };
+                let depth = self.levels.len();
+                let (back, _) = self.recover(number, stop).await;
+                Outcome::TimedOut { back, is_same: back && self.levels.len() == depth }
+            }
+            Happened::Stop(stop) => {
+                let (back, killed) = self.recover(number, stop).await;
+                Outcome::Stopped { killed, back }
+            }
+            Happened::Cancelled => Outcome::Cancelled,
+            Happened::Closed => Outcome::Died,
+        }
+    }
+
+    /// Ctrl-C until the shell is back, then SIGKILL. Whether it is back, and whether that took a kill.
+    async fn recover(&mut self, number: u64, stop: Stop) -> (bool, bool) {
+        if !stop.kill && self.press_until_back(number, stop.patience, false).await {
+            return (self.sync().await, false);
+        }
+        let back = self.press_until_back(number, KILL_WAIT, true).await && self.sync().await;
+        (back, true)
+    }
+
+    async fn press_until_back(&mut self, number: u64, patience: Duration, kill: bool) -> bool {
+        let ways = Ways { cancel: CancellationToken::new(), stop: watch::channel(None).1 };
+        let end = Instant::now() + patience;
+        let mut probes = Vec::new();
+        while Instant::now() < end {
+            if kill {
+                // A loop goes on after the command in it was killed; Ctrl-C then ends the loop.
+                drop(self.control.kill_foreground().await);
+            }
+            if self.type_text("\u{3}").await.is_none() {
+                return false;
+            }
+            let pressed_again = end.min(Instant::now() + Duration::from_secs(1));
+            loop {
+                let look = pressed_again.min(Instant::now() + LOOK);
+                match self.next(Some(look), &ways).await {
+                    Happened::Signpost(Signpost::Probe(answered), _) if probes.contains(&answered) => return true,
+                    Happened::Signpost(post, _) if self.finishes(post, number) => {
+                        self.arrive(post, number);
+                        return true;
+                    }
+                    Happened::Signpost(..) => {}
+                    Happened::Deadline if Instant::now() >= pressed_again => break,
+                    // Ctrl-C takes the whole typed line with it, the mark at its end included.
+                    Happened::Deadline if self.top() != Level::Sourced => {
+                        self.number += 1;
+                        probes.push(self.number);
+                        let probe = typed::probe(&self.nonce, self.number);
+                        if self.type_text(&probe).await.is_none() {
+                            return false;
+                        }
+                    }
+                    Happened::Deadline => {}
+                    Happened::Closed | Happened::Cancelled | Happened::Stop(_) => return false,
+                }
+            }
+        }
+        false
+    }
+
+    /// Has the shell at its prompt answer, so that nothing typed before is still to come.
+    async fn sync(&mut self) -> bool {
+        let ways = Ways { cancel: CancellationToken::new(), stop: watch::channel(None).1 };
+        let end = Instant::now() + SYNC_WAIT;
+        let is_ours = self.top() == Level::Sourced;
+        // A Ctrl-C still on its way may take a probe with it: only the answer to the last one counts.
+        while Instant::now() < end {
+            self.number += 1;
+            let number = self.number;
+            let probe =
+                if is_ours { typed::probe_terminal(&self.nonce, number) } else { typed::probe(&self.nonce, number) };
+            if self.type_text(&probe).await.is_none() {
+                return false;
+            }
+            let asked_again = Some(Instant::now() + SYNC_WAIT / 3);
+            let mut is_answered = false;
+            loop {
+                match self.next(asked_again, &ways).await {
+                    Happened::Signpost(Signpost::Probe(answered), _) if answered == number => {
+                        is_answered = true;
+                        if !is_ours {
+                            return true;
+                        }
+                    }
+                    Happened::Signpost(Signpost::Prompt(_), _) if is_ours && is_answered => return true,
+                    Happened::Signpost(..) => {}
+                    Happened::Deadline => break,
+                    _ => return false,
+                }
+            }
+        }
+        false
+    }
+
+    /// Types probes until one is answered, or something else happens: the command of that number may end.
+    async fn until_answered(&mut self, deadline: Option<Instant>, ways: &Ways, number: Option<u64>) -> Answer {
+        let mut pause = Duration::from_millis(30);
+        let first = self.number + 1;
+        let mut next_probe = Instant::now() + pause;
+        loop {
+            let until = deadline.map_or(next_probe, |deadline| deadline.min(next_probe));
+            match self.next(Some(until), ways).await {
+                Happened::Signpost(Signpost::Probe(answered), _) if answered >= first => return Answer::Answered,
+                Happened::Signpost(post, offset) => {
+                    if number.is_some_and(|number| self.finishes(post, number)) {
+                        return Answer::Happened(Happened::Signpost(post, offset));
+                    }
+                }
+                Happened::Deadline if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Answer::Happened(Happened::Deadline);
+                }
+                Happened::Deadline => {
+                    self.number += 1;
+                    let probe = typed::probe(&self.nonce, self.number);
+                    if self.type_text(&probe).await.is_none() {
+                        return Answer::Happened(Happened::Closed);
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                    next_probe = Instant::now() + pause;
+                }
+                other => return Answer::Happened(other),
+            }
+        }
+    }
+
+    /// The next thing that happens.
+    async fn next(&mut self, deadline: Option<Instant>, ways: &Ways) -> Happened {
+        let mut stop = ways.stop.clone();
+        let mut is_gone = false;
+        loop {
+            let tape = Arc::clone(&self.tape);
+            let news = tape.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            let is_closed = {
+                let mut recorder = tape.recorder();
+                if let Some((post, offset)) = recorder.next_signpost() {
+                    return Happened::Signpost(post, offset);
+                }
+                recorder.is_closed()
+            };
+            if is_closed || is_gone {
+                return Happened::Closed;
+            }
+            if let Some(stop) = *stop.borrow() {
+                return Happened::Stop(stop);
+            }
+            tokio::select! {
+                () = &mut news => {}
+                () = ways.cancel.cancelled() => return Happened::Cancelled,
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return Happened::Deadline,
+                Ok(()) = stop.changed() => {}
+                () = sleep(LOOK) => {
+                    // A job that keeps the terminal open hides the end of its shell.
+                    is_gone = !matches!(self.control.try_wait().await, Ok(None));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if self.killed {
+            return;
+        }
+        // Dropped in the middle of a block: what runs there must not run on.
+        let control = Arc::clone(&self.control);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { drop(control.kill().await) });
+        }
+    }
+}
+
+enum Answer {
+    Answered,
+    Happened(Happened),
+}
+
+fn never(cancel: &CancellationToken) -> Ways {
+    Ways { cancel: cancel.clone(), stop: watch::channel(None).1 }
+}
+
+/// Copies the shell's output to the tape until the shell is gone.
+async fn play(mut output: Box<dyn tokio::io::AsyncRead + Send + Unpin>, tape: Arc<Tape>) {
+    let mut buffer = vec![0; 64 << 10];
+    let mut unslowed = 0;
+    while let Ok(count @ 1..) = output.read(&mut buffer).await {
+        let printed = {
+            let mut recorder = tape.recorder();
+            recorder.feed(&buffer[..count]);
+            recorder.printed()
+        };
+        tape.news.notify_waiters();
+        unslowed += count;
+        if unslowed >= SLOWED_PER {
+            unslowed = 0;
+            if printed > FULL_SPEED {
+                sleep(SLOWED_BY).await;
+            }
+        }
+    }
+    tape.recorder().close();
+    tape.news.notify_waiters();
+}
+
+fn nonce() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// No prompt, history, `!` or mail; the mark goes to the terminal even where the shell's own output does not.
+fn init_file(nonce: &str) -> String {
+    format!(
+        "PS1= PS2=\nunset HISTFILE MAIL MAILCHECK TMOUT\nset +o history +o histexpand\n\
+         PROMPT_COMMAND='printf \"\\033]{MARK_COMMAND};{nonce};p;%s\\007\" \"$?\" >/dev/tty'\n"
+    )
+}
+
+fn node_init(node: &NodeSettings) -> String {
+    let mut text = String::from("unset HISTFILE\nset +o history 2>/dev/null; set +H 2>/dev/null\n");
+    for (name, value) in &node.env {
+        text.push_str(&format!("export {name}={}\n", shell_words::quote(value)));
+    }
+    text.push_str("export PAGER=cat\n");
+    if !node.path_prefix.is_empty() {
+        text.push_str(&format!("export PATH={}:\"$PATH\"\n", shell_words::quote(&node.path_prefix.join(":"))));
+    }
+    text.push_str(":");
+    text
+}
+
+fn quoted(path: &Path) -> String {
+    shell_words::quote(&path.to_string_lossy()).into_owned()
+}
