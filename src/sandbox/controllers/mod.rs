@@ -1,19 +1,27 @@
 //! Controllers: each a client of the API like any other, so that they run against a real kube-apiserver unchanged.
 
+mod cronjob;
+mod daemonset;
 mod deployment;
 mod discovery;
+mod endpoints;
 mod fit;
 mod garbage;
+mod job;
+mod job_status;
 pub(super) mod meta;
 mod namespace;
 mod nodes;
 mod pods;
 mod quantity;
 mod replicaset;
+mod revisions;
 mod rollout;
 mod rollout_status;
 pub(super) mod runtime;
+mod schedule;
 mod scheduler;
+mod statefulset;
 mod volumes;
 
 use runtime::Context;
@@ -46,6 +54,12 @@ impl Controllers {
         context.run(replicaset::Replicas::controllers(&context));
         context.run(namespace::Namespaces::new(&context));
         context.run(nodes::Nodes::new(&context));
+        context.run(endpoints::Endpoints::new(&context));
+        context.run(endpoints::Slices::new(&context));
+        context.run(statefulset::StatefulSets::new(&context));
+        context.run(daemonset::DaemonSets::new(&context));
+        context.run(job::Jobs::new(&context));
+        context.run(cronjob::CronJobs::new(&context));
         context.run(volumes::Claims::new(&context));
         for (name, address) in &context.settings.nodes {
             context.run(Agent::new(&context, name, *address));

@@ -1,0 +1,362 @@
+//! Where a Service's pods answer: its Endpoints, and its `EndpointSlices`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::meta;
+use super::runtime::{
+    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES, Source, Store,
+};
+
+const TRIGGER: &str = "endpoints.kubernetes.io/last-change-trigger-time";
+const HEADLESS: &str = "service.kubernetes.io/headless";
+const SERVICE: &str = "kubernetes.io/service-name";
+const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
+const MANAGER: &str = "endpointslice-controller.k8s.io";
+/// As many addresses as one slice holds.
+const SLICE: usize = 100;
+
+/// One pod behind a Service.
+struct Backend {
+    address: String,
+    ready: bool,
+    serving: bool,
+    terminating: bool,
+    node: Option<String>,
+    hostname: Option<String>,
+    target: Value,
+    ports: Vec<Value>,
+}
+
+fn backends(service: &Value, pods: &Store) -> Vec<Backend> {
+    let namespace = meta::text(service, "/metadata/namespace");
+    let selector = &service["spec"]["selector"];
+    let eager = service["spec"]["publishNotReadyAddresses"] == true;
+    let name = meta::text(service, "/metadata/name");
+    let behind = pods.in_namespace(namespace).into_iter().filter(|pod| meta::selects_map(selector, |key| pod.label(key)));
+    behind
+        .filter_map(|pod| {
+            let facts = pod.pod.as_ref().filter(|facts| !facts.phase.over())?;
+            let value = pod.value();
+            let address = meta::text(&value, "/status/podIP").to_owned();
+            if address.is_empty() {
+                return None;
+            }
+            let ports = service["spec"]["ports"].as_array().into_iter().flatten();
+            let ports: Vec<Value> = ports.filter_map(|port| target_port(port, &value)).collect();
+            let in_domain = value["spec"]["subdomain"] == name && !meta::text(&value, "/spec/hostname").is_empty();
+            let serving = facts.ready && facts.phase == Phase::Running;
+            Some(Backend {
+                address,
+                ready: eager || serving && !pod.deleting,
+                serving,
+                terminating: pod.deleting,
+                node: facts.node.as_deref().map(str::to_owned),
+                hostname: in_domain.then(|| meta::text(&value, "/spec/hostname").to_owned()),
+                target: json!({
+                    "kind": "Pod", "namespace": &*pod.key.namespace, "name": &*pod.key.name, "uid": &*pod.uid,
+                }),
+                ports,
+            })
+        })
+        .collect()
+}
+
+/// The port of a pod that a Service's port leads to; a name is looked up among its containers' ports.
+fn target_port(port: &Value, pod: &Value) -> Option<Value> {
+    let protocol = port["protocol"].as_str().unwrap_or("TCP");
+    let number = match &port["targetPort"] {
+        Value::Number(number) => number.as_i64().filter(|number| *number > 0).or_else(|| port["port"].as_i64())?,
+        Value::String(name) => {
+            let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+            let mut named = containers.flat_map(|container| container["ports"].as_array().into_iter().flatten());
+            named
+                .find(|held| held["name"] == **name && held["protocol"].as_str().unwrap_or("TCP") == protocol)?["containerPort"]
+                .as_i64()?
+        }
+        _ => port["port"].as_i64()?,
+    };
+    let mut found = json!({"name": port["name"].as_str().unwrap_or_default(), "protocol": protocol, "port": number});
+    if let Some(application) = port.get("appProtocol") {
+        found["appProtocol"] = application.clone();
+    }
+    Some(found)
+}
+
+fn is_headless(service: &Value) -> bool {
+    service["spec"]["clusterIP"] == "None"
+}
+
+fn has_selector(service: &Value) -> bool {
+    service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty())
+}
+
+fn source(pods: &Arc<Store>, services: &Arc<Store>) -> Source<Key> {
+    let services = Arc::clone(services);
+    Source::new(Arc::clone(pods), move |change| {
+        let Some(pod) = change.either().next() else { return Vec::new() };
+        let candidates = services.in_namespace(&pod.key.namespace);
+        let selects = |service: &&Arc<Object>| {
+            let value = service.value();
+            change.either().any(|pod| meta::selects_map(&value["spec"]["selector"], |key| pod.label(key)))
+        };
+        candidates.iter().filter(selects).map(|service| service.key.clone()).collect()
+    })
+}
+
+pub(crate) struct Endpoints {
+    rest: Rest,
+    services: Arc<Store>,
+    pods: Arc<Store>,
+    endpoints: Arc<Store>,
+}
+
+impl Endpoints {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            rest: context.rest.clone(),
+            services: context.store(&SERVICES),
+            pods: context.store(&PODS),
+            endpoints: context.store(&ENDPOINTS),
+        }
+    }
+}
+
+/// Addresses with the same ports are one subset.
+fn subsets(backends: &[Backend], service: &Value) -> Vec<Value> {
+    let mut by_ports: BTreeMap<String, (Vec<Value>, Vec<Value>, Vec<Value>)> = BTreeMap::new();
+    let eager = service["spec"]["publishNotReadyAddresses"] == true;
+    for backend in backends.iter().filter(|backend| eager || !backend.terminating) {
+        let ports: Vec<Value> = backend
+            .ports
+            .iter()
+            .map(|port| {
+                let mut port = port.clone();
+                if port["name"] == ""
+                    && let Some(port) = port.as_object_mut()
+                {
+                    port.remove("name");
+                }
+                port
+            })
+            .collect();
+        if ports.is_empty() && !is_headless(service) {
+            continue;
+        }
+        let mut address = json!({"ip": backend.address, "targetRef": backend.target});
+        if let Some(node) = &backend.node {
+            address["nodeName"] = node.as_str().into();
+        }
+        if let Some(hostname) = &backend.hostname {
+            address["hostname"] = hostname.as_str().into();
+        }
+        let group = by_ports.entry(Value::from(ports.clone()).to_string()).or_insert_with(|| (Vec::new(), Vec::new(), ports));
+        if backend.ready { group.0.push(address) } else { group.1.push(address) }
+    }
+    let by_address = |mut addresses: Vec<Value>| {
+        addresses.sort_by(|a, b| meta::text(a, "/ip").cmp(meta::text(b, "/ip")));
+        addresses
+    };
+    by_ports
+        .into_values()
+        .map(|(ready, unready, ports)| {
+            let mut subset = Map::new();
+            for (field, list) in [("addresses", by_address(ready)), ("notReadyAddresses", by_address(unready)), ("ports", ports)] {
+                if !list.is_empty() {
+                    subset.insert(field.into(), list.into());
+                }
+            }
+            subset.into()
+        })
+        .collect()
+}
+
+#[async_trait]
+impl Controller for Endpoints {
+    type Item = Key;
+
+    fn sources(&self) -> Vec<Source<Key>> {
+        vec![
+            Source::of(Arc::clone(&self.services)),
+            source(&self.pods, &self.services),
+            Source::of(Arc::clone(&self.endpoints)),
+        ]
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
+        let held = self.endpoints.get(key);
+        let Some(service) = self.services.get(key) else {
+            let ours = held.filter(|held| held.label("endpoints.kubernetes.io/managed-by").is_some());
+            if let Some(held) = ours {
+                self.rest.delete(&ENDPOINTS, &key.namespace, &key.name, &held.uid, json!({})).await?;
+                self.endpoints.forgot(key, &held.uid);
+            }
+            return Ok(Next::Change);
+        };
+        let service = service.value();
+        if !has_selector(&service) {
+            return Ok(Next::Change);
+        }
+        let subsets = subsets(&backends(&service, &self.pods), &service);
+        let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+        labels.insert("endpoints.kubernetes.io/managed-by".into(), "endpoint-controller".into());
+        if is_headless(&service) {
+            labels.insert(HEADLESS.into(), "".into());
+        }
+        let before = held.map(|held| held.value());
+        let mut object = before.clone().unwrap_or_else(|| {
+            json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": &*key.name, "namespace": &*key.namespace}})
+        });
+        let none = json!([]);
+        let unchanged = before.is_some()
+            && object["metadata"]["labels"] == Value::from(labels.clone())
+            && object.get("subsets").filter(|held| !held.is_null()).unwrap_or(&none) == &Value::from(subsets.clone());
+        if unchanged {
+            return Ok(Next::Change);
+        }
+        object["metadata"]["labels"] = labels.into();
+        object["metadata"]["annotations"][TRIGGER] = meta::now().into();
+        if subsets.is_empty() {
+            drop(object.as_object_mut().and_then(|object| object.remove("subsets")));
+        } else {
+            object["subsets"] = subsets.into();
+        }
+        let written = if before.is_some() {
+            self.rest.replace(&ENDPOINTS, "", &object).await
+        } else {
+            self.rest.create(&ENDPOINTS, &key.namespace, &object).await
+        };
+        match written {
+            Ok(written) => self.endpoints.wrote(&written),
+            Err(error) if error.is_terminating() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Next::Change)
+    }
+}
+
+pub(crate) struct Slices {
+    rest: Rest,
+    services: Arc<Store>,
+    pods: Arc<Store>,
+    slices: Arc<Store>,
+}
+
+impl Slices {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            rest: context.rest.clone(),
+            services: context.store(&SERVICES),
+            pods: context.store(&PODS),
+            slices: context.store(&ENDPOINT_SLICES),
+        }
+    }
+
+    fn held(&self, key: &Key) -> Vec<Arc<Object>> {
+        let mut held = self.slices.in_namespace(&key.namespace);
+        held.retain(|slice| slice.label(SERVICE) == Some(&key.name) && slice.label(MANAGED) == Some(MANAGER) && !slice.deleting);
+        held
+    }
+
+    async fn write(&self, service: &Value, held: Option<&Object>, endpoints: &[Value], ports: &[Value]) -> Result<(), Error> {
+        let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+        labels.insert(MANAGED.into(), MANAGER.into());
+        labels.insert(SERVICE.into(), service["metadata"]["name"].clone());
+        if is_headless(service) {
+            labels.insert(HEADLESS.into(), "".into());
+        }
+        let name = meta::text(service, "/metadata/name");
+        let namespace = meta::text(service, "/metadata/namespace");
+        let mut slice = held.map(Object::value).unwrap_or_else(|| {
+            json!({
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {
+                    "generateName": format!("{name}-"),
+                    "namespace": namespace,
+                    "ownerReferences": [meta::controller_of(service)],
+                },
+                "addressType": service["spec"]["ipFamilies"].get(0).cloned().unwrap_or_else(|| "IPv4".into()),
+            })
+        });
+        let empty = json!([]);
+        let is = |field: &str, wanted: &[Value]| {
+            slice.get(field).filter(|held| !held.is_null()).unwrap_or(&empty) == &Value::from(wanted.to_vec())
+        };
+        if held.is_some() && is("endpoints", endpoints) && is("ports", ports) && slice["metadata"]["labels"] == Value::from(labels.clone()) {
+            return Ok(());
+        }
+        slice["metadata"]["labels"] = labels.into();
+        slice["metadata"]["annotations"][TRIGGER] = meta::now().into();
+        slice["endpoints"] = endpoints.into();
+        slice["ports"] = ports.into();
+        let written = if held.is_some() {
+            self.rest.replace(&ENDPOINT_SLICES, "", &slice).await
+        } else {
+            self.rest.create(&ENDPOINT_SLICES, namespace, &slice).await
+        };
+        match written {
+            Ok(written) => self.slices.wrote(&written),
+            Err(error) if error.is_terminating() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Controller for Slices {
+    type Item = Key;
+
+    fn sources(&self) -> Vec<Source<Key>> {
+        vec![
+            Source::of(Arc::clone(&self.services)),
+            source(&self.pods, &self.services),
+            Source::owned(Arc::clone(&self.slices), "Service"),
+        ]
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
+        // The slices of a Service that is gone are garbage.
+        let Some(service) = self.services.get(key).filter(|service| !service.deleting) else { return Ok(Next::Change) };
+        let service = service.value();
+        if !has_selector(&service) || service["spec"]["type"] == "ExternalName" {
+            return Ok(Next::Change);
+        }
+        let mut by_ports: BTreeMap<String, (Vec<Value>, Vec<Value>)> = BTreeMap::new();
+        for backend in backends(&service, &self.pods) {
+            let mut endpoint = json!({
+                "addresses": [backend.address],
+                "conditions": {"ready": backend.ready, "serving": backend.serving, "terminating": backend.terminating},
+                "targetRef": backend.target,
+            });
+            if let Some(node) = backend.node {
+                endpoint["nodeName"] = node.into();
+            }
+            if let Some(hostname) = backend.hostname {
+                endpoint["hostname"] = hostname.into();
+            }
+            let ports = backend.ports;
+            by_ports.entry(Value::from(ports.clone()).to_string()).or_insert_with(|| (Vec::new(), ports)).0.push(endpoint);
+        }
+        let mut wanted: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
+        for (endpoints, ports) in by_ports.into_values() {
+            wanted.extend(endpoints.chunks(SLICE).map(|chunk| (chunk.to_vec(), ports.clone())));
+        }
+        if wanted.is_empty() {
+            wanted.push((Vec::new(), Vec::new()));
+        }
+        let held = self.held(key);
+        for (at, (endpoints, ports)) in wanted.iter().enumerate() {
+            self.write(&service, held.get(at).map(|held| &**held), endpoints, ports).await?;
+        }
+        for surplus in held.iter().skip(wanted.len()) {
+            self.rest.delete(&ENDPOINT_SLICES, &key.namespace, &surplus.key.name, &surplus.uid, json!({})).await?;
+            self.slices.forgot(&surplus.key, &surplus.uid);
+        }
+        Ok(Next::Change)
+    }
+}
