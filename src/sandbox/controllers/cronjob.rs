@@ -42,8 +42,11 @@ impl CronJobs {
 
     /// Of the jobs that are over as many stay as the limits say.
     async fn trim(&self, cron: &Value, owned: &[Arc<Object>]) -> Result<(), Error> {
-        for (kind, limit, default) in [("Complete", "successfulJobsHistoryLimit", 3), ("Failed", "failedJobsHistoryLimit", 1)] {
-            let mut over: Vec<&Arc<Object>> = owned.iter().filter(|job| !job.deleting && ended_as(&job.value(), kind)).collect();
+        for (kind, limit, default) in
+            [("Complete", "successfulJobsHistoryLimit", 3), ("Failed", "failedJobsHistoryLimit", 1)]
+        {
+            let mut over: Vec<&Arc<Object>> =
+                owned.iter().filter(|job| !job.deleting && ended_as(&job.value(), kind)).collect();
             over.sort_by(|a, b| meta::oldest_first(a, b));
             let limit = usize::try_from(meta::int(&cron["spec"][limit], default)).unwrap_or_default();
             for job in over.iter().take(over.len().saturating_sub(limit)) {
@@ -192,6 +195,7 @@ impl Controller for CronJobs {
         }
         self.note(&object, scheduled).await?;
         let next = schedule.next_after(meta::now_seconds(), &zone);
-        Ok(next.map_or(Next::Change, |at| Next::After(Duration::from_secs(u64::try_from(at - now).unwrap_or(1).max(1)))))
+        Ok(next
+            .map_or(Next::Change, |at| Next::After(Duration::from_secs(u64::try_from(at - now).unwrap_or(1).max(1)))))
     }
 }

@@ -101,7 +101,8 @@ impl DaemonSets {
             return Ok(());
         }
         let total = i64::try_from(nodes.iter().filter(|node| runs_on(set, node).0).count()).unwrap_or_default();
-        let most = meta::int_or_percent(&set["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"], total, true).max(1);
+        let most =
+            meta::int_or_percent(&set["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"], total, true).max(1);
         let ready = |pod: &Object| !pod.deleting && pod.pod.as_ref().is_some_and(|facts| facts.ready);
         let serving = i64::try_from(placed.iter().filter(|(_, pod)| ready(pod)).count()).unwrap_or_default();
         let mut may_go = most - (total - serving).max(0);
@@ -157,8 +158,14 @@ fn place(pod: &mut Value, node: &str) {
         Some(terms) => terms.iter_mut().for_each(|term| term["matchFields"] = json!([field])),
         None => *required = json!({"nodeSelectorTerms": [{"matchFields": [field]}]}),
     }
-    let mut borne = vec![("not-ready", "NoExecute"), ("unreachable", "NoExecute"), ("disk-pressure", "NoSchedule"),
-        ("memory-pressure", "NoSchedule"), ("pid-pressure", "NoSchedule"), ("unschedulable", "NoSchedule")];
+    let mut borne = vec![
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    ];
     if pod["spec"]["hostNetwork"] == true {
         borne.push(("network-unavailable", "NoSchedule"));
     }

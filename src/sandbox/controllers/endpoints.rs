@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::meta;
 use super::runtime::{
-    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES, Source, Store,
+    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES, Source,
+    Store,
 };
 
 const TRIGGER: &str = "endpoints.kubernetes.io/last-change-trigger-time";
@@ -36,7 +37,8 @@ fn backends(service: &Value, pods: &Store) -> Vec<Backend> {
     let selector = &service["spec"]["selector"];
     let eager = service["spec"]["publishNotReadyAddresses"] == true;
     let name = meta::text(service, "/metadata/name");
-    let behind = pods.in_namespace(namespace).into_iter().filter(|pod| meta::selects_map(selector, |key| pod.label(key)));
+    let behind =
+        pods.in_namespace(namespace).into_iter().filter(|pod| meta::selects_map(selector, |key| pod.label(key)));
     behind
         .filter_map(|pod| {
             let facts = pod.pod.as_ref().filter(|facts| !facts.phase.over())?;
@@ -153,7 +155,8 @@ fn subsets(backends: &[Backend], service: &Value) -> Vec<Value> {
         if let Some(hostname) = &backend.hostname {
             address["hostname"] = hostname.as_str().into();
         }
-        let group = by_ports.entry(Value::from(ports.clone()).to_string()).or_insert_with(|| (Vec::new(), Vec::new(), ports));
+        let group =
+            by_ports.entry(Value::from(ports.clone()).to_string()).or_insert_with(|| (Vec::new(), Vec::new(), ports));
         if backend.ready { group.0.push(address) } else { group.1.push(address) }
     }
     let by_address = |mut addresses: Vec<Value>| {
@@ -164,7 +167,9 @@ fn subsets(backends: &[Backend], service: &Value) -> Vec<Value> {
         .into_values()
         .map(|(ready, unready, ports)| {
             let mut subset = Map::new();
-            for (field, list) in [("addresses", by_address(ready)), ("notReadyAddresses", by_address(unready)), ("ports", ports)] {
+            for (field, list) in
+                [("addresses", by_address(ready)), ("notReadyAddresses", by_address(unready)), ("ports", ports)]
+            {
                 if !list.is_empty() {
                     subset.insert(field.into(), list.into());
                 }
@@ -257,11 +262,19 @@ impl Slices {
 
     fn held(&self, key: &Key) -> Vec<Arc<Object>> {
         let mut held = self.slices.in_namespace(&key.namespace);
-        held.retain(|slice| slice.label(SERVICE) == Some(&key.name) && slice.label(MANAGED) == Some(MANAGER) && !slice.deleting);
+        held.retain(|slice| {
+            slice.label(SERVICE) == Some(&key.name) && slice.label(MANAGED) == Some(MANAGER) && !slice.deleting
+        });
         held
     }
 
-    async fn write(&self, service: &Value, held: Option<&Object>, endpoints: &[Value], ports: &[Value]) -> Result<(), Error> {
+    async fn write(
+        &self,
+        service: &Value,
+        held: Option<&Object>,
+        endpoints: &[Value],
+        ports: &[Value],
+    ) -> Result<(), Error> {
         let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
         labels.insert(MANAGED.into(), MANAGER.into());
         labels.insert(SERVICE.into(), service["metadata"]["name"].clone());
@@ -286,7 +299,11 @@ impl Slices {
         let is = |field: &str, wanted: &[Value]| {
             slice.get(field).filter(|held| !held.is_null()).unwrap_or(&empty) == &Value::from(wanted.to_vec())
         };
-        if held.is_some() && is("endpoints", endpoints) && is("ports", ports) && slice["metadata"]["labels"] == Value::from(labels.clone()) {
+        if held.is_some()
+            && is("endpoints", endpoints)
+            && is("ports", ports)
+            && slice["metadata"]["labels"] == Value::from(labels.clone())
+        {
             return Ok(());
         }
         slice["metadata"]["labels"] = labels.into();
@@ -340,7 +357,11 @@ impl Controller for Slices {
                 endpoint["hostname"] = hostname.into();
             }
             let ports = backend.ports;
-            by_ports.entry(Value::from(ports.clone()).to_string()).or_insert_with(|| (Vec::new(), ports)).0.push(endpoint);
+            by_ports
+                .entry(Value::from(ports.clone()).to_string())
+                .or_insert_with(|| (Vec::new(), ports))
+                .0
+                .push(endpoint);
         }
         let mut wanted: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
         for (endpoints, ports) in by_ports.into_values() {

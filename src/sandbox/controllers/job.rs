@@ -51,7 +51,9 @@ impl Jobs {
         let over: Vec<&Arc<Object>> = owned
             .iter()
             .filter(|pod| pod.has_finalizer(TRACKING))
-            .filter(|pod| pod.pod.as_ref().is_some_and(|facts| facts.phase.over()) || pod.deleting && job_status::given_up(pod))
+            .filter(|pod| {
+                pod.pod.as_ref().is_some_and(|facts| facts.phase.over()) || pod.deleting && job_status::given_up(pod)
+            })
             .collect();
         let mut status = job["status"].clone();
         let uncounted = |phase: Phase| -> Vec<&str> {
@@ -66,8 +68,14 @@ impl Jobs {
         let (good, bad) = (uncounted(Phase::Succeeded), uncounted(Phase::Failed));
         if !over.is_empty() {
             let known = |list: &str, uids: &[&str]| {
-                let mut held: Vec<Value> = status["uncountedTerminatedPods"][list].as_array().cloned().unwrap_or_default();
-                held.extend(uids.iter().filter(|uid| !held.contains(&Value::from(**uid))).map(|uid| Value::from(*uid)).collect::<Vec<_>>());
+                let mut held: Vec<Value> =
+                    status["uncountedTerminatedPods"][list].as_array().cloned().unwrap_or_default();
+                held.extend(
+                    uids.iter()
+                        .filter(|uid| !held.contains(&Value::from(**uid)))
+                        .map(|uid| Value::from(*uid))
+                        .collect::<Vec<_>>(),
+                );
                 held
             };
             let (succeeded, failed) = (known("succeeded", &good), known("failed", &bad));
@@ -181,8 +189,12 @@ impl Jobs {
             return Ok(Some(left));
         }
         // A pod that is still going holds its place where only failures are replaced.
-        let going = owned.iter().filter(|pod| pod.deleting && pod.pod.as_ref().is_some_and(|facts| !facts.phase.over())).count();
-        let held = if job["spec"]["podReplacementPolicy"] == "Failed" { i64::try_from(going).unwrap_or_default() } else { 0 };
+        let going = owned
+            .iter()
+            .filter(|pod| pod.deleting && pod.pod.as_ref().is_some_and(|facts| !facts.phase.over()))
+            .count();
+        let held =
+            if job["spec"]["podReplacementPolicy"] == "Failed" { i64::try_from(going).unwrap_or_default() } else { 0 };
         let indexed = job["spec"]["completionMode"] == "Indexed";
         let mut free = job_status::free_indexes(job, active, INDEX).into_iter();
         for _ in 0..(wanted - running - held).max(0) {
@@ -195,7 +207,14 @@ impl Jobs {
         Ok(None)
     }
 
-    async fn finish(&self, job: &mut Value, kind: &str, reason: &str, message: &str, active: &[Arc<Object>]) -> Result<(), Error> {
+    async fn finish(
+        &self,
+        job: &mut Value,
+        kind: &str,
+        reason: &str,
+        message: &str,
+        active: &[Arc<Object>],
+    ) -> Result<(), Error> {
         let target = if kind == "Complete" { "SuccessCriteriaMet" } else { "FailureTarget" };
         let mut status = job["status"].clone();
         if job_status::add(&mut status, target, reason, message) {
@@ -271,13 +290,15 @@ impl Jobs {
         self.write(&mut job, status).await?;
         let deadline = job_status::deadline(&job);
         let soonest = wait.into_iter().chain(deadline).min();
-        Ok(soonest.map_or(Next::Change, |seconds| Next::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))))
+        Ok(soonest
+            .map_or(Next::Change, |seconds| Next::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))))
     }
 
     /// A job that is over goes when its time is up.
     async fn expire(&self, object: &Object) -> Result<Next, Error> {
         let job = object.value();
-        let (Some(ended), Some(lives)) = (job_status::over(&job), job["spec"]["ttlSecondsAfterFinished"].as_i64()) else {
+        let (Some(ended), Some(lives)) = (job_status::over(&job), job["spec"]["ttlSecondsAfterFinished"].as_i64())
+        else {
             return Ok(Next::Change);
         };
         let left = ended + lives - meta::now_seconds();

@@ -16,9 +16,9 @@ fn holds(status: &Value, kind: &str) -> bool {
 /// When the job ended, if it did.
 pub(crate) fn over(job: &Value) -> Option<i64> {
     let conditions = job["status"]["conditions"].as_array()?;
-    let end = conditions
-        .iter()
-        .find(|condition| (condition["type"] == "Complete" || condition["type"] == "Failed") && condition["status"] == "True")?;
+    let end = conditions.iter().find(|condition| {
+        (condition["type"] == "Complete" || condition["type"] == "Failed") && condition["status"] == "True"
+    })?;
     Some(seconds(&end["lastTransitionTime"]))
 }
 
@@ -61,7 +61,8 @@ pub(crate) fn verdict(job: &Value) -> Option<(&'static str, String, String)> {
         Some(completions) => succeeded >= completions,
         None => succeeded > 0 && active == 0,
     };
-    complete.then(|| ("Complete", "CompletionsReached".to_owned(), "Reached expected number of succeeded pods".to_owned()))
+    complete
+        .then(|| ("Complete", "CompletionsReached".to_owned(), "Reached expected number of succeeded pods".to_owned()))
 }
 
 /// Seconds until the job's own deadline.
@@ -103,11 +104,8 @@ pub(crate) fn note_suspension(status: &mut Value, suspended: bool) -> Option<(&'
     if known == suspended {
         return None;
     }
-    let (state, reason, words) = if suspended {
-        ("True", "JobSuspended", "Job suspended")
-    } else {
-        ("False", "JobResumed", "Job resumed")
-    };
+    let (state, reason, words) =
+        if suspended { ("True", "JobSuspended", "Job suspended") } else { ("False", "JobResumed", "Job resumed") };
     let now = meta::now();
     let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     let condition = json!({
@@ -178,10 +176,17 @@ mod tests {
         let job = |spec: Value, status: Value| json!({"spec": spec, "status": status});
         let reason = |job: &Value| verdict(job).map(|(kind, reason, _)| format!("{kind} {reason}"));
         assert_eq!(reason(&job(json!({"completions": 2}), json!({"succeeded": 1}))), None);
-        assert_eq!(reason(&job(json!({"completions": 2}), json!({"succeeded": 2}))).as_deref(), Some("Complete CompletionsReached"));
-        assert_eq!(reason(&job(json!({"completions": 1, "backoffLimit": 1}), json!({"failed": 2}))).as_deref(), Some("Failed BackoffLimitExceeded"));
+        assert_eq!(
+            reason(&job(json!({"completions": 2}), json!({"succeeded": 2}))).as_deref(),
+            Some("Complete CompletionsReached")
+        );
+        assert_eq!(
+            reason(&job(json!({"completions": 1, "backoffLimit": 1}), json!({"failed": 2}))).as_deref(),
+            Some("Failed BackoffLimitExceeded")
+        );
         assert_eq!(reason(&job(json!({"completions": 1, "backoffLimit": 1}), json!({"failed": 1}))), None);
-        let late = job(json!({"completions": 1, "activeDeadlineSeconds": 5}), json!({"startTime": "2020-01-01T00:00:00Z"}));
+        let late =
+            job(json!({"completions": 1, "activeDeadlineSeconds": 5}), json!({"startTime": "2020-01-01T00:00:00Z"}));
         assert_eq!(reason(&late).as_deref(), Some("Failed DeadlineExceeded"));
     }
 

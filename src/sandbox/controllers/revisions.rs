@@ -79,7 +79,8 @@ pub(crate) fn name(revision: &Value) -> &str {
 /// Those that no pod runs any more, beyond the limit, go; the oldest first.
 pub(crate) async fn truncate(rest: &Rest, store: &Store, owner: &Value, live: &[&str]) -> Result<(), Error> {
     let limit = usize::try_from(meta::int(&owner["spec"]["revisionHistoryLimit"], 10)).unwrap_or_default();
-    let idle: Vec<Value> = history(store, owner).into_iter().filter(|revision| !live.contains(&name(revision))).collect();
+    let idle: Vec<Value> =
+        history(store, owner).into_iter().filter(|revision| !live.contains(&name(revision))).collect();
     for revision in idle.iter().take(idle.len().saturating_sub(limit)) {
         let key = meta::key_of(revision);
         let uid = meta::text(revision, "/metadata/uid");

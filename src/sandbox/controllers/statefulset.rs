@@ -56,7 +56,8 @@ impl Round {
     fn healthy(&self, pod: &Object) -> bool {
         let now = meta::now_seconds();
         let min_ready = meta::int(&self.set["spec"]["minReadySeconds"], 0);
-        !pod.deleting && pod.pod.as_ref().is_some_and(|facts| facts.phase == Phase::Running && facts.available(min_ready, now))
+        !pod.deleting
+            && pod.pod.as_ref().is_some_and(|facts| facts.phase == Phase::Running && facts.available(min_ready, now))
     }
 
     fn name(&self) -> &str {
@@ -173,7 +174,8 @@ impl StatefulSets {
             }
             Err(error) if error.is_terminating() => Ok(()),
             Err(error) => {
-                let message = format!("create Pod {name} in StatefulSet {} failed error: {}", round.name(), error.message());
+                let message =
+                    format!("create Pod {name} in StatefulSet {} failed error: {}", round.name(), error.message());
                 self.events.record(&round.set, "", Severity::Warning, "FailedCreate", &message).await;
                 Err(error)
             }
@@ -216,7 +218,8 @@ impl StatefulSets {
         }
         let end = round.end();
         let start = round.start();
-        let condemned: Vec<i64> = round.pods.keys().rev().copied().filter(|number| *number >= end || *number < start).collect();
+        let condemned: Vec<i64> =
+            round.pods.keys().rev().copied().filter(|number| *number >= end || *number < start).collect();
         for number in condemned {
             let going = round.pods.get(&number).is_some_and(|pod| pod.deleting);
             if !going {
@@ -245,7 +248,9 @@ impl StatefulSets {
 fn status_of(round: &Round) -> Value {
     let now = meta::now_seconds();
     let min_ready = meta::int(&round.set["spec"]["minReadySeconds"], 0);
-    let count = |counts: &dyn Fn(&Object) -> bool| i64::try_from(round.pods.values().filter(|pod| counts(pod)).count()).unwrap_or(i64::MAX);
+    let count = |counts: &dyn Fn(&Object) -> bool| {
+        i64::try_from(round.pods.values().filter(|pod| counts(pod)).count()).unwrap_or(i64::MAX)
+    };
     let ready = |pod: &Object| pod.pod.as_ref().is_some_and(|facts| facts.ready && facts.phase == Phase::Running);
     let of = |revision: &str| count(&|pod| !pod.deleting && pod.label(REVISION) == Some(revision));
     let ready_count = count(&ready);
@@ -253,7 +258,8 @@ fn status_of(round: &Round) -> Value {
     let (mut current, updated) = (of(&round.current), of(&round.update));
     let replicas = count(&|_| true);
     let mut revision = round.current.as_str();
-    let rolled = round.set["spec"]["updateStrategy"]["type"] != "OnDelete" && updated == replicas && ready_count == replicas;
+    let rolled =
+        round.set["spec"]["updateStrategy"]["type"] != "OnDelete" && updated == replicas && ready_count == replicas;
     if revision != round.update && rolled {
         revision = &round.update;
         current = updated;
