@@ -2,6 +2,7 @@
 
 mod args;
 mod cluster;
+mod control_plane;
 mod decode;
 mod error;
 mod findings;
@@ -28,7 +29,7 @@ use error::CliError;
 /// Entry points that are no part of the command line: this binary starts itself under them.
 /// They are looked up before clap, so that they cost no start-up time and show in no help.
 type Hidden = fn(&[OsString]) -> ExitCode;
-const HIDDEN: &[(&str, Hidden)] = &[(guard::WATCHDOG, guard::watchdog_main)];
+const HIDDEN: &[(&str, Hidden)] = &[(guard::WATCHDOG, guard::watchdog_main), ("__sandbox", control_plane::sandbox)];
 
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();

@@ -1,0 +1,177 @@
+//! What the API does to an object besides storing it: parts that clients do not set, rules that look at
+//! other objects, and what follows from a write.
+
+mod namespaces;
+mod pods;
+mod services;
+
+use serde_json::{Value, json};
+
+use super::resource::Resource;
+use super::status::ApiError;
+use super::{SharedApi, meta};
+use crate::sandbox::crd;
+
+pub use services::Reserved;
+
+/// Before defaults: parts that are the API's own to set.
+pub fn prepare_create(resource: &Resource, object: &mut Value) {
+    if resource.status && !resource.is("", "nodes") && !resource.is("apiregistration.k8s.io", "apiservices") {
+        object.as_object_mut().map(|map| map.remove("status"));
+    }
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "namespaces") => namespaces::prepare(object),
+        ("", "pods") => pods::prepare(object),
+        ("", "secrets") => fold_string_data(object),
+        ("", "persistentvolumes") => {
+            object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": meta::now_text()});
+            add_finalizer(object, "kubernetes.io/pv-protection");
+        }
+        ("", "persistentvolumeclaims") => add_finalizer(object, "kubernetes.io/pvc-protection"),
+        ("batch", "jobs") => job_selector(object),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare(object),
+        _ => {}
+    }
+}
+
+/// After defaults: what depends on other objects.
+pub async fn on_create(
+    api: &SharedApi,
+    resource: &Resource,
+    namespace: Option<&str>,
+    object: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    if let Some(namespace) = namespace {
+        namespaces::check_open(api, resource, namespace, meta::name(object)).await?;
+    }
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => pods::admit(api, resource, object).await?,
+        ("", "persistentvolumeclaims") => default_storage_class(api, object).await?,
+        ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
+        _ => {}
+    }
+    Ok(())
+}
+
+pub const ENDPOINTS_DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+
+pub fn on_update(
+    _api: &SharedApi,
+    resource: &Resource,
+    old: &Value,
+    new: &mut Value,
+    _warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "secrets") => fold_string_data(new),
+        ("", "namespaces") => {
+            // Only the finalize subresource may empty them.
+            new["spec"] = old["spec"].clone();
+            namespaces::label(new);
+        }
+        ("", "services") => services::keep_addresses(old, new),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare_update(old, new),
+        _ => {}
+    }
+    Ok(())
+}
+
+pub fn on_delete(resource: &Resource, name: &str) -> Result<(), ApiError> {
+    if resource.is("", "namespaces") && matches!(name, "default" | "kube-system" | "kube-public") {
+        return Err(ApiError::forbidden(resource, name, "this namespace may not be deleted"));
+    }
+    Ok(())
+}
+
+/// Takes what only one object can have: service addresses and ports.
+pub async fn reserve(
+    api: &SharedApi,
+    resource: &Resource,
+    object: &mut Value,
+    dry_run: bool,
+) -> Result<Reserved, ApiError> {
+    if resource.is("", "services") { services::reserve(api, object, dry_run).await } else { Ok(Reserved::nothing()) }
+}
+
+pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+        crd::definition_written(api, object).await?;
+    }
+    Ok(())
+}
+
+pub async fn after_update(
+    api: &SharedApi,
+    resource: &Resource,
+    object: &Value,
+    gone: bool,
+) -> Result<(), ApiError> {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "services") if gone => services::release(api, object).await?,
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::definition_written(api, object).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn add_finalizer(object: &mut Value, finalizer: &str) {
+    let mut finalizers = meta::finalizers(object);
+    if !finalizers.iter().any(|one| one == finalizer) {
+        finalizers.push(finalizer.to_owned());
+        meta::set_finalizers(object, &finalizers);
+    }
+}
+
+/// `stringData` is for writing only: it ends up in `data`.
+fn fold_string_data(object: &mut Value) {
+    use base64::Engine as _;
+    let Some(map) = object.as_object_mut() else { return };
+    let Some(Value::Object(texts)) = map.remove("stringData") else { return };
+    let data = map.entry("data").or_insert_with(|| json!({}));
+    if !data.is_object() {
+        *data = json!({});
+    }
+    for (key, text) in texts {
+        let bytes = base64::engine::general_purpose::STANDARD.encode(text.as_str().unwrap_or_default());
+        data[key] = json!(bytes);
+    }
+}
+
+/// A job finds its pods by its own uid, unless its author chose a selector.
+fn job_selector(job: &mut Value) {
+    if job.pointer("/spec/manualSelector") == Some(&json!(true)) {
+        return;
+    }
+    let (uid, name) = (meta::text(job, "uid").to_owned(), meta::name(job).to_owned());
+    let labels = &mut job["spec"]["template"]["metadata"]["labels"];
+    if !labels.is_object() {
+        *labels = json!({});
+    }
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        labels[key] = json!(value);
+    }
+    job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+}
+
+/// A claim that names no class gets the default one.
+async fn default_storage_class(api: &SharedApi, claim: &mut Value) -> Result<(), ApiError> {
+    if claim.pointer("/spec/storageClassName").is_some() || claim.pointer("/spec/volumeName").is_some() {
+        return Ok(());
+    }
+    let served = api.registry.served();
+    let Some(classes) = served.find("storage.k8s.io", "v1", "storageclasses") else { return Ok(()) };
+    let (classes, _) = api.list_all(&classes, None, &super::selector::Selector::default()).await?;
+    let default = classes.iter().find(|class| {
+        class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
+    });
+    if let Some(class) = default {
+        claim["spec"]["storageClassName"] = json!(meta::name(class));
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! Pods: the service account with its token, priority, tolerations, and the quality of service.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::sandbox::api::resource::Resource;
+use crate::sandbox::api::selector::Selector;
+use crate::sandbox::api::status::ApiError;
+use crate::sandbox::api::{SharedApi, meta};
+
+const MIRROR: &str = "kubernetes.io/config.mirror";
+const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// A new namespace has its default account a moment after itself.
+const ACCOUNT_WITHIN: Duration = Duration::from_secs(3);
+
+pub(super) fn prepare(pod: &mut Value) {
+    let qos = quality_of_service(&pod["spec"]);
+    pod["status"] = json!({"phase": "Pending", "qosClass": qos});
+}
+
+pub(super) async fn admit(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
+    limit_ranges(api, pod).await?;
+    pod["status"]["qosClass"] = json!(quality_of_service(&pod["spec"]));
+    priority(api, resource, pod).await?;
+    tolerate_for_a_while(pod);
+    if pod.pointer("/metadata/annotations").and_then(|annotations| annotations.get(MIRROR)).is_none() {
+        service_account(api, resource, pod).await?;
+    }
+    Ok(())
+}
+
+async fn service_account(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
+    let account = pod.pointer("/spec/serviceAccountName").and_then(Value::as_str).unwrap_or_default();
+    let account = if account.is_empty() { "default" } else { account }.to_owned();
+    let namespace = meta::namespace(pod).to_owned();
+    let found = account_of(api, &namespace, &account).await?;
+    let Some(found) = found else {
+        let why = format!(
+            "error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found"
+        );
+        return Err(ApiError::forbidden(resource, meta::name(pod), &why));
+    };
+    pod["spec"]["serviceAccountName"] = json!(account);
+    pod["spec"]["serviceAccount"] = json!(account);
+    if pod.pointer("/spec/imagePullSecrets").is_none()
+        && let Some(secrets) = found.get("imagePullSecrets")
+    {
+        pod["spec"]["imagePullSecrets"] = secrets.clone();
+    }
+    let wanted = pod.pointer("/spec/automountServiceAccountToken").or_else(|| found.get("automountServiceAccountToken"));
+    if wanted != Some(&json!(false)) {
+        mount_token(pod);
+    }
+    Ok(())
+}
+
+async fn account_of(api: &SharedApi, namespace: &str, account: &str) -> Result<Option<Value>, ApiError> {
+    let served = api.registry.served();
+    let Some(accounts) = served.find("", "v1", "serviceaccounts") else { return Ok(None) };
+    let deadline = tokio::time::Instant::now() + ACCOUNT_WITHIN;
+    loop {
+        match api.get(&accounts, Some(namespace), account).await {
+            Ok(found) => return Ok(Some(found)),
+            Err(error) if error.code != 404 => return Err(error),
+            Err(_) if account != "default" || tokio::time::Instant::now() > deadline => return Ok(None),
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+fn mount_token(pod: &mut Value) {
+    let name = format!("kube-api-access-{}", meta::suffix());
+    let mut used = false;
+    for list in ["containers", "initContainers"] {
+        for container in pod["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let mounts = &mut container["volumeMounts"];
+            if !mounts.is_array() {
+                *mounts = json!([]);
+            }
+            let Some(mounts) = mounts.as_array_mut() else { continue };
+            if mounts.iter().all(|mount| mount["mountPath"] != TOKEN_PATH) {
+                mounts.push(json!({"name": name, "readOnly": true, "mountPath": TOKEN_PATH}));
+                used = true;
+            }
+        }
+    }
+    if !used {
+        return;
+    }
+    let volumes = &mut pod["spec"]["volumes"];
+    if !volumes.is_array() {
+        *volumes = json!([]);
+    }
+    if let Some(volumes) = volumes.as_array_mut() {
+        volumes.push(json!({
+            "name": name,
+            "projected": {
+                "defaultMode": 420,
+                "sources": [
+                    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                    {"downwardAPI": {"items": [{
+                        "path": "namespace",
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                    }]}},
+                ],
+            },
+        }));
+    }
+}
+
+async fn priority(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
+    let served = api.registry.served();
+    let Some(classes) = served.find("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(()) };
+    let wanted = pod.pointer("/spec/priorityClassName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let class = if wanted.is_empty() {
+        let (all, _) = api.list_all(&classes, None, &Selector::default()).await?;
+        all.into_iter().find(|class| class["globalDefault"] == true)
+    } else {
+        match api.get(&classes, None, &wanted).await {
+            Ok(class) => Some(class),
+            Err(error) if error.code == 404 => {
+                let why = format!("no PriorityClass with name {wanted} was found");
+                return Err(ApiError::forbidden(resource, meta::name(pod), &why));
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let (value, policy) = class.as_ref().map_or((json!(0), json!("PreemptLowerPriority")), |class| {
+        (class["value"].clone(), class.get("preemptionPolicy").cloned().unwrap_or(json!("PreemptLowerPriority")))
+    });
+    if let Some(class) = &class {
+        pod["spec"]["priorityClassName"] = json!(meta::name(class));
+    }
+    pod["spec"]["priority"] = value;
+    if pod["spec"].get("preemptionPolicy").is_none() {
+        pod["spec"]["preemptionPolicy"] = policy;
+    }
+    Ok(())
+}
+
+/// A pod stays five minutes on a node that is gone or not ready.
+fn tolerate_for_a_while(pod: &mut Value) {
+    let tolerations = &mut pod["spec"]["tolerations"];
+    if !tolerations.is_array() {
+        *tolerations = json!([]);
+    }
+    let Some(tolerations) = tolerations.as_array_mut() else { return };
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let tolerated = tolerations.iter().any(|one| {
+            let effect = one.get("effect").and_then(Value::as_str).unwrap_or_default();
+            let its_key = one.get("key").and_then(Value::as_str).unwrap_or_default();
+            (its_key == key || its_key.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+        });
+        if !tolerated {
+            tolerations.push(json!({
+                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            }));
+        }
+    }
+}
+
+/// Containers without requests or limits get those of the namespace's limit ranges.
+async fn limit_ranges(api: &SharedApi, pod: &mut Value) -> Result<(), ApiError> {
+    let served = api.registry.served();
+    let Some(ranges) = served.find("", "v1", "limitranges") else { return Ok(()) };
+    let namespace = meta::namespace(pod).to_owned();
+    let (ranges, _) = api.list_all(&ranges, Some(&namespace), &Selector::default()).await?;
+    let limits: Vec<Value> = ranges
+        .iter()
+        .filter_map(|range| range.pointer("/spec/limits")?.as_array())
+        .flatten()
+        .filter(|limit| limit["type"] == "Container")
+        .cloned()
+        .collect();
+    for limit in limits {
+        for list in ["containers", "initContainers"] {
+            for container in pod["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                for (from, to) in [("default", "limits"), ("defaultRequest", "requests")] {
+                    let Some(defaults) = limit.get(from).and_then(Value::as_object) else { continue };
+                    let target = &mut container["resources"][to];
+                    if !target.is_object() {
+                        *target = json!({});
+                    }
+                    for (resource, amount) in defaults {
+                        if target.get(resource).is_none() {
+                            target[resource] = amount.clone();
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Guaranteed, Burstable or BestEffort, from cpu and memory of all containers.
+fn quality_of_service(spec: &Value) -> &'static str {
+    let none = Map::new();
+    let mut any = false;
+    let mut guaranteed = true;
+    let lists = ["containers", "initContainers"].map(|list| spec.get(list).and_then(Value::as_array));
+    for container in lists.into_iter().flatten().flatten() {
+        let of = |what: &str| container["resources"].get(what).and_then(Value::as_object).unwrap_or(&none);
+        let (requests, limits) = (of("requests"), of("limits"));
+        for resource in ["cpu", "memory"] {
+            let (request, limit) = (requests.get(resource), limits.get(resource));
+            any |= request.is_some() || limit.is_some();
+            guaranteed &= limit.is_some() && request.is_none_or(|request| Some(request) == limit);
+        }
+    }
+    match (any, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quality_of_service_follows_requests_and_limits() {
+        let spec = |resources: Value| json!({"containers": [{"resources": resources}]});
+        assert_eq!(quality_of_service(&spec(json!({}))), "BestEffort");
+        assert_eq!(quality_of_service(&spec(json!({"requests": {"cpu": "1"}}))), "Burstable");
+        let full = json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}});
+        assert_eq!(quality_of_service(&spec(full)), "Guaranteed");
+        assert_eq!(quality_of_service(&spec(json!({"limits": {"cpu": "1"}}))), "Burstable");
+    }
+}

@@ -1,0 +1,244 @@
+//! Label and field selectors.
+
+use serde_json::Value;
+
+use super::resource::Resource;
+use super::status::ApiError;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Requirement {
+    In(String, Vec<String>),
+    NotIn(String, Vec<String>),
+    Exists(String),
+    Absent(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FieldRequirement {
+    field: String,
+    value: String,
+    equal: bool,
+}
+
+/// Which objects of a kind a list, a watch or a deletion is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selector {
+    labels: Vec<Requirement>,
+    fields: Vec<FieldRequirement>,
+}
+
+impl Selector {
+    pub fn parse(resource: &Resource, labels: Option<&str>, fields: Option<&str>) -> Result<Self, ApiError> {
+        let unable = |why: String| {
+            ApiError::bad_request(format!(
+                "Unable to find \"{}, Resource={}\" that match label selector \"{}\", field selector \"{}\": {why}",
+                if resource.group.is_empty() { format!("/{}", resource.version) } else { resource.api_version() },
+                resource.plural,
+                labels.unwrap_or_default(),
+                fields.unwrap_or_default(),
+            ))
+        };
+        let parsed_labels = parse_labels(labels.unwrap_or_default()).map_err(|why| {
+            ApiError::bad_request(format!("unable to parse requirement: {why}"))
+        })?;
+        let parsed_fields = parse_fields(fields.unwrap_or_default()).map_err(unable)?;
+        for requirement in &parsed_fields {
+            if !selectable(resource, &requirement.field) {
+                return Err(unable(format!("field label not supported: {}", requirement.field)));
+            }
+        }
+        Ok(Self { labels: parsed_labels, fields: parsed_fields })
+    }
+
+    pub fn is_everything(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// The one name that the selector leaves, so that one key is read rather than a folder.
+    pub fn name(&self) -> Option<&str> {
+        self.fields.iter().find(|one| one.equal && one.field == "metadata.name").map(|one| one.value.as_str())
+    }
+
+    pub fn matches(&self, object: &Value) -> bool {
+        let label = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str();
+        let labels = self.labels.iter().all(|requirement| match requirement {
+            Requirement::In(key, values) => label(key).is_some_and(|value| values.iter().any(|one| one == value)),
+            Requirement::NotIn(key, values) => label(key).is_none_or(|value| values.iter().all(|one| one != value)),
+            Requirement::Exists(key) => label(key).is_some(),
+            Requirement::Absent(key) => label(key).is_none(),
+        });
+        labels && self.fields.iter().all(|one| (field(object, &one.field) == one.value) == one.equal)
+    }
+}
+
+/// An object's field as selectors see it: text, and empty where it is not there.
+fn field(object: &Value, path: &str) -> String {
+    let path = match (path, object.get("kind").and_then(Value::as_str)) {
+        // Both spellings of who wrote an Event.
+        ("source", _) => "source.component",
+        ("reportingComponent", _) if object.get("reportingComponent").is_none() => "reportingController",
+        (path, _) => path,
+    };
+    let value = path.split('.').try_fold(object, |value, part| value.get(part));
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Bool(flag)) => flag.to_string(),
+        _ if path == "spec.unschedulable" || path == "spec.hostNetwork" => "false".into(),
+        _ if path.ends_with("status.successful") || path.ends_with("status.replicas") => "0".into(),
+        _ => String::new(),
+    }
+}
+
+fn selectable(resource: &Resource, field: &str) -> bool {
+    if field == "metadata.name" || (field == "metadata.namespace" && resource.namespaced) {
+        return true;
+    }
+    if let Some(custom) = &resource.custom {
+        return custom.selectable.iter().any(|known| known == field);
+    }
+    let known: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ],
+        ("" | "events.k8s.io", "events") => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "reason",
+            "reportingComponent",
+            "reportingController",
+            "source",
+            "type",
+        ],
+        ("", "nodes") => &["spec.unschedulable"],
+        ("", "namespaces") => &["status.phase"],
+        ("", "secrets") => &["type"],
+        ("", "services") => &["spec.clusterIP", "spec.type"],
+        ("", "replicationcontrollers") | ("apps", "replicasets") => &["status.replicas"],
+        ("batch", "jobs") => &["status.successful"],
+        ("certificates.k8s.io", "certificatesigningrequests") => &["spec.signerName"],
+        _ => &[],
+    };
+    known.contains(&field)
+}
+
+fn parse_fields(text: &str) -> Result<Vec<FieldRequirement>, String> {
+    text.split(',')
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let (field, equal, value) = if let Some((field, value)) = part.split_once("!=") {
+                (field, false, value)
+            } else if let Some((field, value)) = part.split_once("==") {
+                (field, true, value)
+            } else if let Some((field, value)) = part.split_once('=') {
+                (field, true, value)
+            } else {
+                return Err(format!("invalid selector: '{part}'; can't understand '{part}'"));
+            };
+            Ok(FieldRequirement { field: field.to_owned(), value: value.replace('\\', ""), equal })
+        })
+        .collect()
+}
+
+/// `a=b, c!=d, e in (f, g), h notin (i), j, !k`.
+fn parse_labels(text: &str) -> Result<Vec<Requirement>, String> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0, 0);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(requirement).collect()
+}
+
+fn requirement(part: &str) -> Result<Requirement, String> {
+    let set = |rest: &str| {
+        let inner = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        let inner = inner.ok_or_else(|| format!("found '{rest}', expected: '('"))?;
+        Ok::<_, String>(inner.split(',').map(|value| value.trim().to_owned()).collect::<Vec<_>>())
+    };
+    let key = |key: &str| key.trim().to_owned();
+    if let Some((name, values)) = part.split_once(" notin") {
+        return Ok(Requirement::NotIn(key(name), set(values)?));
+    }
+    if let Some((name, values)) = part.split_once(" in") {
+        return Ok(Requirement::In(key(name), set(values)?));
+    }
+    if let Some((name, value)) = part.split_once("!=") {
+        return Ok(Requirement::NotIn(key(name), vec![key(value)]));
+    }
+    if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return Ok(Requirement::In(key(name), vec![key(value)]));
+    }
+    if let Some(name) = part.strip_prefix('!') {
+        return Ok(Requirement::Absent(key(name)));
+    }
+    if part.contains(char::is_whitespace) {
+        return Err(format!("found '{part}', expected: in, notin, =, ==, !=, gt, lt"));
+    }
+    Ok(Requirement::Exists(key(part)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn matches(labels: &str, object: &Value) -> bool {
+        Selector { labels: parse_labels(labels).expect("a selector"), fields: Vec::new() }.matches(object)
+    }
+
+    #[test]
+    fn labels_are_chosen_as_kubernetes_does() {
+        let pod = json!({"metadata": {"labels": {"app": "web", "tier": "front"}}});
+        for (selector, expected) in [
+            ("app=web", true),
+            ("app==web,tier=front", true),
+            ("app!=web", false),
+            ("other!=web", true),
+            ("app in (db, web)", true),
+            ("app notin (db)", true),
+            ("app notin (web),tier", false),
+            ("tier", true),
+            ("!tier", false),
+            ("!missing", true),
+            ("missing", false),
+            ("", true),
+        ] {
+            assert_eq!(matches(selector, &pod), expected, "{selector}");
+        }
+        assert!(parse_labels("a b c").is_err());
+    }
+
+    #[test]
+    fn a_missing_field_is_empty_text() {
+        assert_eq!(field(&json!({"spec": {}}), "spec.nodeName"), "");
+        assert_eq!(field(&json!({"spec": {}}), "spec.unschedulable"), "false");
+        assert_eq!(field(&json!({"status": {"phase": "Running"}}), "status.phase"), "Running");
+    }
+}

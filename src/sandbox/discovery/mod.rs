@@ -1,0 +1,182 @@
+//! Discovery: which groups, versions and resources are served, in the plain and the aggregated form.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::api::SharedApi;
+use super::api::registry::Served;
+use super::api::resource::Resource;
+use super::api::status::{ApiError, json_response};
+use crate::codec::join_group;
+
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+pub fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
+    let served = api.registry.served();
+    let aggregated = accept.split(',').next().is_some_and(|first| first.contains("as=APIGroupDiscoveryList") && first.contains("v=v2") && !first.contains("v=v2beta1"));
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts[..] {
+        ["api"] if aggregated => aggregated_list(&served, true),
+        ["apis"] if aggregated => aggregated_list(&served, false),
+        ["api"] => json_response(
+            StatusCode::OK,
+            &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [
+                {"clientCIDR": "0.0.0.0/0", "serverAddress": api.address}]}),
+        ),
+        ["apis"] => {
+            let groups: Vec<Value> = served.groups().iter().filter(|(group, _)| !group.is_empty()).map(group_of).collect();
+            json_response(StatusCode::OK, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+        }
+        ["apis", group] => match served.groups().iter().find(|(name, _)| name == group && !name.is_empty()) {
+            Some(found) => {
+                let mut value = group_of(found);
+                value["kind"] = json!("APIGroup");
+                value["apiVersion"] = json!("v1");
+                json_response(StatusCode::OK, &value)
+            }
+            None => ApiError::no_path().into_response(),
+        },
+        ["api", version] => resources(&served, "", version),
+        ["apis", group, version] => resources(&served, group, version),
+        [] => json_response(StatusCode::OK, &json!({"paths": paths(&served)})),
+        _ => ApiError::no_path().into_response(),
+    }
+}
+
+fn paths(served: &Served) -> Vec<String> {
+    let mut paths = vec!["/api".to_owned(), "/api/v1".into(), "/apis".into()];
+    for (group, versions) in served.groups().iter().filter(|(group, _)| !group.is_empty()) {
+        paths.push(format!("/apis/{group}"));
+        paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
+    }
+    paths.extend(["/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths
+}
+
+fn group_of((group, versions): &(String, Vec<String>)) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({"groupVersion": join_group(group, version), "version": version}))
+        .collect();
+    json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
+}
+
+/// Subresources that are served: name, kind (with its own group and version), verbs.
+fn subresources(resource: &Resource) -> Vec<(&'static str, &'static str, &'static str, &'static [&'static str])> {
+    let mut list: Vec<(&str, &str, &str, &[&str])> = Vec::new();
+    if resource.status {
+        list.push(("status", "", "", &["get", "patch", "update"]));
+    }
+    if resource.scale.is_some() {
+        list.push(("scale", "autoscaling/v1", "Scale", &["get", "patch", "update"]));
+    }
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => {
+            list.push(("attach", "v1", "PodAttachOptions", &["create", "get"]));
+            list.push(("binding", "v1", "Binding", &["create"]));
+            list.push(("eviction", "policy/v1", "Eviction", &["create"]));
+            list.push(("exec", "v1", "PodExecOptions", &["create", "get"]));
+            list.push(("log", "", "", &["get"]));
+            list.push(("portforward", "v1", "PodPortForwardOptions", &["create", "get"]));
+        }
+        ("", "namespaces") => list.push(("finalize", "", "", &["update"])),
+        ("", "serviceaccounts") => list.push(("token", "authentication.k8s.io/v1", "TokenRequest", &["create"])),
+        _ => {}
+    }
+    list.sort_unstable();
+    list
+}
+
+fn resources(served: &Served, group: &str, version: &str) -> Response {
+    let of_version: Vec<_> = served.all.iter().filter(|one| one.group == group && one.version == version).collect();
+    if of_version.is_empty() {
+        return ApiError::no_path().into_response();
+    }
+    let mut list = Vec::new();
+    for one in of_version {
+        let mut entry = json!({
+            "name": one.plural, "singularName": one.singular, "namespaced": one.namespaced,
+            "kind": one.kind, "verbs": one.verbs,
+        });
+        if !one.short_names.is_empty() {
+            entry["shortNames"] = json!(one.short_names);
+        }
+        if !one.categories.is_empty() {
+            entry["categories"] = json!(one.categories);
+        }
+        list.push(entry);
+        for (name, api_version, kind, verbs) in subresources(one) {
+            let mut entry = json!({
+                "name": format!("{}/{name}", one.plural), "singularName": "", "namespaced": one.namespaced,
+                "kind": if kind.is_empty() { &one.kind } else { kind }, "verbs": verbs,
+            });
+            if let Some((group, version)) = api_version.split_once('/') {
+                entry["group"] = json!(group);
+                entry["version"] = json!(version);
+            }
+            list.push(entry);
+        }
+    }
+    json_response(
+        StatusCode::OK,
+        &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": join_group(group, version), "resources": list}),
+    )
+}
+
+fn aggregated_list(served: &Served, core: bool) -> Response {
+    let groups = served.groups();
+    let items: Vec<Value> = groups
+        .iter()
+        .filter(|(group, _)| group.is_empty() == core)
+        .map(|(group, versions)| {
+            let versions: Vec<Value> = versions
+                .iter()
+                .map(|version| {
+                    let of_version = served.all.iter().filter(|one| one.group == *group && one.version == *version);
+                    let resources: Vec<Value> = of_version.map(|one| aggregated(one)).collect();
+                    json!({"version": version, "resources": resources, "freshness": "Current"})
+                })
+                .collect();
+            let mut metadata = json!({"creationTimestamp": null});
+            if !group.is_empty() {
+                metadata["name"] = json!(group);
+            }
+            json!({"metadata": metadata, "versions": versions})
+        })
+        .collect();
+    let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
+    let mut response = json_response(StatusCode::OK, &list);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(AGGREGATED));
+    response
+}
+
+fn aggregated(one: &Resource) -> Value {
+    let kind = |api_version: &str, kind: &str| {
+        let (group, version) = if api_version.is_empty() {
+            (one.group.as_str(), one.version.as_str())
+        } else {
+            crate::codec::split_group(api_version)
+        };
+        json!({"group": group, "version": version, "kind": if kind.is_empty() { &one.kind } else { kind }})
+    };
+    let mut entry = json!({
+        "resource": one.plural, "responseKind": kind("", ""),
+        "scope": if one.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": one.singular, "verbs": one.verbs,
+    });
+    if !one.short_names.is_empty() {
+        entry["shortNames"] = json!(one.short_names);
+    }
+    if !one.categories.is_empty() {
+        entry["categories"] = json!(one.categories);
+    }
+    let list: Vec<Value> = subresources(one)
+        .into_iter()
+        .map(|(name, api_version, of, verbs)| json!({"subresource": name, "responseKind": kind(api_version, of), "verbs": verbs}))
+        .collect();
+    if !list.is_empty() {
+        entry["subresources"] = json!(list);
+    }
+    entry
+}
