@@ -17,7 +17,8 @@ pub(super) fn sandbox(_args: &[OsString]) -> ExitCode {
 }
 
 fn with_runtime(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
     runtime.block_on(work)
 }
 
@@ -25,9 +26,9 @@ async fn run_sandbox() -> Result<(), String> {
     let guard = Guard::start(GuardSettings::default()).map_err(|error| error.to_string())?;
     let dir = guard.folder("sandbox").map_err(|error| error.to_string())?;
     let began = std::time::Instant::now();
-    let sandbox = Sandbox::start(SandboxOptions::new(guard.clone(), dir)).await.map_err(|error| {
-        format!("{error}\n{}", error.detail.join("\n"))
-    })?;
+    let sandbox = Sandbox::start(SandboxOptions::new(guard.clone(), dir))
+        .await
+        .map_err(|error| format!("{error}\n{}", error.detail.join("\n")))?;
     eprintln!("ready after {} ms", began.elapsed().as_millis());
     println!("export KUBECONFIG={}", sandbox.kubeconfig().display());
     println!("export ETCDCTL_ENDPOINTS={}", sandbox.etcd_url());

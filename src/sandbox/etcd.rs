@@ -174,5 +174,6 @@ fn free_ports<const N: usize>() -> Result<[u16; N], SandboxError> {
 
 /// Where etcd's name in its own flags becomes the place that a pod of a real cluster would show.
 pub fn as_in_pod(flag: &str, pki: &Path, data: &Path) -> String {
-    flag.replace(&pki.display().to_string(), "/etc/kubernetes/pki").replace(&data.display().to_string(), "/var/lib/etcd")
+    flag.replace(&pki.display().to_string(), "/etc/kubernetes/pki")
+        .replace(&data.display().to_string(), "/var/lib/etcd")
 }

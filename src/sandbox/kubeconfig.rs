@@ -16,7 +16,9 @@ use super::pki::Pki;
 pub(super) fn write(path: &Path, name: &str, server: &str, pki: &Pki, client: &str) -> Result<(), SandboxError> {
     let file = |name: &str| {
         let path = pki.file(name);
-        fs::read(&path).map(|bytes| STANDARD.encode(bytes)).map_err(|error| SandboxError::io("a certificate", &path, &error))
+        fs::read(&path)
+            .map(|bytes| STANDARD.encode(bytes))
+            .map_err(|error| SandboxError::io("a certificate", &path, &error))
     };
     let config = json!({
         "apiVersion": "v1",

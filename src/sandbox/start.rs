@@ -9,8 +9,8 @@ use http::{HeaderValue, Request, header};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
-use super::api::{Api, Counters, SharedApi};
 use super::api::registry::Registry;
+use super::api::{Api, Counters, SharedApi};
 use super::etcd::{Etcd, EtcdSpec};
 use super::pki::{Pki, PkiNames};
 use super::pods::PodAccess;

@@ -31,7 +31,8 @@ pub struct Issued {
 impl Tokens {
     pub fn new(pki: &Pki) -> Result<Self, SandboxError> {
         let path = pki.file("sa.key");
-        let text = std::fs::read_to_string(&path).map_err(|error| SandboxError::io("the key of service accounts", &path, &error))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| SandboxError::io("the key of service accounts", &path, &error))?;
         let key = KeyPair::from_pem(&text)
             .map_err(|error| SandboxError::new(format!("{} is no key that can sign: {error}", path.display())))?;
         Ok(Self { key, known: Mutex::new(HashMap::new()) })

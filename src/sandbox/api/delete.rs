@@ -66,7 +66,10 @@ impl Wish {
         };
         let dry = body.get("dryRun").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
         let precondition = |field: &str| {
-            body.pointer("/preconditions").and_then(|conditions| conditions.get(field)).and_then(Value::as_str).map(str::to_owned)
+            body.pointer("/preconditions")
+                .and_then(|conditions| conditions.get(field))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
         };
         Ok(Self {
             grace: body
@@ -177,9 +180,7 @@ fn check_preconditions(resource: &Resource, name: &str, object: &Value, wish: &W
         if let Some(wanted) = wanted
             && wanted != is
         {
-            let why = format!(
-                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {is}"
-            );
+            let why = format!("Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {is}");
             return Err(ApiError::conflict(resource, name, &why));
         }
     }
@@ -226,8 +227,7 @@ fn pod_grace(pod: &Value, wanted: Option<i64>) -> i64 {
     if unscheduled || matches!(phase, Some("Succeeded" | "Failed")) {
         return 0;
     }
-    let grace = wanted
-        .or_else(|| pod.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64))
-        .unwrap_or(30);
+    let grace =
+        wanted.or_else(|| pod.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64)).unwrap_or(30);
     if grace < 0 { 1 } else { grace }
 }

@@ -29,8 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::pods::PodAccess;
 use super::store::{Hub, Store};
 use super::token::Tokens;
-use registry::Registry;
 pub use dispatch::router;
+use registry::Registry;
 
 /// All that a request needs.
 pub struct Api {

@@ -41,7 +41,9 @@ mod tests {
             form(&headers)
         };
         assert_eq!(
-            of("application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"),
+            of(
+                "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"
+            ),
             Form::Table
         );
         assert_eq!(of("application/vnd.kubernetes.protobuf,application/json"), Form::Object);

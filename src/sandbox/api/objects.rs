@@ -24,10 +24,12 @@ pub fn stored_bytes(resource: &Resource, object: &Value) -> Result<Vec<u8>, ApiE
     meta::remove(&mut object, "resourceVersion");
     meta::remove(&mut object, "selfLink");
     if resource.custom.is_some() {
-        return serde_json::to_vec(&object).map(|mut bytes| {
-            bytes.push(b'\n');
-            bytes
-        }).map_err(ApiError::internal);
+        return serde_json::to_vec(&object)
+            .map(|mut bytes| {
+                bytes.push(b'\n');
+                bytes
+            })
+            .map_err(ApiError::internal);
     }
     codec::encode(&object).map_err(|error| {
         ApiError::bad_request(format!(

@@ -89,8 +89,7 @@ struct Continue {
 
 impl Continue {
     fn encode(&self) -> String {
-        URL_SAFE_NO_PAD
-            .encode(json!({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}).to_string())
+        URL_SAFE_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}).to_string())
     }
 
     fn decode(token: &str) -> Result<Self, ApiError> {
@@ -118,9 +117,7 @@ pub(super) async fn list(
     let mut pages = Pages::new(&api, &resource, namespace.as_deref(), revision);
     if let Some(token) = call.query.get("continue") {
         if call.query.get("resourceVersion").is_some_and(|revision| revision != "0") {
-            return Err(ApiError::bad_request(
-                "specifying resource version is not allowed when using continue",
-            ));
+            return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
         }
         let token = Continue::decode(token)?;
         if !token.start.starts_with(&pages.prefix) {

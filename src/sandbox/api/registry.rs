@@ -14,10 +14,8 @@ pub struct Served {
 
 impl Served {
     fn new(all: Vec<Arc<Resource>>) -> Self {
-        let by_path = all
-            .iter()
-            .map(|one| ((one.group.clone(), one.version.clone(), one.plural.clone()), one.clone()))
-            .collect();
+        let by_path =
+            all.iter().map(|one| ((one.group.clone(), one.version.clone(), one.plural.clone()), one.clone())).collect();
         Self { all, by_path }
     }
 

@@ -38,9 +38,8 @@ impl Selector {
                 fields.unwrap_or_default(),
             ))
         };
-        let parsed_labels = parse_labels(labels.unwrap_or_default()).map_err(|why| {
-            ApiError::bad_request(format!("unable to parse requirement: {why}"))
-        })?;
+        let parsed_labels = parse_labels(labels.unwrap_or_default())
+            .map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
         let parsed_fields = parse_fields(fields.unwrap_or_default()).map_err(unable)?;
         for requirement in &parsed_fields {
             if !selectable(resource, &requirement.field) {

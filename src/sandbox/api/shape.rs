@@ -103,7 +103,8 @@ impl<'a> Shape<'a> {
         match self {
             Self::Message(message) => message.field(name).is_some(),
             Self::Field(field) => {
-                field.shape == schema::Shape::One && field.message().is_some_and(|message| message.field(name).is_some())
+                field.shape == schema::Shape::One
+                    && field.message().is_some_and(|message| message.field(name).is_some())
             }
             Self::CustomRoot(_) if matches!(name, "metadata" | "apiVersion" | "kind") => true,
             Self::Custom(schema) | Self::CustomRoot(schema) => {
@@ -139,7 +140,11 @@ impl<'a> Shape<'a> {
         let fields = message.into_iter().flat_map(|message| &message.fields);
         fields
             .filter(|field| {
-                field.shape == schema::Shape::One && !field.pointer && !field.omit_zero && !field.inline && field.message().is_some()
+                field.shape == schema::Shape::One
+                    && !field.pointer
+                    && !field.omit_zero
+                    && !field.inline
+                    && field.message().is_some()
             })
             .map(|field| (field.name, Shape::Field(field)))
             .collect()

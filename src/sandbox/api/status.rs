@@ -74,7 +74,11 @@ impl FieldError {
     }
 
     fn message(&self) -> String {
-        if self.detail.is_empty() { self.kind.words().to_owned() } else { format!("{}: {}", self.kind.words(), self.detail) }
+        if self.detail.is_empty() {
+            self.kind.words().to_owned()
+        } else {
+            format!("{}: {}", self.kind.words(), self.detail)
+        }
     }
 }
 
@@ -171,7 +175,9 @@ impl ApiError {
         Self::new(
             415,
             "UnsupportedMediaType",
-            format!("the body of the request was in an unknown format - accepted media types include: {accepted}; it was {got}"),
+            format!(
+                "the body of the request was in an unknown format - accepted media types include: {accepted}; it was {got}"
+            ),
         )
     }
 
@@ -206,12 +212,10 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Compacted => Self::expired("The resourceVersion for the provided watch is too old."),
-            StoreError::Future => {
-                Self::new(504, "Timeout", "Too large resource version").with_details(json!({
-                    "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
-                    "retryAfterSeconds": 1,
-                }))
-            }
+            StoreError::Future => Self::new(504, "Timeout", "Too large resource version").with_details(json!({
+                "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+                "retryAfterSeconds": 1,
+            })),
             StoreError::TooLarge => {
                 Self::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
             }

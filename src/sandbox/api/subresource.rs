@@ -31,9 +31,7 @@ pub(super) async fn serve(
             bind(&api, &call, &binding).await
         }
         ("eviction", &Method::POST) if pods => evict(&api, &resource, &call, request).await,
-        ("token", &Method::POST) if resource.is("", "serviceaccounts") => {
-            token(&api, &resource, &call, request).await
-        }
+        ("token", &Method::POST) if resource.is("", "serviceaccounts") => token(&api, &resource, &call, request).await,
         ("ephemeralcontainers", &Method::GET) if pods => {
             let object = api.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
             Ok(dispatch::shown(&resource, &call, StatusCode::OK, object))
@@ -124,9 +122,7 @@ async fn scale(
     let content = dispatch::content_type(call);
     let body = dispatch::body_bytes(request).await?;
     let given: Option<Value> = match call.method {
-        Method::PUT => {
-            Some(serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?)
-        }
+        Method::PUT => Some(serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?),
         Method::PATCH => None,
         _ => return Err(ApiError::method_not_allowed()),
     };
@@ -134,7 +130,8 @@ async fn scale(
         Some(_) => None,
         // A Scale has no lists, so that a strategic patch of it is a merge patch.
         None if content.contains("strategic") || content.contains("apply") => {
-            let body: Value = serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?;
+            let body: Value =
+                serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?;
             Some(patch::Patch::Merge(body))
         }
         None => Some(patch::Patch::parse(resource, &content, &body)?),
@@ -233,7 +230,8 @@ pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Resul
             }
             let mut pod = current.clone();
             pod["spec"]["nodeName"] = json!(node);
-            let mut conditions = current.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+            let mut conditions =
+                current.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
             let generation = current["metadata"]["generation"].clone();
             let scheduled = json!({
                 "type": "PodScheduled", "status": "True", "observedGeneration": generation,
@@ -297,8 +295,11 @@ async fn token(
     let account = api.get(accounts, call.path.namespace.as_deref(), name_of(call)).await?;
     let seconds = wanted.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(3600);
     if seconds < 600 {
-        let error =
-            FieldError::invalid("spec.expirationSeconds", &json!(seconds), "may not specify a duration less than 10 minutes");
+        let error = FieldError::invalid(
+            "spec.expirationSeconds",
+            &json!(seconds),
+            "may not specify a duration less than 10 minutes",
+        );
         let mut invalid = ApiError::invalid(accounts, name_of(call), &[error]);
         invalid.message = invalid.message.replacen("ServiceAccount", "TokenRequest.authentication.k8s.io", 1);
         return Err(invalid);

@@ -149,13 +149,30 @@ impl Write {
         }
         let given = meta::text(&object, "resourceVersion").to_owned();
         let exists = self.api.store.get(&self.key(&name)).await?.0.is_some();
-        let creates_on_update = matches!(resource.plural.as_str(), "leases" | "endpoints" | "events" | "limitranges" | "resourcequotas" | "services" | "priorityclasses" | "roles" | "rolebindings" | "clusterroles" | "clusterrolebindings");
+        let creates_on_update = matches!(
+            resource.plural.as_str(),
+            "leases"
+                | "endpoints"
+                | "events"
+                | "limitranges"
+                | "resourcequotas"
+                | "services"
+                | "priorityclasses"
+                | "roles"
+                | "rolebindings"
+                | "clusterroles"
+                | "clusterrolebindings"
+        );
         if !exists && creates_on_update && given.is_empty() && self.part == Part::Main {
             let created = self.create(object).await?;
             return Ok((created, StatusCode::CREATED));
         }
         if exists && given.is_empty() && resource.custom.is_some() {
-            let error = super::status::FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+            let error = super::status::FieldError::invalid(
+                "metadata.resourceVersion",
+                &json!(0),
+                "must be specified for an update",
+            );
             return Err(ApiError::invalid(&resource, &name, &[error]));
         }
         self.check_fields(&mut object)?;
@@ -245,8 +262,7 @@ impl Write {
         let resource = self.resource.clone();
         let name = self.name.clone().unwrap_or_default();
         let key = self.key(&name);
-        let mut stored =
-            self.api.store.get(&key).await?.0.ok_or_else(|| ApiError::not_found(&resource, &name))?;
+        let mut stored = self.api.store.get(&key).await?.0.ok_or_else(|| ApiError::not_found(&resource, &name))?;
         for _ in 0..RETRIES {
             let old = objects::read(&resource, &stored)?;
             let (mut new, applied) = match change(&old)? {
@@ -396,13 +412,16 @@ impl Write {
             }
             let before = meta::finalizers(old);
             if meta::is_terminating(old) {
-                let added: Vec<String> = meta::finalizers(new).into_iter().filter(|one| !before.contains(one)).collect();
+                let added: Vec<String> =
+                    meta::finalizers(new).into_iter().filter(|one| !before.contains(one)).collect();
                 if !added.is_empty() {
                     let list = added.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
                     let error = super::status::FieldError::new(
                         "metadata.finalizers",
                         super::status::FieldErrorKind::Forbidden,
-                        format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"),
+                        format!(
+                            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"
+                        ),
                     );
                     return Err(ApiError::invalid(resource, meta::name(old), &[error]));
                 }
@@ -538,4 +557,3 @@ impl Api {
         Ok(id)
     }
 }
-

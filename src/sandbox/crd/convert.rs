@@ -37,7 +37,9 @@ pub fn to_v1beta1(object: &mut Value) {
     if let Some(conversion) = spec.get_mut("conversion").and_then(Value::as_object_mut)
         && let Some(Value::Object(webhook)) = conversion.remove("webhook")
     {
-        for (from, to) in [("clientConfig", "webhookClientConfig"), ("conversionReviewVersions", "conversionReviewVersions")] {
+        for (from, to) in
+            [("clientConfig", "webhookClientConfig"), ("conversionReviewVersions", "conversionReviewVersions")]
+        {
             if let Some(value) = webhook.get(from) {
                 conversion.insert(to.into(), value.clone());
             }
@@ -113,7 +115,8 @@ mod tests {
 
     #[test]
     fn one_schema_is_lifted_as_the_recording_has_it() {
-        let mut object = json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
+        let mut object =
+            json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
         to_v1beta1(&mut object);
         assert_eq!(
             object["spec"],

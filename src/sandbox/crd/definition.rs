@@ -20,7 +20,11 @@ pub struct CustomVersion {
 /// The served versions of a definition (as v1 has it); none before its names were accepted.
 pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
     let spec = &definition["spec"];
-    let names = if definition.pointer("/status/acceptedNames/plural").and_then(Value::as_str).is_some_and(|plural| !plural.is_empty()) {
+    let names = if definition
+        .pointer("/status/acceptedNames/plural")
+        .and_then(Value::as_str)
+        .is_some_and(|plural| !plural.is_empty())
+    {
         &definition["status"]["acceptedNames"]
     } else {
         return Vec::new();
@@ -61,7 +65,11 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
                 custom: Some(Arc::new(CustomVersion {
                     definition: text(&definition["metadata"], "name"),
                     schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null),
-                    columns: version.get("additionalPrinterColumns").and_then(Value::as_array).cloned().unwrap_or_default(),
+                    columns: version
+                        .get("additionalPrinterColumns")
+                        .and_then(Value::as_array)
+                        .cloned()
+                        .unwrap_or_default(),
                     selectable: selectable
                         .into_iter()
                         .flatten()

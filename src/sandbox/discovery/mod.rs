@@ -14,7 +14,9 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 pub fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
     let served = api.registry.served();
-    let aggregated = accept.split(',').next().is_some_and(|first| first.contains("as=APIGroupDiscoveryList") && first.contains("v=v2") && !first.contains("v=v2beta1"));
+    let aggregated = accept.split(',').next().is_some_and(|first| {
+        first.contains("as=APIGroupDiscoveryList") && first.contains("v=v2") && !first.contains("v=v2beta1")
+    });
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts[..] {
         ["api"] if aggregated => aggregated_list(&served, true),
@@ -25,7 +27,8 @@ pub fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
                 {"clientCIDR": "0.0.0.0/0", "serverAddress": api.address}]}),
         ),
         ["apis"] => {
-            let groups: Vec<Value> = served.groups().iter().filter(|(group, _)| !group.is_empty()).map(group_of).collect();
+            let groups: Vec<Value> =
+                served.groups().iter().filter(|(group, _)| !group.is_empty()).map(group_of).collect();
             json_response(StatusCode::OK, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
         ["apis", group] => match served.groups().iter().find(|(name, _)| name == group && !name.is_empty()) {

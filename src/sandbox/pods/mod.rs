@@ -7,9 +7,9 @@ use http::Request;
 use serde_json::Value;
 
 use super::api::SharedApi;
+use super::api::meta;
 use super::api::request::Call;
 use super::api::status::ApiError;
-use super::api::meta;
 
 /// What stands behind the pods of the control plane.
 #[derive(Debug, Clone, Default)]

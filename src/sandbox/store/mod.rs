@@ -93,9 +93,9 @@ pub async fn connect(endpoints: &[String], pki: &Pki) -> Result<Client, SandboxE
         let path = pki.file(name);
         std::fs::read(&path).map_err(|error| SandboxError::io("a certificate", &path, &error))
     };
-    let tls = TlsOptions::new().ca_certificate(Certificate::from_pem(read("etcd/ca.crt")?)).identity(
-        Identity::from_pem(read("apiserver-etcd-client.crt")?, read("apiserver-etcd-client.key")?),
-    );
+    let tls = TlsOptions::new()
+        .ca_certificate(Certificate::from_pem(read("etcd/ca.crt")?))
+        .identity(Identity::from_pem(read("apiserver-etcd-client.crt")?, read("apiserver-etcd-client.key")?));
     let options = ConnectOptions::new().with_tls(tls).with_connect_timeout(Duration::from_secs(2));
     Client::connect(endpoints, Some(options))
         .await

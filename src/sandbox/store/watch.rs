@@ -104,7 +104,9 @@ impl Feed {
                         return Err(StoreError::Etcd(message.cancel_reason().to_owned()));
                     }
                     if message.events().is_empty() && !message.created() {
-                        return Ok(FeedItem::Progress(message.header().map_or(self.revision, ResponseHeader::revision)));
+                        return Ok(FeedItem::Progress(
+                            message.header().map_or(self.revision, ResponseHeader::revision),
+                        ));
                     }
                     self.backlog.extend(message.events().iter().filter_map(Change::from_event).map(Arc::new));
                 }

@@ -101,12 +101,7 @@ pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) 
     Ok(())
 }
 
-pub async fn after_update(
-    api: &SharedApi,
-    resource: &Resource,
-    object: &Value,
-    gone: bool,
-) -> Result<(), ApiError> {
+pub async fn after_update(api: &SharedApi, resource: &Resource, object: &Value, gone: bool) -> Result<(), ApiError> {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "services") if gone => services::release(api, object).await?,
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::definition_written(api, object).await?,
@@ -167,9 +162,9 @@ async fn default_storage_class(api: &SharedApi, claim: &mut Value) -> Result<(),
     let served = api.registry.served();
     let Some(classes) = served.find("storage.k8s.io", "v1", "storageclasses") else { return Ok(()) };
     let (classes, _) = api.list_all(&classes, None, &super::selector::Selector::default()).await?;
-    let default = classes.iter().find(|class| {
-        class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
-    });
+    let default = classes
+        .iter()
+        .find(|class| class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true");
     if let Some(class) = default {
         claim["spec"]["storageClassName"] = json!(meta::name(class));
     }

@@ -36,9 +36,8 @@ async fn service_account(api: &SharedApi, resource: &Resource, pod: &mut Value) 
     let namespace = meta::namespace(pod).to_owned();
     let found = account_of(api, &namespace, &account).await?;
     let Some(found) = found else {
-        let why = format!(
-            "error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found"
-        );
+        let why =
+            format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
         return Err(ApiError::forbidden(resource, meta::name(pod), &why));
     };
     pod["spec"]["serviceAccountName"] = json!(account);
@@ -48,7 +47,8 @@ async fn service_account(api: &SharedApi, resource: &Resource, pod: &mut Value) 
     {
         pod["spec"]["imagePullSecrets"] = secrets.clone();
     }
-    let wanted = pod.pointer("/spec/automountServiceAccountToken").or_else(|| found.get("automountServiceAccountToken"));
+    let wanted =
+        pod.pointer("/spec/automountServiceAccountToken").or_else(|| found.get("automountServiceAccountToken"));
     if wanted != Some(&json!(false)) {
         mount_token(pod);
     }

@@ -131,7 +131,9 @@ async fn node_ports(api: &SharedApi, service: &mut Value) -> Result<(), ApiError
         let field = format!("spec.ports[{at}].nodePort");
         match port.get("nodePort").and_then(Value::as_u64).filter(|port| *port != 0) {
             Some(wanted) if !(u64::from(FIRST_PORT)..=u64::from(LAST_PORT)).contains(&wanted) => {
-                let why = format!("provided port is not in the valid range. The range of valid ports is {FIRST_PORT}-{LAST_PORT}");
+                let why = format!(
+                    "provided port is not in the valid range. The range of valid ports is {FIRST_PORT}-{LAST_PORT}"
+                );
                 errors.push(FieldError::invalid(field, &json!(wanted), &why));
             }
             Some(wanted) if !taken.insert(wanted) => {
