@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Vars;
@@ -53,14 +52,8 @@ impl Environment {
     pub(super) fn command(&self, text: &str) -> tokio::process::Command {
         let mut command = tokio::process::Command::new("bash");
         command.args(["--noprofile", "--norc", "-c", text]).current_dir(&self.work);
-        command.envs(self.host.iter().map(|(name, value)| (name, value))).env("PATH", self.path());
+        let env = crate::terminal::environment(std::env::vars_os(), &self.path_prefix, &self.host);
+        command.env_clear().envs(env);
         command
-    }
-
-    fn path(&self) -> OsString {
-        let own = std::env::var_os("PATH").unwrap_or_default();
-        let all: Vec<PathBuf> = self.path_prefix.iter().cloned().chain(std::env::split_paths(&own)).collect();
-        // A folder with a colon in its name cannot be on any PATH.
-        std::env::join_paths(all).unwrap_or(own)
     }
 }

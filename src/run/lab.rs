@@ -11,11 +11,13 @@ use super::environment::Environment;
 use super::runner::{Runner, Spending};
 use super::tell::Teller;
 use super::{EventSink, Mode, Plan, Vars};
-use crate::cluster::{Cluster, ClusterError, ClusterRequest, Layer, Provider, StageSink};
+use crate::cluster::{Cluster, ClusterError, ClusterRequest, EtcdAccess, Layer, Provider, StageSink};
 use crate::guard::{Guard, ShellIo};
 use crate::lab::{ClusterKind, Lab, Requirement};
 use crate::outcome::{ClusterReport, RunEvent, Spent, StopCause, Verdict};
-use crate::terminal::{NodeSettings, NodeShells, TerminalSettings, Terminals};
+use crate::terminal::{
+    EtcdctlRoute, EtcdctlTls, NodeSettings, NodeShells, TerminalSettings, Terminals, install_etcdctl,
+};
 use crate::witness::{Witness, WitnessRequest};
 
 /// Wide enough that no table of kubectl's is folded.
@@ -161,6 +163,10 @@ async fn on_cluster(
     }
     environment.path_prefix.push(places.bin.clone());
     link_tools(&places.bin);
+    install_etcdctl(&places.bin, &etcdctl_route(&access)).map_err(|error| {
+        let told = format!("cannot write {}/etcdctl: {error}", places.bin.display());
+        Failure::new(StopCause::CannotJudge, told)
+    })?;
     let opening = Instant::now();
     let witness = Witness::open(WitnessRequest {
         access,
@@ -249,11 +255,33 @@ fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Failure> {
 
 /// What the lab's commands call may lie where only the runner looks.
 fn link_tools(bin: &Path) {
-    for name in ["kubectl", "etcd", "etcdctl", "etcdutl"] {
+    for name in ["kubectl", "etcd", "etcdutl"] {
         if let Some(path) = crate::guard::tool(name) {
             // Where it cannot be linked, the command says that it is not found.
             drop(std::os::unix::fs::symlink(path, bin.join(name)));
         }
+    }
+}
+
+fn etcdctl_route(access: &EtcdAccess) -> EtcdctlRoute {
+    match access {
+        EtcdAccess::Direct { endpoints, tls } => match crate::guard::tool("etcdctl") {
+            Some(etcdctl) => EtcdctlRoute::Direct {
+                etcdctl,
+                endpoints: endpoints.clone(),
+                tls: tls.as_ref().map(|tls| EtcdctlTls {
+                    ca: tls.ca.clone(),
+                    cert: tls.cert.clone(),
+                    key: tls.key.clone(),
+                }),
+            },
+            None => EtcdctlRoute::None(
+                "it is not on this machine; scripts/setup gets it, and KEYWITNESS_ETCDCTL names one that lies elsewhere"
+                    .to_owned(),
+            ),
+        },
+        EtcdAccess::Command(command) => EtcdctlRoute::Command(command.clone()),
+        EtcdAccess::None(why) => EtcdctlRoute::None(why.clone()),
     }
 }
 

@@ -53,7 +53,7 @@ const GIVEN: &[(&str, &str)] = &[
 ];
 
 /// The runner's environment as a lab's shell gets it: cleaned, then overlaid by `own`.
-pub(super) fn environment(
+pub fn environment(
     outer: impl Iterator<Item = (OsString, OsString)>,
     path_prefix: &[PathBuf],
     own: &[(String, String)],

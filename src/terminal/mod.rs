@@ -9,6 +9,7 @@ mod background;
 mod block;
 mod capture;
 mod environment;
+mod etcdctl;
 mod pty;
 mod recorder;
 mod runner;
@@ -25,5 +26,7 @@ mod tests;
 
 pub use background::{Background, Mark, Waited};
 pub use block::{Block, BlockResult, CommandResult, Ended, Last};
+pub use environment::environment;
+pub use etcdctl::{EtcdctlRoute, EtcdctlTls, install_etcdctl};
 pub use settings::{NodeSettings, NodeShells, Place, TerminalError, TerminalId, TerminalSettings};
 pub use terminals::Terminals;
