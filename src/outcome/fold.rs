@@ -169,7 +169,9 @@ impl Default for LabFacts {
             max_points: 0,
             duration_ms: 0,
             steps: Vec::new(),
+            stopped: false,
             detail: Vec::new(),
+            keys_left: Vec::new(),
             spent: super::Spent::default(),
         };
         Self { report, steps: Vec::new(), stop: None, keys_left: Vec::new() }
@@ -184,7 +186,8 @@ impl LabFacts {
         report.max_points = report.steps.iter().map(|step| step.max_points).sum();
         report.verdict = self.verdict();
         report.reason = self.reason(report.verdict);
-        report.detail.extend(self.keys_left.iter().cloned());
+        report.stopped = self.stop.is_some();
+        report.keys_left.clone_from(&self.keys_left);
         report
     }
 
@@ -211,22 +214,17 @@ impl LabFacts {
     }
 
     fn reason(&self, verdict: Verdict) -> Option<String> {
-        if verdict == Verdict::Pass {
-            return None;
+        if let Some((cause, reason)) = &self.stop
+            && stop_verdict(*cause) == verdict
+        {
+            return Some(reason.clone());
         }
-        let stopped = self.stop.as_ref().filter(|(cause, _)| stop_verdict(*cause) == verdict);
         let step = self.steps.iter().map(|facts| &facts.report).find(|step| step.verdict == verdict);
-        let left = self.keys_left.len();
-        stopped
-            .map(|(_, reason)| reason.clone())
-            .or_else(|| {
-                let step = step?;
-                Some(format!("{}: {}", step.title, step.reason.as_deref().unwrap_or(verdict.word())))
-            })
-            .or_else(|| {
-                let keys = if left == 1 { "a key" } else { "keys" };
-                (left > 0)
-                    .then(|| format!("the clean-up left {keys} that the lab created: {}", self.keys_left.join(", ")))
-            })
+        match (verdict, step) {
+            (Verdict::Pass, _) => None,
+            (_, Some(step)) => Some(format!("{}: {}", step.title, step.reason.as_deref().unwrap_or(verdict.word()))),
+            (_, None) if self.keys_left.is_empty() => None,
+            (_, None) => Some(format!("the clean-up left what the lab created: {}", self.keys_left.join(", "))),
+        }
     }
 }

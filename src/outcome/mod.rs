@@ -81,3 +81,6 @@ impl Exit {
         all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::CannotJudge)
     }
 }
+
+#[cfg(test)]
+mod tests;

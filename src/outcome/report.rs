@@ -54,8 +54,13 @@ pub struct LabReport {
     pub max_points: u32,
     pub duration_ms: u64,
     pub steps: Vec<StepReport>,
+    /// Its reason is the lab's own, told by no step.
+    #[serde(skip)]
+    pub stopped: bool,
     #[serde(skip)]
     pub detail: Vec<String>,
+    #[serde(skip)]
+    pub keys_left: Vec<String>,
     #[serde(skip)]
     pub spent: Spent,
 }

@@ -41,7 +41,6 @@ struct Place<'a> {
 }
 
 fn annotate_lab(out: &mut String, lab: &LabReport) {
-    let before = out.len();
     for step in &lab.steps {
         for action in &step.actions {
             if matters(action.verdict) {
@@ -60,9 +59,12 @@ fn annotate_lab(out: &mut String, lab: &LabReport) {
             command(out, "error", &place, &title(lab, step), question.reason.iter().map(String::as_str));
         }
     }
-    if matters(lab.verdict) && out.len() == before {
-        let place = Place { file: &lab.file, line: 1, column: None };
-        let lines = lab.reason.iter().chain(&lab.detail).map(String::as_str);
+    let place = Place { file: &lab.file, line: 1, column: None };
+    if lab.stopped && matters(lab.verdict) {
+        command(out, "error", &place, &lab.id, lab.reason.iter().chain(&lab.detail).map(String::as_str));
+    }
+    if !lab.keys_left.is_empty() {
+        let lines = std::iter::once("the clean-up left").chain(lab.keys_left.iter().map(String::as_str));
         command(out, "error", &place, &lab.id, lines);
     }
 }

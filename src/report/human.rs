@@ -14,7 +14,7 @@ const OUTPUT_LINES: usize = 15;
 /// Titles wider than this push the figures out of sight.
 const WIDEST_TITLE: usize = 46;
 /// Mark, checks, points and time, with the gaps between them.
-const FIGURES: usize = 4 + 2 + 13 + 2 + 9 + 2 + 6;
+const FIGURES: usize = 4 + 2 + 10 + 2 + 9 + 2 + 7;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HumanOptions {
@@ -181,22 +181,18 @@ fn step_line(step: &StepReport, width: usize) -> String {
     let title = console::pad_str(&title, room, console::Alignment::Left, None);
     let points = if step.max_points > 0 { format!("{}/{} pts", step.points, step.max_points) } else { String::new() };
     let time = if step.verdict == Verdict::Skipped { "skipped".to_owned() } else { duration(step.duration_ms) };
-    format!("  {} {title}  {:<13}  {points:>9}  {:>6}", mark(step.verdict), checks(step), style(time).dim())
+    format!("  {} {title}  {:<10}  {points:>9}  {:>7}", mark(step.verdict), checks(step), style(time).dim())
 }
 
-/// How many checks passed, and how many of them were red before.
+/// How many checks passed; where all did, whether they were red before.
 fn checks(step: &StepReport) -> String {
     let judged: Vec<&CheckReport> = step.checks.iter().filter(|check| check.verdict != Verdict::Skipped).collect();
     if judged.is_empty() {
         return String::new();
     }
     let passed = judged.iter().filter(|check| check.verdict == Verdict::Pass).count();
-    let proved = judged.iter().filter(|check| check.proof.is_proved()).count();
-    let proof = match proved {
-        0 => String::new(),
-        _ if proved == judged.len() => " proved".to_owned(),
-        _ => format!(", {proved} proved"),
-    };
+    let all_proved = passed == judged.len() && judged.iter().all(|check| check.proof.is_proved());
+    let proof = if all_proved { " proved" } else { "" };
     format!("{passed}/{}{proof}", judged.len())
 }
 
@@ -261,6 +257,9 @@ fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
     push(text, 4, format!("{} {}", mark(check.verdict), check.text));
     if failed {
         push(text, 6, style(format!("{}:{}:{}", check.file, check.line, check.column)).dim());
+        if let Some(author) = check.failure.as_ref().and_then(|failure| failure.author.as_ref()) {
+            push(text, 6, style(author).bold());
+        }
         if let Some(reason) = &check.reason {
             push(text, 6, accent(check.verdict).apply_to(reason));
         }
@@ -283,13 +282,20 @@ fn proof(proof: Proof) -> &'static str {
     }
 }
 
-/// What stopped the lab, where no step tells it.
+/// What stopped the lab, where no step tells it, and what it left behind.
 fn lab_detail(text: &mut String, lab: &LabReport) {
-    let told = lab.steps.iter().any(|step| step.verdict == lab.verdict && lab.verdict != Verdict::Skipped);
-    if let Some(reason) = lab.reason.as_ref().filter(|_| !told || !lab.detail.is_empty()) {
+    if lab.stopped {
+        let reason = lab.reason.as_deref().unwrap_or_default();
         push(text, 2, format!("{} {reason}", mark(lab.verdict)));
         for line in &lab.detail {
             push(text, 4, line);
+        }
+    }
+    if !lab.keys_left.is_empty() {
+        let keys = plural(lab.keys_left.len(), "key");
+        push(text, 2, format!("{} the clean-up left {keys} that the lab created:", mark(Verdict::Fail)));
+        for key in &lab.keys_left {
+            push(text, 4, key);
         }
     }
 }

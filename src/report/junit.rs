@@ -72,8 +72,13 @@ fn suite(lab: &LabReport, started_at: &str) -> TestSuite {
     for step in &lab.steps {
         add_step(&mut suite, lab, step);
     }
-    let told = lab.steps.iter().any(|step| step.verdict == lab.verdict);
-    if lab.verdict != Verdict::Pass && !told {
+    if !lab.keys_left.is_empty() {
+        let mut case = TestCase::new("clean-up", status(Verdict::Fail, Some("keys were left"), &lab.keys_left));
+        case.set_classname(&*lab.id);
+        place(&mut case, &lab.file, 1);
+        suite.add_test_case(case);
+    }
+    if lab.stopped {
         let mut case = TestCase::new("the lab", status(lab.verdict, lab.reason.as_deref(), &lab.detail));
         case.set_classname(&*lab.id);
         place(&mut case, &lab.file, 1);
@@ -100,7 +105,9 @@ fn add_step(suite: &mut TestSuite, lab: &LabReport, step: &StepReport) {
         cases += 1;
     }
     for check in &step.checks {
-        let lines = check.failure.as_ref().map(failure_lines).unwrap_or_default();
+        let failure = check.failure.as_ref();
+        let mut lines: Vec<String> = failure.and_then(|failure| failure.author.clone()).into_iter().collect();
+        lines.extend(failure.map(failure_lines).unwrap_or_default());
         add(check.text.clone(), &check.file, check.line, status(check.verdict, check.reason.as_deref(), &lines));
         cases += 1;
     }

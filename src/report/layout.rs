@@ -29,14 +29,13 @@ pub(super) fn plural(count: usize, one: &str) -> String {
     if count == 1 { format!("{count} {one}") } else { format!("{count} {one}s") }
 }
 
-/// Everything that is known about a failure, in the order in which a person wants it.
+/// What is known about a failure beside its reason, in the order in which a person wants it.
 pub(super) fn failure_lines(failure: &Failure) -> Vec<String> {
-    let mut lines: Vec<String> = failure.author.iter().cloned().collect();
-    lines.extend(failure.explanation.iter().cloned());
+    let mut lines = failure.explanation.clone();
     for (title, block) in [("output of the step", &failure.output), ("journal of the step", &failure.journal)] {
         if !block.is_empty() {
             lines.push(format!("{title}:"));
-            lines.extend(block.iter().map(|line| format!("| {line}")));
+            lines.extend(block.iter().map(|line| format!("│ {line}")));
         }
     }
     lines

@@ -1,1 +1,141 @@
+//! Recorded events replayed through every reporter, against golden files in tests/golden/report/.
+//! `KEYWITNESS_BLESS=1 cargo test` writes them anew: read the difference before committing it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
 use super::*;
+use crate::outcome::fold;
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no writer panics").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no writer panics").clone()).expect("reports are text")
+    }
+}
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report").join(name)
+}
+
+fn recorded() -> Vec<RunEvent> {
+    let text = std::fs::read_to_string(golden("events.jsonl")).expect("the recording is there");
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+#[track_caller]
+fn compare(name: &str, seen: &str) {
+    let path = golden(name);
+    if std::env::var_os("KEYWITNESS_BLESS").is_some() {
+        std::fs::write(&path, seen).expect("the golden file is written");
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    let diff = similar::TextDiff::from_lines(wanted.as_str(), seen);
+    assert!(wanted == seen, "{} differs:\n{}", path.display(), diff.unified_diff().context_radius(2));
+}
+
+fn replay(reporter: impl FnOnce(Shared) -> Box<dyn FnOnce(&mut Fanout)>) -> String {
+    let out = Shared::default();
+    let mut fanout = Fanout::default();
+    reporter(out.clone())(&mut fanout);
+    for event in recorded() {
+        fanout.event(&event);
+    }
+    let (_, broken) = fanout.finish();
+    assert!(broken.is_empty(), "{broken:?}");
+    out.text()
+}
+
+fn human(options: HumanOptions) -> String {
+    console::set_colors_enabled(false);
+    replay(|out| Box::new(move |fanout| fanout.add("out", Human::new(out, None, options))))
+}
+
+#[test]
+fn a_person_reads_a_line_a_step_and_everything_about_a_failure() {
+    compare("human-80.txt", &human(HumanOptions { width: Some(80), ..HumanOptions::default() }));
+}
+
+#[test]
+fn a_narrow_screen_is_not_overrun_by_step_lines() {
+    let text = human(HumanOptions { width: Some(60), ..HumanOptions::default() });
+    let wide: Vec<&str> = text.lines().filter(|line| line.contains(" pts ") && line.chars().count() > 60).collect();
+    assert!(wide.is_empty(), "{wide:?}");
+    compare("human-60.txt", &text);
+}
+
+#[test]
+fn verbose_tells_every_action_and_check_and_where_the_time_went() {
+    compare("human-verbose.txt", &human(HumanOptions { verbose: 2, side_by_side: true, width: Some(80) }));
+}
+
+#[test]
+fn json_is_as_documented() {
+    let text = replay(|out| Box::new(move |fanout| fanout.add("out", Json::new(out))));
+    compare("report.json", &text);
+    let parsed: RunReport = serde_json::from_str(&text).expect("it reads back");
+    assert_eq!((parsed.exit, parsed.seed.as_str()), (2, "18446744073709551615"));
+}
+
+#[test]
+fn junit_has_a_suite_a_lab_and_a_case_a_check() {
+    let mut bytes = Vec::new();
+    junit::write(&fold(&recorded()), &mut bytes).expect("it writes");
+    compare("junit.xml", &String::from_utf8(bytes).expect("XML is text"));
+}
+
+#[test]
+fn github_gets_a_command_at_each_line() {
+    compare("github.txt", &replay(|out| Box::new(move |fanout| fanout.add("out", Github::new(out)))));
+}
+
+/// Takes so many bytes, then the disk is full.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0 < bytes.len() {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        self.0 -= bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_broken_reporter_stops_no_other() {
+    console::set_colors_enabled(false);
+    let options = HumanOptions { width: Some(80), ..HumanOptions::default() };
+    for room in [0, 10, 500] {
+        let out = Shared::default();
+        let mut fanout = Fanout::default();
+        fanout.add("full", Human::new(Full(room), None, options));
+        fanout.add("gone", Junit::new(PathBuf::from("/dev/null/not-a-folder/junit.xml")));
+        fanout.add("good", Human::new(out.clone(), None, options));
+        for event in recorded() {
+            fanout.event(&event);
+        }
+        let (report, broken) = fanout.finish();
+        assert_eq!(broken.iter().map(|broken| broken.name.as_str()).collect::<Vec<_>>(), ["full", "gone"]);
+        assert_eq!(report.exit, 2);
+        assert_eq!(out.text(), human(options));
+    }
+}

@@ -26,7 +26,7 @@ impl Runner<'_> {
             self.start_step(step);
             for action in blocks {
                 // What failed has been told.
-                drop(self.act(step, action).await);
+                let _ = self.act(step, action).await;
             }
             self.finish_step(step, started);
         }
