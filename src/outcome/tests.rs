@@ -163,7 +163,8 @@ fn absence_earns_only_beside_what_passes() {
 fn what_was_skipped_after_a_failure_counts_against_and_what_is_not_for_here_does_not() {
     let skipped = |neutral| {
         let skip = |check: &mut CheckFact| (check.neutral, check.proof) = (neutral, Proof::NotRun);
-        let report = Script::new("test").lab(0).check(0, Verdict::Fail, |_| {}).check(0, Verdict::Skipped, skip).report();
+        let report =
+            Script::new("test").lab(0).check(0, Verdict::Fail, |_| {}).check(0, Verdict::Skipped, skip).report();
         (report.labs[0].points, report.labs[0].max_points, report.exit)
     };
     assert_eq!(skipped(false), (0, 2, 1));
