@@ -1,26 +1,35 @@
 //! Variables put into the parts of a check, as data; `/registry` read as the cluster's own prefix.
 
-use std::collections::BTreeMap;
-
 use crate::journal::{KeyGlob, Need, Piece};
-use crate::lab::{Check, CheckKind, Glob, Template, TemplatePart};
+use crate::lab::{Check, CheckKind, Glob, OutputTest, Template, TemplatePart, Vars, WRITTEN_PREFIX};
 
-pub(super) type Vars = BTreeMap<String, String>;
+/// The first variable of the check that has no value: then nothing of it can be judged.
+pub(super) fn unbound(check: &Check, vars: &Vars) -> Option<String> {
+    let templates: Vec<&Template> = match &check.kind {
+        CheckKind::Key { key, .. } => vec![key],
+        CheckKind::Keys { glob, .. } | CheckKind::Events { glob, .. } | CheckKind::Never { glob, .. } => vec![&glob.0],
+        CheckKind::Resource { name, namespace, .. } => std::iter::once(name).chain(namespace).collect(),
+        CheckKind::Output { test: OutputTest::Contains(text) | OutputTest::Matches(text), .. } => vec![text],
+        CheckKind::Snapshot { file, .. } => vec![file],
+        CheckKind::Run { command, .. } => vec![command],
+        CheckKind::Output { test: OutputTest::Where(_), .. } | CheckKind::Etcd { .. } => Vec::new(),
+    };
+    let names = templates.into_iter().flat_map(Template::vars).map(|name| &name.value);
+    names.into_iter().find(|name| !vars.contains_key(*name)).cloned()
+}
 
-/// The prefix that stands in labs for the cluster's own.
-const REGISTRY: &str = "/registry";
-
+/// The text with its variables; [`unbound`] has seen to it that each has a value.
 pub(super) fn text(template: &Template, vars: &Vars) -> String {
-    template.parts.iter().map(|part| piece(part, vars).0).collect()
+    template.render(vars).unwrap_or_default()
 }
 
 /// A regular expression, in which a variable's value is text to be found.
 pub(super) fn regex(template: &Template, vars: &Vars) -> String {
-    let part = |part| match piece(part, vars) {
-        (text, true) => regex::escape(text),
-        (text, false) => text.to_owned(),
-    };
-    template.parts.iter().map(part).collect()
+    template.render_regex(vars).unwrap_or_default()
+}
+
+pub(super) fn key(template: &Template, vars: &Vars, prefix: &str) -> String {
+    template.render_key(vars, prefix.trim_end_matches('/')).unwrap_or_default()
 }
 
 /// A part's text, and whether it is a variable's.
@@ -28,14 +37,6 @@ fn piece<'a>(part: &'a TemplatePart, vars: &'a Vars) -> (&'a str, bool) {
     match part {
         TemplatePart::Text(text) => (text, false),
         TemplatePart::Var(name) => (vars.get(&name.value).map_or("", String::as_str), true),
-    }
-}
-
-pub(super) fn key(template: &Template, vars: &Vars, prefix: &str) -> String {
-    let key = text(template, vars);
-    match below_registry(&key) {
-        Some(rest) => format!("{}{rest}", prefix.trim_end_matches('/')),
-        None => key,
     }
 }
 
@@ -57,7 +58,7 @@ pub(super) fn glob(glob: &Glob, vars: &Vars, prefix: &str) -> KeyGlob {
 }
 
 fn below_registry(key: &str) -> Option<&str> {
-    key.strip_prefix(REGISTRY).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    key.strip_prefix(WRITTEN_PREFIX).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What must be sampled while the check is judged; empty for keys and events, which the journal tells.

@@ -28,25 +28,14 @@ impl<'a> Judge<'a> {
     /// the time that an open outcome names; past its clocks a check settles.
     pub fn judge(&mut self, evidence: &Evidence, journal: &JournalView, now: SystemTime) -> Progress {
         let clocks = clocks(self.check, evidence);
-        if let Some(outside) = self.outside(evidence, journal) {
-            return Progress::Settled(outside);
+        if let Some(hopeless) = hopeless(self.check, evidence, journal) {
+            return Progress::Settled(hopeless);
         }
         match &self.check.kind {
             CheckKind::Key { .. } | CheckKind::Keys { .. } => self.judge_keys(&clocks, evidence, journal, now),
             CheckKind::Events { .. } | CheckKind::Never { .. } => self.judge_events(&clocks, evidence, journal, now),
             _ => self.judge_samples(&clocks, evidence, now),
         }
-    }
-
-    /// A key that the watch does not see at all cannot be judged, whatever is true of it.
-    fn outside(&self, evidence: &Evidence, journal: &JournalView) -> Option<Judgement> {
-        let glob = watched_or_key(self.check, evidence)?;
-        (!journal.covers(glob.prefix())).then(|| {
-            Judgement::cannot_judge(format!(
-                "{glob} is not below {}, which is all that is watched here",
-                journal.scope()
-            ))
-        })
     }
 
     fn judge_keys(&mut self, clocks: &Clocks, evidence: &Evidence, journal: &JournalView, now: SystemTime) -> Progress {
@@ -120,6 +109,9 @@ impl<'a> Judge<'a> {
 
 /// The check just before its stretch, without `within` and `for`. Red is [`Verdict::Fail`].
 pub fn probe(check: &Check, evidence: &Evidence, journal: &JournalView) -> Judgement {
+    if let Some(hopeless) = hopeless(check, evidence, journal) {
+        return hopeless;
+    }
     let clocks = Clocks { start: evidence.end.at, within: Duration::ZERO, hold_for: Duration::ZERO };
     match &check.kind {
         CheckKind::Key { .. } | CheckKind::Keys { .. } => {
@@ -164,21 +156,29 @@ pub fn folder_held(check: &Check, evidence: &Evidence, journal: &JournalView) ->
     Some(journal.has_held(folder))
 }
 
+/// A variable without a value, or a key that the watch does not see at all: whatever is true of it, it
+/// cannot be judged.
+fn hopeless(check: &Check, evidence: &Evidence, journal: &JournalView) -> Option<Judgement> {
+    if let Some(name) = fill::unbound(check, &evidence.vars) {
+        return Some(Judgement::cannot_judge(format!("the variable {name} has no value")));
+    }
+    let glob = match &check.kind {
+        CheckKind::Key { key, .. } => KeyGlob::literal(&fill::key(key, &evidence.vars, &evidence.prefix)),
+        CheckKind::Keys { glob, .. } | CheckKind::Events { glob, .. } | CheckKind::Never { glob, .. } => {
+            fill::glob(glob, &evidence.vars, &evidence.prefix)
+        }
+        _ => return None,
+    };
+    (!journal.covers(glob.prefix())).then(|| {
+        Judgement::cannot_judge(format!("{glob} is not below {}, which is all that is watched here", journal.scope()))
+    })
+}
+
 fn clocks(check: &Check, evidence: &Evidence) -> Clocks {
     Clocks {
         start: evidence.end.at,
         within: check.within.unwrap_or(WITHIN),
         hold_for: check.hold_for.unwrap_or(Duration::ZERO),
-    }
-}
-
-fn watched_or_key(check: &Check, evidence: &Evidence) -> Option<KeyGlob> {
-    match &check.kind {
-        CheckKind::Key { key, .. } => Some(KeyGlob::literal(&fill::key(key, &evidence.vars, &evidence.prefix))),
-        CheckKind::Keys { glob, .. } | CheckKind::Events { glob, .. } | CheckKind::Never { glob, .. } => {
-            Some(fill::glob(glob, &evidence.vars, &evidence.prefix))
-        }
-        _ => None,
     }
 }
 

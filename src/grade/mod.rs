@@ -12,11 +12,13 @@ mod matching;
 mod names;
 mod sampled;
 mod show;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::journal::{Mark, Revision};
+use crate::lab::Vars;
 use crate::outcome::{EvidenceRef, Verdict};
 
 pub use crate::journal::{Need, Observation, Seen};
@@ -33,7 +35,7 @@ pub struct Evidence {
     /// Every sample of this check's needs since the end of the stretch, in order. A probe looks at the
     /// last one only.
     pub observations: Vec<Observation>,
-    pub vars: BTreeMap<String, String>,
+    pub vars: Vars,
     /// The cluster's own prefix, for which `/registry` stands.
     pub prefix: String,
 }

@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::fill::Vars;
 use crate::expr::{Expr, Outcome};
 use crate::journal::{Change, Mark, Object, Stored};
+use crate::lab::Vars;
 use crate::text::hidden_bytes;
 
 /// Whether something holds.

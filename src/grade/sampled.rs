@@ -6,13 +6,12 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::clocks::{Clocks, Line, Moment};
-use super::fill::{self, Vars};
 use super::keys::{label, values};
 use super::names::{Names, Truth};
-use super::{Evidence, Observation, Seen, show};
+use super::{Evidence, Observation, Seen, fill, show};
 use crate::codec::conceal;
 use crate::expr::{Expr, Scope};
-use crate::lab::{Check, CheckKind, Holds, OutputTest};
+use crate::lab::{Check, CheckKind, Holds, OutputTest, Vars};
 use crate::text::nearest;
 
 /// The end of an output that an explanation shows.

@@ -1,0 +1,5 @@
+mod clocks;
+mod events;
+mod keys;
+mod sampled;
+mod world;
