@@ -16,7 +16,7 @@ use super::pki::{Pki, PkiNames};
 use super::pods::PodAccess;
 use super::store::{Hub, Store};
 use super::token::Tokens;
-use super::{SandboxError, api, kubeconfig, serve};
+use super::{Controllers, SandboxError, Settings, api, kubeconfig, serve};
 use crate::guard::{self, Guard};
 
 #[derive(Debug, Clone)]
@@ -47,7 +47,11 @@ pub struct Sandbox {
     api: SharedApi,
     router: Router,
     tasks: Vec<JoinHandle<()>>,
+    controllers: Option<Controllers>,
 }
+
+/// The address that the node goes by; nothing listens there.
+const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
 
 impl Sandbox {
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
@@ -93,7 +97,23 @@ impl Sandbox {
         let tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), api.clone()))];
         let kubeconfig = kubernetes.join("admin.conf");
         kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{address}"), &pki, "admin")?;
-        Ok(Self { node: options.node, dir: options.dir, pki, etcd, kubeconfig, address, api, router, tasks })
+        let ca = std::fs::read_to_string(pki.file("ca.crt"))
+            .map_err(|error| SandboxError::new(format!("the sandbox's own certificate cannot be read: {error}")))?;
+        let mut sandbox = Self {
+            node: options.node,
+            dir: options.dir,
+            pki,
+            etcd,
+            kubeconfig,
+            address,
+            api,
+            router,
+            tasks,
+            controllers: None,
+        };
+        let settings = Settings { nodes: vec![(sandbox.node.clone(), NODE_ADDRESS)], ca };
+        sandbox.controllers = Some(Controllers::start(sandbox.client(), settings));
+        Ok(sandbox)
     }
 
     /// A client in this process: no TCP, no TLS, the same router. Its writes are the controllers'.
@@ -137,6 +157,7 @@ impl Sandbox {
     }
 
     pub async fn stop(mut self) {
+        self.controllers.take();
         for task in self.tasks.drain(..) {
             task.abort();
         }

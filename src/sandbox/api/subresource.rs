@@ -232,10 +232,8 @@ pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Resul
             pod["spec"]["nodeName"] = json!(node);
             let mut conditions =
                 current.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-            let generation = current["metadata"]["generation"].clone();
             let scheduled = json!({
-                "type": "PodScheduled", "status": "True", "observedGeneration": generation,
-                "lastProbeTime": null, "lastTransitionTime": meta::now_text(),
+                "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": meta::now_text(),
             });
             conditions.retain(|condition| condition["type"] != "PodScheduled");
             conditions.push(scheduled);

@@ -389,7 +389,8 @@ impl Write {
                 if let Some(map) = new.as_object_mut() {
                     map.retain(|field, _| !extra.contains(field));
                 }
-                if resource.builtin.is_none() || !resource.group.is_empty() {
+                // Built-in kinds let a status update change metadata: a deployment's revision is written so.
+                if resource.builtin.is_none() {
                     let managed = new["metadata"].get("managedFields").cloned();
                     let version = new["metadata"].get("resourceVersion").cloned();
                     new["metadata"] = old["metadata"].clone();
@@ -435,7 +436,8 @@ impl Write {
     }
 
     fn count_generation(&self, old: &Value, new: &mut Value) {
-        if !self.resource.counts_generations() {
+        // Binding a pod to its node is not a change of what was asked for.
+        if self.part == Part::All || !self.resource.counts_generations() {
             return;
         }
         let wish = |object: &Value| -> Value {
