@@ -1,0 +1,209 @@
+//! What the sandbox costs: start to ready, memory, writes, lists and watches.
+//!
+//! `cargo bench --bench sandbox` measures our API; where `KUBEBUILDER_ASSETS` names a real kube-apiserver it
+//! measures that beside it, over the same etcd. Every client talks HTTPS, as kubectl does.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use http::Request;
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::json;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+const STARTS: usize = 20;
+const CONFIGMAPS: usize = 2_000;
+const WRITERS: usize = 8;
+const PODS: usize = 5_000;
+const WATCHES: usize = 200;
+const CHANGES: usize = 2_000;
+
+/// A sandbox in a process of its own, so that its memory is its own.
+struct Running {
+    child: Child,
+    client: Client,
+}
+
+impl Running {
+    async fn start(apiserver: Option<&PathBuf>) -> Result<(Self, Duration)> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keywitness"));
+        command.arg("__sandbox").stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::piped());
+        if let Some(path) = apiserver {
+            command.arg("--apiserver").arg(path);
+        }
+        let began = Instant::now();
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().ok_or("no stdout")?;
+        let kubeconfig = BufReader::new(stdout)
+            .lines()
+            .map_while(std::result::Result::ok)
+            .find_map(|line| line.strip_prefix("export KUBECONFIG=").map(PathBuf::from))
+            .ok_or("the sandbox did not come up")?;
+        let config =
+            kube::Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default())
+                .await?;
+        let client = Client::try_from(config)?;
+        client.request_text(Request::get("/api/v1/namespaces/default").body(Vec::new())?).await?;
+        Ok((Self { child, client }, began.elapsed()))
+    }
+
+    /// Resident memory in MiB.
+    fn memory(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+        let kib: f64 = line.split_whitespace().nth(1).ok_or("no figure")?.parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    fn stop(mut self) -> Result<()> {
+        // SIGINT, as Ctrl-C sends it: the sandbox ends its etcd.
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+async fn create(client: &Client, path: &str, object: &serde_json::Value) -> Result<()> {
+    let request = Request::post(path).header("content-type", "application/json").body(serde_json::to_vec(object)?)?;
+    client.request_text(request).await?;
+    Ok(())
+}
+
+/// `count` objects made by `WRITERS` clients side by side.
+async fn fill(
+    client: &Client,
+    count: usize,
+    path: &'static str,
+    object: fn(usize) -> serde_json::Value,
+) -> Result<Duration> {
+    let began = Instant::now();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let client = client.clone();
+        writers.spawn(async move {
+            for number in (writer..count).step_by(WRITERS) {
+                create(&client, path, &object(number)).await?;
+            }
+            Ok::<_, Box<dyn Error + Send + Sync>>(())
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done??;
+    }
+    Ok(began.elapsed())
+}
+
+fn configmap(number: usize) -> serde_json::Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("filler-{number}")}, "data": {"n": number.to_string()}})
+}
+
+/// On no node, so that nothing but the API works on them.
+fn pod(number: usize) -> serde_json::Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": format!("pod-{number}"), "labels": {"app": "filler"}},
+        "spec": {"nodeSelector": {"no-such": "node"}, "containers": [{"name": "web", "image": "nginx"}]}
+    })
+}
+
+fn change(number: usize) -> serde_json::Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("change-{number}")}, "data": {"n": number.to_string()}})
+}
+
+/// From the first change to the last event at the last watch.
+async fn watches(client: &Client) -> Result<Duration> {
+    create(
+        client,
+        "/api/v1/namespaces",
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "watched"}}),
+    )
+    .await?;
+    let list: serde_json::Value = serde_json::from_str(
+        &client.request_text(Request::get("/api/v1/namespaces/watched/configmaps").body(Vec::new())?).await?,
+    )?;
+    let revision = list["metadata"]["resourceVersion"].as_str().ok_or("no resourceVersion")?.to_owned();
+    let open = Arc::new(AtomicUsize::new(0));
+    let mut watchers = tokio::task::JoinSet::new();
+    for _ in 0..WATCHES {
+        let path = format!("/api/v1/namespaces/watched/configmaps?watch=1&resourceVersion={revision}");
+        let client = client.clone();
+        let open = open.clone();
+        watchers.spawn(async move {
+            let response = client.send(Request::get(path).body(kube::client::Body::empty())?).await?;
+            open.fetch_add(1, Ordering::SeqCst);
+            let mut body = response.into_body().into_data_stream();
+            let mut seen = 0;
+            while seen < CHANGES {
+                let chunk = body.next().await.ok_or("a watch ended early")??;
+                seen += chunk.iter().filter(|byte| **byte == b'\n').count();
+            }
+            Ok::<_, Box<dyn Error + Send + Sync>>(())
+        });
+    }
+    while open.load(Ordering::SeqCst) < WATCHES {
+        tokio::task::yield_now().await;
+    }
+
+    let began = Instant::now();
+    fill(client, CHANGES, "/api/v1/namespaces/watched/configmaps", change).await?;
+    while let Some(done) = watchers.join_next().await {
+        done??;
+    }
+    Ok(began.elapsed())
+}
+
+async fn measure(name: &str, apiserver: Option<&PathBuf>) -> Result<()> {
+    println!("{name}");
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        let (running, took) = Running::start(apiserver).await?;
+        starts.push(took);
+        running.stop()?;
+    }
+    starts.sort();
+    println!(
+        "  start to first answer, median of {STARTS}: {} ms (worst {} ms)",
+        starts[STARTS / 2].as_millis(),
+        starts[STARTS - 1].as_millis()
+    );
+
+    let (running, _) = Running::start(apiserver).await?;
+    println!("  resident memory, fresh: {:.0} MiB", running.memory()?);
+    let took = fill(&running.client, CONFIGMAPS, "/api/v1/namespaces/default/configmaps", configmap).await?;
+    println!("  {CONFIGMAPS} configmaps by {WRITERS} clients: {} ms", took.as_millis());
+    fill(&running.client, PODS, "/api/v1/namespaces/default/pods", pod).await?;
+    println!("  resident memory with {PODS} pods: {:.0} MiB", running.memory()?);
+    let began = Instant::now();
+    let list = running.client.request_text(Request::get("/api/v1/namespaces/default/pods").body(Vec::new())?).await?;
+    println!(
+        "  list of {PODS} pods as JSON: {} ms, {:.1} MiB",
+        began.elapsed().as_millis(),
+        list.len() as f64 / 1_048_576.0
+    );
+    println!("  resident memory after the list: {:.0} MiB", running.memory()?);
+    println!("  {CHANGES} changes past {WATCHES} watches: {} ms", watches(&running.client).await?.as_millis());
+    println!("  resident memory at the end: {:.0} MiB", running.memory()?);
+    running.stop()
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    measure("keywitness' API", None).await?;
+    let real = std::env::var_os("KUBEBUILDER_ASSETS").map(|dir| PathBuf::from(dir).join("kube-apiserver"));
+    match real.filter(|path| path.exists()) {
+        Some(path) => measure("kube-apiserver", Some(&path)).await,
+        None => {
+            println!("no kube-apiserver beside it: KUBEBUILDER_ASSETS names none");
+            Ok(())
+        }
+    }
+}
