@@ -1,7 +1,8 @@
 //! Which kind of cluster a lab gets, and who brings it up.
 
 use super::args::ClusterFlags;
-use crate::cluster::{Bare, Flavor, Kind, Provider};
+use super::screen;
+use crate::cluster::{Attach, AttachQuestion, Bare, Consent, Flavor, GivenEtcd, Kind, Provider, Reuse};
 use crate::guard::{Guard, tool};
 use crate::lab::{ClusterKind, Lab};
 
@@ -58,15 +59,40 @@ fn obstacle(kind: ClusterKind) -> Option<String> {
 pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> Result<Box<dyn Provider>, NoCluster> {
     match kind {
         ClusterKind::Bare => Ok(Box::new(Bare)),
+        ClusterKind::Kind if flags.cluster_name.is_some() => Ok(Box::new(Reuse {
+            guard: guard.clone(),
+            engine: engine(flags),
+            name: flags.cluster_name.clone().unwrap_or_default(),
+        })),
+        ClusterKind::Attach => Ok(Box::new(Attach {
+            context: flags.context.clone(),
+            kubeconfig: flags.kubeconfig.clone(),
+            given: GivenEtcd {
+                endpoints: flags.etcd_endpoint.clone(),
+                ca: flags.etcd_cacert.clone(),
+                cert: flags.etcd_cert.clone(),
+                key: flags.etcd_key.clone(),
+            },
+            engine: engine(flags),
+            consent: consent(flags),
+        })),
         ClusterKind::Kind => Ok(Box::new(Kind {
             guard: guard.clone(),
             engine: engine(flags),
             image: std::env::var("KEYWITNESS_NODE_IMAGE").ok().filter(|image| !image.is_empty()),
             config: flags.kind_config.clone(),
         })),
-        ClusterKind::Sandbox | ClusterKind::Attach => {
-            Err(NoCluster::new(format!("{} is not in this build yet", kind.name())))
-        }
+        ClusterKind::Sandbox => Err(NoCluster::new(format!("{} is not in this build yet", kind.name()))),
+    }
+}
+
+fn consent(flags: &ClusterFlags) -> Consent {
+    if flags.yes {
+        Consent::Given
+    } else if console::user_attended() && console::user_attended_stderr() {
+        Consent::Ask(Box::new(|question: &AttachQuestion| screen::agrees(question)))
+    } else {
+        Consent::Nobody
     }
 }
 

@@ -52,3 +52,20 @@ pub(super) fn error(error: &CliError) {
         drop(writeln!(stderr, "  hint: {hint}"));
     }
 }
+
+/// Shows what an attached lab would do, and takes nothing but a plain yes for one.
+pub(super) fn agrees(question: &crate::cluster::AttachQuestion) -> bool {
+    let mut stderr = std::io::stderr().lock();
+    drop(writeln!(stderr, "The lab runs on your cluster: context {}, {}", question.context, question.server));
+    if !question.commands.is_empty() {
+        drop(writeln!(stderr, "Among other things it runs:"));
+    }
+    for command in &question.commands {
+        drop(writeln!(stderr, "  {command}"));
+    }
+    drop(write!(stderr, "Go on? [y/N] "));
+    drop(stderr.flush());
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::guard::ShellIo;
 use crate::lab::{ClusterKind, ClusterSpec};
 
+mod attach;
 mod bare;
 mod engine;
 mod etcd_pod;
@@ -20,6 +21,7 @@ mod reach;
 mod reuse;
 mod stay;
 
+pub use attach::{Attach, AttachQuestion, Consent, GivenEtcd};
 pub use bare::Bare;
 pub use engine::Flavor;
 pub use kind::Kind;
@@ -41,6 +43,8 @@ pub struct ClusterRequest {
     pub spec: ClusterSpec,
     /// The members that a `bare` lab starts in its own terminals: name and endpoint, variables filled in.
     pub members: Vec<(String, String)>,
+    /// The lines that the lab would run, for a question to show.
+    pub commands: Vec<String>,
     /// A private folder of this run, mode 0700, for kubeconfigs, keys and sockets.
     pub private_dir: PathBuf,
     pub keep: bool,
@@ -108,6 +112,8 @@ pub struct ClusterInfo {
     pub engine: String,
     /// Containers of pods really run.
     pub runs_pods: bool,
+    /// It was there before the run and stays after it: what a lab leaves in it matters.
+    pub shared: bool,
     /// How etcd is reached, for a person.
     pub etcd_route: String,
     /// The cluster's own prefix, `/registry` by default.

@@ -1,5 +1,6 @@
 //! A node that is a container on this machine: its certificates, its shell.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::engine::{Engine, ShellSpec};
@@ -34,6 +35,18 @@ pub(crate) struct NodeContainer {
 }
 
 impl NodeContainer {
+    /// Where a port of the node is published on this machine.
+    pub(crate) async fn published(&self, port: u16) -> Option<String> {
+        self.engine.published(&self.name, port).await.ok().flatten().map(|at| format!("https://{at}"))
+    }
+
+    /// The node's own addresses, which are reachable where the engine's networks are this machine's.
+    pub(crate) async fn addresses(&self, port: u16) -> Vec<String> {
+        let found = self.engine.container(&self.name).await.ok().flatten();
+        let addresses = found.map(|node| node.addresses).unwrap_or_default();
+        addresses.into_iter().map(|address| format!("https://{}", SocketAddr::new(address, port))).collect()
+    }
+
     /// Copies etcd's CA, and a pair that etcd takes from clients, into a private folder.
     pub(crate) async fn copy_certificates(&self, etcd: &EtcdPod, into: &Path) -> Result<EtcdTls, ClusterError> {
         let Some(ca) = etcd.ca() else {

@@ -15,6 +15,17 @@ pub(crate) struct Answer {
 
 /// Asks for the status once. The text of an error is the cause, not the wrapping.
 pub(crate) async fn probe(endpoint: &str, tls: Option<&EtcdTls>, limit: Duration) -> Result<Answer, String> {
+    let asking = async {
+        let mut client = connect(endpoint, tls, limit).await?;
+        client.status().await.map_err(|error| cause(&error))
+    };
+    match tokio::time::timeout(limit, asking).await {
+        Ok(status) => Ok(Answer { version: status?.version().to_owned() }),
+        Err(_) => Err(format!("no answer within {limit:?}")),
+    }
+}
+
+async fn connect(endpoint: &str, tls: Option<&EtcdTls>, limit: Duration) -> Result<Client, String> {
     let mut options = ConnectOptions::new().with_connect_timeout(limit).with_timeout(limit);
     if let Some(tls) = tls {
         let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -22,14 +33,38 @@ pub(crate) async fn probe(endpoint: &str, tls: Option<&EtcdTls>, limit: Duration
         options = options
             .with_tls(TlsOptions::new().ca_certificate(Certificate::from_pem(read(&tls.ca)?)).identity(identity));
     }
-    let asking = async {
-        let mut client = Client::connect([endpoint], Some(options)).await?;
-        client.status().await
+    Client::connect([endpoint], Some(options)).await.map_err(|error| cause(&error))
+}
+
+/// Something that only the store of one cluster holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    pub(crate) prefix: String,
+    /// Of the namespace kube-system.
+    pub(crate) uid: String,
+}
+
+/// Asks for the status, and whether this is the store of the cluster that the API serves: containers and addresses
+/// are easily another cluster's.
+pub(crate) async fn prove(
+    endpoint: &str,
+    tls: Option<&EtcdTls>,
+    proof: &Proof,
+    limit: Duration,
+) -> Result<Answer, String> {
+    let answer = probe(endpoint, tls, limit).await?;
+    let key = format!("{}/namespaces/kube-system", proof.prefix);
+    let reading = async {
+        let mut client = connect(endpoint, tls, limit).await?;
+        client.get(key.as_str(), None).await.map_err(|error| cause(&error))
     };
-    match tokio::time::timeout(limit, asking).await {
-        Ok(Ok(status)) => Ok(Answer { version: status.version().to_owned() }),
-        Ok(Err(error)) => Err(cause(&error)),
-        Err(_) => Err(format!("no answer within {limit:?}")),
+    let found = tokio::time::timeout(limit, reading).await.map_err(|_| format!("no answer within {limit:?}"))??;
+    let value = found.kvs().first().map(etcd_client::KeyValue::value).unwrap_or_default();
+    let holds = value.windows(proof.uid.len().max(1)).any(|window| window == proof.uid.as_bytes());
+    if holds || value.starts_with(b"k8s:enc:") {
+        Ok(answer)
+    } else {
+        Err("an etcd answers, but it is not the store of this cluster".to_owned())
     }
 }
 

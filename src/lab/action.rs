@@ -57,6 +57,17 @@ pub enum Code {
     Console(Vec<ConsoleCommand>),
 }
 
+impl Code {
+    /// The lines that a shell gets.
+    pub fn lines(&self) -> impl Iterator<Item = &CodeLine> {
+        let (script, console): (&[CodeLine], &[ConsoleCommand]) = match self {
+            Self::Script(lines) => (lines, &[]),
+            Self::Console(commands) => (&[], commands),
+        };
+        script.iter().chain(console.iter().flat_map(|command| &command.lines))
+    }
+}
+
 /// A line as the reader sees it (container prefix removed), with its line in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeLine {

@@ -41,6 +41,18 @@ pub struct Lab {
     pub steps: Vec<Step>,
 }
 
+impl Lab {
+    /// Every line of every block that may run, in document order.
+    pub fn command_lines(&self) -> Vec<String> {
+        let items = self.steps.iter().flat_map(|step| &step.items);
+        let actions = items.filter_map(|item| match item {
+            Item::Action(action) if !action.norun => Some(action),
+            _ => None,
+        });
+        actions.flat_map(|action| action.code.lines()).map(|line| line.text.clone()).collect()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Beginner,

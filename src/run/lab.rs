@@ -109,6 +109,7 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
         run_id: request.guard.run_id().to_owned(),
         spec: request.lab.cluster.clone(),
         members: members.clone(),
+        commands: request.lab.command_lines(),
         private_dir: private.clone(),
         keep: request.keep,
         interrupt: request.interrupt.clone(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use bollard::models::ContainerSummaryStateEnum;
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StatsOptionsBuilder,
 };
@@ -30,6 +30,22 @@ pub(crate) struct Node {
     pub(crate) addresses: Vec<IpAddr>,
 }
 
+impl From<ContainerSummary> for Node {
+    fn from(one: ContainerSummary) -> Self {
+        let names = one.names.unwrap_or_default();
+        let networks = one.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        Self {
+            id: one.id.unwrap_or_default(),
+            name: names.first().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
+            image: one.image.unwrap_or_default(),
+            labels: one.labels.unwrap_or_default(),
+            running: one.state == Some(ContainerSummaryStateEnum::RUNNING),
+            created: one.created.unwrap_or_default(),
+            addresses: networks.into_values().filter_map(|network| network.ip_address?.parse().ok()).collect(),
+        }
+    }
+}
+
 impl Node {
     pub(crate) fn is_control_plane(&self) -> bool {
         self.labels.get(ROLE_LABEL).is_some_and(|role| role == "control-plane")
@@ -51,35 +67,23 @@ pub(crate) struct Usage {
 impl Engine {
     /// Containers with a label, stopped ones too, control planes first and then by name.
     pub(crate) async fn nodes(&self, label: &str) -> Result<Vec<Node>, ClusterError> {
-        let options =
-            ListContainersOptionsBuilder::new().all(true).filters(&HashMap::from([("label", vec![label])])).build();
-        let found = self.docker.list_containers(Some(options)).await;
-        let found = found.map_err(|error| self.failed("list containers", &error))?;
-        let mut nodes: Vec<_> = found
-            .into_iter()
-            .map(|one| Node {
-                id: one.id.unwrap_or_default(),
-                name: one
-                    .names
-                    .unwrap_or_default()
-                    .first()
-                    .map(|name| name.trim_start_matches('/').to_owned())
-                    .unwrap_or_default(),
-                image: one.image.unwrap_or_default(),
-                labels: one.labels.unwrap_or_default(),
-                running: one.state == Some(ContainerSummaryStateEnum::RUNNING),
-                created: one.created.unwrap_or_default(),
-                addresses: one
-                    .network_settings
-                    .and_then(|settings| settings.networks)
-                    .unwrap_or_default()
-                    .into_values()
-                    .filter_map(|network| network.ip_address?.parse().ok())
-                    .collect(),
-            })
-            .collect();
+        let mut nodes = self.containers("label", label).await?;
         nodes.sort_by_key(|node| (!node.is_control_plane(), node.name.clone()));
         Ok(nodes)
+    }
+
+    /// The container of this very name.
+    pub(crate) async fn container(&self, name: &str) -> Result<Option<Node>, ClusterError> {
+        // The filter takes a part of a name too.
+        Ok(self.containers("name", name).await?.into_iter().find(|node| node.name == name))
+    }
+
+    async fn containers(&self, filter: &str, value: &str) -> Result<Vec<Node>, ClusterError> {
+        let filters = HashMap::from([(filter, vec![value])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self.docker.list_containers(Some(options)).await;
+        let found = found.map_err(|error| self.failed("list containers", &error))?;
+        Ok(found.into_iter().map(Node::from).collect())
     }
 
     /// Where a port of the container is published on this machine.

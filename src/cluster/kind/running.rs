@@ -6,10 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Ownership, ready};
+use crate::cluster::attach::Forward;
 use crate::cluster::engine::{CLUSTER_LABEL, Engine};
 use crate::cluster::etcd_pod::{self, EtcdPod};
 use crate::cluster::kept::Kept;
 use crate::cluster::node_container::NodeContainer;
+use crate::cluster::reach::probe;
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, EtcdAccess, EtcdTls};
 use crate::guard::{Guard, ShellIo};
 use crate::lab::ClusterKind;
@@ -23,6 +25,8 @@ pub(crate) struct KindCluster {
     node: NodeContainer,
     /// Set where this run made the cluster and `down` removes it.
     owned: Option<(Ownership, Guard)>,
+    /// Dropping it ends the forwarding.
+    _forward: Option<Forward>,
 }
 
 impl KindCluster {
@@ -49,16 +53,20 @@ impl KindCluster {
             for one in &control_planes {
                 endpoints.extend(engine.published(&one.id, etcd.port()).await?.map(|at| format!("https://{at}")));
             }
+            let mut forward = None;
             if endpoints.is_empty() {
-                return Err(ClusterError::new(format!("{} publishes no port for etcd", first.name)));
+                // Not made by us: kind publishes the API server's port only, and none can be added later.
+                let (endpoint, through) = unpublished(&client, &node, &etcd, &tls).await?;
+                endpoints.push(endpoint);
+                forward = through;
             }
             let answer = ready::etcd(&endpoints[0], &tls).await?;
-            Ok((etcd, pki, tls, endpoints, answer))
+            Ok((etcd, pki, tls, endpoints, forward, answer))
         };
         let (etcd, version, prefix) = tokio::try_join!(etcd_ready, ready::kubernetes(&client, expected), async {
             Ok(etcd_pod::prefix(&client).await)
         })?;
-        let (etcd, pki, tls, endpoints, answer) = etcd;
+        let (etcd, pki, tls, endpoints, forward, answer) = etcd;
         let info = ClusterInfo {
             kind: ClusterKind::Kind,
             name: name.to_owned(),
@@ -72,13 +80,18 @@ impl KindCluster {
             node_data: etcd.data(),
             engine: engine.flavor.name().to_owned(),
             runs_pods: true,
-            etcd_route: format!("{}, published by the node's container", endpoints.join(", ")),
+            shared: true,
+            etcd_route: match &forward {
+                Some(_) => format!("{}, forwarded through the API", endpoints.join(", ")),
+                None => format!("{}, of the node's container", endpoints.join(", ")),
+            },
             prefix,
         };
-        Ok(Self { info, kubeconfig, endpoints, tls, etcd, node, owned: None })
+        Ok(Self { info, kubeconfig, endpoints, tls, etcd, node, owned: None, _forward: forward })
     }
 
     pub(super) fn own(&mut self, ownership: Ownership, guard: Guard) {
+        self.info.shared = false;
         self.owned = Some((ownership, guard));
     }
 
@@ -102,6 +115,22 @@ impl KindCluster {
         let version = |version: &Option<String>| version.clone().unwrap_or_default();
         format!("Kubernetes {}, etcd {}", version(&self.info.kubernetes), version(&self.info.etcd))
     }
+}
+
+/// etcd at the node's own address, or through the API where that is not reachable from here.
+async fn unpublished(
+    client: &kube::Client,
+    node: &NodeContainer,
+    etcd: &EtcdPod,
+    tls: &EtcdTls,
+) -> Result<(String, Option<Forward>), ClusterError> {
+    for endpoint in node.addresses(etcd.port()).await {
+        if probe(&endpoint, Some(tls), Duration::from_secs(2)).await.is_ok() {
+            return Ok((endpoint, None));
+        }
+    }
+    let forward = Forward::to(client, &etcd.name, etcd.port()).await?;
+    Ok((forward.endpoint(), Some(forward)))
 }
 
 #[async_trait]
