@@ -13,6 +13,7 @@ use crate::journal::{Change, Entry, Hole, JournalView, KeyGlob, Recorded, Seq};
 use crate::lab::{Check, CheckKind, EventKind, EventOrder};
 use crate::outcome::{EvidenceRef, Verdict};
 
+const TOO_LATE: &str = "it came after the time was over";
 /// More events than this are shown with their middle left out.
 const SHOWN: usize = 16;
 
@@ -80,7 +81,7 @@ impl<'a> EventCheck<'a> {
     /// What it would be if time were up.
     pub(super) fn so_far(&self, clocks: &Clocks, weighed: &mut Weighed) -> Judgement {
         match self.order {
-            Some(order) => self.failure(&self.matched(order, false, usize::MAX, weighed), clocks, weighed),
+            Some(order) => self.failure(&self.matched(order, false, usize::MAX, weighed), clocks),
             None => Judgement::new(Verdict::Pass),
         }
     }
@@ -118,7 +119,9 @@ impl<'a> EventCheck<'a> {
         {
             return Ok(Judgement::cannot_judge(reason));
         }
-        Ok(self.failure(&matched, clocks, weighed))
+        let mut judgement = self.failure(&matched, clocks);
+        judgement.explanation = self.explain(&matched, in_time, weighed);
+        Ok(judgement)
     }
 
     fn judge_never(&self, clocks: &Clocks, now: SystemTime, weighed: &mut Weighed) -> Result<Judgement, SystemTime> {
@@ -215,7 +218,7 @@ impl<'a> EventCheck<'a> {
         judgement
     }
 
-    fn failure(&self, matched: &Matched, clocks: &Clocks, weighed: &mut Weighed) -> Judgement {
+    fn failure(&self, matched: &Matched, clocks: &Clocks) -> Judgement {
         let mut judgement = Judgement::new(Verdict::Fail);
         judgement.revision = self.view.delivered().map(|delivered| delivered.revision);
         let open = matched.first_open().unwrap_or_default();
@@ -229,13 +232,13 @@ impl<'a> EventCheck<'a> {
         });
         judgement.evidence =
             matched.events.iter().flatten().filter_map(|event| reference(&self.events[*event])).collect();
-        judgement.explanation = self.explain(matched, open, weighed);
         judgement
     }
 
     /// The wanted events, each beside the one that came for it; then all that came, the first difference
     /// marked in both.
-    fn explain(&self, matched: &Matched, open: usize, weighed: &mut Weighed) -> Vec<String> {
+    fn explain(&self, matched: &Matched, in_time: usize, weighed: &mut Weighed) -> Vec<String> {
+        let open = matched.first_open().unwrap_or_default();
         let order = match self.order {
             Some(EventOrder::Strict) => ", one right after the other",
             Some(EventOrder::Unordered) => ", in any order",
@@ -256,14 +259,14 @@ impl<'a> EventCheck<'a> {
             lines.push(line.trim_end().to_owned());
         }
         if self.events.is_empty() {
-            lines.push("came: nothing on these keys".to_owned());
+            lines.push("came:   nothing on these keys".to_owned());
             self.elsewhere(&mut lines);
             return lines;
         }
-        lines.push("came:".to_owned());
+        lines.push("came, in seconds from the mark:".to_owned());
         let key_width =
             self.events.iter().filter_map(|e| e.entry.change()).map(|c| c.key.len()).max().unwrap_or_default();
-        let suspects = self.suspects(matched, open);
+        let suspects = self.suspects(matched, open, weighed);
         for (index, recorded) in self.events.iter().enumerate() {
             let elided = self.events.len() > SHOWN && index >= SHOWN / 2 && index < self.events.len() - SHOWN / 2;
             let number = matched.events.iter().position(|event| *event == Some(index));
@@ -287,18 +290,31 @@ impl<'a> EventCheck<'a> {
             let as_number = number.map_or(String::new(), |number| format!("   ({})", number + 1));
             lines.push(format!("  {sign} {}{as_number}", self.row(recorded, key_width)));
             if suspects.contains(&index) {
-                lines.extend(self.against(open, index, weighed).iter().map(|line| format!("        {line}")));
+                let why = if index < in_time { self.against(open, index, weighed) } else { vec![TOO_LATE.to_owned()] };
+                lines.extend(why.iter().map(|line| format!("        {line}")));
             }
         }
         lines
     }
 
     /// The events that could have been the one that is missing.
-    fn suspects(&self, matched: &Matched, open: usize) -> Vec<usize> {
+    fn suspects(&self, matched: &Matched, open: usize, weighed: &mut Weighed) -> Vec<usize> {
         let taken: Vec<usize> = matched.events.iter().copied().flatten().collect();
+        let fitting = (0..self.events.len()).filter(|event| !taken.contains(event));
+        let fitting: Vec<usize> =
+            fitting.filter(|event| self.weigh(open, *event, weighed) == Truth::Yes).take(2).collect();
+        let after = matched.events[..open].iter().flatten().last().map(|event| event + 1);
+        if !fitting.is_empty() {
+            // What lies between is as telling as what came too late.
+            let between = after.filter(|event| self.order == Some(EventOrder::Strict) && *event < self.events.len());
+            let mut both: Vec<usize> = between.into_iter().chain(fitting).collect();
+            both.sort_unstable();
+            both.dedup();
+            return both;
+        }
         let from = match self.order {
             Some(EventOrder::Unordered) => 0,
-            _ => matched.events[..open].iter().flatten().last().map_or(0, |event| event + 1),
+            _ => after.unwrap_or(0),
         };
         let mut free: Vec<usize> = (from..self.events.len()).filter(|event| !taken.contains(event)).collect();
         if self.order == Some(EventOrder::Strict) && open > 0 {
@@ -314,7 +330,11 @@ impl<'a> EventCheck<'a> {
     fn against(&self, line: usize, event: usize, weighed: &mut Weighed) -> Vec<String> {
         let wanted = line + 1;
         match self.weigh(line, event, weighed) {
-            Truth::Yes => vec![format!("it would be {wanted}, but it is too late or out of order")],
+            Truth::Yes => vec![match self.order {
+                Some(EventOrder::Strict) if line > 0 => format!("it fits {wanted}, but does not follow {line} at once"),
+                _ if line > 0 => format!("it fits {wanted}, but came before {line}"),
+                _ => format!("it fits {wanted}, but not with the others"),
+            }],
             Truth::Unknown(reason) => vec![format!("not to be told whether it is {wanted}: {reason}")],
             Truth::No(reason) => {
                 let change = self.events[event].entry.change();
@@ -353,14 +373,17 @@ impl<'a> EventCheck<'a> {
             lines.extend(keys.iter().enumerate().map(|(index, key)| format!("{}{key}", label("near:", index))));
             return;
         }
-        lines.push(format!("but below {folder}:"));
+        lines.push(format!("but below {folder}, in seconds from the mark:"));
         lines.extend(near.iter().take(5).map(|recorded| format!("    {}", self.row(recorded, 0))));
     }
 
     fn text(&self, line: usize) -> String {
         let pattern = &self.lines[line];
         let kind = pattern.kind.map_or("PUT or DELETE", EventKind::name);
-        pattern.condition.map_or_else(|| kind.to_owned(), |condition| format!("{kind} where {}", condition.text))
+        pattern.condition.map_or_else(
+            || kind.to_owned(),
+            |condition| format!("{kind} where {}", show::filled(&condition.text, &self.evidence.vars)),
+        )
     }
 }
 

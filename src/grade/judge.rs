@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::clocks::{Clocks, Line, Ruling, WITHIN};
 use super::events::EventCheck;
 use super::keys::KeyCheck;
-use super::names::Truth;
+use super::names::{NOT_SO, Truth};
 use super::sampled::Sample;
 use super::{Evidence, Judgement, Progress, events, fill, keys, show};
 use crate::journal::{JournalView, KeyGlob};
@@ -53,6 +53,7 @@ impl<'a> Judge<'a> {
             if let Some(seq) = index.map(|index| seqs[index]) {
                 check.evidence(&mut judgement, seq, weighed);
                 if judgement.verdict == Verdict::Fail {
+                    sharpen(&mut judgement, || check.reason(seq));
                     judgement.explanation.splice(0..0, check.explain(seq, weighed));
                 }
             }
@@ -96,6 +97,7 @@ impl<'a> Judge<'a> {
             let mut judgement = ruled(&ruling, &line, clocks);
             judgement.sampled = true;
             if let Ruling::Fail { moment: Some(index), .. } = ruling {
+                sharpen(&mut judgement, || sample.reason(&evidence.observations[index]));
                 judgement.explanation.splice(0..0, sample.explain(&evidence.observations[index]));
             }
             judgement
@@ -186,6 +188,16 @@ fn mismatched() -> Progress {
     Progress::Settled(Judgement::cannot_judge("the check is of another kind than it is judged as"))
 }
 
+/// The values in place of a mere "it is not so".
+fn sharpen(judgement: &mut Judgement, reason: impl FnOnce() -> Option<String>) {
+    if let Some(text) = &mut judgement.reason
+        && text.ends_with(NOT_SO)
+        && let Some(reason) = reason()
+    {
+        *text = text.replace(NOT_SO, &reason);
+    }
+}
+
 /// What it would be if time were up.
 fn present(line: &Line) -> Ruling {
     match line.moments.last().map(|moment| &moment.truth) {
@@ -230,5 +242,8 @@ fn told(truth: Truth) -> Judgement {
 }
 
 fn seconds(duration: Duration) -> String {
-    format!("{:.2}s", duration.as_secs_f64())
+    match duration.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{:.0}ms", seconds * 1000.0),
+        seconds => format!("{seconds:.2}s"),
+    }
 }

@@ -90,12 +90,7 @@ impl<'a> KeyCheck<'a> {
                 match unknown.into_iter().next() {
                     Some(reason) if unsure => Truth::Unknown(reason),
                     _ if least => Truth::Yes,
-                    _ => Truth::No(format!(
-                        "{} {}, and {} {count} are wanted",
-                        yes.len(),
-                        if yes.len() == 1 { "key matches" } else { "keys match" },
-                        compare.symbol()
-                    )),
+                    _ => Truth::No(format!("{}; wanted are {} {count}", matching(yes.len()), compare.symbol())),
                 }
             }
         }
@@ -147,12 +142,13 @@ impl<'a> KeyCheck<'a> {
         let state = self.view.state(key, seq);
         let mut lines = match (&self.wanted, state) {
             (Wanted::Count { compare, count, condition }, _) => {
-                let condition = condition.map_or(String::new(), |condition| format!(" where {}", condition.text));
+                let condition =
+                    condition.map_or(String::new(), |condition| format!(" where {}", self.filled(condition)));
                 vec![format!("wanted: {} {count} keys that match {}{condition}", compare.symbol(), self.glob)]
             }
             (Wanted::Exists, _) => vec![format!("wanted: {key} exists")],
             (Wanted::Absent, _) => vec![format!("wanted: {key} is absent")],
-            (Wanted::Where(condition), _) => vec![format!("wanted: {key} where {}", condition.text)],
+            (Wanted::Where(condition), _) => vec![format!("wanted: {key} where {}", self.filled(condition))],
         };
         let revision = self.view.revision_at(seq).unwrap_or_default();
         match (&self.wanted, self.view.state(key, seq)) {
@@ -175,6 +171,16 @@ impl<'a> KeyCheck<'a> {
             }
         }
         lines
+    }
+
+    fn filled(&self, condition: &Expr) -> String {
+        show::filled(&condition.text, &self.evidence.vars)
+    }
+
+    /// In one line, what an expression's values were.
+    pub(super) fn reason(&self, seq: Seq) -> Option<String> {
+        let Wanted::Where(condition) = &self.wanted else { return None };
+        show::reason(&self.values(&*self.view.state(self.glob.prefix(), seq)?, condition))
     }
 
     fn values(&self, change: &Change, condition: &Expr) -> Vec<String> {
@@ -221,6 +227,14 @@ impl<'a> KeyCheck<'a> {
     }
 }
 
+fn matching(keys: usize) -> String {
+    match keys {
+        0 => "no key matches".to_owned(),
+        1 => "1 key matches".to_owned(),
+        keys => format!("{keys} keys match"),
+    }
+}
+
 /// The paths of an expression with their values.
 pub(super) fn values(names: &Names, condition: &Expr) -> Vec<String> {
     show::paths(&names.explain(condition), &|path| names.at(path))
@@ -254,7 +268,8 @@ fn going(change: &Change) -> Vec<String> {
     let Some(since) = object.pointer("/metadata/deletionTimestamp") else { return Vec::new() };
     let finalizers = object.pointer("/metadata/finalizers").or_else(|| object.pointer("/spec/finalizers"));
     let waits = finalizers.map_or(String::new(), |finalizers| format!(", waiting for {}", show::value(finalizers)));
-    vec![format!("        it is being deleted since {}{waits}", show::value(since))]
+    let since = since.as_str().map_or_else(|| show::value(since), str::to_owned);
+    vec![format!("        it is being deleted since {since}{waits}")]
 }
 
 impl Compare {

@@ -9,6 +9,9 @@ use crate::journal::{Change, Mark, Object, Stored};
 use crate::lab::Vars;
 use crate::text::hidden_bytes;
 
+/// Why an expression does not hold that could be evaluated; its values tell more.
+pub(super) const NOT_SO: &str = "it is not so";
+
 /// Whether something holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Truth {
@@ -23,7 +26,7 @@ impl From<Outcome> for Truth {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Holds => Truth::Yes,
-            Outcome::DoesNotHold => Truth::No("it is not so".to_owned()),
+            Outcome::DoesNotHold => Truth::No(NOT_SO.to_owned()),
             Outcome::Missing(path) => Truth::No(format!("no such field: {path}")),
             Outcome::Error(error) => Truth::Unknown(error),
         }

@@ -110,18 +110,38 @@ impl<'a> Sample<'a> {
         format!("{}/{}{within}", kind.value, fill::text(name, vars))
     }
 
+    /// In one line, what an expression's values were.
+    pub(super) fn reason(&self, observation: &Observation) -> Option<String> {
+        let holds = match &self.check.kind {
+            CheckKind::Resource { holds: Holds::Where(condition), .. } => Some(condition),
+            CheckKind::Output { test: OutputTest::Where(condition), .. } => Some(condition),
+            kind => condition(kind),
+        };
+        let condition = holds?;
+        let names = match &observation.seen {
+            Seen::Resource(Some(object)) => self.visible(object),
+            Seen::Output { text, exit } => self.output_names(text, *exit, condition),
+            seen => self.fields(seen)?,
+        };
+        show::reason(&values(&names, condition))
+    }
+
+    fn visible(&self, object: &Value) -> Names {
+        let mut shown = object.clone();
+        conceal(&mut shown);
+        self.names().with("object", shown)
+    }
+
     pub(super) fn explain(&self, observation: &Observation) -> Vec<String> {
         let vars = &self.evidence.vars;
-        let mut lines = vec![format!("wanted: {}", self.check.text)];
+        let mut lines = vec![format!("wanted: {}", show::filled(&self.check.text, vars))];
         let mut saw = |saw: Vec<String>| {
             lines.extend(saw.iter().enumerate().map(|(index, line)| format!("{}{line}", label("saw:", index))));
         };
         match (&self.check.kind, &observation.seen) {
             (_, Seen::Nothing(reason) | Seen::Unavailable(reason)) => saw(vec![reason.clone()]),
             (CheckKind::Resource { holds: Holds::Where(condition), .. }, Seen::Resource(Some(object))) => {
-                let mut shown = Value::clone(object);
-                conceal(&mut shown);
-                saw(values(&self.names().with("object", shown), condition));
+                saw(values(&self.visible(object), condition));
             }
             (CheckKind::Resource { .. }, Seen::Resource(None)) => saw(vec![format!("no {}", self.resource())]),
             (CheckKind::Resource { .. }, Seen::Resource(Some(object))) => {

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::expr::PathValue;
 use crate::journal::{Change, Stored};
+use crate::lab::Vars;
+use crate::text::{VarPiece, var_pieces};
 
 /// Longer values lose their middle to a reader anyway.
 const LONGEST: usize = 160;
@@ -16,8 +18,27 @@ pub(super) fn value(value: &Value) -> String {
     match value {
         // What stands for a secret is not a text of the object.
         Value::String(text) if text.starts_with('<') && text.ends_with(" bytes, hidden>") => text.clone(),
+        Value::Array(items) if items.len() > 6 => {
+            format!("{} items: {}", items.len(), cut(&Value::from(items.clone()).to_string(), 100))
+        }
         other => cut(&other.to_string(), LONGEST),
     }
+}
+
+/// A text of a check with the variables' values in it.
+pub(super) fn filled(text: &str, vars: &Vars) -> String {
+    let piece = |piece: VarPiece| match piece {
+        VarPiece::Var { name, range } => vars.get(&name).cloned().unwrap_or_else(|| text[range].to_owned()),
+        VarPiece::Escaped(range) => text[range].replacen("$${", "${", 1),
+        VarPiece::Text(range) | VarPiece::Broken { range, .. } => text[range].to_owned(),
+    };
+    var_pieces(text).into_iter().map(piece).collect()
+}
+
+/// In one line, why an expression is not true: the first values that it rests on.
+pub(super) fn reason(lines: &[String]) -> Option<String> {
+    let first: Vec<&str> = lines.iter().take(2).map(String::as_str).collect();
+    (!first.is_empty()).then(|| cut(&first.join(", "), LONGEST))
 }
 
 pub(super) fn cut(text: &str, longest: usize) -> String {
@@ -49,18 +70,18 @@ fn missing(path: &str, names: &dyn Fn(&str) -> Option<Value>) -> String {
         holder = &holder[..end];
         let Some(found) = names(holder) else { continue };
         return match &found {
-            Value::Object(fields) if fields.is_empty() => format!("{path}: no such field: {holder} is empty"),
+            Value::Object(fields) if fields.is_empty() => format!("{path} is not there: {holder} is empty"),
             Value::Object(fields) => {
                 let wanted = path[holder.len()..].trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
                 let meant = crate::text::did_you_mean(wanted, fields.keys().map(String::as_str));
                 let has = cut(&fields.keys().cloned().collect::<Vec<_>>().join(", "), LONGEST);
                 let meant = meant.map_or(String::new(), |meant| format!("; {meant}"));
-                format!("{path}: no such field: {holder} has {has}{meant}")
+                format!("{path} is not there: {holder} has {has}{meant}")
             }
-            other => format!("{path}: no such field: {holder} is {}", value(other)),
+            other => format!("{path} is not there: {holder} is {}", value(other)),
         };
     }
-    format!("{path}: no such field")
+    format!("{path} is not there")
 }
 
 /// What a change changed, in a few words.

@@ -18,7 +18,7 @@ use crate::outcome::{ClusterReport, RunEvent, Spent, StopCause, Verdict};
 use crate::terminal::{
     EtcdctlRoute, EtcdctlTls, NodeSettings, NodeShells, TerminalSettings, Terminals, install_etcdctl,
 };
-use crate::witness::{Witness, WitnessRequest};
+use crate::witness::{Observer, Witness, WitnessRequest};
 
 /// Wide enough that no table of kubectl's is folded.
 const SCREEN: (u16, u16) = (50, 200);
@@ -153,11 +153,11 @@ async fn on_cluster(
     spent: &mut Spent,
 ) -> Result<(), Failure> {
     let lab = request.lab;
-    let (info, access, mut environment) = {
+    let (info, access, kubeconfig, mut environment) = {
         let held = cluster.0.lock().await;
         let held = held.as_ref().ok_or_else(|| Failure::new(StopCause::CannotJudge, "the cluster is gone"))?;
         let environment = Environment::new(lab, &request.vars, held.as_ref(), &places.work, &places.private);
-        (held.info().clone(), held.etcd(), environment)
+        (held.info().clone(), held.etcd(), held.kubeconfig().map(Path::to_owned), environment)
     };
     if !info.runs_pods && lab.requires.iter().any(|wanted| wanted.value == Requirement::Pods) {
         return Err(Failure::new(StopCause::NotHere, "it requires pods that really run, and this cluster runs none"));
@@ -215,6 +215,7 @@ async fn on_cluster(
         environment: environment.clone(),
         terminals: Terminals::new(terminals(request.interrupt.child_token())),
         witness: &witness,
+        observer: Observer::new(request.guard.clone(), kubeconfig, places.work.clone()),
         interrupt: request.interrupt.clone(),
         outputs: std::collections::BTreeMap::new(),
         backgrounds: Vec::new(),

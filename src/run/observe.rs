@@ -36,7 +36,8 @@ impl Runner<'_> {
                 Ok(seen) => Seen::Etcd(seen),
                 Err(why) => Seen::Unavailable(why),
             },
-            Need::Resource { .. } | Need::Snapshot { .. } => Seen::Unavailable("it cannot be looked at yet".to_owned()),
+            Need::Resource { kind, name, namespace } => self.observer.resource(kind, name, namespace.as_deref()).await,
+            Need::Snapshot { file } => self.observer.snapshot(file).await,
         };
         Observation { need: need.clone(), at, seen }
     }

@@ -12,7 +12,7 @@ use crate::guard::Guard;
 use crate::journal::{JournalView, Seq};
 use crate::lab::{Action, ClusterKind, Lab};
 use crate::terminal::{self, Background, Terminals};
-use crate::witness::Witness;
+use crate::witness::{Observer, Witness};
 
 /// How long a stopped background block may take before it is killed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +31,7 @@ pub(super) struct Runner<'a> {
     pub(super) environment: Environment,
     pub(super) terminals: Terminals,
     pub(super) witness: &'a Witness,
+    pub(super) observer: Observer,
     pub(super) interrupt: CancellationToken,
     /// What blocks printed, by where their fence begins.
     pub(super) outputs: BTreeMap<usize, Printed>,

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::EtcdAccess;
 use crate::journal::{Delivered, Journal, JournalView, KeyGlob, Mark, Seq};
-pub use observer::{Observer, Surroundings};
+pub use observer::Observer;
 use store::{Store, StoreError};
 use watcher::{Ask, Watcher};
 

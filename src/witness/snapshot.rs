@@ -2,14 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::process::Command;
 
 use super::bolt;
-use super::observer::{Surroundings, run};
-use crate::guard::tool;
+use crate::guard::{Guard, tool};
 use crate::journal::Seen;
 
 /// etcdutl walks every page; a snapshot of the largest store takes it some seconds.
@@ -19,10 +19,9 @@ const SUM: usize = 32;
 /// `valid` is what `etcdutl snapshot restore` accepts without `--skip-hash-check`: the checksum that
 /// `snapshot save` appends is there and right, and the database under it can be read. Where etcdutl is
 /// at hand it must say so too.
-pub(super) async fn look(surroundings: &Surroundings, file: &str) -> Seen {
-    let path = surroundings.work.join(file);
+pub(super) async fn look(guard: &Guard, path: &Path) -> Seen {
     let read = {
-        let path = path.clone();
+        let path = path.to_owned();
         tokio::task::spawn_blocking(move || Snapshot::read(&path)).await
     };
     let snapshot = match read {
@@ -33,17 +32,23 @@ pub(super) async fn look(surroundings: &Surroundings, file: &str) -> Seen {
         Ok(Err(error)) => return Seen::Unavailable(format!("{} cannot be read: {error}", path.display())),
         Err(error) => return Seen::Unavailable(format!("reading {} broke off: {error}", path.display())),
     };
-    let valid = snapshot.valid && confirmed(surroundings, &path).await;
+    let valid = snapshot.valid && confirmed(guard, path).await;
     Seen::Snapshot(json!({
         "valid": valid, "revision": snapshot.revision, "keys": snapshot.keys, "size": snapshot.size,
     }))
 }
 
-async fn confirmed(surroundings: &Surroundings, path: &Path) -> bool {
+/// Where etcdutl does not come to a verdict, ours stands.
+async fn confirmed(guard: &Guard, path: &Path) -> bool {
     let Some(etcdutl) = tool("etcdutl") else { return true };
     let mut command = Command::new(etcdutl);
     command.args(["snapshot", "status"]).arg(path).args(["-w", "json"]);
-    run(&surroundings.guard, command, LIMIT).await.is_ok_and(|ran| ran.exit == 0)
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut process) = guard.spawn(&mut command) else { return true };
+    match tokio::time::timeout(LIMIT, process.wait()).await {
+        Ok(status) => status.is_ok_and(|status| status.success()),
+        Err(_) => true,
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -111,7 +111,7 @@ fn for_asks_for_samples_up_to_its_end() {
         World::new(&[]).saw(1.1, object(json!({}))).saw(2.0, Seen::Resource(None)).saw(11.1, Seen::Resource(None));
     let judgement = broken.settled(&stays, 11.5);
     assert_eq!(judgement.verdict, Verdict::Fail);
-    assert!(judgement.reason.as_deref().is_some_and(|r| r.starts_with("it held for 0.90s only")), "{judgement:?}");
+    assert!(judgement.reason.as_deref().is_some_and(|r| r.starts_with("it held for 900ms only")), "{judgement:?}");
 }
 
 #[test]

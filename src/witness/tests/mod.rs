@@ -259,21 +259,19 @@ async fn keys_that_keep_moving_are_named_and_keys_at_rest_are_not_waited_for_lon
 mod looking {
     use serde_json::{Value, json};
 
-    use super::super::{Observer, Surroundings};
+    use super::super::Observer;
     use super::*;
     use crate::guard::{Guard, GuardSettings};
-    use crate::journal::{Need, Seen};
+    use crate::journal::Seen;
 
-    fn surroundings(work: &std::path::Path) -> Surroundings {
+    fn observer(work: &std::path::Path) -> Observer {
         let settings =
             GuardSettings { parents: vec![work.to_path_buf()], watchdog: None, grace: Duration::from_secs(1) };
-        let guard = Guard::start(settings).expect("a guard");
-        let env = vec![("GREETING".to_owned(), "hello".to_owned())];
-        Surroundings { guard, kubeconfig: None, work: work.to_path_buf(), env }
+        Observer::new(Guard::start(settings).expect("a guard"), None, work.to_path_buf())
     }
 
-    async fn snapshot(observer: &Observer, witness: &Witness, file: &str) -> Value {
-        match observer.observe(&Need::Snapshot { file: file.to_owned() }, witness).await.seen {
+    async fn snapshot(observer: &Observer, file: &str) -> Value {
+        match observer.snapshot(file).await {
             Seen::Snapshot(fields) => fields,
             other => panic!("{other:?}"),
         }
@@ -284,7 +282,6 @@ mod looking {
         let Some(mut etcd) = Etcd::new() else { return };
         let Some(etcdctl) = tool("etcdctl") else { return };
         etcd.start();
-        let witness = etcd.witness().await;
         let mut client = etcd.client().await;
         for number in 0..300 {
             put(&mut client, &format!("/k/{number}"), "x".repeat(100)).await;
@@ -301,42 +298,21 @@ mod looking {
             .expect("etcdctl runs");
         assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
         let mut bytes = std::fs::read(work.join("good.db")).expect("the snapshot");
-        let observer = Observer::new(surroundings(&work));
-        let good = snapshot(&observer, &witness, "good.db").await;
+        let observer = observer(&work);
+        let good = snapshot(&observer, "good.db").await;
         assert_eq!(good, json!({"valid": true, "revision": revision, "keys": 201, "size": bytes.len()}));
         std::fs::write(work.join("copied.db"), &bytes[..bytes.len() - 32]).expect("it is written");
-        let copied = snapshot(&observer, &witness, "copied.db").await;
+        let copied = snapshot(&observer, "copied.db").await;
         assert_eq!((&copied["valid"], &copied["keys"]), (&false.into(), &201.into()), "a copy of the file has no sum");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(work.join("flipped.db"), &bytes).expect("it is written");
-        assert_eq!(snapshot(&observer, &witness, "flipped.db").await["valid"], false);
+        assert_eq!(snapshot(&observer, "flipped.db").await["valid"], false);
         std::fs::write(work.join("text.db"), "not a database").expect("it is written");
-        let text = snapshot(&observer, &witness, "text.db").await;
+        let text = snapshot(&observer, "text.db").await;
         assert_eq!(text, json!({"valid": false, "revision": 0, "keys": 0, "size": 14}));
-        let none = observer.observe(&Need::Snapshot { file: "none.db".to_owned() }, &witness).await.seen;
+        let none = observer.snapshot("none.db").await;
         assert!(matches!(none, Seen::Nothing(reason) if reason.ends_with("none.db")));
-        witness.close().await;
-    }
-
-    #[tokio::test]
-    async fn a_command_runs_where_the_lab_works_and_has_the_terminals_environment() {
-        let Some(etcd) = Etcd::new() else { return };
-        let witness = etcd.witness().await;
-        let work = etcd.dir.path().to_path_buf();
-        let observer = Observer::new(surroundings(&work));
-        let run = |command: &str| Need::Run { command: command.to_owned() };
-        let seen = observer.observe(&run("echo $GREETING; pwd; echo no >&2; exit 3"), &witness).await.seen;
-        let Seen::Run { exit, stdout, stderr } = seen else { panic!("{seen:?}") };
-        let pwd = work.canonicalize().expect("it exists");
-        assert_eq!((exit, stdout, stderr.as_str()), (3, format!("hello\n{}\n", pwd.display()), "no\n"));
-        let seen = observer.observe(&run("kill -KILL $$"), &witness).await.seen;
-        assert!(matches!(seen, Seen::Run { exit: 137, .. }), "{seen:?}");
-        let seen = observer.observe(&run("head -c 3000000 /dev/zero | tr '\\0' x"), &witness).await.seen;
-        let Seen::Run { exit: 0, stdout, .. } = seen else { panic!("{seen:?}") };
-        assert_eq!(stdout.len(), 1 << 20, "what it prints beyond is dropped, and it still ends");
-        let no_kube = Need::Resource { kind: "pods".into(), name: "x".into(), namespace: None };
-        assert!(matches!(observer.observe(&no_kube, &witness).await.seen, Seen::Unavailable(_)));
-        witness.close().await;
+        assert!(matches!(observer.resource("pods", "x", None).await, Seen::Unavailable(_)), "no Kubernetes here");
     }
 }
