@@ -4,9 +4,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
 use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::Pid;
 
 use super::ledger::Ledger;
 use super::stamp::{Life, Stamp};
@@ -14,9 +17,6 @@ use super::stamp::{Life, Stamp};
 const PREFIX: &str = "keywitness-";
 const OWNER: &str = "owner";
 pub(super) const LEDGER: &str = "ledger";
-
-/// A folder without an owner file is either being made or half removed; this old, it is the latter.
-const MAKING: Duration = Duration::from_secs(60);
 
 /// An etcd's write-ahead log alone takes 64 MB at once.
 const ROOM_NEEDED: u64 = 1 << 30;
@@ -50,16 +50,21 @@ pub(super) fn create(parents: &[PathBuf], run_id: &str) -> io::Result<(PathBuf, 
 
 fn create_in(parent: &Path, run_id: &str) -> io::Result<(PathBuf, Ledger)> {
     let dir = parent.join(format!("{PREFIX}{run_id}"));
+    // Whole before it has its name: a folder of that name without an owner is one half removed.
+    let unready = parent.join(format!("{PREFIX}{run_id}.{}", std::process::id()));
     let make = || {
-        private(&dir)?;
+        private(&unready)?;
         let stamp = serde_json::to_vec(&Stamp::of_this_process()).map_err(io::Error::other)?;
-        fs::write(dir.join(OWNER), stamp)?;
-        Ledger::create(&dir.join(LEDGER))
+        fs::write(unready.join(OWNER), stamp)?;
+        let ledger = Ledger::create(&unready.join(LEDGER))?;
+        fs::rename(&unready, &dir)?;
+        Ok(ledger)
     };
     match make() {
         Ok(ledger) => Ok((dir, ledger)),
         Err(error) => {
-            drop(fs::remove_dir_all(&dir));
+            let error: io::Error = error;
+            drop(fs::remove_dir_all(&unready));
             let told = format!("cannot make the run's private folder {}: {error}", dir.display());
             Err(io::Error::new(error.kind(), told))
         }
@@ -78,11 +83,17 @@ pub(super) fn stale(parents: &[PathBuf]) -> Vec<(PathBuf, String)> {
         .filter_map(|parent| fs::read_dir(parent).ok())
         .flat_map(|entries| entries.flatten())
         .filter_map(|entry| {
-            let run_id = entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned();
+            let name = entry.file_name();
+            let rest = name.to_str()?.strip_prefix(PREFIX)?;
+            let (run_id, maker) = rest.split_once('.').map_or((rest, None), |(id, maker)| (id, Some(maker)));
             // Another user's folder is that user's, and one that merely looks like a run's is nobody's.
-            let meta = entry.metadata().ok().filter(|meta| meta.is_dir() && meta.uid() == us)?;
+            let is_ours = entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == us);
             let is_run = run_id.len() == super::run_guard::ID_LENGTH && run_id.bytes().all(|b| b.is_ascii_hexdigit());
-            (is_run && is_stale(&entry.path(), &meta)).then(|| (entry.path(), run_id))
+            let is_stale = match maker {
+                Some(maker) => maker.parse().is_ok_and(|maker| kill(Pid::from_raw(maker), None) == Err(Errno::ESRCH)),
+                None => is_stale(&entry.path()),
+            };
+            (is_ours && is_run && is_stale).then(|| (entry.path(), run_id.to_owned()))
         })
         .collect()
 }
@@ -91,16 +102,13 @@ pub(super) fn stale(parents: &[PathBuf]) -> Vec<(PathBuf, String)> {
 pub fn is_live(run_id: &str) -> bool {
     parents().iter().any(|parent| {
         let dir = parent.join(format!("{PREFIX}{run_id}"));
-        fs::metadata(&dir).is_ok_and(|meta| !is_stale(&dir, &meta))
+        dir.is_dir() && !is_stale(&dir)
     })
 }
 
-fn is_stale(dir: &Path, meta: &fs::Metadata) -> bool {
+fn is_stale(dir: &Path) -> bool {
     let owner = fs::read(dir.join(OWNER)).ok().and_then(|bytes| serde_json::from_slice::<Stamp>(&bytes).ok());
-    match owner {
-        Some(owner) => owner.life() == Life::Gone,
-        None => meta.modified().is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age > MAKING)),
-    }
+    owner.is_none_or(|owner| owner.life() == Life::Gone)
 }
 
 /// Removes a folder even where a lab took the right to, or something still writes into it.

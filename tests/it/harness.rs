@@ -8,7 +8,6 @@ use std::process::{Command, Output, Stdio};
 
 /// Returns from the test, recording why, where a tool that it needs is missing.
 /// `scripts/test` prints the number of skips and their reasons at its end.
-#[expect(unused_macros, reason = "used by the tests that need real tools")]
 macro_rules! need {
     ($($tool:literal),+) => {
         $(if $crate::harness::tool($tool).is_none() {
@@ -17,7 +16,6 @@ macro_rules! need {
         })+
     };
 }
-#[expect(unused_imports, reason = "used by the tests that need real tools")]
 pub(crate) use need;
 
 /// Where a real tool is: as the product itself looks for it.
@@ -50,7 +48,6 @@ pub(crate) struct Test {
     stdin: Vec<u8>,
 }
 
-#[expect(dead_code, reason = "the builder serves tests that come with their rooms")]
 impl Test {
     pub(crate) fn new(args: &[&str]) -> Self {
         Self {

@@ -2,4 +2,5 @@
 
 mod decode;
 mod harness;
+mod processes;
 mod rooms;
