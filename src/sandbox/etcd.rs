@@ -19,6 +19,7 @@ use crate::guard::{Guard, Process};
 pub struct Etcd {
     pub binary: PathBuf,
     pub client_url: String,
+    pub port: u16,
     /// The flags it was really started with.
     pub flags: Vec<String>,
     pub log: PathBuf,
@@ -81,6 +82,7 @@ impl Etcd {
         Ok(Self {
             binary: spec.binary.clone(),
             client_url: format!("https://127.0.0.1:{client}"),
+            port: client,
             flags,
             log: spec.log.clone(),
             data: spec.data.clone(),

@@ -3,6 +3,7 @@
 
 mod agent;
 pub mod api;
+mod bootstrap;
 mod controllers;
 mod crd;
 mod defaults;

@@ -11,12 +11,14 @@ use tower::ServiceExt;
 
 use super::api::registry::Registry;
 use super::api::{Api, Counters, SharedApi};
-use super::etcd::{Etcd, EtcdSpec};
+use super::bootstrap::{self, Facts};
+use super::controllers::{Controllers, Settings};
+use super::etcd::{Etcd, EtcdSpec, as_in_pod};
 use super::pki::{Pki, PkiNames};
-use super::pods::PodAccess;
+use super::pods::{EtcdPod, PodAccess};
 use super::store::{Hub, Store};
 use super::token::Tokens;
-use super::{Controllers, SandboxError, Settings, api, kubeconfig, serve};
+use super::{SandboxError, api, kubeconfig, serve};
 use crate::guard::{self, Guard};
 
 #[derive(Debug, Clone)]
@@ -48,10 +50,11 @@ pub struct Sandbox {
     router: Router,
     tasks: Vec<JoinHandle<()>>,
     controllers: Option<Controllers>,
+    pub etcd_version: String,
 }
 
-/// The address that the node goes by; nothing listens there.
-const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
+/// The node is this machine, as its own processes reach it.
+const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 impl Sandbox {
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
@@ -82,35 +85,47 @@ impl Sandbox {
 
         let (listener, address) = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let acceptor = serve::acceptor(&pki)?;
+        let etcd_pod = EtcdPod {
+            pki: pki.root().to_owned(),
+            data: etcd.data.clone(),
+            log: etcd.log.clone(),
+            port: etcd.port,
+        };
+        let etcd_version = client
+            .maintenance_client()
+            .status()
+            .await
+            .map_or_else(|_| "3.5.0".to_owned(), |status| status.version().to_owned());
         let api = Arc::new(Api {
             store: Store::new(client),
             hub: Hub::default(),
             registry: Registry::default(),
             tokens: Tokens::new(&pki)?,
-            pods: PodAccess::default(),
+            pods: PodAccess { node: options.node.clone(), etcd: Some(etcd_pod) },
             address: address.to_string(),
             counters: Counters::default(),
             addresses: tokio::sync::Mutex::default(),
             events_lease: tokio::sync::Mutex::default(),
         });
         let router = api::router(api.clone());
+        let ca = std::fs::read_to_string(pki.file("ca.crt"))
+            .map_err(|error| SandboxError::io("the authority", &pki.file("ca.crt"), &error))?;
+        let facts = Facts {
+            node: options.node.clone(),
+            address: NODE_ADDRESS.to_string(),
+            api_port: address.port(),
+            etcd_flags: etcd.flags.iter().map(|flag| as_in_pod(flag, pki.root(), &etcd.data)).collect(),
+            etcd_url: etcd.client_url.clone(),
+            etcd_version: etcd_version.clone(),
+            ca: ca.clone(),
+            now: api::meta::now_text(),
+        };
+        bootstrap::write(&api, &facts).await?;
         let tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), api.clone()))];
         let kubeconfig = kubernetes.join("admin.conf");
         kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{address}"), &pki, "admin")?;
-        let ca = std::fs::read_to_string(pki.file("ca.crt"))
-            .map_err(|error| SandboxError::new(format!("the sandbox's own certificate cannot be read: {error}")))?;
         let mut sandbox = Self {
-            node: options.node,
-            dir: options.dir,
-            pki,
-            etcd,
-            kubeconfig,
-            address,
-            api,
-            router,
-            tasks,
-            controllers: None,
-        };
+            node: options.node, etcd_version, controllers: None, dir: options.dir, pki, etcd, kubeconfig, address, api, router, tasks };
         let settings = Settings { nodes: vec![(sandbox.node.clone(), NODE_ADDRESS)], ca };
         sandbox.controllers = Some(Controllers::start(sandbox.client(), settings));
         Ok(sandbox)
@@ -157,7 +172,7 @@ impl Sandbox {
     }
 
     pub async fn stop(mut self) {
-        self.controllers.take();
+        self.controllers = None;
         for task in self.tasks.drain(..) {
             task.abort();
         }

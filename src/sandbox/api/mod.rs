@@ -30,6 +30,7 @@ use super::pods::PodAccess;
 use super::store::{Hub, Store};
 use super::token::Tokens;
 pub use dispatch::router;
+pub use plain::go_arch;
 use registry::Registry;
 
 /// All that a request needs.

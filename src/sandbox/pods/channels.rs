@@ -1,0 +1,105 @@
+//! Kubernetes' channels over a WebSocket: the first byte of each message says which stream it is of.
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+const STDIN: u8 = 0;
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
+const ERROR: u8 = 3;
+const RESIZE: u8 = 4;
+const CLOSE: u8 = 255;
+
+pub(super) struct Channels {
+    socket: WebSocket,
+    /// Version 5 tells the end of a stream; before it only the end of all.
+    close_signals: bool,
+}
+
+/// What the client sent.
+pub(super) enum Sent {
+    Stdin(Bytes),
+    StdinClosed,
+    Resize { rows: u16, columns: u16 },
+    Gone,
+}
+
+impl Channels {
+    pub(super) fn new(socket: WebSocket, close_signals: bool) -> Self {
+        Self { socket, close_signals }
+    }
+
+    pub(super) async fn receive(&mut self) -> Sent {
+        loop {
+            let Some(Ok(message)) = self.socket.recv().await else { return Sent::Gone };
+            let data = match message {
+                Message::Binary(data) => data,
+                Message::Text(text) => Bytes::from(text.as_bytes().to_vec()),
+                Message::Close(_) => return Sent::Gone,
+                Message::Ping(_) | Message::Pong(_) => continue,
+            };
+            match data.first().copied() {
+                Some(STDIN) if data.len() > 1 => return Sent::Stdin(data.slice(1..)),
+                Some(CLOSE) if self.close_signals && data.get(1) == Some(&STDIN) => return Sent::StdinClosed,
+                Some(RESIZE) => {
+                    if let Ok(size) = serde_json::from_slice::<Value>(&data[1..]) {
+                        let of = |name: &str| size[name].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
+                        return Sent::Resize { rows: of("Height"), columns: of("Width") };
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// False once the client is gone.
+    pub(super) async fn stdout(&mut self, data: &[u8]) -> bool {
+        self.send(STDOUT, data).await
+    }
+
+    pub(super) async fn stderr(&mut self, data: &[u8]) -> bool {
+        self.send(STDERR, data).await
+    }
+
+    pub(super) async fn success(&mut self) {
+        self.status(&json!({"metadata": {}, "status": "Success"})).await;
+    }
+
+    pub(super) async fn exited(&mut self, code: i32) {
+        if code == 0 {
+            return self.success().await;
+        }
+        self.status(&json!({
+            "metadata": {},
+            "status": "Failure",
+            "message": format!("command terminated with exit code {code}"),
+            "reason": "NonZeroExitCode",
+            "details": {"causes": [{"reason": "ExitCode", "message": code.to_string()}]},
+        }))
+        .await;
+    }
+
+    pub(super) async fn fail(&mut self, reason: &str, code: u16, message: &str) {
+        self.status(&json!({
+            "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code,
+        }))
+        .await;
+    }
+
+    async fn status(&mut self, status: &Value) {
+        self.send(ERROR, status.to_string().as_bytes()).await;
+    }
+
+    pub(super) async fn close(&mut self) {
+        let frame = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+        let _ = self.socket.send(Message::Close(Some(frame))).await;
+    }
+
+    async fn send(&mut self, channel: u8, data: &[u8]) -> bool {
+        let mut message = Vec::with_capacity(data.len() + 1);
+        message.push(channel);
+        message.extend_from_slice(data);
+        self.socket.send(Message::Binary(message.into())).await.is_ok()
+    }
+}

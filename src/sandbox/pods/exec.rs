@@ -1,0 +1,191 @@
+//! exec in the control plane's pods: in etcd's, the programs of its image, run here with the pod's paths
+//! translated. No image of the control plane has a shell, and so has none of these.
+
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio::sync::mpsc;
+
+use super::EtcdPod;
+use super::channels::{Channels, Sent};
+use crate::guard;
+
+/// What the image of etcd holds.
+const PROGRAMS: &[&str] = &["etcd", "etcdctl", "etcdutl"];
+const INTERRUPT: u8 = 0x03;
+const END_OF_TEXT: u8 = 0x04;
+
+pub(super) async fn run(
+    channels: &mut Channels,
+    etcd: Option<&EtcdPod>,
+    command: &[String],
+    stdin: bool,
+    tty: bool,
+) {
+    let Some(wanted) = command.first() else {
+        return channels.fail("BadRequest", 400, "you must specify at least one command for the container").await;
+    };
+    let name = wanted.strip_prefix("/usr/local/bin/").unwrap_or(wanted);
+    let program = PROGRAMS.contains(&name).then(|| guard::tool(name)).flatten();
+    let (Some(etcd), Some(program)) = (etcd, program) else {
+        return channels.fail("InternalError", 500, &not_found(wanted)).await;
+    };
+    let arguments: Vec<String> = command[1..].iter().map(|argument| etcd.here(argument)).collect();
+    let mut child = Command::new(program);
+    child
+        .args(&arguments)
+        // A container inherits nothing, and etcdctl refuses what both a flag and a variable say.
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+        .current_dir("/")
+        .stdin(if stdin { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    if let Ok(run) = std::env::var(guard::MARKER) {
+        child.env(guard::MARKER, run);
+    }
+    if name == "etcdctl" && !arguments.iter().any(|one| one == "--endpoints" || one.starts_with("--endpoints=")) {
+        child.env("ETCDCTL_ENDPOINTS", format!("127.0.0.1:{}", etcd.port));
+    }
+    match child.spawn() {
+        Ok(child) => converse(channels, child, etcd, tty).await,
+        Err(error) => channels.fail("InternalError", 500, &format!("Internal error occurred: {error}")).await,
+    }
+}
+
+impl EtcdPod {
+    /// The pod's paths and port are other ones here.
+    fn here(&self, argument: &str) -> String {
+        argument
+            .replace("/etc/kubernetes/pki", &self.pki.display().to_string())
+            .replace("/var/lib/etcd", &self.data.display().to_string())
+            .replace("127.0.0.1:2379", &format!("127.0.0.1:{}", self.port))
+            .replace("localhost:2379", &format!("localhost:{}", self.port))
+    }
+
+    /// And back, in what programs print.
+    fn in_pod(&self, text: &[u8]) -> Vec<u8> {
+        let mut out = text.to_vec();
+        for (real, shown) in
+            [(self.pki.display().to_string(), "/etc/kubernetes/pki"), (self.data.display().to_string(), "/var/lib/etcd")]
+        {
+            let real = real.as_bytes();
+            while let Some(at) = out.windows(real.len()).position(|window| window == real) {
+                out.splice(at..at + real.len(), shown.bytes());
+            }
+        }
+        out
+    }
+}
+
+/// As containerd says it of an image without that program.
+fn not_found(program: &str) -> String {
+    let id = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    format!(
+        "Internal error occurred: Internal error occurred: error executing command in container: failed to exec in container: failed to start exec \"{id}\": OCI runtime exec failed: exec failed: unable to start container process: exec: \"{program}\": executable file not found in $PATH"
+    )
+}
+
+enum Piece {
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+}
+
+async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etcd: &EtcdPod, tty: bool) {
+    let (sender, mut pieces) = mpsc::channel(16);
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(pump(stdout, sender.clone(), Piece::Stdout));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        // A terminal has one stream only.
+        tokio::spawn(pump(stderr, sender, if tty { Piece::Stdout } else { Piece::Stderr }));
+    }
+    let mut input = child.stdin.take();
+    let mut listening = true;
+    loop {
+        tokio::select! {
+            piece = pieces.recv() => {
+                let sent = match piece {
+                    Some(Piece::Stdout(data)) if tty => channels.stdout(&with_returns(&etcd.in_pod(&data))).await,
+                    Some(Piece::Stdout(data)) => channels.stdout(&etcd.in_pod(&data)).await,
+                    Some(Piece::Stderr(data)) => channels.stderr(&etcd.in_pod(&data)).await,
+                    None => break,
+                };
+                if !sent {
+                    break;
+                }
+            }
+            sent = channels.receive(), if listening => match sent {
+                Sent::Stdin(data) if tty && data.contains(&INTERRUPT) => interrupt(&child),
+                Sent::Stdin(data) if tty && data.contains(&END_OF_TEXT) => input = None,
+                Sent::Stdin(data) => {
+                    if let Some(pipe) = &mut input
+                        && pipe.write_all(&data).await.is_err()
+                    {
+                        input = None;
+                    }
+                }
+                Sent::StdinClosed => input = None,
+                Sent::Resize { .. } => {}
+                Sent::Gone => {
+                    listening = false;
+                    let _ = child.start_kill();
+                }
+            }
+        }
+    }
+    drop(input);
+    match child.wait().await {
+        Ok(status) => {
+            use std::os::unix::process::ExitStatusExt;
+            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+            channels.exited(code).await;
+        }
+        Err(error) => channels.fail("InternalError", 500, &error.to_string()).await,
+    }
+}
+
+fn interrupt(child: &tokio::process::Child) {
+    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        let _ = kill(Pid::from_raw(id), Signal::SIGINT);
+    }
+}
+
+/// Line ends as a terminal in raw mode needs them.
+fn with_returns(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() + data.len() / 16);
+    for byte in data {
+        if *byte == b'\n' {
+            out.push(b'\r');
+        }
+        out.push(*byte);
+    }
+    out
+}
+
+async fn pump(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if to.send(wrap(buffer[..read].to_vec())).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pods_paths_are_found_here_and_shown_as_the_pods() {
+        let etcd = EtcdPod { pki: "/tmp/x/pki".into(), data: "/tmp/x/data".into(), log: "/tmp/x/log".into(), port: 4001 };
+        assert_eq!(etcd.here("--cacert=/etc/kubernetes/pki/etcd/ca.crt"), "--cacert=/tmp/x/pki/etcd/ca.crt");
+        assert_eq!(etcd.here("--endpoints=https://127.0.0.1:2379"), "--endpoints=https://127.0.0.1:4001");
+        assert_eq!(etcd.in_pod(b"open /tmp/x/data/member: no"), b"open /var/lib/etcd/member: no");
+    }
+}
