@@ -5,6 +5,7 @@ use super::screen;
 use crate::cluster::{Attach, AttachQuestion, Bare, Consent, Flavor, GivenEtcd, Kind, Provider, Reuse};
 use crate::guard::{Guard, tool};
 use crate::lab::{ClusterKind, Lab};
+use crate::sandbox::SandboxProvider;
 
 /// Why there is no cluster for a lab on this machine.
 pub(super) struct NoCluster {
@@ -82,7 +83,9 @@ pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> R
             image: std::env::var("KEYWITNESS_NODE_IMAGE").ok().filter(|image| !image.is_empty()),
             config: flags.kind_config.clone(),
         })),
-        ClusterKind::Sandbox => Err(NoCluster::new(format!("{} is not in this build yet", kind.name()))),
+        ClusterKind::Sandbox => {
+            Ok(Box::new(SandboxProvider { guard: guard.clone(), apiserver: flags.apiserver.clone() }))
+        }
     }
 }
 

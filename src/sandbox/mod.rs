@@ -4,12 +4,14 @@
 mod agent;
 pub mod api;
 mod bootstrap;
+mod cluster;
 mod controllers;
 mod crd;
 mod defaults;
 mod discovery;
 mod etcd;
 mod kubeconfig;
+mod node_shell;
 mod openapi;
 mod pki;
 mod pods;
@@ -22,6 +24,7 @@ mod validate;
 
 use std::path::Path;
 
+pub use cluster::SandboxProvider;
 pub use controllers::{Controllers, Settings};
 pub use pki::{Pki, PkiNames};
 pub use start::{Sandbox, SandboxOptions};

@@ -30,11 +30,13 @@ pub struct SandboxOptions {
     pub node: String,
     /// The etcd program; looked up where tools are looked up if `None`.
     pub etcd: Option<PathBuf>,
+    /// A kube-apiserver to run in place of our own API face.
+    pub apiserver: Option<PathBuf>,
 }
 
 impl SandboxOptions {
     pub fn new(guard: Guard, dir: PathBuf) -> Self {
-        Self { guard, dir, node: "sandbox-control-plane".into(), etcd: None }
+        Self { guard, dir, node: "sandbox-control-plane".into(), etcd: None, apiserver: None }
     }
 }
 
@@ -85,12 +87,8 @@ impl Sandbox {
 
         let (listener, address) = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let acceptor = serve::acceptor(&pki)?;
-        let etcd_pod = EtcdPod {
-            pki: pki.root().to_owned(),
-            data: etcd.data.clone(),
-            log: etcd.log.clone(),
-            port: etcd.port,
-        };
+        let etcd_pod =
+            EtcdPod { pki: pki.root().to_owned(), data: etcd.data.clone(), log: etcd.log.clone(), port: etcd.port };
         let etcd_version = client
             .maintenance_client()
             .status()
@@ -125,7 +123,18 @@ impl Sandbox {
         let kubeconfig = kubernetes.join("admin.conf");
         kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{address}"), &pki, "admin")?;
         let mut sandbox = Self {
-            node: options.node, etcd_version, controllers: None, dir: options.dir, pki, etcd, kubeconfig, address, api, router, tasks };
+            node: options.node,
+            etcd_version,
+            controllers: None,
+            dir: options.dir,
+            pki,
+            etcd,
+            kubeconfig,
+            address,
+            api,
+            router,
+            tasks,
+        };
         let settings = Settings { nodes: vec![(sandbox.node.clone(), NODE_ADDRESS)], ca };
         sandbox.controllers = Some(Controllers::start(sandbox.client(), settings));
         Ok(sandbox)
@@ -161,6 +170,10 @@ impl Sandbox {
 
     pub fn pki(&self) -> &Pki {
         &self.pki
+    }
+
+    pub fn etcd_data(&self) -> &Path {
+        &self.etcd.data
     }
 
     pub fn etcd_url(&self) -> &str {

@@ -6,19 +6,31 @@ use super::Facts;
 
 pub(super) fn objects(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Value> {
     let mut all = vec![
-        service("default", "kubernetes", "10.96.0.1", json!({"component": "apiserver", "provider": "kubernetes"}), json!({
-            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": facts.api_port}],
-        })),
-        service("kube-system", "kube-dns", "10.96.0.10", json!({
-            "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS",
-        }), json!({
-            "ports": [
-                {"name": "dns", "protocol": "UDP", "port": 53, "targetPort": 53},
-                {"name": "dns-tcp", "protocol": "TCP", "port": 53, "targetPort": 53},
-                {"name": "metrics", "protocol": "TCP", "port": 9153, "targetPort": 9153},
-            ],
-            "selector": {"k8s-app": "kube-dns"},
-        })),
+        service(
+            "default",
+            "kubernetes",
+            "10.96.0.1",
+            json!({"component": "apiserver", "provider": "kubernetes"}),
+            json!({
+                "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": facts.api_port}],
+            }),
+        ),
+        service(
+            "kube-system",
+            "kube-dns",
+            "10.96.0.10",
+            json!({
+                "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS",
+            }),
+            json!({
+                "ports": [
+                    {"name": "dns", "protocol": "UDP", "port": 53, "targetPort": 53},
+                    {"name": "dns-tcp", "protocol": "TCP", "port": 53, "targetPort": 53},
+                    {"name": "metrics", "protocol": "TCP", "port": 9153, "targetPort": 9153},
+                ],
+                "selector": {"k8s-app": "kube-dns"},
+            }),
+        ),
         address("10.96.0.1", "default", "kubernetes"),
         address("10.96.0.10", "kube-system", "kube-dns"),
         json!({
@@ -157,9 +169,13 @@ pub(super) fn leases(facts: &Facts) -> Vec<(&'static str, String, Value)> {
     vec![
         ("masterleases", facts.address.clone(), with(Value::Null, Value::Null)),
         ("peerserverleases", server.clone(), with(json!({"apiserverIdentity": server}), port)),
-        ("ranges", "servicenodeports".into(), json!({
-            "apiVersion": "v1", "kind": "RangeAllocation", "metadata": {}, "range": "30000-32767", "data": "",
-        })),
+        (
+            "ranges",
+            "servicenodeports".into(),
+            json!({
+                "apiVersion": "v1", "kind": "RangeAllocation", "metadata": {}, "range": "30000-32767", "data": "",
+            }),
+        ),
     ]
 }
 

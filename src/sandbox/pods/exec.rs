@@ -18,13 +18,7 @@ const PROGRAMS: &[&str] = &["etcd", "etcdctl", "etcdutl"];
 const INTERRUPT: u8 = 0x03;
 const END_OF_TEXT: u8 = 0x04;
 
-pub(super) async fn run(
-    channels: &mut Channels,
-    etcd: Option<&EtcdPod>,
-    command: &[String],
-    stdin: bool,
-    tty: bool,
-) {
+pub(super) async fn run(channels: &mut Channels, etcd: Option<&EtcdPod>, command: &[String], stdin: bool, tty: bool) {
     let Some(wanted) = command.first() else {
         return channels.fail("BadRequest", 400, "you must specify at least one command for the container").await;
     };
@@ -71,9 +65,10 @@ impl EtcdPod {
     /// And back, in what programs print.
     fn in_pod(&self, text: &[u8]) -> Vec<u8> {
         let mut out = text.to_vec();
-        for (real, shown) in
-            [(self.pki.display().to_string(), "/etc/kubernetes/pki"), (self.data.display().to_string(), "/var/lib/etcd")]
-        {
+        for (real, shown) in [
+            (self.pki.display().to_string(), "/etc/kubernetes/pki"),
+            (self.data.display().to_string(), "/var/lib/etcd"),
+        ] {
             let real = real.as_bytes();
             while let Some(at) = out.windows(real.len()).position(|window| window == real) {
                 out.splice(at..at + real.len(), shown.bytes());
@@ -183,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_pods_paths_are_found_here_and_shown_as_the_pods() {
-        let etcd = EtcdPod { pki: "/tmp/x/pki".into(), data: "/tmp/x/data".into(), log: "/tmp/x/log".into(), port: 4001 };
+        let etcd =
+            EtcdPod { pki: "/tmp/x/pki".into(), data: "/tmp/x/data".into(), log: "/tmp/x/log".into(), port: 4001 };
         assert_eq!(etcd.here("--cacert=/etc/kubernetes/pki/etcd/ca.crt"), "--cacert=/tmp/x/pki/etcd/ca.crt");
         assert_eq!(etcd.here("--endpoints=https://127.0.0.1:2379"), "--endpoints=https://127.0.0.1:4001");
         assert_eq!(etcd.in_pod(b"open /tmp/x/data/member: no"), b"open /var/lib/etcd/member: no");

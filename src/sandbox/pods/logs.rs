@@ -91,12 +91,7 @@ impl Wanted {
             (None, None) => None,
         };
         let number = |name: &str| query.number(name).and_then(|number| usize::try_from(number).ok());
-        Ok(Self {
-            tail: number("tailLines"),
-            since,
-            limit: number("limitBytes"),
-            timestamps: query.flag("timestamps"),
-        })
+        Ok(Self { tail: number("tailLines"), since, limit: number("limitBytes"), timestamps: query.flag("timestamps") })
     }
 
     fn cut(&self, log: &str) -> String {

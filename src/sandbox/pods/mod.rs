@@ -115,7 +115,9 @@ async fn upgraded(request: Request<Body>) -> Result<Upgraded, ApiError> {
     let wanted = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
     let close_signals = wanted.is_some_and(|wanted| wanted.contains("v5.channel.k8s.io"));
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|error| {
-        ApiError::bad_request(format!("unable to upgrade: this needs a WebSocket, which kubectl 1.31 and later use: {error}"))
+        ApiError::bad_request(format!(
+            "unable to upgrade: this needs a WebSocket, which kubectl 1.31 and later use: {error}"
+        ))
     })?;
     Ok(Upgraded { upgrade: Some(upgrade), close_signals })
 }
