@@ -130,7 +130,11 @@ impl Reader<'_> {
         match self.open.last_mut() {
             Some(Open::Heading(heading)) => heading.text.push_str(&self.text[span.start..span.end].replace('`', "")),
             Some(Open::Fence { content, .. }) => content.push(span.start..span.end),
-            Some(Open::Prose(prose)) => prose.texts.push(Piece { span, code }),
+            // A `_` within a word comes as a piece of its own.
+            Some(Open::Prose(prose)) => match prose.texts.last_mut() {
+                Some(last) if !code && !last.code && last.span.end == span.start => last.span.end = span.end,
+                _ => prose.texts.push(Piece { span, code }),
+            },
             Some(Open::Indented(_)) | None => {}
         }
     }

@@ -9,13 +9,18 @@ mod context;
 mod fields;
 mod findings;
 mod front_matter;
+mod habits;
 mod html;
 mod language;
 mod markdown;
 mod names;
 mod output;
 mod question;
+mod reach;
+mod shell;
 mod steps;
+mod stray;
+mod variables;
 mod vars;
 mod words;
 mod yaml;
@@ -59,6 +64,12 @@ fn parse_here(source: &SourceFile) -> Parsed {
     } else {
         head.clusters
     };
+    stray::look(&blocks, from, &mut cx);
+    names::look(&body.steps, &mut cx);
+    variables::look(&vars, &body.steps, &blocks, &mut cx);
+    reach::look(&body.steps, &clusters, &mut cx);
+    let bare = !head.etcd.is_empty() || clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
+    habits::look(&body.steps, &habits::Surroundings { bare }, &mut cx);
     let path = source.path();
     let lab = Lab {
         id: id(path),

@@ -69,6 +69,9 @@ fn complaint(error: &serde_saphyr::Error) -> String {
     let line = text.lines().next().unwrap_or_default();
     // The place is drawn by us.
     let line = line.strip_prefix("error: ").unwrap_or(line);
+    if let Some(key) = line.strip_prefix("duplicate mapping key: ") {
+        return format!("the key `{}` stands twice", key.split(", set ").next().unwrap_or(key));
+    }
     match line.find(" at line ") {
         Some(at) => line[..at].trim_end_matches(':').to_owned(),
         None => line
@@ -226,6 +229,6 @@ mod tests {
         assert!(broken.at >= 105, "{} {}", broken.at, broken.message);
         assert!(!broken.message.contains("line"), "{}", broken.message);
         let doubled = read("a: 1\na: 2\n", 0).map(|_| ()).expect_err("a doubled key");
-        assert_eq!((doubled.at, doubled.message.as_str()), (5, ""));
+        assert_eq!((doubled.at, doubled.message.as_str()), (5, "the key `a` stands twice"));
     }
 }

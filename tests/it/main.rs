@@ -2,5 +2,6 @@
 
 mod decode;
 mod harness;
+mod lint;
 mod processes;
 mod rooms;

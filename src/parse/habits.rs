@@ -1,0 +1,260 @@
+//! Habits that spoil labs: warnings about what blocks do, and about what their text does not say.
+
+use regex::Regex;
+
+use super::context::Context;
+use super::findings::{
+    ENDLESS, ENDS_SHELL, HIDDEN_FAILURE, HIDDEN_PLACE, HIDDEN_TERMINAL, PLACEHOLDER, REPEATED_FLAG, Rule, SLEEP,
+};
+use super::names::head;
+use super::shell::{Command, Word, commands, lines};
+use crate::lab::{Action, Ending, Item, Place, Role, Step};
+use crate::text::Span;
+
+/// What else decides about the warnings.
+pub(super) struct Surroundings {
+    /// The lab starts etcd itself, so that flags for its address are its own business.
+    pub(super) bare: bool,
+}
+
+pub(super) fn look(steps: &[Step], around: &Surroundings, cx: &mut Context<'_>) {
+    // Terminals in which an `opens` block left a shell that `exit` leaves again.
+    let mut nested: Vec<String> = Vec::new();
+    for step in steps {
+        let mut said = Said::default();
+        for item in &step.items {
+            match item {
+                Item::Prose(span) => said.add(cx.source.slice(*span)),
+                Item::Action(action) if !action.norun => {
+                    mentions(action, &said, cx);
+                    habits(action, around, &mut nested, cx);
+                    said.next_block();
+                }
+                Item::Hint(hint) => said.add(&hint.summary),
+                _ => said.next_block(),
+            }
+        }
+    }
+}
+
+/// The prose since the block before, and, where there is none, what stood before that one.
+#[derive(Default)]
+struct Said {
+    now: String,
+    before: String,
+}
+
+impl Said {
+    fn add(&mut self, text: &str) {
+        self.now.push_str(&text.to_lowercase());
+        self.now.push('\n');
+    }
+
+    fn next_block(&mut self) {
+        if !self.now.is_empty() {
+            self.before = std::mem::take(&mut self.now);
+        }
+    }
+
+    fn says(&self, words: &[&str]) -> bool {
+        let text = if self.now.is_empty() { &self.before } else { &self.now };
+        words.iter().any(|word| text.contains(word))
+    }
+}
+
+/// GitHub hides the info string, so the text must say what it says.
+fn mentions(action: &Action, said: &Said, cx: &mut Context<'_>) {
+    if action.role != Role::Action {
+        return;
+    }
+    let mut warn = |rule: Rule, message: String, hint: &str| {
+        let span = head(action.span, cx);
+        cx.findings.add(rule, span, message).hint(hint);
+    };
+    if action.place == Place::Node && !said.says(&["node"]) {
+        warn(
+            HIDDEN_PLACE,
+            "the text before does not say that this block runs on the node".to_owned(),
+            "on GitHub `in=node` is not seen; say it",
+        );
+    }
+    let terminal = &action.terminal;
+    if terminal != "1" && !said.says(&["terminal", "window", "tab", "shell", "pane"]) {
+        let message = format!("the text before does not say that this block is for terminal {terminal}");
+        warn(HIDDEN_TERMINAL, message, "on GitHub `terminal` is not seen; say it");
+    }
+    let failure = [
+        "fail",
+        "error",
+        "refus",
+        "reject",
+        "deni",
+        "deny",
+        "forbid",
+        "not work",
+        "wrong",
+        "complain",
+        "exit",
+        "cannot",
+        "can't",
+        "won't",
+        "will not",
+        "does not",
+        "doesn't",
+        "not found",
+        "status",
+    ];
+    let fails = match action.ending {
+        Ending::Fails => true,
+        Ending::Exit(status) => status != 0,
+        Ending::Success => false,
+    };
+    if fails && !said.says(&failure) {
+        warn(
+            HIDDEN_FAILURE,
+            "the text before does not say that this block is meant to fail".to_owned(),
+            "on GitHub `fails` and `exit` are not seen; say it",
+        );
+    }
+}
+
+fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: &mut Context<'_>) {
+    let lines = lines(action);
+    let place = |word: &Word, cx: &Context<'_>| -> Span {
+        let Some(line) = lines.get(word.line) else { return action.span };
+        let start = cx.source.line_start(line.number);
+        // The container's prefix was taken off the front of the line.
+        let lead = cx.source.line(line.number).len().saturating_sub(line.text.len());
+        Span::new(start + lead + word.start, start + lead + word.end)
+    };
+    for command in commands(&lines) {
+        let Some(first) = command.words.first() else { continue };
+        let mut warn = |word: &Word, rule: Rule, message: &str, hint: &str| {
+            let span = place(word, cx);
+            cx.findings.add(rule, span, message).hint(hint);
+        };
+        match command.name() {
+            "sleep" => warn(
+                first,
+                SLEEP,
+                "`sleep` guesses a time: too short on a slow machine, too long on a fast one",
+                "wait for what you mean in a ```wait fence, or with `kubectl wait`",
+            ),
+            "exit" | "logout" if command.top => {
+                if let Some(open) = nested.iter().position(|terminal| *terminal == action.terminal) {
+                    nested.remove(open);
+                } else {
+                    warn(
+                        first,
+                        ENDS_SHELL,
+                        "`exit` ends the terminal's shell for all later blocks",
+                        "remove it, or say `opens` on the block that opens a shell",
+                    );
+                }
+            }
+            "exec" if command.top && command.args().iter().any(|arg| !arg.text.starts_with(['<', '>', '2'])) => {
+                warn(
+                    first,
+                    ENDS_SHELL,
+                    "`exec` replaces the terminal's shell for all later blocks",
+                    "run the command without `exec`",
+                );
+            }
+            "set" if command.top && sets_errexit(&command) => {
+                warn(
+                    first,
+                    ENDS_SHELL,
+                    "`set -e` lets the first failure end the terminal's shell",
+                    "remove it: a block stops at its first failing command anyhow",
+                );
+            }
+            _ => {}
+        }
+        if action.background.is_none() && !command.released && !action.opens {
+            if let Some(word) = endless(&command) {
+                warn(
+                    word,
+                    ENDLESS,
+                    "this command watches for ever, and the block is not `background`",
+                    "add `background ready=…`, or let the command end by itself",
+                );
+            }
+        }
+        for (word, flag) in repeated(&command, around) {
+            let message = format!("`{flag}` repeats what the runner gives already");
+            warn(
+                word,
+                REPEATED_FLAG,
+                &message,
+                "leave it out: the command is shorter, and runs on every kind of cluster",
+            );
+        }
+    }
+    if action.opens {
+        nested.push(action.terminal.clone());
+    }
+    let Ok(placeholder) = Regex::new(r"<[A-Za-z][A-Za-z0-9]*([ _-][A-Za-z0-9]+)*>") else { return };
+    for line in lines {
+        if let Some(found) = placeholder.find(&line.text) {
+            let word = Word { text: String::new(), line: 0, start: found.start(), end: found.end() };
+            let start = cx.source.line_start(line.number);
+            let lead = cx.source.line(line.number).len().saturating_sub(line.text.len());
+            let span = Span::new(start + lead + word.start, start + lead + word.end);
+            cx.findings
+                .add(PLACEHOLDER, span, format!("the placeholder {} is left over", found.as_str()))
+                .hint("declare a variable and write \"$NAME\"");
+        }
+    }
+}
+
+fn sets_errexit(command: &Command) -> bool {
+    let args = command.args();
+    args.iter().enumerate().any(|(at, arg)| {
+        let short = arg.text.starts_with('-') && !arg.text.starts_with("--") && arg.text.contains('e');
+        short || (arg.text == "errexit" && at > 0 && args[at - 1].text == "-o")
+    })
+}
+
+/// The word that makes a command watch for ever.
+fn endless(command: &Command) -> Option<&Word> {
+    let args = command.args();
+    let own = args.iter().position(|arg| arg.text == "--").map_or(args, |at| &args[..at]);
+    let flag = |flags: &[&str]| own.iter().find(|arg| flags.contains(&arg.text.as_str()));
+    let verb = own.iter().map(|arg| arg.text.as_str()).find(|arg| !arg.starts_with('-'));
+    match (command.name(), verb) {
+        ("etcdctl", _) => own.iter().find(|arg| arg.text == "watch"),
+        ("kubectl", Some("get" | "events")) => flag(&["-w", "--watch", "--watch=true", "--watch-only"]),
+        ("kubectl", Some("logs")) => flag(&["-f", "--follow", "--follow=true"]),
+        ("kubectl", Some("port-forward" | "proxy")) => {
+            own.iter().find(|arg| matches!(arg.text.as_str(), "port-forward" | "proxy"))
+        }
+        ("kubectl", Some("exec")) => {
+            let inner = &args[own.len()..];
+            let called = inner.iter().any(|arg| arg.text.ends_with("etcdctl"));
+            inner.iter().find(|arg| called && arg.text == "watch")
+        }
+        ("tail", _) => flag(&["-f", "-F", "--follow"]),
+        ("watch", _) => command.words.iter().find(|word| word.text == "watch"),
+        ("journalctl", _) => flag(&["-f", "--follow"]),
+        _ => None,
+    }
+}
+
+fn repeated<'c>(command: &'c Command, around: &Surroundings) -> Vec<(&'c Word, String)> {
+    let flags: &[&str] = match command.name() {
+        "kubectl" => &["--kubeconfig", "--context"],
+        "etcdctl" if !around.bare => &["--endpoints", "--cacert", "--cert", "--key"],
+        _ => return Vec::new(),
+    };
+    if command.has(&["--cluster"]) && command.name() == "etcdctl" {
+        return Vec::new();
+    }
+    let args = command.args();
+    let own = args.iter().position(|arg| arg.text == "--").map_or(args, |at| &args[..at]);
+    own.iter()
+        .filter_map(|arg| {
+            let name = arg.text.split('=').next().unwrap_or("");
+            flags.contains(&name).then(|| (arg, name.to_owned()))
+        })
+        .collect()
+}
