@@ -27,7 +27,7 @@ pub(super) fn tell(
     wrong
 }
 
-fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticReport {
+pub(super) fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticReport {
     let position = source.position(finding.span.start);
     DiagnosticReport {
         code: finding.code.0.to_owned(),

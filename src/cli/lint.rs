@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::labs::LabFile;
 use crate::outcome::{DiagnosticReport, Exit, RunReport};
 use crate::parse::{Parsed, parse_all};
-use crate::text::{Diagnostic, Severity, SourceFile};
+use crate::text::{Severity, SourceFile};
 
 #[derive(Debug, Args)]
 pub(super) struct LintArgs {
@@ -51,29 +51,11 @@ pub(super) fn draw(labs: &[Linted]) {
     }
 }
 
-pub(super) fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticReport {
-    let position = source.position(finding.span.start);
-    DiagnosticReport {
-        code: finding.code.0.to_owned(),
-        severity: severity(finding.severity).to_owned(),
-        file: source.name().to_owned(),
-        line: position.line,
-        column: position.column,
-        message: finding.message.clone(),
-        hint: finding.hint.clone(),
-    }
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
-
 /// The findings of all labs as the report carries them.
 pub(super) fn reports(labs: &[Linted]) -> Vec<DiagnosticReport> {
-    labs.iter().flat_map(|lab| lab.parsed.findings.iter().map(|finding| report(finding, &lab.file.source))).collect()
+    labs.iter()
+        .flat_map(|lab| lab.parsed.findings.iter().map(|finding| super::findings::report(finding, &lab.file.source)))
+        .collect()
 }
 
 pub(super) fn main(args: &LintArgs) -> Result<Exit, CliError> {

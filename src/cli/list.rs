@@ -1,7 +1,12 @@
+use std::io::Write as _;
+
 use clap::Args;
+use serde_json::json;
 
 use super::args::{Format, LabArgs};
 use super::error::CliError;
+use super::lint::{self, Linted};
+use crate::lab::{ClusterKind, Item, Lab};
 use crate::outcome::Exit;
 
 #[derive(Debug, Args)]
@@ -14,6 +19,84 @@ pub(super) struct ListArgs {
 }
 
 pub(super) fn main(args: &ListArgs) -> Result<Exit, CliError> {
-    let _labs = super::labs::find(&args.labs.paths)?;
-    Err(CliError::unavailable("list is not in this build yet", "see the open issues"))
+    let labs = lint::read(&args.labs)?;
+    let text = match args.format {
+        Format::Human => human(&labs),
+        Format::Json => json(&labs),
+    };
+    let mut stdout = std::io::stdout().lock();
+    write!(stdout, "{text}").map_err(|source| CliError::Output { what: "standard output".to_owned(), source })?;
+    let (errors, _) = lint::count(&labs);
+    Ok(if errors > 0 { Exit::WrongInput } else { Exit::Passed })
+}
+
+/// A line a lab, its needs under it where it has any.
+fn human(labs: &[Linted]) -> String {
+    let rows: Vec<[String; 5]> = labs.iter().map(row).collect();
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(console::measure_text_width(cell));
+        }
+    }
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - console::measure_text_width(cell))))
+            .collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn row(lab: &Linted) -> [String; 5] {
+    let Some(parsed) = &lab.parsed.lab else {
+        let name = lab.file.source.name().to_owned();
+        return [
+            name,
+            String::new(),
+            String::new(),
+            String::new(),
+            "has errors: keywitness lint shows them".to_owned(),
+        ];
+    };
+    let minutes = parsed.minutes.map(|minutes| format!("{minutes} min")).unwrap_or_default();
+    let level = parsed.level.map(|level| level.name().to_owned()).unwrap_or_default();
+    [parsed.id.clone(), level, minutes, clusters(parsed).join(","), parsed.title.clone()]
+}
+
+fn clusters(lab: &Lab) -> Vec<&'static str> {
+    lab.clusters.iter().map(|kind| ClusterKind::name(kind.value)).collect()
+}
+
+fn json(labs: &[Linted]) -> String {
+    let entries: Vec<serde_json::Value> = labs
+        .iter()
+        .map(|lab| match &lab.parsed.lab {
+            None => json!({ "file": lab.file.source.name(), "valid": false }),
+            Some(parsed) => json!({
+                "id": parsed.id,
+                "file": lab.file.source.name(),
+                "valid": true,
+                "title": parsed.title,
+                "summary": parsed.summary,
+                "level": parsed.level.map(crate::lab::Level::name),
+                "minutes": parsed.minutes,
+                "needs": parsed.needs.iter().map(|need| need.value.as_str()).collect::<Vec<_>>(),
+                "clusters": clusters(parsed),
+                "steps": parsed.steps.len(),
+                "checks": checks(parsed),
+            }),
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&json!({ "schema": 1, "labs": entries })).unwrap_or_default();
+    format!("{text}\n")
+}
+
+fn checks(lab: &Lab) -> usize {
+    let items = lab.steps.iter().flat_map(|step| &step.items);
+    items.map(|item| if let Item::Check(block) = item { block.checks.len() } else { 0 }).sum()
 }

@@ -65,9 +65,18 @@ fn compile_here(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Ex
         let end = token(&slice, start).map_or(stop + 1, |(_, range)| range.end);
         source.span(range.start + start..range.start + end.min(slice.len()).max(start))
     };
+    let place_of = |id: u64, name: &str| -> Span {
+        let at = program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize).min(slice.len());
+        let after = slice.get(at..).and_then(|rest| rest.find(name)).map(|found| at + found);
+        let before = slice.get(..at).and_then(|lead| lead.rfind(name));
+        // A selection's token is its dot, with the name behind it; a call's its bracket, with the name before.
+        let found = if slice[at..].starts_with('(') { before.or(after) } else { after.or(before) };
+        found.map_or_else(|| place(id), |found| source.span(range.start + found..range.start + found + name.len()))
+    };
     let mut rewriter = Rewriter {
         scope,
         place: &place,
+        place_of: &place_of,
         names: BTreeSet::new(),
         paths: Vec::new(),
         faults: Vec::new(),

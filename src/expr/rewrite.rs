@@ -21,8 +21,10 @@ const DEEPEST: usize = 80;
 
 pub(super) struct Rewriter<'a> {
     pub(super) scope: Scope,
-    /// The span of a node in the outer file, and its bytes there.
+    /// The span of a node in the outer file.
     pub(super) place: &'a dyn Fn(u64) -> Span,
+    /// The same for a name that stands beside the node's own token: a call's is its bracket.
+    pub(super) place_of: &'a dyn Fn(u64, &str) -> Span,
     pub(super) names: BTreeSet<String>,
     pub(super) paths: Vec<Path>,
     pub(super) faults: Vec<Fault>,
@@ -111,8 +113,9 @@ impl Rewriter<'_> {
             return;
         }
         let names = self.scope.names();
-        let hint = did_you_mean(name, names.iter().copied())
-            .unwrap_or_else(|| format!("{} knows {}", self.scope.check(), one_of(names.iter().copied())));
+        let hint = did_you_mean(name, names.iter().copied()).unwrap_or_else(|| {
+            format!("{} knows {}", self.scope.check(), one_of(names.iter().copied()).replace(" or ", " and "))
+        });
         self.unknown(
             FaultKind::UnknownName,
             id,
@@ -127,12 +130,17 @@ impl Rewriter<'_> {
             && !MARK.contains(&field.as_str())
         {
             let hint = Some(format!("`mark` has {}", one_of(MARK.iter().copied()).replace(" or ", " and ")));
-            self.unknown(FaultKind::UnknownName, id, &format!("`mark` has no `{field}`"), hint);
+            let (message, span) = (format!("`mark` has no `{field}`"), (self.place_of)(id, field));
+            self.fault(FaultKind::UnknownName, span, message, hint);
         }
     }
 
     fn unknown(&mut self, kind: FaultKind, id: u64, message: &str, hint: Option<String>) {
-        let fault = Fault { kind, span: (self.place)(id), message: message.to_owned(), hint };
+        self.fault(kind, (self.place)(id), message.to_owned(), hint);
+    }
+
+    fn fault(&mut self, kind: FaultKind, span: Span, message: String, hint: Option<String>) {
+        let fault = Fault { kind, span, message, hint };
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
@@ -198,7 +206,8 @@ impl Rewriter<'_> {
             did_you_mean(name, known.iter().copied())
                 .unwrap_or_else(|| "CEL's standard functions are listed in docs/labs.md".to_owned())
         };
-        self.unknown(FaultKind::UnknownFunction, id, &format!("unknown function `{name}`"), Some(hint));
+        let span = (self.place_of)(id, name);
+        self.fault(FaultKind::UnknownFunction, span, format!("unknown function `{name}`"), Some(hint));
     }
 
     fn regex(&mut self, pattern: &str, id: u64) {

@@ -14,6 +14,8 @@ use crate::text::{Joined, Span, Spanned, did_you_mean, name_length, one_of};
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub(super) title: Option<String>,
+    /// A finding says already why there is none.
+    pub(super) title_refused: bool,
     pub(super) summary: Option<String>,
     pub(super) level: Option<Level>,
     pub(super) minutes: Option<u32>,
@@ -59,7 +61,7 @@ pub(super) fn head(cx: &mut Context<'_>) -> (Head, usize) {
     }
     let span = Span::new(bom, bom + 3);
     cx.findings.add(FRONT_MATTER, span, "the front matter has no end").hint("close it with a line of its own: ---");
-    (Head::default(), text.len())
+    (Head { title_refused: true, ..Head::default() }, text.len())
 }
 
 fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
@@ -71,6 +73,7 @@ fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
             let at = broken.at.min(cx.source.text().len());
             let length = cx.source.text()[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
             cx.findings.add(FRONT_MATTER, Span::new(at, at + length), format!("this is no YAML: {}", broken.message));
+            head.title_refused = true;
             return head;
         }
     };
@@ -82,7 +85,10 @@ fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
     };
     for (key, value) in entries {
         match key.value.as_str() {
-            "title" => head.title = text_of(value, cx),
+            "title" => {
+                head.title = text_of(value, cx);
+                head.title_refused = head.title.is_none();
+            }
             "summary" => head.summary = text_of(value, cx),
             "level" => head.level = one(value, LEVELS, "level", cx),
             "minutes" => head.minutes = number(value, cx),

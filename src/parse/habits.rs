@@ -195,11 +195,10 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
     }
     let Ok(placeholder) = Regex::new(r"<[A-Za-z][A-Za-z0-9]*([ _-][A-Za-z0-9]+)*>") else { return };
     for line in lines {
-        if let Some(found) = placeholder.find(&line.text) {
-            let word = Word { text: String::new(), line: 0, start: found.start(), end: found.end() };
+        for found in placeholder.find_iter(&line.text) {
             let start = cx.source.line_start(line.number);
             let lead = cx.source.line(line.number).len().saturating_sub(line.text.len());
-            let span = Span::new(start + lead + word.start, start + lead + word.end);
+            let span = Span::new(start + lead + found.start(), start + lead + found.end());
             cx.findings
                 .add(PLACEHOLDER, span, format!("the placeholder {} is left over", found.as_str()))
                 .hint("declare a variable and write \"$NAME\"");

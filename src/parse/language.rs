@@ -10,15 +10,10 @@ const OTHERS: &[&str] = &[
     "xml", "yaml", "yml", "zsh", "mermaid", "shell", "proto", "make", "lint",
 ];
 
-/// The lab language that `language` is but for case or two letters, or with `{` glued on.
-pub(super) fn nearly(language: &str, info: &str) -> Option<&'static str> {
+/// The lab language that `language` is but for case or two letters.
+pub(super) fn nearly(language: &str) -> Option<&'static str> {
     let lower = language.to_lowercase();
     if FenceKind::of(language).is_none()
-        && let Some((name, _)) = LANGUAGES.iter().find(|(name, _)| *name == lower)
-    {
-        return Some(name);
-    }
-    if info.trim_start().strip_prefix(language).is_some_and(|rest| rest.starts_with('{'))
         && let Some((name, _)) = LANGUAGES.iter().find(|(name, _)| *name == lower)
     {
         return Some(name);

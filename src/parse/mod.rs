@@ -53,7 +53,7 @@ fn parse_here(source: &SourceFile) -> Parsed {
     let body = steps::body(&blocks, from, &mut cx);
     let vars = vars::join(head.vars, body.exports, &mut cx);
     let title = head.title.or(body.title);
-    if title.is_none() {
+    if title.is_none() && !head.title_refused {
         cx.findings
             .add(findings::NO_TITLE, Span::new(0, 0), "this lab has no title")
             .hint("add `title:` to the front matter");

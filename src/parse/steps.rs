@@ -234,6 +234,16 @@ impl Builder<'_, '_> {
             self.shown(fence, &info);
             return;
         };
+        if info.braces.is_some_and(|braces| braces.start == info.language.span.end) {
+            self.cx
+                .findings
+                .add(
+                    NEAR_LANGUAGE,
+                    info.language.span,
+                    format!("`{{` is glued to `{language}`, and GitHub reads both as one language"),
+                )
+                .hint(format!("put a blank between: `{language} {{…}}`"));
+        }
         if let Some(rest) = info.rest {
             self.cx
                 .findings
@@ -285,7 +295,7 @@ impl Builder<'_, '_> {
 
     fn shown(&mut self, fence: &Fence, info: &Info) {
         let language = info.language.value.as_str();
-        if let Some(near) = nearly(language, self.cx.source.slice(fence.info)) {
+        if let Some(near) = nearly(language) {
             self.cx
                 .findings
                 .add(NEAR_LANGUAGE, info.language.span, format!("`{language}` is only shown, and nearly `{near}`"))

@@ -78,7 +78,7 @@ fn stray(span: Span, cover: Option<(Span, Cover)>, cx: &mut Context<'_>) {
         }
         Some((_, Cover::Indented)) => {
             let language = info.trim().split([' ', '{']).next().unwrap_or("");
-            if FenceKind::of(language).is_some() || nearly(language, info).is_some() {
+            if FenceKind::of(language).is_some() || nearly(language).is_some() {
                 cx.findings
                     .add(
                         NO_FENCE,
