@@ -170,6 +170,7 @@ async fn on_cluster(
     })?;
     let opening = Instant::now();
     let witness = Witness::open(WitnessRequest {
+        guard: request.guard.clone(),
         access,
         prefix: info.prefix.clone(),
         bare: request.kind == ClusterKind::Bare,

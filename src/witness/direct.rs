@@ -1,9 +1,8 @@
 //! etcd by gRPC: one client an endpoint, so that each member can be asked by itself.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -11,8 +10,9 @@ use etcd_client::{
     Client, ConnectOptions, Error, EventType, GetOptions, KeyValue, ResponseHeader, WatchOptions, WatchStream,
 };
 
+use super::status::{self, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
-use super::{PATIENCE, metrics, status, tls};
+use super::{PATIENCE, ask, metrics, tls};
 use crate::cluster::EtcdTls;
 use crate::journal::{Change, Entry, Revision, Stored};
 
@@ -27,8 +27,8 @@ pub(super) struct Direct {
     tls: Option<Arc<rustls::ClientConfig>>,
     /// The endpoint that answered last.
     preferred: AtomicUsize,
-    /// The members' names, as last told, by their id: a member that is down no longer tells.
-    pub(super) members: Mutex<BTreeMap<u64, status::MemberInfo>>,
+    /// As last told: a member that is down no longer tells.
+    members: Mutex<Members>,
 }
 
 pub(super) struct Endpoint {
@@ -69,7 +69,7 @@ impl Direct {
             return Err(StoreError::new("no endpoint is known"));
         }
         let tls = etcd_tls.map(tls::https).transpose()?;
-        Ok(Self { endpoints, tls, preferred: AtomicUsize::new(0), members: Mutex::new(BTreeMap::new()) })
+        Ok(Self { endpoints, tls, preferred: AtomicUsize::new(0), members: Mutex::new(Members::new()) })
     }
 
     /// The first answer of any endpoint, the one that answered last asked first.
@@ -176,7 +176,15 @@ impl Store for Direct {
     }
 
     async fn status(&self, member: Option<&str>) -> Result<serde_json::Value, StoreError> {
-        status::of(self, member).await
+        let (asked, members, counts) = ask::all(self).await;
+        let known = {
+            let mut known = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(members) = members {
+                *known = members;
+            }
+            known.clone()
+        };
+        status::compose(&asked, &known, counts, member)
     }
 
     async fn watchers(&self) -> Result<u64, StoreError> {

@@ -4,8 +4,10 @@
 //! A [`Witness`] opens one watch and keeps it through every break. Nothing here judges, and nothing
 //! here writes to etcd.
 
+mod ask;
 mod bolt;
 mod direct;
+mod etcdctl;
 mod kube;
 mod metrics;
 mod observer;
@@ -24,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::EtcdAccess;
+use crate::guard::Guard;
 use crate::journal::{Delivered, Journal, JournalView, KeyGlob, Mark, Seq};
 pub use observer::Observer;
 use store::{Store, StoreError};
@@ -38,6 +41,8 @@ const REST_LIMIT: Duration = Duration::from_secs(10);
 /// What to witness, and how to reach it.
 #[derive(Debug, Clone)]
 pub struct WitnessRequest {
+    /// Owns the etcdctl processes, where etcd is reached by them.
+    pub guard: Guard,
     pub access: EtcdAccess,
     /// The cluster's own prefix, `/registry` by default.
     pub prefix: String,
@@ -78,9 +83,7 @@ impl Witness {
                     .await
                     .map_err(|error| WitnessError::Unreachable(error.to_string()))?,
             ),
-            EtcdAccess::Command(_) => {
-                return Err(WitnessError::Unreachable("etcdctl in a pod is not supported yet".to_owned()));
-            }
+            EtcdAccess::Command(command) => Arc::new(etcdctl::Etcdctl::new(request.guard.clone(), command.clone())),
             EtcdAccess::None(why) => return Err(WitnessError::Unreachable(why.clone())),
         };
         let scope = if request.bare { String::new() } else { format!("{}/", request.prefix.trim_end_matches('/')) };

@@ -15,6 +15,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// etcd leaves a progress request unanswered while a watcher catches up: ask again.
 const ASK_AGAIN: Duration = Duration::from_millis(40);
+/// How long a watch may take to begin: etcdctl in a pod has to be started first.
+const BEGUN_AFTER: Duration = Duration::from_secs(15);
 /// A watch that leaves its progress requests unanswered for so long is dead, whatever TCP says.
 const DEAD_AFTER: Duration = Duration::from_millis(1500);
 
@@ -137,22 +139,30 @@ impl Watcher {
     async fn follow(&mut self, feed: &mut dyn Feed, ready: &mut Option<oneshot::Sender<()>>) -> StoreError {
         let mut again = tokio::time::interval(ASK_AGAIN);
         again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        for (_, since) in &mut self.pending {
-            *since = tokio::time::Instant::now();
-        }
+        let opened = tokio::time::Instant::now();
+        let mut begun = false;
         loop {
             let step = tokio::select! {
                 delivery = feed.next() => match delivery {
-                    Ok(delivery) => self.take(delivery, ready).await,
+                    Ok(delivery) => {
+                        if !std::mem::replace(&mut begun, true) {
+                            self.pending.iter_mut().for_each(|(_, since)| *since = tokio::time::Instant::now());
+                        }
+                        self.take(delivery, ready).await
+                    }
                     Err(error) => Err(error),
                 },
                 Some(ask) = self.asked.recv() => {
                     self.pending.push((ask, tokio::time::Instant::now()));
                     feed.ask_progress().await
                 }
-                _ = again.tick(), if !self.pending.is_empty() => {
+                _ = again.tick(), if !begun || !self.pending.is_empty() => {
                     self.pending.retain(|(ask, _)| !ask.reply.is_closed());
-                    if self.pending.iter().any(|(_, since)| since.elapsed() > DEAD_AFTER) {
+                    if !begun && opened.elapsed() > BEGUN_AFTER {
+                        Err(StoreError::new("the watch does not begin"))
+                    } else if !begun {
+                        Ok(())
+                    } else if self.pending.iter().any(|(_, since)| since.elapsed() > DEAD_AFTER) {
                         Err(StoreError::new("the watch answers no progress request"))
                     } else {
                         feed.ask_progress().await

@@ -3,8 +3,10 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::cluster::EtcdAccess;
+use crate::guard::{Guard, GuardSettings};
 use crate::witness::{Witness, WitnessRequest};
 
 /// Where a tool is, as the product looks for it; `None` is recorded as a skip.
@@ -81,7 +83,10 @@ impl Etcd {
     }
 
     pub(super) fn request(&self) -> WitnessRequest {
+        let parents = vec![self.dir.path().to_path_buf()];
+        let settings = GuardSettings { parents, watchdog: None, grace: Duration::from_secs(1) };
         WitnessRequest {
+            guard: Guard::start(settings).expect("a guard"),
             access: EtcdAccess::Direct { endpoints: vec![self.url.clone()], tls: None },
             prefix: "/registry".to_owned(),
             bare: true,

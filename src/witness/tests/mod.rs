@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use etcd_client::{Client, CompactionOptions, Txn, TxnOp};
 
 use super::Witness;
+use crate::cluster::EtcdAccess;
 use crate::journal::{KeyGlob, Recorded};
 use etcd::{Etcd, tool};
 
@@ -253,6 +254,42 @@ async fn keys_that_keep_moving_are_named_and_keys_at_rest_are_not_waited_for_lon
     assert!(started.elapsed() < Duration::from_secs(1), "the other key does not matter");
     assert_eq!(witness.quiet(&[KeyGlob::new("/mov*")]).await, Err(vec!["/moving".to_owned()]));
     moving.abort();
+    witness.close().await;
+}
+
+/// As in a pod: nothing but etcdctl's own output.
+#[tokio::test]
+async fn etcdctl_alone_is_enough_to_witness() {
+    let Some(mut etcd) = Etcd::new() else { return };
+    let Some(etcdctl) = tool("etcdctl") else { return };
+    etcd.start();
+    let mut client = etcd.client().await;
+    for number in 0..450 {
+        put(&mut client, &format!("/registry/many/{number:03}"), number.to_string()).await;
+    }
+    put(&mut client, "/registry0/not-below", "1").await;
+    let command = vec![etcdctl.display().to_string(), "--endpoints".to_owned(), etcd.url.clone()];
+    let request = super::WitnessRequest { access: EtcdAccess::Command(command), bare: false, ..etcd.request() };
+    let witness = Witness::open(request).await.expect("it opens");
+    let before = witness.mark().await;
+    assert!(before.read);
+    let view = witness.journal();
+    let listed = view.states(&KeyGlob::new("**"), view.at(&before).expect("the mark"));
+    assert_eq!(listed.len(), 450, "three pages without doubles");
+    put(&mut client, "/registry/a", "one").await;
+    client.delete("/registry/many/000", None).await.expect("a delete");
+    witness.progress().await.expect("an answer");
+    let told: Vec<(String, String)> = all(&witness).into_iter().map(|(kind, _, key)| (kind, key)).collect();
+    assert_eq!(told, [("PUT".into(), "/registry/a".into()), ("DELETE".into(), "/registry/many/000".into())]);
+    let state = witness.etcd(None).await.expect("a state");
+    assert_eq!((&state["up"], &state["healthy"], &state["leader"]), (&true.into(), &true.into(), &"e1".into()));
+    assert_eq!((&state["keys"], &state["version"].is_string()), (&451.into(), &true));
+    etcd.kill();
+    assert!(witness.progress().await.is_err());
+    etcd.start();
+    put(&mut client, "/registry/b", "two").await;
+    until(&witness, "what came after the restart", |witness| all(witness).len() == 3).await;
+    assert!(witness.journal().holes(0).is_empty());
     witness.close().await;
 }
 
