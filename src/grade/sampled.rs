@@ -37,7 +37,9 @@ impl<'a> Sample<'a> {
             let is_first_past = observation.at > deadline && last.is_none_or(|last| last <= deadline);
             let at = if is_first_past { deadline } else { observation.at };
             moments.push(Moment { at, truth: self.truth(observation) });
-            last = Some(observation.at);
+            // What a block that has ended printed stays as it is: its clocks need not run.
+            let is_final = matches!(observation.seen, Seen::Output { exit: Some(_), .. });
+            last = Some(if is_final { observation.at.max(deadline + clocks.hold_for) } else { observation.at });
         }
         Line { moments, known: last }
     }
@@ -92,7 +94,8 @@ impl<'a> Sample<'a> {
     fn output_names(&self, text: &str, exit: Option<i32>, condition: &Expr) -> Names {
         let mut names = self.names().with("exit", exit);
         if condition.uses("text") {
-            names = names.with("text", text);
+            // As `$(…)` has it: a number on a line of its own is a number.
+            names = names.with("text", text.trim_end_matches('\n'));
         }
         if condition.uses("lines") {
             names = names.with("lines", text.lines().collect::<Vec<_>>());

@@ -251,7 +251,7 @@ fn output(text: &mut String, output: &str, most: usize) {
 
 fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
     let failed = matches!(check.verdict, Verdict::Fail | Verdict::CannotJudge);
-    if !failed && verbose == 0 {
+    if !failed && (verbose == 0 || check.verdict == Verdict::Skipped) {
         return;
     }
     push(text, 4, format!("{} {}", mark(check.verdict), check.text));

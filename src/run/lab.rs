@@ -210,7 +210,7 @@ async fn on_cluster(
         mode: request.mode,
         kind: request.kind,
         info: info.clone(),
-        vars: request.vars.clone(),
+        vars: with_given(&request.vars, &environment),
         tell,
         guard: request.guard.clone(),
         environment: environment.clone(),
@@ -245,6 +245,14 @@ async fn on_cluster(
     spent.cleanup_ms = millis(cleaning.elapsed());
     witness.close().await;
     Ok(())
+}
+
+/// Checks and expected outputs name what the runner gives as well.
+fn with_given(vars: &Vars, environment: &Environment) -> Vars {
+    let mut vars = vars.clone();
+    let given = environment.host.iter().filter(|(name, _)| name.starts_with("LAB_"));
+    vars.values.extend(given.cloned());
+    vars
 }
 
 fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Failure> {
