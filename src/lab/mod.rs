@@ -3,6 +3,7 @@
 mod action;
 mod check;
 pub mod keywords;
+mod print;
 mod stretch;
 mod template;
 

@@ -245,11 +245,19 @@ fn repeated<'c>(command: &'c Command, around: &Surroundings) -> Vec<(&'c Word, S
         "etcdctl" if !around.bare => &["--endpoints", "--cacert", "--cert", "--key"],
         _ => return Vec::new(),
     };
-    if command.has(&["--cluster"]) && command.name() == "etcdctl" {
-        return Vec::new();
-    }
     let args = command.args();
     let own = args.iter().position(|arg| arg.text == "--").map_or(args, |at| &args[..at]);
+    // Another member, or a restored store, is not what the runner gives.
+    let elsewhere = own.iter().enumerate().any(|(at, arg)| {
+        let value = arg.text.strip_prefix("--endpoints").map(|value| match value.strip_prefix('=') {
+            Some(value) => value,
+            None => own.get(at + 1).map_or("", |next| next.text.as_str()),
+        });
+        value.is_some_and(|value| !value.ends_with(":2379") || value.contains(['$', ',']))
+    });
+    if elsewhere {
+        return Vec::new();
+    }
     own.iter()
         .filter_map(|arg| {
             let name = arg.text.split('=').next().unwrap_or("");

@@ -9,6 +9,8 @@ mod context;
 mod fields;
 mod findings;
 mod front_matter;
+#[cfg(test)]
+mod fuzz;
 mod habits;
 mod html;
 mod language;

@@ -42,10 +42,6 @@ impl Command {
     pub(super) fn args(&self) -> &[Word] {
         self.words.get(self.name_at() + 1..).unwrap_or_default()
     }
-
-    pub(super) fn has(&self, flags: &[&str]) -> bool {
-        self.args().iter().any(|arg| flags.contains(&arg.text.split('=').next().unwrap_or("")))
-    }
 }
 
 fn is_assignment(word: &str) -> bool {
@@ -113,7 +109,12 @@ impl Reader {
                 }
                 '#' if self.word.is_none() => break,
                 ' ' | '\t' => self.finish_word(),
-                '<' if line[at..].starts_with("<<") && !line[at..].starts_with("<<<") => {
+                '<' if line[at..].starts_with("<<<") => {
+                    chars.next();
+                    chars.next();
+                    self.finish_word();
+                }
+                '<' if line[at..].starts_with("<<") => {
                     self.finish_word();
                     let rest = line[at + 2..].trim_start_matches('-').trim_start();
                     let length = rest.find([' ', ';', '|', '&', '>']).unwrap_or(rest.len());
@@ -205,6 +206,6 @@ mod tests {
         );
         assert_eq!(shown("echo \"a\nexit\" 2>&1"), ["echo aexit 2>&1"]);
         assert_eq!(shown("etcdctl watch x | head -1"), ["etcdctl watch x &", "head -1"]);
-        assert_eq!(shown("jq '{a: .b}' <<< x"), ["jq {a: .b} <<< x"]);
+        assert_eq!(shown("jq '{a: .b}' <<< x"), ["jq {a: .b} x"]);
     }
 }
