@@ -55,7 +55,9 @@ impl Clusters {
         let runs = engine.runs_of_clusters().await?;
         let mut nodes: BTreeMap<String, Vec<Node>> = BTreeMap::new();
         for node in engine.nodes(CLUSTER_LABEL).await? {
-            nodes.entry(node.labels[CLUSTER_LABEL].clone()).or_default().push(node);
+            if let Some(name) = node.labels.get(CLUSTER_LABEL).cloned() {
+                nodes.entry(name).or_default().push(node);
+            }
         }
         // A run that was killed early has left a network and no node.
         for name in runs.keys() {

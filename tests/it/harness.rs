@@ -88,7 +88,23 @@ impl Test {
 
     #[track_caller]
     pub(crate) fn run(self) -> Done {
+        let command = self.command();
+        self.finish(command)
+    }
+
+    /// Runs as another user, where root's rights would hide what is tested.
+    #[track_caller]
+    pub(crate) fn run_as(self, user: u32) -> Done {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt;
+        fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o777)).expect("the folder is opened");
         let mut command = self.command();
+        command.uid(user).gid(user);
+        self.finish(command)
+    }
+
+    #[track_caller]
+    fn finish(self, mut command: Command) -> Done {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut stdin = child.stdin.take().expect("a pipe");

@@ -1,7 +1,9 @@
 //! The real binary, driven through one builder.
 
 mod decode;
+mod fake_engine;
 mod harness;
+mod kind_errors;
 mod lint;
 mod processes;
 mod rooms;

@@ -71,7 +71,7 @@ pub(crate) fn candidates(wanted: Option<Flavor>, around: &Surroundings) -> Resul
     if wanted != Some(Flavor::Docker)
         && let Some(host) = around.variable("CONTAINER_HOST")
     {
-        return Ok(vec![named(Flavor::Podman, host, format!("CONTAINER_HOST={host}"))?]);
+        return Ok(vec![named(Flavor::Podman, host, "CONTAINER_HOST".to_owned())?]);
     }
     if wanted != Some(Flavor::Podman) {
         found.extend(usual(Flavor::Docker, docker_sockets(around)));
@@ -95,7 +95,7 @@ fn named(flavor: Flavor, host: &str, why: String) -> Result<Candidate, ClusterEr
     let local = host.starts_with("unix://")
         || ["tcp://127.", "tcp://localhost:", "tcp://[::1]:"].iter().any(|start| host.starts_with(start));
     if !local {
-        return Err(ClusterError::new(format!("{why}: the engine has to run on this machine")).hint(
+        return Err(ClusterError::new(format!("{host} ({why}): the engine has to run on this machine")).hint(
             "a node's ports are published on the machine that runs the engine, and etcd is reached through one; \
              unset the variable or choose a local context to use the engine here",
         ));
@@ -106,7 +106,7 @@ fn named(flavor: Flavor, host: &str, why: String) -> Result<Candidate, ClusterEr
 /// In the docker command's own order: `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context.
 fn named_docker(around: &Surroundings) -> Result<Option<Candidate>, ClusterError> {
     if let Some(host) = around.variable("DOCKER_HOST") {
-        return named(Flavor::Docker, host, format!("DOCKER_HOST={host}")).map(Some);
+        return named(Flavor::Docker, host, "DOCKER_HOST".to_owned()).map(Some);
     }
     let folder = around.variable("DOCKER_CONFIG").map_or_else(|| around.home.join(".docker"), PathBuf::from);
     let (context, source) = if let Some(context) = around.variable("DOCKER_CONTEXT") {

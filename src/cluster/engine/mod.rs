@@ -111,7 +111,7 @@ impl Engine {
 
     /// Which engine was taken and why, in one line.
     pub(crate) fn taken(&self) -> String {
-        format!("{} {} at {}: {}", self.flavor.name(), self.version, self.host, self.why)
+        format!("{} {} at {} ({})", self.flavor.name(), self.version, self.host, self.why)
     }
 
     /// Refuses an engine on which no node can come up, before anything is made.

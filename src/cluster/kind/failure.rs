@@ -58,11 +58,32 @@ pub(super) fn usual_cause<'a>(said: impl Iterator<Item = &'a String> + Clone) ->
     CAUSES.iter().find(|(sign, _)| said.clone().any(|line| line.contains(sign))).map(|(_, cause)| *cause)
 }
 
-/// What kind calls the error, without its stack and its echo of the command.
+/// What kind calls the error: without its stack, and without the page-long command that failed.
 pub(super) fn told(said: &[String]) -> Vec<String> {
     let from = said.iter().position(|line| line.starts_with("ERROR:")).unwrap_or(0);
-    let error: Vec<String> = said[from..].iter().take_while(|line| !line.starts_with("Stack Trace")).cloned().collect();
+    let error: Vec<String> = said[from..]
+        .iter()
+        .take_while(|line| !line.starts_with("Stack Trace"))
+        .filter(|line| !line.trim().is_empty() && !is_noise(line))
+        .map(|line| shortened(line))
+        .collect();
     super::command::last(&error)
+}
+
+/// The id of the container that came to nothing, and advice about the command that we gave.
+fn is_noise(line: &str) -> bool {
+    let bare = line.trim_start_matches("Command Output:").trim();
+    bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) || line.starts_with("Run 'docker run --help'")
+}
+
+fn shortened(line: &str) -> String {
+    let Some((before, rest)) = line.split_once("command \"") else { return line.to_owned() };
+    let Some((command, after)) = rest.split_once("\" failed with") else { return line.to_owned() };
+    let words: Vec<&str> = command.split_whitespace().collect();
+    if words.len() < 8 {
+        return line.to_owned();
+    }
+    format!("{before}command \"{} …\" failed with{after}", words[..2].join(" "))
 }
 
 #[cfg(test)]
@@ -75,5 +96,27 @@ mod tests {
             .map(String::from);
         assert!(usual_cause(said.iter()).is_some_and(|cause| cause.contains("disk")));
         assert_eq!(usual_cause([String::from("something new")].iter()), None);
+    }
+
+    #[test]
+    fn the_error_is_told_without_the_command_that_failed() {
+        let said = [
+            "Creating cluster",
+            "ERROR: failed to create cluster: command \"docker run --name a --label b --tty c d e f\" failed with error: exit status 125",
+            "",
+            "Command Output: 095f4f028fab94a1ac733d0a4264d9fc361c607bd53324ff1f317ab872ca26bb",
+            "docker: Error response from daemon: no.",
+            "Run 'docker run --help' for more information",
+            "Stack Trace: ",
+            "main.go:1",
+        ]
+        .map(String::from);
+        assert_eq!(
+            told(&said),
+            [
+                "ERROR: failed to create cluster: command \"docker run …\" failed with error: exit status 125",
+                "docker: Error response from daemon: no."
+            ]
+        );
     }
 }
