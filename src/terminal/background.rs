@@ -85,16 +85,23 @@ impl Background {
     pub async fn wait_text(&self, text: &str, timeout: Duration) -> Waited {
         let deadline = Instant::now() + timeout;
         let mut result = self.inner.result.clone();
+        let mut from = self.inner.began;
         loop {
             let news = self.inner.tape.news.notified();
             tokio::pin!(news);
             news.as_mut().enable();
-            let ended = self.ended();
-            if self.output().contains(text) {
-                return Waited::Seen;
+            if let Some(result) = self.ended() {
+                let is_seen = result.output.contains(text);
+                return if is_seen { Waited::Seen } else { Waited::Ended(Box::new(result)) };
             }
-            if let Some(result) = ended {
-                return Waited::Ended(Box::new(result));
+            {
+                let mut recorder = self.inner.tape.recorder();
+                let screen = recorder.screen();
+                if screen.since(from).0.contains(text) {
+                    return Waited::Seen;
+                }
+                // What has been searched cannot change any more, but the text may have begun in it.
+                from = from.max(screen.end().saturating_sub(text.len() as u64));
             }
             tokio::select! {
                 () = &mut news => {}

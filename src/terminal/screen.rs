@@ -53,6 +53,11 @@ impl Screen {
         self.capture.start()
     }
 
+    /// The end of what cannot change any more.
+    pub(super) fn end(&self) -> u64 {
+        self.capture.end()
+    }
+
     /// What was printed since the offset; what may still change included.
     pub(super) fn since(&self, offset: u64) -> (String, bool) {
         let (mut text, truncated) = self.capture.slice(offset, self.capture.end());

@@ -176,8 +176,9 @@ impl Shell {
 
     /// Runs one complete command to its end.
     pub(super) async fn run(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Outcome {
-        let Some(number) = self.hand_over(text, deadline, ways).await else {
-            return Outcome::Died;
+        let number = match self.hand_over(text, deadline, ways).await {
+            Ok(number) => number,
+            Err(happened) => return self.conclude(self.number, happened).await,
         };
         let happened = self.finish_of(number, deadline, ways).await;
         self.conclude(number, happened).await
@@ -185,8 +186,9 @@ impl Shell {
 
     /// Runs a command that opens a shell, until that shell answers.
     pub(super) async fn open(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Outcome {
-        let Some(number) = self.hand_over(text, deadline, ways).await else {
-            return Outcome::Died;
+        let number = match self.hand_over(text, deadline, ways).await {
+            Ok(number) => number,
+            Err(happened) => return self.conclude(self.number, happened).await,
         };
         let opened_by = (self.top() != Level::Sourced).then_some(number);
         match self.until_answered(deadline, ways, Some(number)).await {
@@ -219,30 +221,32 @@ impl Shell {
         self.levels.last().copied().unwrap_or(Level::Sourced)
     }
 
-    /// Types the command; its number, or nothing where the shell does not take it.
-    async fn hand_over(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Option<u64> {
+    /// Types the command; its number, or what came before the shell had taken it.
+    async fn hand_over(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Result<u64, Happened> {
         self.number += 1;
         let number = self.number;
         if self.top() == Level::Sourced {
-            tokio::fs::write(&self.file, format!("{text}\n")).await.ok()?;
+            tokio::fs::write(&self.file, format!("{text}\n")).await.map_err(|_| Happened::Closed)?;
             let line = format!(" . {}\n", quoted(&self.file));
-            self.type_text(&line).await?;
-            return Some(number);
+            self.type_text(&line).await.ok_or(Happened::Closed)?;
+            return Ok(number);
         }
         let (lines, last) = typed::command(&self.nonce, number, text, self.last_exit);
         for line in lines {
             self.number += 1;
-            let probe = typed::probe(&self.nonce, self.number);
-            self.type_text(&format!("{line}{probe}")).await?;
             let wanted = Signpost::Probe(self.number);
-            while !matches!(self.next(deadline, ways).await, Happened::Signpost(post, _) if post == wanted) {
-                if self.tape.recorder().is_closed() || deadline.is_some_and(|at| Instant::now() >= at) {
-                    return None;
+            let probe = typed::probe(&self.nonce, self.number);
+            self.type_text(&format!("{line}{probe}")).await.ok_or(Happened::Closed)?;
+            loop {
+                match self.next(deadline, ways).await {
+                    Happened::Signpost(post, _) if post == wanted => break,
+                    Happened::Signpost(..) => {}
+                    other => return Err(other),
                 }
             }
         }
-        self.type_text(&last).await?;
-        Some(number)
+        self.type_text(&last).await.ok_or(Happened::Closed)?;
+        Ok(number)
     }
 
     async fn type_text(&mut self, text: &str) -> Option<()> {
@@ -327,6 +331,8 @@ impl Shell {
     async fn press_until_back(&mut self, number: u64, patience: Duration, kill: bool) -> bool {
         let ways = Ways { cancel: CancellationToken::new(), stop: watch::channel(None).1 };
         let end = Instant::now() + patience;
+        // Many programs end at once, and half-way through their work, at the second Ctrl-C.
+        let pause = (patience / 2).max(Duration::from_secs(1));
         let mut probes = Vec::new();
         while Instant::now() < end {
             if kill {
@@ -336,7 +342,7 @@ impl Shell {
             if self.type_text("\u{3}").await.is_none() {
                 return false;
             }
-            let pressed_again = end.min(Instant::now() + Duration::from_secs(1));
+            let pressed_again = end.min(Instant::now() + pause);
             loop {
                 let look = pressed_again.min(Instant::now() + LOOK);
                 match self.next(Some(look), &ways).await {

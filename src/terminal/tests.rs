@@ -181,7 +181,15 @@ async fn a_shell_that_leaves_is_told_with_its_last_words() {
 
 #[tokio::test]
 async fn an_opened_shell_takes_later_blocks_until_it_is_left() {
-    for inner in ["bash --norc", "sh", "dash", "bash --norc --posix"] {
+    // `script` stands for `docker exec -it` and `kubectl exec -it`: another PTY, with echo, behind a raw one.
+    for inner in [
+        "bash --norc",
+        "sh",
+        "dash",
+        "bash --norc --posix",
+        "script -qefc dash /dev/null",
+        "script -qefc 'bash --norc' /dev/null",
+    ] {
         let lab = lab();
         let opened = lab.run(&opening(&format!("echo before\n{inner}"))).await;
         assert!(matches!(opened.ended, Ended::AsWanted), "{inner}: {opened:?}");
