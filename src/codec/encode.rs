@@ -133,8 +133,9 @@ fn write_value(number: u32, kind: Type, value: &Value, out: &mut Vec<u8>) -> Enc
                 }
                 _ => text("a quantity")?,
             };
+            let written = super::quantity::canonical(text).ok_or_else(|| EncodeError::wrong("a quantity", value))?;
             put_message(out, number, |out| {
-                put_bytes(out, 1, text.as_bytes());
+                put_bytes(out, 1, written.as_bytes());
                 Ok::<(), EncodeError>(())
             })?;
         }

@@ -6,6 +6,7 @@ mod duration;
 mod encode;
 mod envelope;
 mod kinds;
+mod quantity;
 mod schema;
 mod secrets;
 mod wire;
@@ -18,6 +19,7 @@ pub use kinds::{
     KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
     kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,
 };
+pub use quantity::{is_quantity, quantity};
 pub use schema::{Field, Message, Shape, Type, message, message_of, messages};
 pub use secrets::conceal;
 

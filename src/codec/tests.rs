@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
@@ -10,6 +12,8 @@ struct Record {
     bytes: Vec<u8>,
     value: Value,
 }
+
+static RECORDS: LazyLock<Vec<Record>> = LazyLock::new(records);
 
 fn records() -> Vec<Record> {
     let lines = include_str!("../../tests/data/values.jsonl").lines();
@@ -38,7 +42,7 @@ fn as_recorded(mut object: Value, recorded: &Value) -> Value {
 
 #[test]
 fn every_recorded_value_decodes_to_what_kubernetes_says() {
-    for record in records() {
+    for record in RECORDS.iter() {
         let decoded = decode(&record.bytes).unwrap_or_else(|error| panic!("{}: {error}", record.key));
         assert_eq!(decoded.unknown, [], "{}", record.key);
         let object = as_recorded(decoded.object, &record.value);
@@ -51,7 +55,7 @@ fn every_recorded_value_decodes_to_what_kubernetes_says() {
 
 #[test]
 fn every_recorded_value_encodes_to_bytes_that_decode_to_it() {
-    for record in records() {
+    for record in RECORDS.iter() {
         for object in [record.value.clone(), decode(&record.bytes).unwrap().object] {
             let bytes = encode(&object).unwrap_or_else(|error| panic!("{}: {error}", record.key));
             let again = decode(&bytes).unwrap_or_else(|error| panic!("{}: {error}", record.key));
@@ -65,7 +69,7 @@ fn every_recorded_value_encodes_to_bytes_that_decode_to_it() {
 /// own kinds has its fields in the order of their structs, ours are sorted.
 #[test]
 fn all_but_the_extension_servers_kinds_encode_to_the_same_bytes() {
-    for record in records() {
+    for record in RECORDS.iter() {
         let same = encode(&decode(&record.bytes).unwrap().object).unwrap() == record.bytes;
         let extension =
             ["CustomResourceDefinition", "APIService"].contains(&record.value["kind"].as_str().unwrap_or_default());
@@ -169,7 +173,7 @@ proptest! {
 
     #[test]
     fn broken_values_never_panic(at in 0..101_usize, cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let mut bytes = records().swap_remove(at).bytes;
+        let mut bytes = RECORDS[at].bytes.clone();
         for (place, byte) in cuts {
             let place = place.index(bytes.len());
             bytes[place] = byte;
@@ -184,7 +188,7 @@ proptest! {
 #[test]
 #[ignore = "a measurement, not a check"]
 fn speed() {
-    let records = records();
+    let records = &*RECORDS;
     let rounds = 200;
     let start = std::time::Instant::now();
     let mut objects = Vec::new();

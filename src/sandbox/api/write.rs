@@ -463,6 +463,14 @@ pub(super) fn check_unknown(
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
+    let kind = &resource.kind;
+    let refused = |why: &str| {
+        let version = &resource.version;
+        ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+    };
+    if resource.custom.is_none() {
+        validate::types(object).map_err(|why| refused(&why))?;
+    }
     let unknown = match &resource.custom {
         Some(custom) => {
             let unknown = crd::schema::prune(&custom.schema, object);
@@ -479,12 +487,7 @@ pub(super) fn check_unknown(
         warnings.extend(said);
         return Ok(());
     }
-    let kind = &resource.kind;
-    Err(ApiError::bad_request(format!(
-        "{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {}",
-        resource.version,
-        said.join(", ")
-    )))
+    Err(refused(&format!("strict decoding error: {}", said.join(", "))))
 }
 
 fn keep(old: &Value, new: &mut Value, field: &str) {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::codec::kind_by_api_version;
 
 /// Fills in the defaults of `kind`, for a new object and for a changed one alike.
-pub fn apply(kind: &str, object: &mut Value) {
+pub(super) fn apply(kind: &str, object: &mut Value) {
     // A custom resource may have any name.
     let api_version = object.get("apiVersion").and_then(Value::as_str);
     if api_version.is_some_and(|api_version| kind_by_api_version(api_version, kind).is_none()) {

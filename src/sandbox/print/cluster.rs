@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::text::{NONE, human, plain};
-use super::{Column, Printer, Row, column, number};
+use super::{Column, Printer, Printing, Row, column, number};
 
 pub(super) fn printer(plural: &str) -> Option<Printer> {
-    let (columns, cells): (&'static [Column], fn(&Row<'_>) -> Vec<Value>) = match plural {
+    let (columns, cells): Printing = match plural {
         "leases" => (const { &[column("Name"), column("Holder"), column("Age")] }, lease),
         "priorityclasses" => (PRIORITY, priority),
         "runtimeclasses" => (const { &[column("Name"), column("Handler"), column("Age")] }, runtime),

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::text::{NONE, or, plain};
-use super::{Column, Printer, Row, column, number, wide};
+use super::{Column, Printer, Printing, Row, column, number, wide};
 
 pub(super) fn printer(plural: &str) -> Option<Printer> {
-    let (columns, cells): (&'static [Column], fn(&Row<'_>) -> Vec<Value>) = match plural {
+    let (columns, cells): Printing = match plural {
         "namespaces" => (const { &[column("Name"), column("Status"), column("Age")] }, namespace),
         "nodes" => (NODE, node),
         "events" => (EVENT, event),

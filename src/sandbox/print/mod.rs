@@ -41,6 +41,9 @@ struct Printer {
     cells: fn(&Row<'_>) -> Vec<Value>,
 }
 
+/// The columns of a kind, and the cells of one object.
+type Printing = (&'static [Column], fn(&Row<'_>) -> Vec<Value>);
+
 /// An object, and the time at which it is looked at.
 struct Row<'a> {
     object: &'a Value,
@@ -48,7 +51,7 @@ struct Row<'a> {
 }
 
 /// The `meta.k8s.io/v1` Table of these objects; its rows hold no objects yet.
-pub fn table(kind: &Kind, items: &[Value], now: Timestamp) -> Value {
+pub(super) fn table(kind: &Kind, items: &[Value], now: Timestamp) -> Value {
     let printer = printer(kind);
     let columns = printer.columns.iter().map(|column| definition(column.name, column.kind, column.priority, ""));
     let rows = items.iter().map(|object| {
@@ -64,7 +67,7 @@ pub fn table(kind: &Kind, items: &[Value], now: Timestamp) -> Value {
 }
 
 /// The Table of custom objects by their definition's `additionalPrinterColumns`.
-pub fn custom_table(columns: &[Value], items: &[Value], now: Timestamp) -> Value {
+pub(super) fn custom_table(columns: &[Value], items: &[Value], now: Timestamp) -> Value {
     let age = [json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})];
     let columns = if columns.is_empty() { &age[..] } else { columns };
     let text = |column: &Value, field: &str| column[field].as_str().unwrap_or_default().to_owned();

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::text::{NONE, UNSET, at_most_three, join, labels, or, plain, selector};
-use super::{Column, Printer, Row, column, wide};
+use super::{Column, Printer, Printing, Row, column, wide};
 
 pub(super) fn printer(plural: &str) -> Option<Printer> {
-    let (columns, cells): (&'static [Column], fn(&Row<'_>) -> Vec<Value>) = match plural {
+    let (columns, cells): Printing = match plural {
         "services" => (SERVICE, service),
         "endpoints" => (const { &[column("Name"), column("Endpoints"), column("Age")] }, endpoints),
         "endpointslices" => (SLICE, slice),

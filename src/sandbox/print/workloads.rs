@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::text::{NONE, UNSET, human, labels, or, plain, selector, since, yes};
-use super::{Column, Printer, Row, column, number, wide};
+use super::{Column, Printer, Printing, Row, column, number, wide};
 
 pub(super) fn printer(plural: &str) -> Option<Printer> {
-    let (columns, cells): (&'static [Column], fn(&Row<'_>) -> Vec<Value>) = match plural {
+    let (columns, cells): Printing = match plural {
         "pods" => (POD, pod),
         "podtemplates" => (POD_TEMPLATE, pod_template),
         "replicationcontrollers" | "replicasets" => (REPLICA_SET, replica_set),

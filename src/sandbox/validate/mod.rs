@@ -1,55 +1,92 @@
 //! Rules that an object must keep, in Kubernetes' own words.
 
+mod data;
+mod errors;
+mod meta;
+mod network;
+mod pod;
+mod policy;
+mod rules;
+mod storage;
+mod template;
+mod types;
+mod unknown;
+mod workloads;
+
 use serde_json::Value;
 
-use crate::codec::{self, Message};
+use crate::codec::kind_by_api_version;
 use crate::sandbox::api::status::FieldError;
+use errors::Errors;
 
-pub fn create(_kind: &str, _object: &Value) -> Result<(), Vec<FieldError>> {
-    Ok(())
-}
+pub(super) use types::check as types;
+pub(super) use unknown::unknown_fields;
 
-pub fn update(_kind: &str, _old: &Value, _new: &Value) -> Result<(), Vec<FieldError>> {
-    Ok(())
-}
-
-/// Paths of the fields that the schema of the object's own version does not know; they are dropped.
-pub fn unknown_fields(_kind: &str, object: &mut Value) -> Vec<String> {
-    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let Some(message) = codec::message_of(&text("apiVersion"), &text("kind")) else { return Vec::new() };
-    let mut unknown = Vec::new();
-    walk(message, object, "", &mut unknown);
-    unknown
-}
-
-fn walk(message: &'static Message, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
-    let Some(map) = value.as_object_mut() else { return };
-    let mut strange = Vec::new();
-    for (name, value) in map.iter_mut() {
-        if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind") {
-            continue;
-        }
-        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let Some(field) = message.field(name) else {
-            strange.push(name.clone());
-            unknown.push(here);
-            continue;
-        };
-        let Some(inner) = field.message() else { continue };
-        match (field.shape, value) {
-            (codec::Shape::List, Value::Array(items)) => {
-                for (at, item) in items.iter_mut().enumerate() {
-                    walk(inner, item, &format!("{here}[{at}]"), unknown);
-                }
-            }
-            (codec::Shape::Map, Value::Object(entries)) => {
-                for (key, entry) in entries.iter_mut() {
-                    walk(inner, entry, &format!("{here}.{key}"), unknown);
-                }
-            }
-            (codec::Shape::One, value) => walk(inner, value, &here, unknown),
-            _ => {}
-        }
+/// Whether a new object, with its defaults filled in, may be stored.
+pub(super) fn create(kind: &str, object: &Value) -> Result<(), Vec<FieldError>> {
+    let mut errors = Errors::default();
+    if is_ours(kind, object) {
+        meta::create(kind, object, &mut errors);
+        rules_of(kind, object, None, &mut errors);
     }
-    map.retain(|name, _| !strange.contains(name));
+    errors.into_result()
 }
+
+/// Whether a stored object may become this one.
+pub(super) fn update(kind: &str, old: &Value, new: &Value) -> Result<(), Vec<FieldError>> {
+    let mut errors = Errors::default();
+    if is_ours(kind, new) {
+        meta::update(old, new, &mut errors);
+        rules_of(kind, new, Some(old), &mut errors);
+    }
+    errors.into_result()
+}
+
+/// A custom resource may have any kind's name.
+fn is_ours(kind: &str, object: &Value) -> bool {
+    let api_version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    kind_by_api_version(api_version, kind).is_some()
+}
+
+fn rules_of(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    // What is going can only lose its finalizers: nothing else of it is looked at again.
+    if old.is_some_and(|old| old.pointer("/metadata/deletionTimestamp").is_some() && same(old, object, "/spec")) {
+        return;
+    }
+    match kind {
+        "Pod" => pod::pod(object, old, errors),
+        "Deployment" => workloads::deployment(object, old, errors),
+        "ReplicaSet" => workloads::replica_set(object, old, errors),
+        "ReplicationController" => workloads::replication_controller(object, errors),
+        "StatefulSet" => workloads::stateful_set(object, old, errors),
+        "DaemonSet" => workloads::daemon_set(object, old, errors),
+        "Job" => workloads::job(object, old, errors),
+        "CronJob" => workloads::cron_job(object, errors),
+        "PodTemplate" => template::check(&object["template"], "template", errors),
+        "HorizontalPodAutoscaler" => workloads::autoscaler(object, errors),
+        "PodDisruptionBudget" => policy::budget(object, errors),
+        "Service" => network::service(object, old, errors),
+        "Ingress" => network::ingress(object, errors),
+        "NetworkPolicy" => network::policy(object, errors),
+        "ConfigMap" => data::config_map(object, old, errors),
+        "Secret" => data::secret(object, old, errors),
+        "ResourceQuota" => data::quota(object, errors),
+        "LimitRange" => data::limit_range(object, errors),
+        "Lease" => data::lease(object, errors),
+        "Node" => data::node(object, errors),
+        "PersistentVolume" => storage::volume(object, old, errors),
+        "PersistentVolumeClaim" => storage::claim(object, old, errors),
+        "StorageClass" => storage::class(object, old, errors),
+        "Role" | "ClusterRole" => policy::role(kind, object, errors),
+        "RoleBinding" | "ClusterRoleBinding" => policy::binding(kind, object, old, errors),
+        "PriorityClass" => policy::priority(object, old, errors),
+        _ => {}
+    }
+}
+
+fn same(one: &Value, other: &Value, pointer: &str) -> bool {
+    one.pointer(pointer) == other.pointer(pointer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Values of the wrong JSON type, as Go's decoder reports the first of them.
+
+use serde_json::Value;
+
+use crate::codec::{self, Field, Message, Shape, Type};
+
+/// What Go says about the first value that its struct cannot take, such as
+/// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
+pub(in crate::sandbox) fn check(object: &Value) -> Result<(), String> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    match codec::message_of(text("apiVersion"), text("kind")) {
+        Some(message) => walk(message, object, ""),
+        None => Ok(()),
+    }
+}
+
+fn walk(message: &'static Message, value: &Value, path: &str) -> Result<(), String> {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let Some(field) = message.field(name).filter(|_| !value.is_null()) else { continue };
+        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let place = Place { holder: message, path: &here };
+        match (field.shape, value) {
+            (Shape::One, value) => one(field, value, &place)?,
+            (Shape::List, Value::Array(items)) => {
+                for item in items.iter().filter(|item| !item.is_null()) {
+                    one(field, item, &place)?;
+                }
+            }
+            (Shape::Map, Value::Object(entries)) => {
+                for entry in entries.values().filter(|entry| !entry.is_null()) {
+                    one(field, entry, &place)?;
+                }
+            }
+            (Shape::List, value) => return Err(place.wrong(value, &format!("[]{}", go_type(field)))),
+            (Shape::Map, value) => return Err(place.wrong(value, &format!("map[string]{}", go_type(field)))),
+        }
+    }
+    Ok(())
+}
+
+struct Place<'a> {
+    holder: &'a Message,
+    path: &'a str,
+}
+
+impl Place<'_> {
+    fn wrong(&self, value: &Value, wanted: &str) -> String {
+        let found = match value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(_) => "bool".to_owned(),
+            Value::Number(number) if wanted.starts_with("int") && !number.is_i64() => format!("number {number}"),
+            Value::Number(_) => "number".to_owned(),
+            Value::String(_) => "string".to_owned(),
+            Value::Array(_) => "array".to_owned(),
+            Value::Object(_) => "object".to_owned(),
+        };
+        let holder = self.holder.name.rsplit('.').next().unwrap_or_default();
+        format!("json: cannot unmarshal {found} into Go struct field {holder}.{} of type {wanted}", self.path)
+    }
+}
+
+fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
+    let fits = match field.kind {
+        Type::String | Type::Bytes => value.is_string(),
+        Type::Time | Type::MicroTime => {
+            let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
+            return text.parse::<jiff::Timestamp>().map(drop).map_err(|_| {
+                format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as \"2006\"")
+            });
+        }
+        Type::Bool => value.is_boolean(),
+        Type::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        Type::Int64 => value.is_i64(),
+        Type::Double => value.is_number(),
+        Type::Strings => value.is_array(),
+        Type::IntOrString => value.is_i64() || value.is_string(),
+        Type::Quantity => {
+            let number = value.is_number() || value.as_str().is_some_and(codec::is_quantity);
+            let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+            return if number { Ok(()) } else { Err(why.to_owned()) };
+        }
+        Type::Duration => value.is_string(),
+        Type::Raw | Type::Fields => true,
+        Type::Message(_) => match (field.message(), value.is_object()) {
+            (Some(inner), true) => return walk(inner, value, place.path),
+            _ => false,
+        },
+    };
+    if fits { Ok(()) } else { Err(place.wrong(value, &go_type(field))) }
+}
+
+fn go_type(field: &Field) -> String {
+    match field.kind {
+        Type::Bool => "bool".to_owned(),
+        Type::Int32 | Type::IntOrString => "int32".to_owned(),
+        Type::Int64 => "int64".to_owned(),
+        Type::Double => "float64".to_owned(),
+        Type::Bytes => "[]uint8".to_owned(),
+        Type::Strings => "[]string".to_owned(),
+        // `core/v1.PodSpec` is `v1.PodSpec` in Go.
+        Type::Message(_) => {
+            field.message().and_then(|one| one.name.split('/').next_back()).unwrap_or_default().to_owned()
+        }
+        _ => "string".to_owned(),
+    }
+}
