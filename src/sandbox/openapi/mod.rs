@@ -1,10 +1,103 @@
-//! OpenAPI v3 (and what little of v2 clients still ask for), by which kubectl validates and explains.
+//! OpenAPI v3 (and what little of v2 clients still ask for), by which kubectl merges, validates and
+//! explains. Built from the codec's schema; custom resources from their definitions.
 
+mod components;
+mod descriptions;
+mod document;
+mod extensions;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
 
+use super::KUBERNETES_VERSION;
 use super::api::SharedApi;
-use super::api::status::ApiError;
+use super::api::registry::Served;
+use super::api::resource::Resource;
+use super::api::status::{ApiError, json_response};
 
-pub fn answer(_api: &SharedApi, _path: &str, _query: &str, _accept: &str) -> Response {
-    ApiError::no_path().into_response()
+/// Documents of Kubernetes' own groups are the same for every sandbox of this process.
+static BUILT: LazyLock<Mutex<HashMap<String, Arc<str>>>> = LazyLock::new(Mutex::default);
+
+pub(super) fn answer(api: &SharedApi, path: &str, _query: &str, accept: &str) -> Response {
+    let served = api.registry.served();
+    match path.trim_start_matches("/openapi/").trim_end_matches('/') {
+        "v3" => json_response(StatusCode::OK, &index(&served)),
+        "v2" => second(accept),
+        path => {
+            let place = path.strip_prefix("v3/").unwrap_or_default();
+            let resources: Vec<&Arc<Resource>> = served.all.iter().filter(|one| place_of(one) == place).collect();
+            if resources.is_empty() { ApiError::no_path().into_response() } else { document_of(place, &resources) }
+        }
+    }
 }
+
+/// `api/v1`, `apis/apps/v1`.
+fn place_of(resource: &Resource) -> String {
+    if resource.group.is_empty() {
+        format!("api/{}", resource.version)
+    } else {
+        format!("apis/{}/{}", resource.group, resource.version)
+    }
+}
+
+fn index(served: &Served) -> Value {
+    let mut paths = Map::new();
+    for one in &served.all {
+        let place = place_of(one);
+        // Clients keep a document until its hash changes, which one of a definition may do.
+        let hash = match &one.custom {
+            Some(custom) => fingerprint(&custom.schema.to_string()),
+            None => fingerprint(concat!(env!("CARGO_PKG_VERSION"), "-1")),
+        };
+        let url = format!("/openapi/v3/{place}?hash={hash:016X}");
+        paths.entry(place).or_insert_with(|| json!({"serverRelativeURL": url}));
+    }
+    json!({"paths": paths})
+}
+
+fn fingerprint(text: &str) -> u64 {
+    // FNV-1a: the same in every process, unlike the standard library's hashes.
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn document_of(place: &str, resources: &[&Arc<Resource>]) -> Response {
+    if resources.iter().any(|one| one.custom.is_some()) {
+        return text(document::build(resources).to_string().into());
+    }
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = built.entry(place.to_owned()).or_insert_with(|| document::build(resources).to_string().into());
+    text(known.clone())
+}
+
+fn text(text: Arc<str>) -> Response {
+    let mut response = Response::new(Body::from(text.as_bytes().to_vec()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Version 2 says which Kubernetes this is and nothing else: clients that still ask for it take that to
+/// mean that nothing is checked on their side.
+fn second(accept: &str) -> Response {
+    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    if !accept.contains("protobuf") {
+        let info = json!({"title": "Kubernetes", "version": KUBERNETES_VERSION});
+        return json_response(StatusCode::OK, &json!({"swagger": "2.0", "info": info, "paths": {}}));
+    }
+    let field = |number: u8, text: &[u8]| {
+        let length = u8::try_from(text.len()).expect("these texts are short");
+        [&[number << 3 | 2, length], text].concat()
+    };
+    let info = [field(1, b"Kubernetes"), field(2, KUBERNETES_VERSION.as_bytes())].concat();
+    let document = [field(1, b"2.0"), field(2, &info), field(8, b"")].concat();
+    let mut response = Response::new(Body::from(document));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
+    response
+}
+
+#[cfg(test)]
+mod tests;
