@@ -24,6 +24,10 @@ fn hide(part: &mut Value, base64: bool) -> usize {
         Value::Null => 0,
         value => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if text.starts_with('<') && text.ends_with(" bytes, hidden>") {
+                // A saved object, concealed before it was saved: its size is the true one.
+                return 1;
+            }
             let decoded = base64.then(|| STANDARD.decode(&text).ok()).flatten();
             let size = decoded.map_or(text.len(), |bytes| bytes.len());
             *value = Value::String(format!("<{size} bytes, hidden>"));

@@ -9,6 +9,8 @@ mod glob;
 mod observation;
 mod save;
 mod store;
+#[cfg(test)]
+mod tests;
 mod value;
 mod view;
 

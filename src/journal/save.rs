@@ -5,8 +5,6 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -54,7 +52,6 @@ struct Saved {
 enum SavedValue {
     Object(Value),
     Text(String),
-    Base64(String),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -127,9 +124,9 @@ impl Journal {
                     .as_mut()
                     .ok_or_else(|| malformed("a KEY belongs under a LISTED".into()))?
                     .3
-                    .push(restored(saved).map_err(malformed)?),
-                Line::Put(saved) => journal.push(Entry::Put(restored(saved).map_err(malformed)?)),
-                Line::Delete(saved) => journal.push(Entry::Delete(restored(saved).map_err(malformed)?)),
+                    .push(restored(saved)),
+                Line::Put(saved) => journal.push(Entry::Put(restored(saved))),
+                Line::Delete(saved) => journal.push(Entry::Delete(restored(saved))),
                 Line::Gap { from, to, reason, at } => journal.push(Entry::Gap { from, to, reason, at: at.into() }),
                 Line::Epoch { reason, at } => journal.push(Entry::Epoch { reason, at: at.into() }),
                 Line::Delivered { revision, at } => journal.delivered(revision, at.into()),
@@ -164,34 +161,30 @@ fn saved(change: &Change, redact: &dyn Fn(&str) -> String) -> Saved {
     }
 }
 
-fn restored(saved: Saved) -> Result<Change, String> {
+fn restored(saved: Saved) -> Change {
     let mut change = Change::new(saved.key, saved.revision, saved.at.into());
     change = change.created(saved.create_revision, saved.version);
     change.lease = saved.lease;
-    change.value = saved.value.map(SavedValue::restore).transpose()?;
-    change.previous = saved.previous.map(SavedValue::restore).transpose()?;
-    Ok(change)
+    change.value = saved.value.map(SavedValue::restore);
+    change.previous = saved.previous.map(SavedValue::restore);
+    change
 }
 
 impl SavedValue {
     fn of(stored: &Stored, redact: &dyn Fn(&str) -> String) -> Self {
         match stored.visible() {
             Ok(object) if !object.is_null() => SavedValue::Object(redacted(object, redact)),
-            Ok(_) => match std::str::from_utf8(stored.bytes()) {
-                Ok(text) => SavedValue::Text(redact(text)),
-                Err(_) => SavedValue::Base64(STANDARD.encode(stored.bytes())),
-            },
+            Ok(_) => SavedValue::Text(redact(&stored.text())),
             // What cannot be decoded cannot be shown to hold no secret.
             Err(reason) => SavedValue::Text(format!("<{reason}>")),
         }
     }
 
-    fn restore(self) -> Result<Arc<Stored>, String> {
-        Ok(match self {
+    fn restore(self) -> Arc<Stored> {
+        match self {
             SavedValue::Object(object) => Stored::new(object.to_string()),
             SavedValue::Text(text) => Stored::new(text),
-            SavedValue::Base64(text) => Stored::new(STANDARD.decode(text).map_err(|error| error.to_string())?),
-        })
+        }
     }
 }
 

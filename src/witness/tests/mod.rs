@@ -1,3 +1,4 @@
+mod cluster;
 mod etcd;
 
 use std::time::{Duration, SystemTime};
