@@ -266,8 +266,10 @@ fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Failure> {
 
 /// What the lab's commands call may lie where only the runner looks.
 fn link_tools(bin: &Path) {
-    for name in ["kubectl", "etcd", "etcdutl"] {
-        if let Some(path) = crate::guard::tool(name) {
+    let tools = ["kubectl", "etcd", "etcdutl"].map(|name| (name, crate::guard::tool(name)));
+    let own = [("keywitness", std::env::current_exe().ok())];
+    for (name, path) in tools.into_iter().chain(own) {
+        if let Some(path) = path {
             // Where it cannot be linked, the command says that it is not found.
             drop(std::os::unix::fs::symlink(path, bin.join(name)));
         }

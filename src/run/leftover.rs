@@ -13,6 +13,8 @@ use crate::journal::{Change, JournalView, Seq};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Written by the cluster for itself, whatever a lab does.
 const OF_THE_CLUSTER: [&str; 5] = ["/events/", "/leases/", "/masterleases/", "/ipaddresses/", "/csinodes/"];
+/// A controller puts these into every namespace.
+const IN_EVERY_NAMESPACE: [(&str, &str); 2] = [("/configmaps/", "/kube-root-ca.crt"), ("/serviceaccounts/", "/default")];
 /// The API server registers the group of every custom resource by itself.
 const AUTOMANAGED: &str = "/metadata/labels/kube-aggregator.kubernetes.io~1automanaged";
 
@@ -53,7 +55,8 @@ fn left(view: &JournalView, start: Seq, prefix: &str) -> Vec<String> {
         let Some(path) = below(&change.key) else {
             return true;
         };
-        let of_cluster = OF_THE_CLUSTER.iter().any(|folder| path.starts_with(folder));
+        let of_cluster = OF_THE_CLUSTER.iter().any(|folder| path.starts_with(folder))
+            || IN_EVERY_NAMESPACE.iter().any(|(folder, name)| path.starts_with(folder) && path.ends_with(name));
         // The namespace is named; what lies in it goes with it.
         let in_named = path.split('/').any(|part| namespaces.contains(part)) && !path.starts_with("/namespaces/");
         !of_cluster && !in_named && !is_kept_by_another(change, &path, view, prefix)
