@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Written by the cluster for itself, whatever a lab does.
 const OF_THE_CLUSTER: [&str; 5] = ["/events/", "/leases/", "/masterleases/", "/ipaddresses/", "/csinodes/"];
 /// A controller puts these into every namespace.
-const IN_EVERY_NAMESPACE: [(&str, &str); 2] = [("/configmaps/", "/kube-root-ca.crt"), ("/serviceaccounts/", "/default")];
+const IN_EVERY_NAMESPACE: [(&str, &str); 2] =
+    [("/configmaps/", "/kube-root-ca.crt"), ("/serviceaccounts/", "/default")];
 /// The API server registers the group of every custom resource by itself.
 const AUTOMANAGED: &str = "/metadata/labels/kube-aggregator.kubernetes.io~1automanaged";
 
