@@ -56,7 +56,7 @@ impl SandboxCluster {
             kind: ClusterKind::Sandbox,
             name: "sandbox".into(),
             kubernetes: Some(KUBERNETES_VERSION.into()),
-            etcd: Some(sandbox.etcd_version.clone()),
+            etcd: Some(sandbox.etcd_version().to_owned()),
             node: Some(sandbox.node.clone()),
             etcd_pod: Some(format!("etcd-{}", sandbox.node)),
             // The node is this machine, so that its paths are the host's.

@@ -5,6 +5,7 @@ mod agent;
 pub mod api;
 mod bootstrap;
 mod cluster;
+mod control_plane;
 mod controllers;
 mod crd;
 mod defaults;
@@ -25,6 +26,7 @@ mod validate;
 use std::path::Path;
 
 pub use cluster::SandboxProvider;
+pub use control_plane::{ControlPlane, ControlPlaneSpec};
 pub use controllers::{Controllers, Settings};
 pub use pki::{Pki, PkiNames};
 pub use start::{Sandbox, SandboxOptions};

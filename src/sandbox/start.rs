@@ -2,23 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use axum::Router;
-use http::{HeaderValue, Request, header};
-use tokio::task::JoinHandle;
-use tower::ServiceExt;
-
-use super::api::registry::Registry;
-use super::api::{Api, Counters, SharedApi};
-use super::bootstrap::{self, Facts};
-use super::controllers::{Controllers, Settings};
+use super::control_plane::{ControlPlane, ControlPlaneSpec};
 use super::etcd::{Etcd, EtcdSpec, as_in_pod};
 use super::pki::{Pki, PkiNames};
-use super::pods::{EtcdPod, PodAccess};
-use super::store::{Hub, Store};
-use super::token::Tokens;
-use super::{SandboxError, api, kubeconfig, serve};
+use super::{SandboxError, kubeconfig};
 use crate::guard::{self, Guard};
 
 #[derive(Debug, Clone)]
@@ -40,23 +28,19 @@ impl SandboxOptions {
     }
 }
 
+/// The node is this machine, as its own processes reach it.
+const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
 /// A running sandbox. Dropping it ends it.
 pub struct Sandbox {
     pub node: String,
     dir: PathBuf,
     pki: Pki,
-    etcd: Etcd,
     kubeconfig: PathBuf,
-    address: SocketAddr,
-    api: SharedApi,
-    router: Router,
-    tasks: Vec<JoinHandle<()>>,
-    controllers: Option<Controllers>,
-    pub etcd_version: String,
+    // Before etcd, so that nothing of ours asks an etcd that is gone.
+    control_plane: ControlPlane,
+    etcd: Etcd,
 }
-
-/// The node is this machine, as its own processes reach it.
-const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 impl Sandbox {
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
@@ -69,91 +53,45 @@ impl Sandbox {
         };
         let kubernetes = options.dir.join("kubernetes");
         let names = PkiNames { node: options.node.clone(), ..PkiNames::default() };
-        let pki = {
-            let root = kubernetes.join("pki");
-            tokio::task::spawn_blocking(move || Pki::create(root, &names))
-                .await
-                .map_err(|error| SandboxError::new(error.to_string()))??
-        };
-        let spec = EtcdSpec {
+        let root = kubernetes.join("pki");
+        let pki = tokio::task::spawn_blocking(move || Pki::create(root, &names))
+            .await
+            .map_err(|error| SandboxError::new(error.to_string()))??;
+        let (etcd, client) = Etcd::start(&EtcdSpec {
             binary,
             node: options.node.clone(),
             pki: pki.clone(),
             data: options.dir.join("etcd-data"),
             log: options.dir.join("etcd.log"),
             guard: options.guard.clone(),
-        };
-        let (etcd, client) = Etcd::start(&spec).await?;
-
-        let (listener, address) = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let acceptor = serve::acceptor(&pki)?;
-        let etcd_pod =
-            EtcdPod { pki: pki.root().to_owned(), data: etcd.data.clone(), log: etcd.log.clone(), port: etcd.port };
-        let etcd_version = client
-            .maintenance_client()
-            .status()
-            .await
-            .map_or_else(|_| "3.5.0".to_owned(), |status| status.version().to_owned());
-        let api = Arc::new(Api {
-            store: Store::new(client),
-            hub: Hub::default(),
-            registry: Registry::default(),
-            tokens: Tokens::new(&pki)?,
-            pods: PodAccess { node: options.node.clone(), etcd: Some(etcd_pod) },
-            address: address.to_string(),
-            counters: Counters::default(),
-            addresses: tokio::sync::Mutex::default(),
-            events_lease: tokio::sync::Mutex::default(),
-        });
-        let router = api::router(api.clone());
-        let ca = std::fs::read_to_string(pki.file("ca.crt"))
-            .map_err(|error| SandboxError::io("the authority", &pki.file("ca.crt"), &error))?;
-        let facts = Facts {
+        })
+        .await?;
+        let spec = ControlPlaneSpec {
             node: options.node.clone(),
-            address: NODE_ADDRESS.to_string(),
-            api_port: address.port(),
+            address: NODE_ADDRESS,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            pki: pki.root().to_owned(),
+            etcd_endpoints: vec![etcd.client_url.clone()],
+            etcd_data: etcd.data.clone(),
+            etcd_log: etcd.log.clone(),
             etcd_flags: etcd.flags.iter().map(|flag| as_in_pod(flag, pki.root(), &etcd.data)).collect(),
-            etcd_url: etcd.client_url.clone(),
-            etcd_version: etcd_version.clone(),
-            ca: ca.clone(),
-            now: api::meta::now_text(),
+            tokens: Vec::new(),
         };
-        bootstrap::write(&api, &facts).await?;
-        let tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), api.clone()))];
+        let control_plane = ControlPlane::start(&spec, client).await?;
         let kubeconfig = kubernetes.join("admin.conf");
-        kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{address}"), &pki, "admin")?;
-        let mut sandbox = Self {
-            node: options.node,
-            etcd_version,
-            controllers: None,
-            dir: options.dir,
-            pki,
-            etcd,
-            kubeconfig,
-            address,
-            api,
-            router,
-            tasks,
-        };
-        let settings = Settings { nodes: vec![(sandbox.node.clone(), NODE_ADDRESS)], ca };
-        sandbox.controllers = Some(Controllers::start(sandbox.client(), settings));
-        Ok(sandbox)
+        let server = format!("https://{}", control_plane.address);
+        kubeconfig::write(&kubeconfig, "sandbox", &server, &pki, "admin")?;
+        Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, control_plane, etcd })
     }
 
-    /// A client in this process: no TCP, no TLS, the same router. Its writes are the controllers'.
+    /// A client in this process, whose writes are the controllers'.
     pub fn client(&self) -> kube::Client {
-        self.client_as("kube-controller-manager")
+        self.control_plane.client("kube-controller-manager")
     }
 
     /// The same, whose writes `metadata.managedFields` puts down to `agent`.
     pub fn client_as(&self, agent: &str) -> kube::Client {
-        let agent = HeaderValue::from_str(agent).unwrap_or(HeaderValue::from_static("keywitness"));
-        let router = self.router.clone();
-        let service = tower::service_fn(move |mut request: Request<kube::client::Body>| {
-            request.headers_mut().insert(header::USER_AGENT, agent.clone());
-            router.clone().oneshot(request)
-        });
-        kube::Client::new(service, "default")
+        self.control_plane.client(agent)
     }
 
     pub fn kubeconfig(&self) -> &Path {
@@ -161,7 +99,7 @@ impl Sandbox {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.control_plane.address
     }
 
     pub fn dir(&self) -> &Path {
@@ -180,23 +118,13 @@ impl Sandbox {
         &self.etcd.client_url
     }
 
-    pub fn api(&self) -> &SharedApi {
-        &self.api
+    pub fn etcd_version(&self) -> &str {
+        &self.control_plane.etcd_version
     }
 
-    pub async fn stop(mut self) {
-        self.controllers = None;
-        for task in self.tasks.drain(..) {
-            task.abort();
-        }
-        self.etcd.stop().await;
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+    pub async fn stop(self) {
+        let Self { control_plane, mut etcd, .. } = self;
+        drop(control_plane);
+        etcd.stop().await;
     }
 }

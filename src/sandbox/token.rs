@@ -1,5 +1,5 @@
 //! Bearer tokens: the kubeconfig's own, and those of service accounts (JSON web tokens, ES256, signed
-//! with `sa.key` as on a real cluster).
+//! with `sa.key` as on a real cluster; RS256 where that key is kubeadm's).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -55,7 +55,8 @@ impl Tokens {
         let audiences = if audiences.is_empty() { vec![ISSUER.to_owned()] } else { audiences.to_vec() };
         let now = Timestamp::now();
         let expires = now + SignedDuration::from_secs(seconds);
-        let header = json!({"alg": "ES256", "kid": "sandbox"});
+        let rsa = self.key.algorithm() == &rcgen::PKCS_RSA_SHA256;
+        let header = json!({"alg": if rsa { "RS256" } else { "ES256" }, "kid": "sandbox"});
         let claims = json!({
             "aud": audiences,
             "exp": expires.as_second(),
@@ -71,8 +72,10 @@ impl Tokens {
         });
         let signed =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
-        let der = self.key.sign(signed.as_bytes()).map_err(|error| error.to_string())?;
-        let raw = raw_signature(&der).ok_or("the signature cannot be read")?;
+        let mut raw = self.key.sign(signed.as_bytes()).map_err(|error| error.to_string())?;
+        if !rsa {
+            raw = raw_signature(&raw).ok_or("the signature cannot be read")?.to_vec();
+        }
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(raw));
         let groups = vec![
             "system:serviceaccounts".to_owned(),

@@ -12,6 +12,7 @@ use super::selector::Selector;
 use super::status::{ApiError, json_response, success};
 use super::write::finished;
 use super::{Api, SharedApi, admission, dispatch, meta, objects};
+use crate::sandbox::crd;
 use crate::sandbox::store::Written;
 
 const ORPHAN: &str = "orphan";
@@ -149,7 +150,20 @@ impl Api {
                 return Ok((if gone { old } else { new }, gone));
             }
             let written = if gone {
-                self.store.delete_if(&key, stored.revision).await?
+                // A pod's deletion is always told before it happens, however short its grace.
+                let mut at = stored.revision;
+                if resource.is("", "pods") && new != old {
+                    let bytes = objects::stored_bytes(resource, &new)?;
+                    match self.store.put_if(&key, at, bytes, stored.lease).await? {
+                        Written::At(revision) => at = revision,
+                        Written::Stale(None) => return Err(ApiError::not_found(resource, name)),
+                        Written::Stale(Some(newer)) => {
+                            stored = newer;
+                            continue;
+                        }
+                    }
+                }
+                self.store.delete_if(&key, at).await?
             } else if new == old {
                 return Ok((old, false));
             } else {
@@ -158,7 +172,7 @@ impl Api {
             };
             match written {
                 Written::At(revision) => {
-                    let mut object = if gone { old } else { new };
+                    let mut object = if gone && !resource.is("", "pods") { old } else { new };
                     if !gone {
                         meta::set_resource_version(&mut object, revision);
                     }
@@ -215,6 +229,8 @@ fn mark(resource: &Resource, object: &mut Value, wish: &Wish) {
     meta::set(object, "deletionTimestamp", meta::time_text(at));
     if namespace {
         object["status"]["phase"] = json!("Terminating");
+    } else if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+        crd::mark_terminating(object);
     } else {
         meta::set(object, "deletionGracePeriodSeconds", grace);
     }

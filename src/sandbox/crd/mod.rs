@@ -2,19 +2,8 @@
 
 pub mod convert;
 mod definition;
+mod lifecycle;
 pub mod schema;
 
-pub use definition::{CustomVersion, resources_of};
-
-use serde_json::Value;
-
-use super::api::SharedApi;
-use super::api::status::ApiError;
-
-pub fn prepare(_definition: &mut Value) {}
-
-pub fn prepare_update(_old: &Value, _new: &mut Value) {}
-
-pub async fn definition_written(_api: &SharedApi, _definition: &Value) -> Result<(), ApiError> {
-    Ok(())
-}
+pub use definition::CustomVersion;
+pub use lifecycle::{definition_written, follow, load, mark_terminating, prepare, prepare_update};

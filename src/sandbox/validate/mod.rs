@@ -42,6 +42,13 @@ pub(super) fn update(kind: &str, old: &Value, new: &Value) -> Result<(), Vec<Fie
     errors.into_result()
 }
 
+/// Names, labels and annotations of a custom resource.
+pub(super) fn metadata(object: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    meta::create("", object, &mut errors);
+    errors.into_result().err().unwrap_or_default()
+}
+
 /// A custom resource may have any kind's name.
 fn is_ours(kind: &str, object: &Value) -> bool {
     let api_version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();

@@ -1,0 +1,136 @@
+//! The API face and the controllers over an etcd that runs already: in this process for a sandbox, in a
+//! node image for a cluster made by kind's recipe.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use etcd_client::Client;
+use http::{HeaderValue, Request, header};
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+use super::api::registry::Registry;
+use super::api::request::User;
+use super::api::{Api, Counters, SharedApi};
+use super::bootstrap::{self, Facts};
+use super::controllers::{Controllers, Settings};
+use super::pki::Pki;
+use super::pods::{EtcdPod, PodAccess};
+use super::store::{Hub, Store};
+use super::token::Tokens;
+use super::{SandboxError, api, crd, serve};
+
+/// Where a control plane lives and what it serves.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlPlaneSpec {
+    /// The name of the node that it runs on.
+    pub node: String,
+    /// The address that the node goes by.
+    pub address: Ipv4Addr,
+    pub listen: SocketAddr,
+    /// The folder that holds `ca.crt`, `etcd/ca.crt` and the rest.
+    pub pki: PathBuf,
+    pub etcd_endpoints: Vec<String>,
+    pub etcd_data: PathBuf,
+    pub etcd_log: PathBuf,
+    /// etcd's flags, as its pod is to show them.
+    pub etcd_flags: Vec<String>,
+    /// Bearer tokens that may do everything (kubeadm's bootstrap tokens).
+    #[serde(default)]
+    pub tokens: Vec<String>,
+}
+
+/// A control plane that answers; it ends when this is dropped.
+pub struct ControlPlane {
+    pub address: SocketAddr,
+    pub etcd_version: String,
+    api: SharedApi,
+    router: Router,
+    tasks: Vec<JoinHandle<()>>,
+    controllers: Option<Controllers>,
+}
+
+impl ControlPlane {
+    /// Connects to the etcd that `spec` names and serves over it.
+    pub async fn serve(spec: &ControlPlaneSpec) -> Result<Self, SandboxError> {
+        let client = super::store::connect(&spec.etcd_endpoints, &Pki::at(&spec.pki)).await?;
+        Self::start(spec, client).await
+    }
+
+    pub(super) async fn start(spec: &ControlPlaneSpec, client: Client) -> Result<Self, SandboxError> {
+        let pki = Pki::at(&spec.pki);
+        let (listener, address) = serve::bind(spec.listen).await?;
+        let acceptor = serve::acceptor(&pki)?;
+        let etcd_url = spec.etcd_endpoints.first().cloned().unwrap_or_default();
+        let port = etcd_url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(2379);
+        let etcd = EtcdPod { pki: spec.pki.clone(), data: spec.etcd_data.clone(), log: spec.etcd_log.clone(), port };
+        let status = client.maintenance_client().status().await.map_err(|error| {
+            SandboxError::new(format!("etcd at {etcd_url} does not answer: {error}"))
+        })?;
+        let etcd_version = status.version().to_owned();
+        let tokens = Tokens::new(&pki)?;
+        for token in &spec.tokens {
+            tokens.add(token, User::admin());
+        }
+        let api = Arc::new(Api {
+            store: Store::new(client),
+            hub: Hub::default(),
+            registry: Registry::default(),
+            tokens,
+            pods: PodAccess { node: spec.node.clone(), etcd: Some(etcd) },
+            address: SocketAddr::from((spec.address, address.port())).to_string(),
+            counters: Counters::default(),
+            addresses: tokio::sync::Mutex::default(),
+            events_lease: tokio::sync::Mutex::default(),
+        });
+        let router = api::router(api.clone());
+        let ca_file = pki.file("ca.crt");
+        let ca =
+            std::fs::read_to_string(&ca_file).map_err(|error| SandboxError::io("the authority", &ca_file, &error))?;
+        let facts = Facts {
+            node: spec.node.clone(),
+            address: spec.address.to_string(),
+            api_port: address.port(),
+            etcd_flags: spec.etcd_flags.clone(),
+            etcd_url,
+            etcd_version: etcd_version.clone(),
+            ca: ca.clone(),
+            now: api::meta::now_text(),
+        };
+        bootstrap::write(&api, &facts).await?;
+        crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;
+        let mut tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), api.clone()))];
+        tasks.push(tokio::spawn(crd::follow(api.clone())));
+        let mut this = Self { address, etcd_version, api, router, tasks, controllers: None };
+        let settings = Settings { nodes: vec![(spec.node.clone(), spec.address)], ca };
+        this.controllers = Some(Controllers::start(this.client("kube-controller-manager"), settings));
+        Ok(this)
+    }
+
+    /// A client in this process: no TCP, no TLS, the same router. Managed fields name `agent`.
+    pub fn client(&self, agent: &str) -> kube::Client {
+        let agent = HeaderValue::from_str(agent).unwrap_or(HeaderValue::from_static("keywitness"));
+        let router = self.router.clone();
+        let service = tower::service_fn(move |mut request: Request<kube::client::Body>| {
+            request.headers_mut().insert(header::USER_AGENT, agent.clone());
+            router.clone().oneshot(request)
+        });
+        kube::Client::new(service, "default")
+    }
+
+    pub fn api(&self) -> &SharedApi {
+        &self.api
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        self.controllers = None;
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
