@@ -1,7 +1,7 @@
 //! What the schema says about a place in an object, for patches and managed fields: which lists are
 //! merged and by which keys, and what is owned as a whole.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::resource::Resource;
 use crate::codec::{self as schema, Field, Message, Type};
@@ -130,23 +130,26 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The fields that an empty struct of this shape has none the less: Go leaves out no struct by value.
-    pub fn always_there(self) -> Vec<(&'static str, Shape<'a>)> {
+    /// An empty struct of this shape as Go writes it: what is not left out when empty is there all the same.
+    pub fn empty_struct(self) -> Value {
         let message = match self {
             Self::Message(message) => Some(message),
             Self::Field(field) if field.shape == schema::Shape::One => field.message(),
             _ => None,
         };
-        let fields = message.into_iter().flat_map(|message| &message.fields);
-        fields
-            .filter(|field| {
-                field.shape == schema::Shape::One
-                    && !field.pointer
-                    && !field.omit_zero
-                    && !field.inline
-                    && field.message().is_some()
-            })
-            .map(|field| (field.name, Shape::Field(field)))
-            .collect()
+        let mut object = Map::new();
+        for field in message.into_iter().flat_map(|message| &message.fields).filter(|field| !field.inline) {
+            let by_value = field.shape == schema::Shape::One && !field.pointer;
+            let value = match field.kind {
+                Type::Message(_) if by_value && !field.omit_zero => Shape::Field(field).empty_struct(),
+                _ if field.omit_empty || field.omit_zero => continue,
+                Type::String if by_value => Value::from(""),
+                Type::Bool if by_value => Value::from(false),
+                Type::Int32 | Type::Int64 | Type::Double if by_value => Value::from(0),
+                _ => Value::Null,
+            };
+            object.insert(field.name.to_owned(), value);
+        }
+        Value::Object(object)
     }
 }

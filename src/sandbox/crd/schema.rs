@@ -120,9 +120,8 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
         && wanted != found
         && !(wanted == "number" && found == "integer")
     {
-        let shown = if found == "string" { format!("{value}") } else { format!("\"{found}\"") };
         let place = if path.is_empty() { "<root>" } else { path };
-        let detail = format!("{shown}: {place} in body must be of type {wanted}: \"{found}\"");
+        let detail = format!("\"{found}\": {place} in body must be of type {wanted}: \"{found}\"");
         errors.push(FieldError::new(place, FieldErrorKind::Type, detail));
         return;
     }
