@@ -13,11 +13,13 @@ pub(super) fn sandbox(_args: &[OsString]) -> ExitCode {
 
 pub(super) fn control_plane(args: &[OsString]) -> ExitCode {
     let Some(file) = args.last() else {
-        return failed("__control-plane takes a file: {\"node\", \"address\", \"listen\", \"pki\", \"etcd_endpoints\", \"etcd_data\", \"etcd_log\", \"etcd_flags\", \"tokens\"}");
+        return failed(
+            "__control-plane takes a file: {\"node\", \"address\", \"listen\", \"pki\", \"etcd_endpoints\", \"etcd_data\", \"etcd_log\", \"etcd_flags\", \"tokens\"}",
+        );
     };
-    let spec = std::fs::read(file).map_err(|error| error.to_string()).and_then(|bytes| {
-        serde_json::from_slice::<ControlPlaneSpec>(&bytes).map_err(|error| error.to_string())
-    });
+    let spec = std::fs::read(file)
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| serde_json::from_slice::<ControlPlaneSpec>(&bytes).map_err(|error| error.to_string()));
     match spec {
         Ok(spec) => with_runtime(run_control_plane(spec)),
         Err(error) => failed(&format!("{}: {error}", file.to_string_lossy())),
@@ -64,8 +66,8 @@ async fn run_sandbox() -> Result<(), String> {
 async fn run_control_plane(spec: ControlPlaneSpec) -> Result<(), String> {
     let control_plane = ControlPlane::serve(&spec).await.map_err(told)?;
     println!("serving on https://{}", control_plane.address);
-    let mut end = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(|error| error.to_string())?;
+    let mut end =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| error.to_string())?;
     tokio::select! {
         _ = end.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

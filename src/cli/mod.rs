@@ -29,8 +29,11 @@ use error::CliError;
 /// Entry points that are no part of the command line: this binary starts itself under them.
 /// They are looked up before clap, so that they cost no start-up time and show in no help.
 type Hidden = fn(&[OsString]) -> ExitCode;
-const HIDDEN: &[(&str, Hidden)] = &[(guard::WATCHDOG, guard::watchdog_main), ("__sandbox", control_plane::sandbox),
-    ("__control-plane", control_plane::control_plane)];
+const HIDDEN: &[(&str, Hidden)] = &[
+    (guard::WATCHDOG, guard::watchdog_main),
+    ("__sandbox", control_plane::sandbox),
+    ("__control-plane", control_plane::control_plane),
+];
 
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();

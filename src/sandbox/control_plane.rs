@@ -67,9 +67,11 @@ impl ControlPlane {
         let etcd_url = spec.etcd_endpoints.first().cloned().unwrap_or_default();
         let port = etcd_url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(2379);
         let etcd = EtcdPod { pki: spec.pki.clone(), data: spec.etcd_data.clone(), log: spec.etcd_log.clone(), port };
-        let status = client.maintenance_client().status().await.map_err(|error| {
-            SandboxError::new(format!("etcd at {etcd_url} does not answer: {error}"))
-        })?;
+        let status = client
+            .maintenance_client()
+            .status()
+            .await
+            .map_err(|error| SandboxError::new(format!("etcd at {etcd_url} does not answer: {error}")))?;
         let etcd_version = status.version().to_owned();
         let tokens = Tokens::new(&pki)?;
         for token in &spec.tokens {

@@ -92,14 +92,12 @@ enum StopReason {
 async fn follow_once(api: &SharedApi) -> Result<(), StopReason> {
     let resource = definitions(api).ok_or(StopReason::Gone)?;
     let folder = api.store.key(&resource.folder, None, None);
-    let (all, revision) =
-        api.list_all(&resource, None, &Selector::default()).await.map_err(|_| StopReason::Broken)?;
+    let (all, revision) = api.list_all(&resource, None, &Selector::default()).await.map_err(|_| StopReason::Broken)?;
     serve(api, &all);
     for definition in &all {
         let _ = settle(api, &resource, definition).await;
     }
-    let mut feed =
-        api.hub.feed(&api.store, &folder, &folder, revision).await.map_err(|_| StopReason::Broken)?;
+    let mut feed = api.hub.feed(&api.store, &folder, &folder, revision).await.map_err(|_| StopReason::Broken)?;
     loop {
         match feed.next().await {
             Ok(FeedItem::Change(_)) => {

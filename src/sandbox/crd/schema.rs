@@ -131,7 +131,11 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
         Value::Array(items) => {
             let count = items.len() as u64;
             if let Some(most) = rules.get("maxItems").and_then(Value::as_u64).filter(|most| count > *most) {
-                errors.push(FieldError::new(path, FieldErrorKind::TooMany, format!("{count}: must have at most {most} items")));
+                errors.push(FieldError::new(
+                    path,
+                    FieldErrorKind::TooMany,
+                    format!("{count}: must have at most {most} items"),
+                ));
             }
             if let Some(least) = rules.get("minItems").and_then(Value::as_u64).filter(|least| count < *least) {
                 let why = format!("{path} in body should have at least {least} items");
@@ -160,7 +164,11 @@ fn check_text(rules: &Map<String, Value>, text: &str, path: &str, errors: &mut V
         errors.push(FieldError::new(path, FieldErrorKind::TooLong, format!("may not be more than {most} bytes")));
     }
     if let Some(least) = rules.get("minLength").and_then(Value::as_u64).filter(|least| length < *least) {
-        errors.push(FieldError::invalid(path, &json!(text), &format!("{path} in body should be at least {least} chars long")));
+        errors.push(FieldError::invalid(
+            path,
+            &json!(text),
+            &format!("{path} in body should be at least {least} chars long"),
+        ));
     }
     if let Some(pattern) = rules.get("pattern").and_then(Value::as_str)
         && Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))

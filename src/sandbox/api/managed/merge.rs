@@ -76,8 +76,8 @@ pub(super) fn remove(shape: Shape<'_>, value: &mut Value, gone: &Set, kept: &Set
                     map.remove(name);
                 } else if let Some(inner) = map.get_mut(name) {
                     remove(shape.child(name), inner, child, still);
-                    let hollow = inner.as_object().is_some_and(Map::is_empty)
-                        || inner.as_array().is_some_and(Vec::is_empty);
+                    let hollow =
+                        inner.as_object().is_some_and(Map::is_empty) || inner.as_array().is_some_and(Vec::is_empty);
                     if hollow && still.is_empty() {
                         map.remove(name);
                     }
