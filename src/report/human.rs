@@ -231,7 +231,7 @@ fn action_detail(text: &mut String, lab: &LabReport, action: &ActionReport, verb
         push(text, 6, reason);
     }
     for line in &action.detail {
-        push(text, 6, line);
+        push(text, 6, printable(line));
     }
     if failed || verbose > 1 {
         output(text, &action.output, if verbose > 1 { usize::MAX } else { OUTPUT_LINES });
@@ -245,8 +245,13 @@ fn output(text: &mut String, output: &str, most: usize) {
         push(text, 6, style(format!("│ … {} before", plural(left_out, "line"))).dim());
     }
     for line in &lines[left_out..] {
-        push(text, 6, format!("{} {line}", style("│").dim()));
+        push(text, 6, format!("{} {}", style("│").dim(), printable(line)));
     }
+}
+
+/// What a command printed must not move the cursor of whoever reads the report.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
@@ -264,7 +269,7 @@ fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
             push(text, 6, accent(check.verdict).apply_to(reason));
         }
         for line in check.failure.as_ref().map(failure_lines).unwrap_or_default() {
-            push(text, 6, line);
+            push(text, 6, printable(&line));
         }
     } else {
         let revision = check.revision.map(|revision| format!(", at revision {revision}")).unwrap_or_default();

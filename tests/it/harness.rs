@@ -122,7 +122,6 @@ pub(crate) struct Done {
     dir: tempfile::TempDir,
 }
 
-#[expect(dead_code, reason = "the builder serves tests that come with their rooms")]
 impl Done {
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()

@@ -1,9 +1,11 @@
 //! The real binary, driven through one builder.
 
 mod decode;
+mod engine;
 mod fake_engine;
 mod harness;
 mod kind_errors;
 mod lint;
 mod processes;
 mod rooms;
+mod run;
