@@ -86,7 +86,10 @@ output contains "later"
 "#,
         1,
     );
-    shows(&done, &["✗ block three at lab/README.md:14", "`false` ended with status 1", "│ one", "an earlier step failed"]);
+    shows(
+        &done,
+        &["✗ block three at lab/README.md:14", "`false` ended with status 1", "│ one", "an earlier step failed"],
+    );
     assert!(!done.stdout().contains("three\n"), "nothing runs after it");
 }
 
@@ -105,7 +108,10 @@ fn console_blocks_compare_command_by_command() {
 
 #[test]
 fn endings_are_as_the_author_says() {
-    run("## End\n\nThis fails, with status 3:\n\n```bash {exit=3}\n(exit 3)\n```\n\nThis fails:\n\n```bash {fails}\nfalse\n```\n", 0);
+    run(
+        "## End\n\nThis fails, with status 3:\n\n```bash {exit=3}\n(exit 3)\n```\n\nThis fails:\n\n```bash {fails}\nfalse\n```\n",
+        0,
+    );
     shows(&run("## End\n\nThis fails:\n\n```bash {fails}\ntrue\n```\n", 1), &["`true` ended with status 0"]);
 }
 
@@ -118,7 +124,9 @@ fn a_block_that_takes_too_long_is_ended() {
 #[test]
 fn a_background_block_that_ends_by_itself_fails_with_its_last_words() {
     let body = |ready: &str| {
-        format!("## Serve\n\n```bash {{name=server terminal=2 background ready={ready}}}\necho listening; echo no more >&2; false\n```\n\n```bash\nuntil [ -e never ]; do [ -e \"$LAB_WORK\" ] && break; done\n```\n")
+        format!(
+            "## Serve\n\n```bash {{name=server terminal=2 background ready={ready}}}\necho listening; echo no more >&2; false\n```\n\n```bash\nuntil [ -e never ]; do [ -e \"$LAB_WORK\" ] && break; done\n```\n"
+        )
     };
     shows(&run(&body("\"never printed\""), 1), &["it ended before it was ready", "no more"]);
 }
@@ -156,8 +164,14 @@ output server contains "listening"
 
 #[test]
 fn a_wait_holds_up_the_lab_until_it_comes_true() {
-    run("## Wait\n\n```bash\n(sleep 0.3; touch \"$LAB_WORK/there\") &\n```\n```wait\nrun \"test -e there\"\n```\n\n```bash\nls \"$LAB_WORK/there\"\n```\n", 0);
-    let done = run("## Wait\n\n```bash\ntrue\n```\n```wait\nrun \"test -e there\" within 200ms\n```\n\n```bash\necho never\n```\n", 1);
+    run(
+        "## Wait\n\n```bash\n(sleep 0.3; touch \"$LAB_WORK/there\") &\n```\n```wait\nrun \"test -e there\"\n```\n\n```bash\nls \"$LAB_WORK/there\"\n```\n",
+        0,
+    );
+    let done = run(
+        "## Wait\n\n```bash\ntrue\n```\n```wait\nrun \"test -e there\" within 200ms\n```\n\n```bash\necho never\n```\n",
+        1,
+    );
     shows(&done, &["waited at line", "run \"test -e there\""]);
 }
 
@@ -165,7 +179,10 @@ fn a_wait_holds_up_the_lab_until_it_comes_true() {
 fn proofs_are_shown_by_run_and_demanded_by_test() {
     let body = "## Do\n\n```bash\ntrue\n```\n```check\nrun \"true\"\n```\n";
     let report = json(body, "run");
-    assert_eq!((&report["exit"], &report["labs"][0]["steps"][0]["checks"][0]["proof"]), (&0.into(), &"proves_nothing".into()));
+    assert_eq!(
+        (&report["exit"], &report["labs"][0]["steps"][0]["checks"][0]["proof"]),
+        (&0.into(), &"proves_nothing".into())
+    );
     shows(&prove(body, 2), &["proves nothing"]);
 }
 
@@ -185,7 +202,8 @@ fn solutions_run_only_in_a_test() {
     prove(body, 0);
     let done = run(body, 2);
     shows(&done, &["skipped", "solutions"]);
-    let beside = format!("## First\n\n```bash\ntouch \"$LAB_WORK/first\"\n```\n```check\nrun \"test -e first\"\n```\n\n{body}");
+    let beside =
+        format!("## First\n\n```bash\ntouch \"$LAB_WORK/first\"\n```\n```check\nrun \"test -e first\"\n```\n\n{body}");
     let done = run(&beside, 0);
     shows(&done, &["- Do", "`keywitness test`"]);
     prove(&beside, 0);
@@ -193,7 +211,11 @@ fn solutions_run_only_in_a_test() {
 
 #[test]
 fn a_questions_answer_must_not_come_out_empty() {
-    let body = |command: &str| format!("## Ask\n\n```bash\necho 42 > \"$LAB_WORK/answer\"\n```\n```check\nrun \"test -e answer\"\n```\n\n```question {{points=2}}\nHow much?\n\n= $({command})\n```\n");
+    let body = |command: &str| {
+        format!(
+            "## Ask\n\n```bash\necho 42 > \"$LAB_WORK/answer\"\n```\n```check\nrun \"test -e answer\"\n```\n\n```question {{points=2}}\nHow much?\n\n= $({command})\n```\n"
+        )
+    };
     let report = json(&body("cat answer"), "test");
     assert_eq!((&report["exit"], &report["labs"][0]["points"]), (&0.into(), &3.into()));
     shows(&prove(&body("true"), 2), &["question", "is empty"]);
@@ -202,7 +224,10 @@ fn a_questions_answer_must_not_come_out_empty() {
 
 #[test]
 fn clean_up_runs_in_fresh_shells_even_after_a_failure() {
-    let done = run("## Do\n\n```bash {name=server terminal=2 background ready=none}\ntail -f /dev/null\n```\n\n```bash\nexport MINE=1\n```\n\n```bash\nfalse\n```\n\n## Clean up\n\n```bash {cleanup}\necho \"mine is ${MINE:-gone}\"; echo \"mine is ${MINE:-gone}\" > \"$LAB_DIR/cleaned\"\n```\n", 1);
+    let done = run(
+        "## Do\n\n```bash {name=server terminal=2 background ready=none}\ntail -f /dev/null\n```\n\n```bash\nexport MINE=1\n```\n\n```bash\nfalse\n```\n\n## Clean up\n\n```bash {cleanup}\necho \"mine is ${MINE:-gone}\"; echo \"mine is ${MINE:-gone}\" > \"$LAB_DIR/cleaned\"\n```\n",
+        1,
+    );
     let text = std::fs::read_to_string(done.dir().join("lab/cleaned")).expect("the clean-up ran");
     assert_eq!(text, "mine is gone\n");
     shows(&done, &["✓ Clean up"]);
@@ -218,7 +243,11 @@ fn an_etcd_that_was_never_started_is_down_and_empty() {
 fn variables_come_from_the_command_line_and_must_fit() {
     let body = "## Say\n\n```bash\necho \"$NAME\"\n```\n```output\n${NAME}\n```\n";
     let head = HEAD.replace("vars:", "vars:\n  NAME: { default: demo, pattern: \"[a-z]+\" }");
-    let call = |arg: &str| Test::new(&["run", "lab", "--format", "json", "--var", arg]).file("lab/README.md", &format!("{head}{body}")).run();
+    let call = |arg: &str| {
+        Test::new(&["run", "lab", "--format", "json", "--var", arg])
+            .file("lab/README.md", &format!("{head}{body}"))
+            .run()
+    };
     let report: Value = serde_json::from_str(&call("NAME=other").expect_exit(0).stdout()).expect("JSON");
     assert_eq!(report["labs"][0]["vars"]["NAME"], "other");
     let done = call("NAME=Other1").expect_exit(2);

@@ -125,7 +125,9 @@ fn without_the_label_the_one_check_fails_and_shows_the_events_that_came() {
 
     let done = test(&["run", "label"], &lab(other)).run().expect_exit(1);
     let text = done.stdout();
-    for wanted in ["etcd has not seen the label yet.", "did not come", "metadata.annotations", "label/README.md:39:1", "PUT"] {
+    for wanted in
+        ["etcd has not seen the label yet.", "did not come", "metadata.annotations", "label/README.md:39:1", "PUT"]
+    {
         assert!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
     }
 }
