@@ -1,0 +1,99 @@
+//! Connections to ports of a pod, carried over a WebSocket: two channels for each port, one of data and one for an
+//! error, and the first message on each names the port.
+
+use axum::extract::ws::{Message, WebSocket};
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+
+/// Kubernetes' form of it takes one byte for the channel.
+const MOST_PORTS: usize = 64;
+
+/// Carries until either side ends. Ports other than `served` are refused on their error channel.
+pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: u16) {
+    let ports = &ports[..ports.len().min(MOST_PORTS)];
+    let (sender, mut from_ports) = mpsc::channel(16);
+    let mut writers: Vec<Option<OwnedWriteHalf>> = Vec::new();
+    for (index, port) in ports.iter().enumerate() {
+        let data = channel(index);
+        for channel in [data, data + 1] {
+            let [low, high] = port.to_le_bytes();
+            if send(&mut socket, vec![channel, low, high]).await.is_none() {
+                return;
+            }
+        }
+        let connected = if *port == served {
+            TcpStream::connect(("127.0.0.1", served)).await.map_err(|error| error.to_string())
+        } else {
+            Err("connection refused".to_owned())
+        };
+        match connected {
+            Ok(stream) => {
+                let (reader, writer) = stream.into_split();
+                writers.push(Some(writer));
+                tokio::spawn(read(reader, data, sender.clone()));
+            }
+            Err(why) => {
+                let text = format!("error forwarding port {port} to the pod: {why}");
+                writers.push(None);
+                if send(&mut socket, [&[data + 1], text.as_bytes()].concat()).await.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+    drop(sender);
+    loop {
+        tokio::select! {
+            message = from_ports.recv() => {
+                // Every port has ended.
+                let Some(message) = message else { break };
+                if send(&mut socket, message).await.is_none() {
+                    return;
+                }
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Binary(bytes))) => write(&mut writers, &bytes).await,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+    let _ = send_close(&mut socket).await;
+}
+
+fn channel(index: usize) -> u8 {
+    u8::try_from(2 * index).unwrap_or(u8::MAX - 1)
+}
+
+async fn read(mut from: OwnedReadHalf, channel: u8, to: mpsc::Sender<Vec<u8>>) {
+    let mut buffer = vec![channel; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer[1..]).await {
+        if to.send(buffer[..=length].to_vec()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A port that is closed takes nothing more; its channel's bytes are dropped as a closed socket drops them.
+async fn write(writers: &mut [Option<OwnedWriteHalf>], message: &Bytes) {
+    let Some((channel, bytes)) = message.split_first() else { return };
+    let index = usize::from(*channel) / 2;
+    if let Some(slot) = writers.get_mut(index)
+        && let Some(writer) = slot
+        && channel.is_multiple_of(2)
+        && writer.write_all(bytes).await.is_err()
+    {
+        *slot = None;
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: Vec<u8>) -> Option<()> {
+    socket.send(Message::Binary(message.into())).await.ok()
+}
+
+async fn send_close(socket: &mut WebSocket) -> Option<()> {
+    socket.send(Message::Close(None)).await.ok()
+}
