@@ -3,6 +3,7 @@
 
 mod channels;
 mod exec;
+mod forward;
 mod logs;
 
 use std::path::PathBuf;
@@ -89,6 +90,24 @@ pub async fn serve(
                 channels.close().await;
             }))
         }
+        "portforward" => match behind {
+            Behind::Etcd(etcd) => {
+                let ports: Vec<u16> =
+                    call.query.all("ports").flat_map(|list| list.split(',')).flat_map(str::parse).collect();
+                let served = etcd.port;
+                let upgrade = upgraded(request).await?.upgrade;
+                Ok(upgrade.map_or_else(
+                    || Response::new(Body::empty()),
+                    |upgrade| {
+                        let upgrade = upgrade.protocols(["v4.channel.k8s.io"]);
+                        upgrade.on_upgrade(move |socket| async move { forward::carry(socket, &ports, served).await })
+                    },
+                ))
+            }
+            Behind::ControlPlane | Behind::Nothing => {
+                Err(ApiError::bad_request(no_container(subresource, meta::name(pod))))
+            }
+        },
         _ => Err(ApiError::bad_request(no_container(subresource, meta::name(pod)))),
     }
 }
