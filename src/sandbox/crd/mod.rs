@@ -6,4 +6,6 @@ mod lifecycle;
 pub mod schema;
 
 pub use definition::CustomVersion;
+#[cfg(test)]
+pub(in crate::sandbox) use definition::resources_of;
 pub use lifecycle::{definition_written, follow, load, mark_terminating, prepare, prepare_update};

@@ -122,6 +122,8 @@ pub(super) fn autoscaler(object: &mut Value) {
     within(object, "spec", |spec| {
         set(spec, "minReplicas", json!(1));
         if !second {
+            // The first version knows this one metric.
+            set(spec, "targetCPUUtilizationPercentage", json!(80));
             return;
         }
         let target = json!({"type": "Utilization", "averageUtilization": 80});

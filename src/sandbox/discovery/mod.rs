@@ -1,6 +1,8 @@
 //! Discovery: which groups, versions and resources are served, in the plain and the aggregated form.
 
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -65,7 +67,19 @@ fn group_of((group, versions): &(String, Vec<String>)) -> Value {
     json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
 }
 
-/// Subresources that are served: name, kind (with its own group and version), verbs.
+const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
+
+/// A short name for the version that objects are stored in, by which migrations are planned.
+fn storage_hash(resource: &Resource) -> Option<String> {
+    if resource.builtin.is_some_and(|kind| !kind.is_stored()) {
+        return None;
+    }
+    let stored = format!("{}/{}/{}", resource.group, resource.stored, resource.kind);
+    let digest = ring::digest::digest(&ring::digest::SHA256, stored.as_bytes());
+    Some(STANDARD.encode(&digest.as_ref()[..8]))
+}
+
+/// Subresources that a cluster lists, those that the sandbox refuses among them: name, kind (with its own group and version), verbs.
 fn subresources(resource: &Resource) -> Vec<(&'static str, &'static str, &'static str, &'static [&'static str])> {
     let mut list: Vec<(&str, &str, &str, &[&str])> = Vec::new();
     if resource.status {
@@ -78,13 +92,19 @@ fn subresources(resource: &Resource) -> Vec<(&'static str, &'static str, &'stati
         ("", "pods") => {
             list.push(("attach", "v1", "PodAttachOptions", &["create", "get"]));
             list.push(("binding", "v1", "Binding", &["create"]));
+            list.push(("ephemeralcontainers", "", "", &["get", "patch", "update"]));
             list.push(("eviction", "policy/v1", "Eviction", &["create"]));
             list.push(("exec", "v1", "PodExecOptions", &["create", "get"]));
             list.push(("log", "", "", &["get"]));
             list.push(("portforward", "v1", "PodPortForwardOptions", &["create", "get"]));
+            list.push(("proxy", "v1", "PodProxyOptions", PROXY));
+            list.push(("resize", "", "", &["get", "patch", "update"]));
         }
+        ("", "nodes") => list.push(("proxy", "v1", "NodeProxyOptions", PROXY)),
+        ("", "services") => list.push(("proxy", "v1", "ServiceProxyOptions", PROXY)),
         ("", "namespaces") => list.push(("finalize", "", "", &["update"])),
         ("", "serviceaccounts") => list.push(("token", "authentication.k8s.io/v1", "TokenRequest", &["create"])),
+        ("certificates.k8s.io", _) => list.push(("approval", "", "", &["get", "patch", "update"])),
         _ => {}
     }
     list.sort_unstable();
@@ -108,6 +128,9 @@ fn resources(served: &Served, group: &str, version: &str) -> Response {
         if !one.categories.is_empty() {
             entry["categories"] = json!(one.categories);
         }
+        if let Some(hash) = storage_hash(one) {
+            entry["storageVersionHash"] = json!(hash);
+        }
         list.push(entry);
         for (name, api_version, kind, verbs) in subresources(one) {
             let mut entry = json!({
@@ -121,10 +144,13 @@ fn resources(served: &Served, group: &str, version: &str) -> Response {
             list.push(entry);
         }
     }
-    json_response(
-        StatusCode::OK,
-        &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": join_group(group, version), "resources": list}),
-    )
+    list.sort_by(|one: &Value, other| one["name"].as_str().cmp(&other["name"].as_str()));
+    let mut answer = json!({"kind": "APIResourceList", "groupVersion": join_group(group, version), "resources": list});
+    // The core group's list is older than this field.
+    if !group.is_empty() {
+        answer["apiVersion"] = json!("v1");
+    }
+    json_response(StatusCode::OK, &answer)
 }
 
 fn aggregated_list(served: &Served, core: bool) -> Response {
@@ -183,3 +209,6 @@ fn aggregated(one: &Resource) -> Value {
     }
     entry
 }
+
+#[cfg(test)]
+mod tests;

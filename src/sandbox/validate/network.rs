@@ -38,8 +38,7 @@ pub(super) fn service(object: &Value, old: Option<&Value>, errors: &mut Errors) 
     let (before, after) = (text(&old["spec"], "clusterIP"), text(spec, "clusterIP"));
     let was = text(&old["spec"], "type");
     if was != "ExternalName" && kind != "ExternalName" && !before.is_empty() && before != after {
-        let shown = if is_empty(spec.get("clusterIPs")) { json!([after]) } else { spec["clusterIPs"].clone() };
-        errors.invalid("spec.clusterIPs[0]", &shown, "may not change once set");
+        errors.invalid("spec.clusterIPs[0]", &json!([after]), "may not change once set");
     }
 }
 
