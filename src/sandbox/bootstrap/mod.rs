@@ -1,9 +1,12 @@
 //! What a fresh cluster holds, written in a few transactions before anybody is let in.
 
 mod access;
+mod addons;
+mod flow;
 mod node;
 mod pods;
 mod services;
+mod settings;
 mod workloads;
 
 use serde_json::{Value, json};
@@ -56,11 +59,14 @@ pub async fn write(api: &SharedApi, facts: &Facts) -> Result<(), SandboxError> {
 
 fn all(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Value> {
     let mut all = namespaces();
+    all.extend(settings::objects(facts, &all));
     all.extend(node::objects(facts));
     all.extend(pods::objects(facts));
     all.extend(services::objects(facts, groups));
     all.extend(workloads::objects(facts));
     all.extend(access::objects());
+    all.extend(addons::objects(facts));
+    all.extend(flow::objects(facts));
     all
 }
 

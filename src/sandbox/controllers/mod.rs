@@ -10,7 +10,7 @@ mod garbage;
 mod job;
 mod job_status;
 pub(super) mod meta;
-mod namespace;
+pub(super) mod namespace;
 mod nodes;
 mod pods;
 mod quantity;

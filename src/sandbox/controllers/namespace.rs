@@ -13,7 +13,7 @@ use super::runtime::{
 };
 
 const ROOT_CA: &str = "kube-root-ca.crt";
-const ROOT_CA_IS: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints \
+pub(crate) const ROOT_CA_IS: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints \
      such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of \
      Kubernetes clusters.";
 
