@@ -171,7 +171,16 @@ fn squeeze(line: &str) -> String {
     out
 }
 
-/// CEL counts characters in syntax errors, and bytes everywhere else.
+/// A quoted text that CEL refuses by itself can only have a wrong escape.
+fn bad_escape(token: &str) -> bool {
+    token.ends_with(['"', '\'']) && token.contains('\\') && ENV.compile(token).is_err()
+}
+
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// CEL counts characters in its syntax errors.
 fn byte_of(text: &str, chars: usize) -> usize {
     text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at)
 }
@@ -214,22 +223,33 @@ fn syntax(source: &Joined, range: &Range<usize>, slice: &str, errors: &cel::Pars
     let first = errors.errors.iter().min_by_key(|error| error.pos);
     let message = first.map_or("", |error| error.msg.as_str());
     let column = first.map_or(1, |error| error.pos.1);
-    let at = byte_of(slice, usize::try_from(column - 1).unwrap_or(0));
+    let column = usize::try_from(column - 1).unwrap_or(0);
+    // Only the macros' complaints are counted in bytes.
+    let at = if message.contains("argument") { boundary(slice, column) } else { byte_of(slice, column) };
     let ended = at >= slice.trim_end().len();
     let found = token(slice, at.min(slice.len())).map_or(at + 1, |(_, range)| range.end);
     let (span, message) = if ended {
         let last = slice.trim_end().len();
         let from = slice[..last].char_indices().next_back().map_or(0, |(at, _)| at);
         (from..last, "the expression ends before it is complete".to_owned())
+    } else if bad_escape(slice.get(at..found.min(slice.len())).unwrap_or("")) {
+        (at..found, "this text has an escape that CEL does not know; write \\\\ for a backslash, or r\"…\"".to_owned())
     } else if let Some(name) = message.strip_prefix("Syntax error: ").map(|_| &slice[at..found.min(slice.len())]) {
         (at..found, format!("`{name}` is not expected here"))
     } else {
         (at..found, format!("CEL does not accept this: {message}"))
     };
-    let hint = match token(slice, at.min(slice.len())) {
+    let hint = if message.contains("has() macro") {
+        Some(
+            "has() takes a path of plain names; for a key with dots or slashes write `\"a/b\" in object.metadata.labels`",
+        )
+    } else {
+        None
+    };
+    let hint = hint.or(match token(slice, at.min(slice.len())) {
         Ok((Kind::Other, range)) if &slice[range.clone()] == "?" => Some("a choice is written `condition ? a : b`"),
         _ => None,
-    };
+    });
     Fault {
         kind: FaultKind::Syntax,
         span: source.span(range.start + span.start..range.start + span.end.min(slice.len())),

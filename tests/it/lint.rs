@@ -95,3 +95,19 @@ fn twelve_mistakes_are_twelve_findings_each_at_its_place() {
     let codes: BTreeSet<&str> = found.iter().filter_map(|finding| finding["code"].as_str()).collect();
     assert_eq!((found.len(), places.len(), codes.len()), (12, 12, 12), "{found:#?}");
 }
+
+#[test]
+fn labs_are_listed_with_what_a_learner_asks_first() {
+    let lab = |title: &str, level: &str| {
+        format!("---\ntitle: {title}\nlevel: {level}\nminutes: 10\n---\n## A step\n\nText.\n")
+    };
+    let done = Test::new(&["list"])
+        .file("labs/one/README.md", &lab("The first", "beginner"))
+        .file("labs/another.md", &lab("漢字", "advanced"))
+        .run()
+        .expect_exit(0);
+    assert_eq!(
+        done.stdout(),
+        "another  advanced  10 min  sandbox,kind,attach  漢字\none      beginner  10 min  sandbox,kind,attach  The first\n"
+    );
+}

@@ -1,6 +1,7 @@
 //! The real binary, driven through one builder.
 
 mod decode;
+mod docs;
 mod engine;
 mod fake_engine;
 mod harness;

@@ -2,13 +2,11 @@ use std::time::Duration;
 
 use super::cursor::Cursor;
 use super::key;
-use crate::expr::{self, Expr, FaultKind, Scope};
+use crate::expr::Scope;
 use crate::lab::keywords::CHECKS;
-use crate::lab::{Check, CheckKind, Compare, EventKind, EventOrder, Holds, OutputTest, Pattern, Template};
+use crate::lab::{Check, CheckKind, Compare, EventOrder, OutputTest, Pattern};
 use crate::parse::context::Context;
-use crate::parse::findings::{
-    BAD_REGEX, CHECK_NUMBER, CHECK_SYNTAX, EXPRESSION, HALF_WRITTEN, UNKNOWN_CHECK, UNKNOWN_FUNCTION, UNKNOWN_NAME,
-};
+use crate::parse::findings::{CHECK_NUMBER, CHECK_SYNTAX, UNKNOWN_CHECK};
 use crate::parse::words;
 use crate::text::{Spanned, did_you_mean, one_of};
 
@@ -48,9 +46,9 @@ pub(super) fn check(cursor: &mut Cursor<'_>, cx: &mut Context<'_>) -> Option<Che
     Some(line.finish(start, kind, within, hold_for))
 }
 
-struct Line<'a, 'c, 's> {
-    cursor: &'a mut Cursor<'c>,
-    cx: &'a mut Context<'s>,
+pub(super) struct Line<'a, 'c, 's> {
+    pub(super) cursor: &'a mut Cursor<'c>,
+    pub(super) cx: &'a mut Context<'s>,
 }
 
 impl Line<'_, '_, '_> {
@@ -224,180 +222,5 @@ impl Line<'_, '_, '_> {
             return self.refuse("`events` needs at least one event", "add an indented line: `  PUT where …`");
         }
         Some(self.finish(start, CheckKind::Events { glob, order, patterns }, within, None))
-    }
-
-    fn holds(&mut self, scope: Scope) -> Option<Holds> {
-        match self.one(&[("exists", 0), ("absent", 1), ("where", 2)])? {
-            0 => Some(Holds::Exists),
-            1 => Some(Holds::Absent),
-            _ => Some(Holds::Where(self.expr(scope)?)),
-        }
-    }
-
-    fn maybe_kind(&mut self) -> Option<EventKind> {
-        let kind = match self.cursor.peek() {
-            "PUT" => EventKind::Put,
-            "DELETE" => EventKind::Delete,
-            _ => return None,
-        };
-        self.cursor.take();
-        Some(kind)
-    }
-
-    fn maybe_where(&mut self, scope: Scope) -> Option<Option<Expr>> {
-        self.maybe_where_in(scope, false)
-    }
-
-    #[expect(clippy::option_option, reason = "outside: a finding was made; inside: there is no `where`")]
-    fn maybe_where_in(&mut self, scope: Scope, in_events: bool) -> Option<Option<Expr>> {
-        let Some(next) = self.cursor.next() else {
-            return Some(None);
-        };
-        if self.cursor.run(next) != "where" {
-            return Some(None);
-        }
-        self.cursor.take();
-        self.expr_in(scope, in_events).map(Some)
-    }
-
-    fn expr(&mut self, scope: Scope) -> Option<Expr> {
-        self.expr_in(scope, false)
-    }
-
-    fn expr_in(&mut self, scope: Scope, in_events: bool) -> Option<Expr> {
-        let from = match self.cursor.next() {
-            Some(next) => next,
-            None => self.cursor.at(),
-        };
-        let faults = match expr::split(self.cursor.joined, from, in_events) {
-            Ok(range) => {
-                self.cursor.set(range.end);
-                match expr::compile(self.cursor.joined, range, scope) {
-                    Ok(expr) => {
-                        self.cx.used.extend(expr.vars().iter().cloned());
-                        return Some(expr);
-                    }
-                    Err(faults) => faults,
-                }
-            }
-            Err(fault) => vec![fault],
-        };
-        for fault in faults {
-            let rule = match fault.kind {
-                FaultKind::Syntax => EXPRESSION,
-                FaultKind::UnknownName => UNKNOWN_NAME,
-                FaultKind::UnknownFunction => UNKNOWN_FUNCTION,
-                FaultKind::BadRegex => BAD_REGEX,
-                FaultKind::BadVariable => HALF_WRITTEN,
-            };
-            self.cx.findings.add(rule, fault.span, fault.message).maybe_hint(fault.hint);
-        }
-        None
-    }
-
-    /// A quoted text.
-    fn string(&mut self) -> Option<Template> {
-        let word = key::required(self.cursor, self.cx, "a text in quotes")?;
-        if !word.quoted {
-            let raw = &self.cursor.text()[word.range.clone()];
-            let (message, hint) = if raw.starts_with(['"', '\'']) {
-                ("this text has no closing quote on its line", "close it before the line ends")
-            } else {
-                ("a text stands in quotes here", "write \"…\"")
-            };
-            self.cx.findings.add(CHECK_SYNTAX, self.cursor.span(word.range), message).hint(hint);
-            return None;
-        }
-        key::text(&word, self.cursor, self.cx)
-    }
-
-    fn id(&mut self, after: &[&'static str]) -> Option<Spanned<String>> {
-        let word = key::required(self.cursor, self.cx, "a name")?;
-        let span = self.cursor.span(word.range.clone());
-        let text = &self.cursor.text()[word.range];
-        match words::id(text) {
-            Ok(id) => {
-                // `output containz "x"`: a slip in the word after the name, or in the word itself.
-                if self.cursor.peek().starts_with(['"', '\'']) {
-                    let hint = did_you_mean(text, after.iter().copied())
-                        .unwrap_or_else(|| format!("next comes {}", one_of(after.iter().copied())));
-                    self.cx.findings.add(CHECK_SYNTAX, span, format!("`{text}` is not expected here")).hint(hint);
-                    return None;
-                }
-                Some(Spanned::new(id, span))
-            }
-            Err(wrong) => {
-                self.cx.findings.add(CHECK_SYNTAX, span, wrong.message).maybe_hint(wrong.hint);
-                None
-            }
-        }
-    }
-
-    /// One keyword that must come here.
-    fn word(&mut self, word: &'static str) -> Option<()> {
-        self.one(&[(word, ())])
-    }
-
-    /// One of several keywords.
-    fn one<T: Copy>(&mut self, table: &[(&'static str, T)]) -> Option<T> {
-        let found = self.cursor.peek();
-        if let Some((_, value)) = table.iter().find(|(word, _)| *word == found) {
-            self.cursor.take();
-            return Some(*value);
-        }
-        let choices = || table.iter().map(|(word, _)| *word);
-        if found.is_empty() {
-            let end = self.cursor.at();
-            let span = self.cursor.span(end.saturating_sub(1)..end);
-            let hint = format!("next comes {}", one_of(choices()));
-            self.cx.findings.add(CHECK_SYNTAX, span, "the check ends before it is complete").hint(hint);
-            return None;
-        }
-        let hint = did_you_mean(found, choices()).unwrap_or_else(|| format!("next comes {}", one_of(choices())));
-        self.refuse(&format!("`{found}` is not expected here"), &hint)
-    }
-
-    /// `within D` or `for D`, if it comes here.
-    #[expect(clippy::option_option, reason = "outside: a finding was made; inside: there is none")]
-    fn time(&mut self, word: &'static str) -> Option<Option<Duration>> {
-        if self.cursor.peek() != word {
-            return Some(None);
-        }
-        self.cursor.take();
-        let range = key::required(self.cursor, self.cx, "a duration, such as 30s")?.range;
-        match words::duration(&self.cursor.text()[range.clone()]) {
-            Ok(duration) => Some(Some(duration)),
-            Err(wrong) => {
-                self.cx.findings.add(CHECK_NUMBER, self.cursor.span(range), wrong.message).maybe_hint(wrong.hint);
-                None
-            }
-        }
-    }
-
-    /// Nothing may follow.
-    fn end(&mut self, kind: &CheckKind, within: bool, hold_for: bool) -> Option<()> {
-        let found = self.cursor.peek();
-        if found.is_empty() {
-            return Some(());
-        }
-        let hint = match found {
-            "within" if hold_for && !within => "`within` stands before `for`".to_owned(),
-            "within" | "for" => "say it once".to_owned(),
-            "where" if matches!(kind, CheckKind::Output { .. }) => {
-                "an `output` check has one test; put the other on a line of its own".to_owned()
-            }
-            _ => did_you_mean(found, ["within", "for", "where"])
-                .unwrap_or_else(|| "put the next check on a line of its own, in column 1".to_owned()),
-        };
-        self.refuse(&format!("`{found}` is not expected here"), &hint)
-    }
-
-    fn refuse<T>(&mut self, message: &str, hint: &str) -> Option<T> {
-        let (from, to) = match self.cursor.next() {
-            Some(next) => (next, next + self.cursor.run(next).len()),
-            None => (self.cursor.at().saturating_sub(1), self.cursor.at()),
-        };
-        self.cx.findings.add(CHECK_SYNTAX, self.cursor.span(from..to), message).hint(hint);
-        None
     }
 }

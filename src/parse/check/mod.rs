@@ -3,6 +3,7 @@
 mod cursor;
 mod key;
 mod line;
+mod parts;
 
 use super::context::Context;
 use super::findings::EMPTY_CHECK;

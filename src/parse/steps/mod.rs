@@ -1,34 +1,37 @@
 //! Blocks in document order become steps: which fence belongs to which, and where each may stand.
 
+mod folds;
+
 use std::collections::BTreeMap;
 
-use super::action::action;
-use super::attrs::{self, Info};
-use super::check::checks;
-use super::context::Context;
-use super::fields::Fields;
-use super::findings::{
-    ATTRIBUTE_SYNTAX, ATTRIBUTE_VALUE, DETAILS, HIDDEN_BLOCK, MISPLACED_ATTRIBUTE, NEAR_LANGUAGE, NO_OUTPUT_OWNER,
-    SAME_STEP, SHOWN_ATTRIBUTES, UNDERLINED, UNKNOWN_COMMENT, UNREACHED,
+use crate::lab::keywords::FenceKind;
+use crate::lab::{Action, CheckBlock, Code, Item, On, Step};
+use crate::parse::action::action;
+use crate::parse::attrs::{self, Info};
+use crate::parse::check::checks;
+use crate::parse::context::Context;
+use crate::parse::fields::Fields;
+use crate::parse::findings::{
+    ATTRIBUTE_SYNTAX, ATTRIBUTE_VALUE, DETAILS, MISPLACED_ATTRIBUTE, NEAR_LANGUAGE, NO_OUTPUT_OWNER, SAME_STEP,
+    SHOWN_ATTRIBUTES, UNDERLINED, UNREACHED, VARS_FENCE,
 };
-use super::html::{Tag, tags};
-use super::language::nearly;
-use super::markdown::{Block, Fence, Heading};
-use super::output::expected;
-use super::question::question;
-use super::vars::{Export, exports};
-use super::words::Wrong;
-use crate::lab::keywords::{FenceKind, STEP_ATTRIBUTES};
-use crate::lab::{Action, CheckBlock, Code, Hint, Item, On, Step};
-use crate::text::{Span, Spanned, did_you_mean};
+use crate::parse::html::tags;
+use crate::parse::language::nearly;
+use crate::parse::markdown::{Block, Fence, Heading};
+use crate::parse::names::no_such;
+use crate::parse::output::expected;
+use crate::parse::question::question;
+use crate::parse::vars::{Export, exports};
+use crate::parse::words::Wrong;
+use crate::text::{Span, Spanned};
 
 /// What the Markdown after the head gave.
 #[derive(Default)]
-pub(super) struct Body {
-    pub(super) title: Option<String>,
-    pub(super) intro: Span,
-    pub(super) steps: Vec<Step>,
-    pub(super) exports: Vec<Export>,
+pub(in crate::parse) struct Body {
+    pub(in crate::parse) title: Option<String>,
+    pub(in crate::parse) intro: Span,
+    pub(in crate::parse) steps: Vec<Step>,
+    pub(in crate::parse) exports: Vec<Export>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,7 @@ struct Builder<'c, 's> {
     fresh_step: bool,
 }
 
-pub(super) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>) -> Body {
+pub(in crate::parse) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>) -> Body {
     let end = cx.source.text().len();
     let mut builder = Builder {
         cx,
@@ -127,104 +130,6 @@ impl Builder<'_, '_> {
             quiet: true,
             items: Vec::new(),
         });
-    }
-
-    fn tag(&mut self, tag: Tag) {
-        match tag {
-            Tag::Directive(span) => self.directive(span),
-            Tag::DetailsOpen(span) => self.folds.push((Fold::New, span)),
-            Tag::DetailsClose(span) => match self.folds.pop() {
-                None => self
-                    .cx
-                    .findings
-                    .add(DETAILS, span, "this `</details>` closes nothing")
-                    .hint("remove it, or open the fold before"),
-                Some((Fold::New, opened)) => self
-                    .cx
-                    .findings
-                    .add(DETAILS, opened, "this fold has no summary")
-                    .hint("add <summary>Hint</summary> or <summary>Solution</summary>"),
-                Some((Fold::Hint, _)) => {
-                    if let Some(Item::Hint(hint)) = self
-                        .body
-                        .steps
-                        .last_mut()
-                        .and_then(|step| step.items.iter_mut().rfind(|item| matches!(item, Item::Hint(_))))
-                    {
-                        hint.span.end = span.start;
-                    }
-                }
-                Some(_) => {}
-            },
-            Tag::Summary { text, span } => self.summary(&text, span),
-        }
-    }
-
-    fn summary(&mut self, text: &str, span: Span) {
-        let Some((fold, opened)) = self.folds.last_mut().filter(|(fold, _)| *fold == Fold::New) else {
-            return;
-        };
-        let opened = *opened;
-        let first = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-        *fold = match first.to_lowercase().as_str() {
-            "hint" | "hints" => Fold::Hint,
-            "solution" | "solutions" => Fold::Solution,
-            _ => {
-                if let Some(hint) = did_you_mean(first, ["Hint", "Solution"]) {
-                    let message =
-                        format!("`{first}` is neither a hint nor a solution, and its blocks would run for everyone");
-                    self.cx.findings.add(DETAILS, span, message).hint(hint);
-                }
-                Fold::Other
-            }
-        };
-        if *fold == Fold::Hint {
-            let hint = Hint { summary: text.to_owned(), span: Span::new(opened.start, span.end) };
-            self.item(Item::Hint(hint));
-        }
-    }
-
-    fn directive(&mut self, span: Span) {
-        let text = self.cx.source.slice(span);
-        let start = span.start + (text.len() - text.trim_start().len());
-        let trimmed = text.trim();
-        let word_len = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
-        let word = &trimmed[..word_len];
-        let at = Span::new(start, start + word_len);
-        if word != "lab:step" {
-            let hint = did_you_mean(word, ["lab:step"])
-                .unwrap_or_else(|| "the one comment that the runner reads is <!-- lab:step … -->".to_owned());
-            self.cx.findings.add(UNKNOWN_COMMENT, at, format!("unknown comment `{word}`")).hint(hint);
-            return;
-        }
-        let inner = Span::new(start + word_len, start + trimmed.len());
-        let attrs = attrs::in_comment(self.cx.source, inner, &mut self.cx.findings);
-        let fields = Fields::of_comment(STEP_ATTRIBUTES, attrs, at, self.cx);
-        if !self.fresh_step {
-            self.cx
-                .findings
-                .add(UNKNOWN_COMMENT, at, "this `lab:step` does not stand right under a step's heading")
-                .hint("move it under the `##` line that it means");
-        }
-        let id = fields.id("id", self.cx);
-        let timeout = fields.duration("timeout", self.cx);
-        let on = fields.on(self.cx);
-        let quiet = fields.read("quiet", self.cx, |text| match text {
-            "no" => Ok(false),
-            "yes" => Ok(true),
-            other => Err(Wrong {
-                message: format!("`{other}` is neither yes nor no"),
-                hint: Some("write `quiet=no`".to_owned()),
-            }),
-        });
-        if let Some(step) = self.body.steps.last_mut() {
-            if let Some(id) = id {
-                step.id = id.value;
-            }
-            step.timeout = timeout;
-            step.on = on;
-            step.quiet = quiet.is_none_or(|quiet| quiet.value);
-        }
     }
 
     fn fence(&mut self, fence: &Fence) {
@@ -322,40 +227,13 @@ impl Builder<'_, '_> {
         if self.vars_fence.is_some() {
             self.cx
                 .findings
-                .add(super::findings::VARS_FENCE, fields.span, "there is a `vars` fence already")
+                .add(VARS_FENCE, fields.span, "there is a `vars` fence already")
                 .hint("put all variables into the first one");
         }
         self.vars_fence = Some(fence.span);
         let exports = exports(&fence.content, self.cx);
         self.body.exports.extend(exports);
         self.item(Item::Shown(fence.span));
-    }
-
-    /// In a hint nothing runs or is judged, and a solution hides no judgement.
-    fn hidden(&mut self, kind: FenceKind, fields: &Fields) -> bool {
-        let in_hint = self.folds.iter().any(|(fold, _)| *fold == Fold::Hint);
-        let in_solution = self.folds.iter().any(|(fold, _)| *fold == Fold::Solution);
-        let refused = match kind {
-            FenceKind::Script | FenceKind::Console => {
-                (in_hint && !fields.has("norun")) || (in_solution && (fields.has("cleanup") || fields.has("setup")))
-            }
-            FenceKind::Check | FenceKind::Question => in_hint || in_solution,
-            FenceKind::Wait => in_hint,
-            FenceKind::Output => false,
-        };
-        if refused {
-            let place = if in_hint { "a hint" } else { "a solution" };
-            let hint = if kind.is_action() && in_hint {
-                "add `norun` where it is only shown, or begin the summary with Solution"
-            } else {
-                "move it out of the fold"
-            };
-            self.cx
-                .findings
-                .add(HIDDEN_BLOCK, fields.span, format!("{} does not stand in {place}", kind.noun()))
-                .hint(hint);
-        }
-        refused
     }
 
     fn check(&mut self, fence: &Fence, fields: &Fields) -> CheckBlock {
@@ -432,7 +310,7 @@ impl Builder<'_, '_> {
             // A name that nobody has is found where all names are looked at.
             match owner {
                 Some(action) => attach(action, expected, of.span, self.cx),
-                None => super::names::no_such(&of, &[], self.cx),
+                None => no_such(&of, &[], self.cx),
             }
         }
         self.body

@@ -1,0 +1,50 @@
+//! `docs/labs.md` is the format's reference: its examples are labs, and its codes are all there are.
+
+use std::fmt::Write as _;
+
+use keywitness::parse::{RULES, parse};
+use keywitness::text::{Severity, SourceFile};
+
+const REFERENCE: &str = include_str!("../../docs/labs.md");
+
+/// Each ````markdown block, with the line that it begins in.
+fn examples() -> Vec<(usize, String)> {
+    let mut examples = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in REFERENCE.lines().enumerate() {
+        match &mut open {
+            None if line == "````markdown" => open = Some((number + 2, String::new())),
+            Some(_) if line == "````" => examples.extend(open.take()),
+            Some((_, text)) => writeln!(text, "{line}").expect("a String takes it"),
+            None => {}
+        }
+    }
+    examples
+}
+
+#[test]
+fn each_example_is_a_lab_without_findings() {
+    let examples = examples();
+    assert!(examples.len() >= 8, "only {} examples were found", examples.len());
+    for (line, text) in examples {
+        // A part of a lab gets the head that it does not show.
+        let text = if text.starts_with("---") { text } else { format!("---\ntitle: An example\n---\n{text}") };
+        let source = SourceFile::new(format!("docs/labs.md example of line {line}"), "example.md", text);
+        let parsed = parse(&source);
+        let drawn: String = parsed.findings.iter().map(|finding| finding.draw(&source, false)).collect();
+        assert!(drawn.is_empty(), "{drawn}");
+        assert!(parsed.lab.is_some());
+    }
+}
+
+#[test]
+fn every_code_stands_in_the_reference() {
+    let mut wanted = String::from("| code | | meaning |\n| --- | --- | --- |\n");
+    for rule in RULES {
+        let severity = if rule.severity == Severity::Error { "error" } else { "warning" };
+        let meaning = rule.meaning.replace('|', "\\|");
+        writeln!(wanted, "| {} | {severity} | {meaning} |", rule.code.0).expect("a String takes it");
+    }
+    let found = REFERENCE.split("## What lint finds\n\n").nth(1).unwrap_or_default();
+    assert_eq!(found, wanted, "docs/labs.md should end with this table:\n{wanted}");
+}
