@@ -18,7 +18,7 @@ pub(super) async fn answer(api: &SharedApi, method: &Method, uri: &Uri, headers:
     match uri.path().trim_end_matches('/') {
         "/healthz" | "/livez" | "/readyz" => health(api, uri.path().trim_matches('/'), verbose).await,
         "/version" => version(),
-        "/metrics" => text(StatusCode::OK, api.counters.text()),
+        "/metrics" => metrics(api).await,
         path if path.starts_with("/openapi/") => openapi::answer(api, path, query, accept),
         path => discovery::answer(api, path, accept),
     }
@@ -36,6 +36,28 @@ async fn health(api: &SharedApi, name: &str, verbose: bool) -> Response {
         (Ok(_), true) => text(StatusCode::OK, format!("{lines}{name} check passed\n")),
         (Err(_), _) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{lines}{name} check failed\n")),
     }
+}
+
+/// The counters, and how many objects of each resource etcd holds, asked now.
+async fn metrics(api: &SharedApi) -> Response {
+    use std::fmt::Write;
+
+    let mut lines = api.counters.text();
+    lines.push_str(
+        "# HELP apiserver_storage_objects Number of stored objects at the time of last check split by kind.\n# TYPE apiserver_storage_objects gauge\n",
+    );
+    let mut folders = std::collections::BTreeMap::new();
+    for resource in api.registry.served().all.iter().filter(|resource| resource.verbs.iter().any(|verb| verb == "list"))
+    {
+        let group = if resource.group.is_empty() { String::new() } else { format!(".{}", resource.group) };
+        folders.entry(resource.folder.clone()).or_insert_with(|| format!("{}{group}", resource.plural));
+    }
+    for (folder, resource) in folders {
+        if let Ok(count) = api.store.count(&api.store.key(&folder, None, None)).await {
+            let _ = writeln!(lines, "apiserver_storage_objects{{resource=\"{resource}\"}} {count}");
+        }
+    }
+    text(StatusCode::OK, lines)
 }
 
 fn version() -> Response {

@@ -136,6 +136,12 @@ impl Store {
         Ok((answer.take_kvs().pop().map(Stored::from), revision))
     }
 
+    /// How many keys there are under a prefix.
+    pub async fn count(&self, prefix: &str) -> Result<i64, StoreError> {
+        let options = GetOptions::new().with_prefix().with_count_only();
+        Ok(self.client().get(prefix, Some(options)).await?.count())
+    }
+
     /// Keys of `[start, end of prefix)`; `revision` 0 reads the newest.
     pub async fn page(&self, prefix: &str, start: &str, limit: i64, revision: i64) -> Result<Page, StoreError> {
         let options = GetOptions::new().with_range(end_of(prefix)).with_limit(limit).with_revision(revision);
