@@ -139,7 +139,7 @@ impl Store {
     /// How many keys there are under a prefix.
     pub async fn count(&self, prefix: &str) -> Result<i64, StoreError> {
         let options = GetOptions::new().with_prefix().with_count_only();
-        Ok(self.client().get(prefix, Some(options)).await?.count())
+        Ok(timely(self.kv().get(prefix, Some(options))).await?.count())
     }
 
     /// Keys of `[start, end of prefix)`; `revision` 0 reads the newest.
