@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use super::clocks::{Clocks, Ruling};
+use super::judge::silence;
 use super::keys::{label, neighbours, values};
 use super::matching::{Matched, ordered, strict, unordered};
 use super::names::{Truth, after, visible_change, weigh_change};
@@ -108,9 +109,9 @@ impl<'a> EventCheck<'a> {
         }
         if known.is_none_or(|known| known < deadline) {
             return match Clocks::wait(deadline, known.unwrap_or(clocks.start), now) {
-                Ruling::CannotJudge(reason) => Ok(Judgement::cannot_judge(reason)),
+                Ruling::Silent(time) => Ok(Judgement::cannot_judge(silence(time))),
                 Ruling::Open { until } => Err(until),
-                Ruling::Pass(_) | Ruling::Fail { .. } => Err(deadline),
+                Ruling::Pass(_) | Ruling::Fail { .. } | Ruling::CannotJudge(_) => Err(deadline),
             };
         }
         // With the benefit of every doubt it would hold: then the doubt decides.
@@ -141,9 +142,9 @@ impl<'a> EventCheck<'a> {
         let known = self.view.delivered().map(|delivered| delivered.at);
         if known.is_none_or(|known| known < end) {
             return match Clocks::wait(end, known.unwrap_or(clocks.start), now) {
-                Ruling::CannotJudge(reason) => Ok(Judgement::cannot_judge(reason)),
+                Ruling::Silent(time) => Ok(Judgement::cannot_judge(silence(time))),
                 Ruling::Open { until } => Err(until),
-                Ruling::Pass(_) | Ruling::Fail { .. } => Err(end),
+                Ruling::Pass(_) | Ruling::Fail { .. } | Ruling::CannotJudge(_) => Err(end),
             };
         }
         Ok(doubt.map_or_else(|| self.proved(std::iter::empty()), Judgement::cannot_judge))

@@ -21,7 +21,7 @@ pub struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub fn new(check: &'a Check) -> Self {
-        Self { check, keys: keys::Weighed::new(), events: events::Weighed::new() }
+        Self { check, keys: keys::Weighed::default(), events: events::Weighed::new() }
     }
 
     /// The check's outcome at `now`. Ask again when the journal or the observations have grown, and at
@@ -47,7 +47,7 @@ impl<'a> Judge<'a> {
             let index = match ruling {
                 Ruling::Pass(index) => Some(index),
                 Ruling::Fail { moment, .. } => moment,
-                Ruling::CannotJudge(_) | Ruling::Open { .. } => None,
+                Ruling::CannotJudge(_) | Ruling::Silent(_) | Ruling::Open { .. } => None,
             };
             let mut judgement = ruled(&ruling, &line, clocks);
             if let Some(seq) = index.map(|index| seqs[index]) {
@@ -121,7 +121,7 @@ pub fn probe(check: &Check, evidence: &Evidence, journal: &JournalView) -> Judge
             else {
                 return Judgement::cannot_judge("the watch has not reached the mark");
             };
-            let mut weighed = keys::Weighed::new();
+            let mut weighed = keys::Weighed::default();
             let mut judgement = told(key.truth(seq, &mut weighed));
             key.evidence(&mut judgement, seq, &mut weighed);
             if judgement.verdict == Verdict::Fail {
@@ -212,6 +212,7 @@ fn ruled(ruling: &Ruling, line: &Line, clocks: &Clocks) -> Judgement {
     match ruling {
         Ruling::Pass(_) => Judgement::new(Verdict::Pass),
         Ruling::CannotJudge(reason) => Judgement::cannot_judge(reason.clone()),
+        Ruling::Silent(time) => Judgement::cannot_judge(silence(*time)),
         Ruling::Open { .. } => Judgement::cannot_judge("it is not settled"),
         Ruling::Fail { moment, held } => {
             let mut judgement = Judgement::new(Verdict::Fail);
@@ -231,6 +232,14 @@ fn ruled(ruling: &Ruling, line: &Line, clocks: &Clocks) -> Judgement {
             judgement
         }
     }
+}
+
+/// Why nothing is known, where etcd or whatever else was asked stayed silent.
+pub(super) fn silence(time: Duration) -> String {
+    format!(
+        "there was no answer for the last {} of the check's time, so what happened then is not known",
+        seconds(time)
+    )
 }
 
 fn told(truth: Truth) -> Judgement {

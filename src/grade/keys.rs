@@ -13,9 +13,14 @@ use crate::outcome::EvidenceRef;
 
 const SHOWN: usize = 5;
 
-/// What an expression came to for a key's value, once and for all: by the key, its revision and its
-/// creation.
-pub(super) type Weighed = HashMap<(Arc<str>, Revision, Revision), Truth>;
+/// What was found once and for all.
+#[derive(Debug, Default)]
+pub(super) struct Weighed {
+    /// What an expression came to for a key's value: by the key, its revision and its creation.
+    values: HashMap<(Arc<str>, Revision, Revision), Truth>,
+    /// What the check came to at a moment of the journal.
+    moments: HashMap<Seq, Truth>,
+}
 
 /// A `key` or `keys` check with its variables filled in.
 pub(super) struct KeyCheck<'a> {
@@ -61,11 +66,20 @@ impl<'a> KeyCheck<'a> {
         turns.sort_by_key(|(seq, ..)| *seq);
         let moments = turns.iter().map(|(seq, at, hole)| Moment {
             at: *at,
-            truth: hole.clone().map_or_else(|| self.truth(*seq, weighed), Truth::Unknown),
+            truth: hole.clone().map_or_else(|| self.remembered(*seq, weighed), Truth::Unknown),
         });
         let moments = moments.collect();
         let known = self.view.delivered().map(|delivered| delivered.at);
         (Line { moments, known }, turns.into_iter().map(|(seq, ..)| seq).collect())
+    }
+
+    fn remembered(&self, seq: Seq, weighed: &mut Weighed) -> Truth {
+        if let Some(truth) = weighed.moments.get(&seq) {
+            return truth.clone();
+        }
+        let truth = self.truth(seq, weighed);
+        weighed.moments.insert(seq, truth.clone());
+        truth
     }
 
     pub(super) fn truth(&self, seq: Seq, weighed: &mut Weighed) -> Truth {
@@ -112,7 +126,7 @@ impl<'a> KeyCheck<'a> {
     fn weigh(&self, change: &Change, condition: &Expr, weighed: &mut Weighed) -> Truth {
         let name = (Arc::clone(&change.key), change.revision, change.create_revision);
         let truth = || weigh_change(change, condition, &self.evidence.mark, &self.evidence.vars);
-        weighed.entry(name).or_insert_with(truth).clone()
+        weighed.values.entry(name).or_insert_with(truth).clone()
     }
 
     pub(super) fn evidence(&self, judgement: &mut Judgement, seq: Seq, weighed: &mut Weighed) {

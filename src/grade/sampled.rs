@@ -116,8 +116,8 @@ impl<'a> Sample<'a> {
     /// In one line, what an expression's values were.
     pub(super) fn reason(&self, observation: &Observation) -> Option<String> {
         let holds = match &self.check.kind {
-            CheckKind::Resource { holds: Holds::Where(condition), .. } => Some(condition),
-            CheckKind::Output { test: OutputTest::Where(condition), .. } => Some(condition),
+            CheckKind::Resource { holds: Holds::Where(condition), .. }
+            | CheckKind::Output { test: OutputTest::Where(condition), .. } => Some(condition),
             kind => condition(kind),
         };
         let condition = holds?;

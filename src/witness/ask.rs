@@ -67,7 +67,7 @@ async fn counts(client: &Client, healthy: bool) -> Counts {
         soon(kv.get("\0", Some(options))),
         soon(maintenance.alarm(AlarmAction::Get, AlarmType::None, None)),
     );
-    let names = alarms.iter().flat_map(|response| response.alarms()).filter_map(|alarm| match alarm.alarm() {
+    let names = alarms.iter().flat_map(etcd_client::AlarmResponse::alarms).filter_map(|alarm| match alarm.alarm() {
         AlarmType::None => None,
         AlarmType::Nospace => Some("NOSPACE".to_owned()),
         AlarmType::Corrupt => Some("CORRUPT".to_owned()),

@@ -34,8 +34,6 @@ struct Header {
     #[serde(default)]
     cluster_id: u64,
     #[serde(default)]
-    member_id: u64,
-    #[serde(default)]
     revision: Revision,
     #[serde(default)]
     raft_term: u64,

@@ -118,7 +118,7 @@ fn what_comes_before_the_mark_or_after_the_deadline_does_not_count() {
 fn it_fails_only_past_a_progress_answer_and_passes_without_one() {
     let world = World::new(&[]).end(101);
     let check = events(DEMO, Ordered, &[(Put, "")]);
-    assert_eq!(world.open_until(&check, 2.0), 11.0);
+    assert_eq!(world.open_until(&check, 2.0), 11000);
     let Progress::Open { so_far, .. } = world.judge(&check, 11.2) else { panic!("the event may be on its way") };
     assert_eq!(so_far.verdict, Verdict::Fail);
     assert_eq!(world.settled(&check, 17.0).verdict, Verdict::CannotJudge, "the watch never answered");
@@ -165,7 +165,7 @@ fn an_undecodable_value_cannot_be_judged_unless_it_does_not_matter() {
 fn never_waits_for_its_time_and_for_the_proof_and_fails_at_once() {
     let world = World::new(&[(DEMO, namespace("demo", "Active"))]).delivered(1.5, 100);
     let check = never(DEMO, Some(Delete), "", 1);
-    assert_eq!(world.open_until(&check, 1.5), 2.0);
+    assert_eq!(world.open_until(&check, 1.5), 2000);
     assert_eq!(world.settled_after_progress(&check), Verdict::Pass);
     let world = world.delete(1.9, 101, DEMO);
     insta::assert_snapshot!("never_violated", told(&world.settled(&check, 1.95)));

@@ -27,11 +27,11 @@ fn a_key_exists_from_the_revision_that_made_it() {
 fn what_the_watch_has_not_confirmed_is_neither_there_nor_gone() {
     // The stretch ended at revision 102, of which the journal knows nothing yet: it may have deleted the key.
     let world = World::new(&[(DEMO, namespace("demo", "Active"))]).end(102);
-    assert!(world.open_until(&key(DEMO, Holds::Exists), 1.2) <= 11.0);
-    assert!(world.open_until(&key(DEMO, Holds::Absent), 1.2) <= 11.0);
+    assert!(world.open_until(&key(DEMO, Holds::Exists), 1.2) <= 11_000);
+    assert!(world.open_until(&key(DEMO, Holds::Absent), 1.2) <= 11_000);
     let world = world.delete(1.3, 102, DEMO);
-    assert_eq!(world.open_until(&key(DEMO, Holds::Exists), 1.4), 11.0);
-    assert_eq!(world.open_until(&key(DEMO, Holds::Absent), 1.4), 1.45, "absence waits for a progress answer");
+    assert_eq!(world.open_until(&key(DEMO, Holds::Exists), 1.4), 11000);
+    assert_eq!(world.open_until(&key(DEMO, Holds::Absent), 1.4), 1450, "absence waits for a progress answer");
     let world = world.delivered(1.5, 102);
     let absent = world.settled(&key(DEMO, Holds::Absent), 1.6);
     assert_eq!((absent.verdict, absent.evidence[0].kind.as_str()), (Verdict::Pass, "DELETE"));
@@ -160,7 +160,7 @@ fn after_a_gap_the_present_counts_but_nothing_is_unbroken_across_it() {
     world.journal.listed(150, super::world::at(2.0), vec![listed_demo()]);
     let world = world.delivered(4.0, 150);
     assert_eq!(world.settled(&key(DEMO, Holds::Exists), 4.0).verdict, Verdict::Pass);
-    assert_eq!(world.open_until(&holding(key(DEMO, Holds::Exists), 2500), 4.0), 4.5, "counted from the gap on");
+    assert_eq!(world.open_until(&holding(key(DEMO, Holds::Exists), 2500), 4.0), 4500, "counted from the gap on");
 }
 
 fn listed_demo() -> crate::journal::Change {

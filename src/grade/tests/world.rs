@@ -104,10 +104,11 @@ impl World {
         }
     }
 
+    /// In milliseconds from the mark.
     #[track_caller]
-    pub(super) fn open_until(&self, check: &Check, seconds: f64) -> f64 {
+    pub(super) fn open_until(&self, check: &Check, seconds: f64) -> u128 {
         match self.judge(check, seconds) {
-            Progress::Open { until, .. } => until.duration_since(at(0.0)).expect("after the mark").as_secs_f64(),
+            Progress::Open { until, .. } => until.duration_since(at(0.0)).expect("after the mark").as_millis(),
             settled @ Progress::Settled(_) => panic!("settled: {settled:#?}"),
         }
     }
