@@ -66,7 +66,8 @@ pub(super) fn objects(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Va
     if let Some(service) = all.get_mut(1) {
         service["metadata"]["annotations"] = json!({"prometheus.io/port": "9153", "prometheus.io/scrape": "true"});
     }
-    for (group, versions) in groups {
+    // The aggregator registers every group but its own.
+    for (group, versions) in groups.iter().filter(|(group, _)| group != "apiregistration.k8s.io") {
         for version in versions {
             all.push(api_service(facts, group, version));
         }

@@ -55,6 +55,13 @@ pub(super) fn apply(kind: &str, object: &mut Value) {
     }
 }
 
+/// Kubernetes fills in defaults whenever it decodes: what was stored without them is read with them.
+pub(super) fn on_read(object: &mut Value) {
+    if object["apiVersion"] == "v1" && object["kind"] == "PersistentVolumeClaim" {
+        within(object, "status", |status| set(status, "phase", json!("Pending")));
+    }
+}
+
 /// A field that is null was not given; maps of the user's own text cannot hold null either.
 fn drop_nulls(value: &mut Value) {
     match value {

@@ -133,3 +133,14 @@ fn a_custom_kind_of_the_same_name_is_left_alone() {
     apply("Service", &mut object);
     assert_eq!(object, before);
 }
+
+/// The recorded claim was stored without a phase; kubectl shows it as pending.
+#[test]
+fn a_claim_is_read_as_pending() {
+    let mut claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": {}});
+    on_read(&mut claim);
+    assert_eq!(claim["status"]["phase"], "Pending");
+    claim["status"]["phase"] = json!("Bound");
+    on_read(&mut claim);
+    assert_eq!(claim["status"]["phase"], "Bound");
+}

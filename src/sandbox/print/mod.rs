@@ -5,6 +5,7 @@ mod cluster;
 mod core;
 mod jsonpath;
 mod network;
+mod pods;
 mod policy;
 mod storage;
 mod text;
@@ -57,7 +58,7 @@ pub(super) fn table(kind: &Kind, items: &[Value], now: Timestamp) -> Value {
     let rows = items.iter().map(|object| {
         let mut row = json!({"cells": (printer.cells)(&Row { object, now })});
         if kind.kind == "Pod"
-            && let Some(condition) = workloads::pod_is_over(object)
+            && let Some(condition) = pods::is_over(object)
         {
             row["conditions"] = json!([condition]);
         }
