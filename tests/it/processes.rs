@@ -338,3 +338,78 @@ fn folders_of_others_are_left_alone() {
     assert_eq!(status.code(), Some(0), "{output}");
     assert!(Path::new(&other).exists());
 }
+
+/// Waits in its second step until the file `go` is there.
+const SANDBOX: &str = r#"---
+title: Sandbox
+clusters: [sandbox]
+---
+# Sandbox
+
+## Write
+
+```bash
+kubectl create namespace demo
+```
+
+```check
+key /registry/namespaces/demo exists
+```
+
+## Wait
+
+```bash
+echo waiting >> "$LAB_DIR/reached"; until [ -e "$LAB_DIR/go" ]; do read -t 0.1 <> <(:); done
+kubectl label namespace demo purpose=demo
+```
+
+```check
+key /registry/namespaces/demo where object.metadata.labels.purpose == "demo"
+```
+"#;
+
+#[test]
+fn an_etcd_that_dies_in_the_middle_cannot_be_judged_and_leaves_nothing() {
+    need!("etcd", "kubectl");
+    let run = Run::new(SANDBOX);
+    let child = run.started();
+    let etcd: Vec<i32> = run
+        .processes()
+        .into_iter()
+        .filter(|(_, command)| command.split(' ').next().is_some_and(|program| program.ends_with("/etcd")))
+        .map(|(etcd, _)| etcd)
+        .collect();
+    assert_eq!(etcd.len(), 1, "{:?}", run.processes());
+    signal(etcd[0], "KILL");
+    fs::write(run.test.dir().join("lab/go"), "").expect("written");
+    let (status, output) = ended(child);
+    assert_eq!(status.code(), Some(3), "{output}");
+    assert!(output.contains("cannot judge"), "{output}");
+    run.nothing_is_left();
+}
+
+#[test]
+fn a_sandbox_ends_with_its_runner_however_that_ends() {
+    need!("etcd", "kubectl");
+    for name in ["KILL", "INT"] {
+        let run = Run::new(SANDBOX);
+        let child = run.started();
+        signal(pid(&child), name);
+        let (status, output) = ended(child);
+        assert!(status.signal() == Some(9) || status.code() == Some(130), "SIG{name}: {status:?} {output}");
+        run.nothing_is_left();
+    }
+}
+
+#[test]
+fn a_runner_killed_while_its_sandbox_comes_up_leaves_nothing() {
+    need!("etcd", "kubectl");
+    for moment in [20, 60, 100, 150, 200, 300, 500] {
+        let run = Run::new(SANDBOX);
+        let mut child = run.command().spawn().expect("the binary starts");
+        std::thread::sleep(Duration::from_millis(moment));
+        child.kill().expect("killed");
+        ended(child);
+        run.nothing_is_left();
+    }
+}
