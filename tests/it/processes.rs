@@ -410,6 +410,8 @@ fn a_runner_killed_while_its_sandbox_comes_up_leaves_nothing() {
         std::thread::sleep(Duration::from_millis(moment));
         child.kill().expect("killed");
         ended(child);
-        run.nothing_is_left();
+        run.no_process_is_left();
+        run.next_start();
+        assert_eq!(run.folders(), Vec::<String>::new(), "killed after {moment} ms");
     }
 }
