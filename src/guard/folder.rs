@@ -19,7 +19,7 @@ const OWNER: &str = "owner";
 pub(super) const LEDGER: &str = "ledger";
 
 /// An etcd's write-ahead log alone takes 64 MB at once.
-const ROOM_NEEDED: u64 = 1 << 30;
+const ROOM_NEEDED: u128 = 1 << 30;
 
 /// Where a run's folder may lie, best first.
 pub(super) fn parents() -> Vec<PathBuf> {
@@ -32,7 +32,7 @@ fn serves(dir: &Path) -> bool {
     let ours = fs::metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw());
     ours && statvfs(dir).is_ok_and(|stat| {
         !stat.flags().intersects(FsFlags::ST_NOEXEC | FsFlags::ST_RDONLY)
-            && u64::from(stat.blocks_available()) * stat.fragment_size() >= ROOM_NEEDED
+            && u128::from(stat.blocks_available()) * u128::from(stat.fragment_size()) >= ROOM_NEEDED
     })
 }
 
@@ -81,7 +81,7 @@ pub(super) fn stale(parents: &[PathBuf]) -> Vec<(PathBuf, String)> {
     parents
         .iter()
         .filter_map(|parent| fs::read_dir(parent).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .filter_map(|entry| {
             let name = entry.file_name();
             let rest = name.to_str()?.strip_prefix(PREFIX)?;

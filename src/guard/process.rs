@@ -63,12 +63,11 @@ impl Process {
             return self.child.wait().await;
         }
         let _ = self.signal(Signal::SIGTERM);
-        let status = match tokio::time::timeout(grace, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                let _ = self.signal(Signal::SIGKILL);
-                self.child.wait().await
-            }
+        let status = if let Ok(status) = tokio::time::timeout(grace, self.child.wait()).await {
+            status
+        } else {
+            let _ = self.signal(Signal::SIGKILL);
+            self.child.wait().await
         };
         self.finish();
         status

@@ -74,8 +74,9 @@ impl Guard {
             },
             None => None,
         };
+        let GuardSettings { grace, .. } = settings;
         let state = Mutex::new(Some(State { watchdog }));
-        Ok(Self { inner: Arc::new(Inner { run_id, dir, ledger, grace: settings.grace, state }) })
+        Ok(Self { inner: Arc::new(Inner { run_id, dir, ledger, grace, state }) })
     }
 
     /// Short and unique: part of every name and label of this run.

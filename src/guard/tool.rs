@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Where a program lies: `KEYWITNESS_<NAME>`, then PATH, then the private folder of the set-up script
 /// (`KEYWITNESS_TOOLS`, by default `~/.local/share/keywitness/bin`).
 pub fn tool(name: &str) -> Option<PathBuf> {
-    if let Some(named) = variable(&format!("KEYWITNESS_{}", name.to_uppercase())) {
+    if let Some(named) = variable(format!("KEYWITNESS_{}", name.to_uppercase())) {
         // Named and not there is not found: another one taken in its place would surprise.
         return Some(named).filter(|path| is_program(path));
     }

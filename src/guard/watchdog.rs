@@ -38,14 +38,12 @@ impl Watchdog {
             .stderr(Stdio::null())
             .spawn()?;
         let mut ready = [0];
-        match child.stdout.take().map(|mut out| out.read_exact(&mut ready)) {
-            Some(Ok(())) => Ok(Self { child }),
-            _ => {
-                drop(child.kill());
-                drop(child.wait());
-                Err(io::Error::other(format!("the watchdog {} does not start", binary.display())))
-            }
+        if let Some(Ok(())) = child.stdout.take().map(|mut out| out.read_exact(&mut ready)) {
+            return Ok(Self { child });
         }
+        drop(child.kill());
+        drop(child.wait());
+        Err(io::Error::other(format!("the watchdog {} does not start", binary.display())))
     }
 
     /// All is ended: the watchdog has nothing left to do.

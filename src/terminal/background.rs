@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::block::{Block, BlockResult, Ended};
 use super::runner::tidy_live;
-use super::shell::{Stop, Tape};
+use super::shell::Stop;
+use super::tape::Tape;
 use super::tidy::without_break;
 
 /// A background block, running or ended; clones are the same block.

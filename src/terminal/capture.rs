@@ -56,7 +56,9 @@ impl Capture {
         let lost = tail_start.min(to).saturating_sub(head_end.max(from));
         let mut text = String::from_utf8_lossy(&bytes).into_owned();
         if lost > 0 {
-            text.push_str(&format!("\n[... {lost} bytes are not kept ...]\n"));
+            text += "\n[... ";
+            text += &lost.to_string();
+            text += " bytes are not kept ...]\n";
         }
         if to > tail_start {
             let tail = self.tail.range(index(from.max(tail_start), tail_start)..index(to, tail_start));

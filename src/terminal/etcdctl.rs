@@ -70,41 +70,43 @@ esac
 "#;
 
 fn script(route: &EtcdctlRoute) -> String {
-    let mut text = String::from(
-        "#!/bin/sh\n# keywitness: etcdctl with the lab's endpoint and certificates where the command names none.\n",
-    );
+    let mut lines = vec![
+        "#!/bin/sh".to_owned(),
+        "# keywitness: etcdctl with the lab's endpoint and certificates where the command names none.".to_owned(),
+    ];
     match route {
         EtcdctlRoute::Direct { etcdctl, endpoints, tls } => {
-            text.push_str(NAMED);
+            lines.push(NAMED.to_owned());
             let tls = tls.as_ref().map(|tls| [&tls.ca, &tls.cert, &tls.key].map(|path| path.display().to_string()));
             let [ca, cert, key] = tls.map_or([None, None, None], |files| files.map(Some));
             let endpoints = Some(endpoints.join(",")).filter(|joined| !joined.is_empty());
             for ((flag, variable), value) in FLAGS.iter().zip([endpoints, ca, cert, key]) {
                 if let Some(value) = value {
-                    text.push_str(&format!("[ -n \"${flag}\" ] || export {variable}={}\n", shell_words::quote(&value)));
+                    lines.push(format!("[ -n \"${flag}\" ] || export {variable}={}", shell_words::quote(&value)));
                 }
             }
-            text.push_str(&format!("exec {} \"$@\"\n", shell_words::quote(&etcdctl.display().to_string())));
+            lines.push(format!("exec {} \"$@\"", shell_words::quote(&etcdctl.display().to_string())));
         }
         EtcdctlRoute::Command(command) => {
             let (command, flags) = own_flags(command);
-            text.push_str(NAMED);
+            lines.push(NAMED.to_owned());
             // The variables do not travel to where the command runs.
             for (flag, variable) in FLAGS {
-                text.push_str(&format!("[ -z \"${variable}\" ] || set -- \"--{flag}=${variable}\" \"$@\"\n"));
+                lines.push(format!("[ -z \"${variable}\" ] || set -- \"--{flag}=${variable}\" \"$@\""));
             }
             for (flag, value) in flags {
                 let argument = format!("--{flag}={value}");
-                text.push_str(&format!("[ -n \"${flag}\" ] || set -- {} \"$@\"\n", shell_words::quote(&argument)));
+                lines.push(format!("[ -n \"${flag}\" ] || set -- {} \"$@\"", shell_words::quote(&argument)));
             }
-            text.push_str(&format!("exec {} \"$@\"\n", shell_words::join(command)));
+            lines.push(format!("exec {} \"$@\"", shell_words::join(command)));
         }
         EtcdctlRoute::None(why) => {
             let told = format!("etcdctl: {why}");
-            text.push_str(&format!("printf '%s\\n' {} >&2\nexit 127\n", shell_words::quote(&told)));
+            lines.push(format!("printf '%s\\n' {} >&2\nexit 127", shell_words::quote(&told)));
         }
     }
-    text
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Takes the flags that a lab's command may name itself out of the given command.

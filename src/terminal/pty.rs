@@ -93,12 +93,12 @@ struct Echo {
 impl Echo {
     fn off(&self) {
         let Some(tty) = &self.tty else { return };
-        if let Ok(mut modes) = tcgetattr(tty) {
-            if modes.local_flags.contains(LocalFlags::ECHO) {
-                modes.local_flags.remove(LocalFlags::ECHO);
-                // An echo is ugly, not wrong.
-                let _ = tcsetattr(tty, SetArg::TCSANOW, &modes);
-            }
+        if let Ok(mut modes) = tcgetattr(tty)
+            && modes.local_flags.contains(LocalFlags::ECHO)
+        {
+            modes.local_flags.remove(LocalFlags::ECHO);
+            // An echo is ugly, not wrong.
+            let _ = tcsetattr(tty, SetArg::TCSANOW, &modes);
         }
     }
 }

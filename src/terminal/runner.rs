@@ -102,7 +102,7 @@ impl Run {
         let mut output = tidy(&raw, &command.text, shell.file());
         match outcome {
             Outcome::Opened => output = tidy_opening(&output, shell.tape().recorder().prompt()),
-            Outcome::TimedOut { .. } | Outcome::Stopped { .. } => output = without_break(&output).to_owned(),
+            Outcome::TimedOut { .. } | Outcome::Stopped { .. } => output.truncate(without_break(&output).len()),
             _ => {}
         }
         self.truncated |= truncated;

@@ -2,16 +2,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, watch};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::recorder::{MARK_COMMAND, Recorder, Signpost};
+use super::init::{init_file, node_init};
+use super::recorder::{Recorder, Signpost};
 use super::settings::{NodeSettings, TerminalSettings};
+use super::tape::Tape;
 use super::{pty, typed};
 use crate::guard::{ShellControl, ShellIo};
 
@@ -25,11 +27,6 @@ const KILL_WAIT: Duration = Duration::from_secs(2);
 const SYNC_WAIT: Duration = Duration::from_secs(3);
 /// How often a shell is looked at that says nothing.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// A block that prints more than is kept is slowed down, so that `yes` does not take the machine.
-const FULL_SPEED: u64 = 16 << 20;
-const SLOWED_PER: usize = 64 << 10;
-const SLOWED_BY: Duration = Duration::from_millis(10);
 
 /// What may end a command besides itself.
 #[derive(Clone)]
@@ -96,18 +93,6 @@ pub(super) struct Shell {
     killed: bool,
 }
 
-/// What a shell printed, with a bell for those who wait for more.
-pub(super) struct Tape {
-    recorder: Mutex<Recorder>,
-    pub(super) news: Notify,
-}
-
-impl Tape {
-    pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Shell {
     /// Starts our own bash on this machine; `dir` is made for its files.
     pub(super) async fn local(settings: &TerminalSettings, dir: &Path) -> Result<Self, String> {
@@ -137,7 +122,7 @@ impl Shell {
         match shell.until_answered(deadline, &ways, None).await {
             Answer::Answered => {}
             Answer::Happened(Happened::Cancelled) => return Err("interrupted".to_owned()),
-            _ => return Err(shell.no_prompt().await),
+            Answer::Happened(_) => return Err(shell.no_prompt().await),
         }
         match shell.run(&node_init(node), deadline, &ways).await {
             Outcome::Exited(0) => Ok(shell),
@@ -147,8 +132,7 @@ impl Shell {
 
     fn over(io: ShellIo, nonce: String, file: PathBuf, rows: u16, level: Level) -> Self {
         let recorder = Recorder::new(nonce.clone(), rows, level == Level::Sourced);
-        let tape = Arc::new(Tape { recorder: Mutex::new(recorder), news: Notify::new() });
-        tokio::spawn(play(io.output, Arc::clone(&tape)));
+        let tape = Tape::play(io.output, recorder);
         let (input, control) = (io.input, Arc::from(io.control));
         Self { input, control, tape, nonce, file, levels: vec![level], number: 0, last_exit: 0, killed: false }
     }
@@ -273,7 +257,7 @@ impl Shell {
             Signpost::Prompt(_) => self.levels.first() == Some(&Level::Sourced),
             Signpost::End(ended, _) => {
                 (self.top() != Level::Sourced && ended == number)
-                    || self.levels.iter().any(|level| *level == Level::Typed { opened_by: Some(ended) })
+                    || self.levels.contains(&Level::Typed { opened_by: Some(ended) })
             }
             Signpost::Start(_) | Signpost::Probe(_) => false,
         }
@@ -351,7 +335,6 @@ impl Shell {
                         self.arrive(post, number);
                         return true;
                     }
-                    Happened::Signpost(..) => {}
                     Happened::Deadline if Instant::now() >= pressed_again => break,
                     // Ctrl-C takes the whole typed line with it, the mark at its end included.
                     Happened::Deadline if self.top() != Level::Sourced => {
@@ -362,7 +345,7 @@ impl Shell {
                             return false;
                         }
                     }
-                    Happened::Deadline => {}
+                    Happened::Signpost(..) | Happened::Deadline => {}
                     Happened::Closed | Happened::Cancelled | Happened::Stop(_) => return false,
                 }
             }
@@ -493,52 +476,8 @@ fn never(cancel: &CancellationToken) -> Ways {
     Ways { cancel: cancel.clone(), stop: watch::channel(None).1 }
 }
 
-/// Copies the shell's output to the tape until the shell is gone.
-async fn play(mut output: Box<dyn tokio::io::AsyncRead + Send + Unpin>, tape: Arc<Tape>) {
-    let mut buffer = vec![0; 64 << 10];
-    let mut unslowed = 0;
-    while let Ok(count @ 1..) = output.read(&mut buffer).await {
-        let printed = {
-            let mut recorder = tape.recorder();
-            recorder.feed(&buffer[..count]);
-            recorder.printed()
-        };
-        tape.news.notify_waiters();
-        unslowed += count;
-        if unslowed >= SLOWED_PER {
-            unslowed = 0;
-            if printed > FULL_SPEED {
-                sleep(SLOWED_BY).await;
-            }
-        }
-    }
-    tape.recorder().close();
-    tape.news.notify_waiters();
-}
-
 fn nonce() -> String {
     uuid::Uuid::new_v4().simple().to_string()
-}
-
-/// No prompt, history, `!` or mail; the mark goes to the terminal even where the shell's own output does not.
-fn init_file(nonce: &str) -> String {
-    format!(
-        "PS1= PS2=\nunset HISTFILE MAIL MAILCHECK TMOUT\nset +o history +o histexpand\n\
-         PROMPT_COMMAND='printf \"\\033]{MARK_COMMAND};{nonce};p;%s\\007\" \"$?\" >/dev/tty'\n"
-    )
-}
-
-fn node_init(node: &NodeSettings) -> String {
-    let mut text = String::from("unset HISTFILE\nset +o history 2>/dev/null; set +H 2>/dev/null\n");
-    for (name, value) in &node.env {
-        text.push_str(&format!("export {name}={}\n", shell_words::quote(value)));
-    }
-    text.push_str("export PAGER=cat\n");
-    if !node.path_prefix.is_empty() {
-        text.push_str(&format!("export PATH={}:\"$PATH\"\n", shell_words::quote(&node.path_prefix.join(":"))));
-    }
-    text.push_str(":");
-    text
 }
 
 fn quoted(path: &Path) -> String {

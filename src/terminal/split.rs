@@ -61,10 +61,10 @@ async fn ask(text: &str) -> State {
         // Without bash there is no terminal either; that error is the better one.
         return State::Complete;
     };
-    if let Some((_, rest)) = told.rsplit_once("delimited by end-of-file (wanted `") {
-        if let Some((wanted, _)) = rest.split_once("')") {
-            return State::Heredoc(wanted.to_owned());
-        }
+    if let Some((_, rest)) = told.rsplit_once("delimited by end-of-file (wanted `")
+        && let Some((wanted, _)) = rest.split_once("')")
+    {
+        return State::Heredoc(wanted.to_owned());
     }
     if ["unexpected end of file", "unexpected EOF while looking for", "unexpected token `EOF'"]
         .iter()

@@ -58,7 +58,9 @@ fn encode(text: &str) -> Vec<String> {
             b'\n' => piece.push_str("\\n"),
             b'%' => piece.push_str("%%"),
             b'\\' => piece.push_str("\\\\"),
-            b'\'' | b'!' | 0..=0x1f | 0x7f..=0xff => piece.push_str(&format!("\\{byte:03o}")),
+            b'\'' | b'!' | 0..=0x1f | 0x7f..=0xff => {
+                piece.extend(['\\'].into_iter().chain(format!("{byte:03o}").chars()))
+            }
             _ => piece.push(char::from(byte)),
         }
     }
