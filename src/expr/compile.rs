@@ -259,6 +259,7 @@ fn syntax(source: &Joined, range: &Range<usize>, slice: &str, errors: &cel::Pars
 }
 
 /// False as soon as a part is missing or null: what `has()` of a whole path means here.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is CEL's")]
 fn present<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let found = match args.as_slice() {
         [root, steps] => steps

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(length("12u"), Some(3));
         assert_eq!(length(r#""a\"b" c"#), Some(6));
         assert_eq!(length(r#"r"a\" b"#), Some(5));
-        assert_eq!(length(r#"'''it's'''"#), Some(10));
+        assert_eq!(length("'''it's'''"), Some(10));
         assert_eq!(length("<=3"), Some(2));
     }
 

@@ -148,6 +148,7 @@ pub struct Step {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a lab has a few hundred items, most of them blocks")]
 pub enum Item {
     Prose(Span),
     /// A fence that is only shown.

@@ -136,26 +136,24 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, findings: &mut Findings) -> Option<Value> {
         let rest = self.rest();
-        match rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => self.quoted(quote, findings),
-            _ => {
-                let length = rest
-                    .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | '}' | '\\' | '`'))
-                    .unwrap_or(rest.len());
-                if length == 0 {
-                    self.fail(findings, "a value is missing after `=`", "no blanks stand around `=`");
-                    return None;
-                }
-                if rest[length..].starts_with(['"', '\'', '{', '\\', '`']) {
-                    self.at += length;
-                    self.fail(findings, "an unquoted value may not hold this", "put the value in quotes");
-                    return None;
-                }
-                let span = Span::new(self.at, self.at + length);
-                self.at += length;
-                Some(Value { text: rest[..length].to_owned(), quoted: false, span })
-            }
+        if let Some(quote @ ('"' | '\'')) = rest.chars().next() {
+            return self.quoted(quote, findings);
         }
+        let length = rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | '}' | '\\' | '`'))
+            .unwrap_or(rest.len());
+        if length == 0 {
+            self.fail(findings, "a value is missing after `=`", "no blanks stand around `=`");
+            return None;
+        }
+        if rest[length..].starts_with(['"', '\'', '{', '\\', '`']) {
+            self.at += length;
+            self.fail(findings, "an unquoted value may not hold this", "put the value in quotes");
+            return None;
+        }
+        let span = Span::new(self.at, self.at + length);
+        self.at += length;
+        Some(Value { text: rest[..length].to_owned(), quoted: false, span })
     }
 
     fn quoted(&mut self, quote: char, findings: &mut Findings) -> Option<Value> {
@@ -169,18 +167,16 @@ impl<'a> Reader<'a> {
                 return Some(Value { text, quoted: true, span });
             }
             if c == '\\' && quote == '"' {
-                match chars.next() {
-                    Some((_, escaped @ ('"' | '\\'))) => text.push(escaped),
-                    _ => {
-                        self.at += at;
-                        self.fail(
-                            findings,
-                            "only \\\" and \\\\ may be escaped here",
-                            "write \\\\ for a backslash, or use '…'",
-                        );
-                        return None;
-                    }
-                }
+                let Some((_, escaped @ ('"' | '\\'))) = chars.next() else {
+                    self.at += at;
+                    self.fail(
+                        findings,
+                        "only \\\" and \\\\ may be escaped here",
+                        "write \\\\ for a backslash, or use '…'",
+                    );
+                    return None;
+                };
+                text.push(escaped);
             } else {
                 text.push(c);
             }

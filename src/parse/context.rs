@@ -48,7 +48,7 @@ impl<'a> Context<'a> {
 
     fn template_of(&mut self, text: &str, span: Span, mut place: impl FnMut(Range<usize>) -> Span) -> Template {
         let mut parts: Vec<TemplatePart> = Vec::new();
-        let mut push = |parts: &mut Vec<TemplatePart>, text: &str| match parts.last_mut() {
+        let push = |parts: &mut Vec<TemplatePart>, text: &str| match parts.last_mut() {
             Some(TemplatePart::Text(last)) => last.push_str(text),
             _ => parts.push(TemplatePart::Text(text.to_owned())),
         };

@@ -89,10 +89,6 @@ impl Fields {
         self.get(name).is_some()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.attrs.is_empty()
-    }
-
     pub(super) fn names(&self) -> impl Iterator<Item = &Spanned<String>> {
         self.attrs.iter().map(|attr| &attr.name)
     }

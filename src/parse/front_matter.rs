@@ -1,7 +1,5 @@
 //! The lab's head: its YAML read as text where text is expected.
 
-use regex::Regex;
-
 use super::context::Context;
 use super::findings::{BAD_VALUE, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_DEFAULT, VARIABLE_NAME};
 use super::words;
@@ -142,13 +140,11 @@ fn first_line(span: Span, cx: &Context<'_>) -> Span {
 }
 
 fn map<'y>(value: &'y Yaml, what: &str, cx: &mut Context<'_>) -> Option<&'y [(Spanned<String>, Yaml)]> {
-    match &value.node {
-        Node::Map(entries) => Some(entries),
-        _ => {
-            wrong(value, &format!("for {what} a map of names and values"), cx);
-            None
-        }
+    if let Node::Map(entries) = &value.node {
+        return Some(entries);
     }
+    wrong(value, &format!("for {what} a map of names and values"), cx);
+    None
 }
 
 fn items<'y>(value: &'y Yaml, cx: &mut Context<'_>) -> &'y [Yaml] {
@@ -232,7 +228,7 @@ fn cluster(value: &Yaml, cx: &mut Context<'_>) -> ClusterSpec {
             "kubernetes" => {
                 spec.kubernetes = text_of(value, cx);
                 if let Some(version) = &spec.kubernetes
-                    && !Regex::new(r"^v?\d+\.\d+(\.\d+)?$").is_ok_and(|form| form.is_match(version))
+                    && !is_version(version)
                 {
                     let message = format!("`{version}` is no version of Kubernetes");
                     cx.findings.add(BAD_VALUE, value.span, message).hint("write it like \"1.33\" or \"1.33.4\"");
@@ -242,6 +238,13 @@ fn cluster(value: &Yaml, cx: &mut Context<'_>) -> ClusterSpec {
         }
     }
     spec
+}
+
+/// `1.33` or `1.33.4`, with or without a `v`.
+fn is_version(text: &str) -> bool {
+    let parts: Vec<&str> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
+    matches!(parts.len(), 2 | 3)
+        && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn members(value: &Yaml, cx: &mut Context<'_>) -> Vec<(Spanned<String>, Template)> {

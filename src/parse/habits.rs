@@ -170,15 +170,17 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
             }
             _ => {}
         }
-        if action.background.is_none() && !command.released && !action.opens {
-            if let Some(word) = endless(&command) {
-                warn(
-                    word,
-                    ENDLESS,
-                    "this command watches for ever, and the block is not `background`",
-                    "add `background ready=…`, or let the command end by itself",
-                );
-            }
+        if action.background.is_none()
+            && !command.released
+            && !action.opens
+            && let Some(word) = endless(&command)
+        {
+            warn(
+                word,
+                ENDLESS,
+                "this command watches for ever, and the block is not `background`",
+                "add `background ready=…`, or let the command end by itself",
+            );
         }
         for (word, flag) in repeated(&command, around) {
             let message = format!("`{flag}` repeats what the runner gives already");

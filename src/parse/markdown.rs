@@ -87,7 +87,6 @@ impl Reader<'_> {
             Event::End(end) => self.end(*end),
             Event::Text(_) => self.piece(span, false),
             Event::Code(_) => self.piece(span, true),
-            Event::Html(_) => {}
             Event::InlineHtml(_) => self.blocks.push(Block::Html(span)),
             _ => {}
         }

@@ -52,15 +52,19 @@ pub(super) fn read(text: &str, from: usize) -> Result<Yaml, Broken> {
     Ok(raw_to_yaml(raw, from))
 }
 
+fn count(from_one: u64) -> usize {
+    usize::try_from(from_one.saturating_sub(1)).unwrap_or(0)
+}
+
 /// Some errors know their line and column only.
 fn place(text: &str, location: &serde_saphyr::Location) -> usize {
     if let Some(at) = location.span().byte_offset().filter(|at| *at > 0) {
         return usize::try_from(at).unwrap_or(0).min(text.len());
     }
     let mut lines = text.split_inclusive('\n');
-    let before: usize = lines.by_ref().take((location.line() as usize).saturating_sub(1)).map(str::len).sum();
+    let before: usize = lines.by_ref().take(count(location.line())).map(str::len).sum();
     let line = lines.next().unwrap_or("");
-    let column = (location.column() as usize).saturating_sub(1);
+    let column = count(location.column());
     before + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
 }
 

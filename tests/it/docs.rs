@@ -7,7 +7,7 @@ use keywitness::text::{Severity, SourceFile};
 
 const REFERENCE: &str = include_str!("../../docs/labs.md");
 
-/// Each ````markdown block, with the line that it begins in.
+/// Each block of four backticks and `markdown`, with the line that it begins in.
 fn examples() -> Vec<(usize, String)> {
     let mut examples = Vec::new();
     let mut open: Option<(usize, String)> = None;

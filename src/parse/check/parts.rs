@@ -31,6 +31,7 @@ impl Line<'_, '_, '_> {
         Some(kind)
     }
 
+    #[expect(clippy::option_option, reason = "outside: a finding was made; inside: there is no `where`")]
     pub(super) fn maybe_where(&mut self, scope: Scope) -> Option<Option<Expr>> {
         self.maybe_where_in(scope, false)
     }
