@@ -130,7 +130,7 @@ pub(super) struct ReportArgs {
     /// What standard output carries
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: Format,
-    /// Write a JUnit report too
+    /// Write a `JUnit` report too
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
     /// Say more: every action's output, where the time went

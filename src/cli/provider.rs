@@ -13,12 +13,6 @@ pub(super) struct NoCluster {
     pub(super) detail: Vec<String>,
 }
 
-impl NoCluster {
-    fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), detail: Vec::new() }
-    }
-}
-
 /// What the command line asks for, or the first of the lab's clusters that this machine can bring up.
 pub(super) fn choose(lab: &Lab, flags: &ClusterFlags) -> Result<ClusterKind, NoCluster> {
     if let Some(kind) = flags.on {
@@ -57,15 +51,15 @@ fn obstacle(kind: ClusterKind) -> Option<String> {
     }
 }
 
-pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> Result<Box<dyn Provider>, NoCluster> {
+pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> Box<dyn Provider> {
     match kind {
-        ClusterKind::Bare => Ok(Box::new(Bare)),
-        ClusterKind::Kind if flags.cluster_name.is_some() => Ok(Box::new(Reuse {
+        ClusterKind::Bare => Box::new(Bare),
+        ClusterKind::Kind if flags.cluster_name.is_some() => Box::new(Reuse {
             guard: guard.clone(),
             engine: engine(flags),
             name: flags.cluster_name.clone().unwrap_or_default(),
-        })),
-        ClusterKind::Attach => Ok(Box::new(Attach {
+        }),
+        ClusterKind::Attach => Box::new(Attach {
             context: flags.context.clone(),
             kubeconfig: flags.kubeconfig.clone(),
             given: GivenEtcd {
@@ -76,15 +70,15 @@ pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> R
             },
             engine: engine(flags),
             consent: consent(flags),
-        })),
-        ClusterKind::Kind => Ok(Box::new(Kind {
+        }),
+        ClusterKind::Kind => Box::new(Kind {
             guard: guard.clone(),
             engine: engine(flags),
             image: std::env::var("KEYWITNESS_NODE_IMAGE").ok().filter(|image| !image.is_empty()),
             config: flags.kind_config.clone(),
-        })),
+        }),
         ClusterKind::Sandbox => {
-            Ok(Box::new(SandboxProvider { guard: guard.clone(), apiserver: flags.apiserver.clone() }))
+            Box::new(SandboxProvider { guard: guard.clone(), apiserver: flags.apiserver.clone() })
         }
     }
 }

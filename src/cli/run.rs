@@ -183,10 +183,7 @@ impl Call<'_> {
                 return stop(StopCause::CannotJudge, format!("no private folder to work in: {error}"), Vec::new());
             }
         };
-        let provider = match provider::build(kind, &self.args.cluster, &guard) {
-            Ok(provider) => provider,
-            Err(provider::NoCluster { reason, detail }) => return stop(StopCause::CannotJudge, reason, detail),
-        };
+        let provider = provider::build(kind, &self.args.cluster, &guard);
         let request = LabRequest {
             index,
             lab,
@@ -199,7 +196,7 @@ impl Call<'_> {
             keep: self.args.cluster.keep,
             interrupt: interrupt.clone(),
         };
-        run_lab(request, sink).await;
+        Box::pin(run_lab(request, sink)).await;
     }
 }
 

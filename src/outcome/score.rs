@@ -141,11 +141,10 @@ fn demand_proofs(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckRepo
         }
         let why = fact.proof_reason.as_deref();
         let problem = match (fact.proof, fact.rule) {
-            (Proof::Red, _) => None,
             (Proof::Exempt, ProofRule::PrePass) if !any_red => Some(
                 "proves nothing: pre=pass needs another check in the step that is red before and green after".into(),
             ),
-            (Proof::Exempt, _) => None,
+            (Proof::Red | Proof::Exempt, _) => None,
             (Proof::ProvesNothing, _) => {
                 Some(format!("proves nothing: {}", why.unwrap_or("it held already before the step's actions")))
             }

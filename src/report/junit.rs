@@ -121,7 +121,7 @@ fn add_step(suite: &mut TestSuite, lab: &LabReport, step: &StepReport) {
     }
 }
 
-/// A check that failed is a failure; what cannot be judged is an error, as JUnit tells the two apart.
+/// A check that failed is a failure; what cannot be judged is an error, as the format tells the two apart.
 fn status(verdict: Verdict, reason: Option<&str>, lines: &[String]) -> TestCaseStatus {
     let mut status = match verdict {
         Verdict::Pass => return TestCaseStatus::success(),

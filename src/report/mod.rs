@@ -1,4 +1,4 @@
-//! One fan-out of RunEvents to terminal, JSON, JUnit and GitHub; a broken reporter never stops the others.
+//! One fan-out of `RunEvent`s to terminal, JSON, `JUnit` and `GitHub`; a broken reporter never stops the others.
 
 mod github;
 mod human;

@@ -304,7 +304,7 @@ fn shorten(command: &str) -> String {
     if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }
 }
 
-pub(super) fn new_running<'a>(action: &'a Action, handle: crate::terminal::Background) -> Running<'a> {
+pub(super) fn new_running(action: &Action, handle: crate::terminal::Background) -> Running<'_> {
     let mark = handle.mark();
     Running { key: key(action), action, handle, mark, stopped: false }
 }

@@ -53,7 +53,7 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     });
     let guard = request.guard.clone();
     let mut spent = Spent::default();
-    if let Err(failure) = whole(request, &tell, &mut spent).await {
+    if let Err(failure) = Box::pin(whole(request, &tell, &mut spent)).await {
         tell.tell(failure.event(tell.lab()));
     }
     let ending = Instant::now();
@@ -122,7 +122,7 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
     spent.up_ms = millis(bringing_up.elapsed());
     let cluster = Shared(Arc::new(Mutex::new(Some(cluster))));
     let places = Places { work, bin, shells, private };
-    let result = on_cluster(&request, &cluster, &places, members, tell, spent).await;
+    let result = Box::pin(on_cluster(&request, &cluster, &places, members, tell, spent)).await;
     let ending = Instant::now();
     if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
         tell.notice("the sandbox stays until Ctrl-C");

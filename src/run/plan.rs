@@ -215,7 +215,7 @@ impl Builder {
         match skip {
             Some(skip) => self.stretch.acts.push(Act::Left(action.clone(), skip)),
             None if action.role == Role::Setup && self.stretch.acts.is_empty() => {
-                self.stretch.setup.push(action.clone())
+                self.stretch.setup.push(action.clone());
             }
             None => self.stretch.acts.push(Act::Run(action.clone())),
         }

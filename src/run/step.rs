@@ -68,11 +68,7 @@ impl Runner<'_> {
         if let Some(reason) = &step.skip {
             self.leave_out(step, reason);
         }
-        result?;
-        match self.tell.step_verdict(&step.id) {
-            Verdict::Pass | Verdict::Skipped => Ok(()),
-            Verdict::Fail | Verdict::CannotJudge => Err(Stopped),
-        }
+        result
     }
 
     /// What is not for this cluster or mode is named, and counts nowhere.
@@ -119,14 +115,12 @@ impl Runner<'_> {
     }
 
     async fn stretch(&mut self, step: &PlannedStep, stretch: &Stretch) -> Result<(), Stopped> {
-        let result = self.begin(step, stretch).await;
-        match result {
-            Ok((mark, probed)) => self.judged(step, stretch, mark, probed).await,
-            Err(Stopped) => {
-                self.skip_judged(step, &stretch.judged, EARLIER_IN_STEP);
-                Err(Stopped)
-            }
+        let begun = self.begin(step, stretch).await;
+        if begun.is_err() {
+            self.skip_judged(step, &stretch.judged, EARLIER_IN_STEP);
         }
+        let (mark, probed) = begun?;
+        self.judged(step, stretch, mark, probed).await
     }
 
     /// Up to the end of the stretch's last action.
@@ -248,13 +242,14 @@ impl Runner<'_> {
     ) -> Result<(), Stopped> {
         let mut probed = probed.into_iter();
         let mut rest = stretch.judged.as_slice();
+        let mut all_passed = true;
         let actions = actions(stretch);
         while let Some(first) = rest.first() {
             let together = rest.iter().take_while(|judged| matches!(judged, Judged::Checks(_))).count();
             if together > 0 {
                 let (group, after) = rest.split_at(together);
                 rest = after;
-                self.judge_group(step, group, mark, &mut probed, &actions).await?;
+                all_passed &= self.judge_group(step, group, mark, &mut probed, &actions).await?;
                 self.watch_backgrounds(step)?;
                 continue;
             }
@@ -271,10 +266,11 @@ impl Runner<'_> {
                 }
             }
         }
-        Ok(())
+        // A check that passes and proves nothing is the author's concern, and keeps nothing from going on.
+        if all_passed { Ok(()) } else { Err(Stopped) }
     }
 
-    /// The checks between two waits share their clocks, and are looked at together.
+    /// Whether all passed. The checks between two waits share their clocks, and are looked at together.
     async fn judge_group(
         &mut self,
         step: &PlannedStep,
@@ -282,8 +278,9 @@ impl Runner<'_> {
         mark: Mark,
         probed: &mut impl Iterator<Item = Probed>,
         actions: &[&Action],
-    ) -> Result<(), Stopped> {
+    ) -> Result<bool, Stopped> {
         let started = Instant::now();
+        let mut all_passed = true;
         let checks = group.iter().filter_map(|judged| match judged {
             Judged::Checks(checks) => Some(checks),
             Judged::Wait(_) | Judged::Ask(_) | Judged::Left(..) => None,
@@ -299,13 +296,14 @@ impl Runner<'_> {
                 probed = Probed { proof: Proof::ProvesNothing, reason: Some(reason) };
             }
             let failed = judgement.verdict != Verdict::Pass;
+            all_passed &= !failed;
             let failure = failed.then(|| self.failure(placed.block, &judgement, mark, actions));
             let check = self.fact(*placed, &judgement, probed);
             let (lab, step) = (self.tell.lab(), step.id.clone());
             self.tell.tell(RunEvent::CheckFinished { lab, step, check, failure });
         }
         self.spent.checks += started.elapsed();
-        Ok(())
+        Ok(all_passed)
     }
 }
 

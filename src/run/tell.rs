@@ -50,11 +50,6 @@ impl<'a> Teller<'a> {
         self.redactor.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
     }
 
-    pub(super) fn step_verdict(&self, step: &str) -> Verdict {
-        let fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
-        fold.step(self.lab, step).map_or(Verdict::Pass, |report| report.verdict)
-    }
-
     pub(super) fn lab_verdict(&self) -> Verdict {
         let fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
         fold.lab(self.lab).map_or(Verdict::Skipped, |report| report.verdict)
