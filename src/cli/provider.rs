@@ -77,9 +77,7 @@ pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> B
             image: std::env::var("KEYWITNESS_NODE_IMAGE").ok().filter(|image| !image.is_empty()),
             config: flags.kind_config.clone(),
         }),
-        ClusterKind::Sandbox => {
-            Box::new(SandboxProvider { guard: guard.clone(), apiserver: flags.apiserver.clone() })
-        }
+        ClusterKind::Sandbox => Box::new(SandboxProvider { guard: guard.clone(), apiserver: flags.apiserver.clone() }),
     }
 }
 
