@@ -14,7 +14,7 @@ use crate::codec::join_group;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-pub fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
+pub(super) fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
     let served = api.registry.served();
     let aggregated = accept.split(',').next().is_some_and(|first| {
         first.contains("as=APIGroupDiscoveryList") && first.contains("v=v2") && !first.contains("v=v2beta1")

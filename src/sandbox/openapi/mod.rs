@@ -1,4 +1,4 @@
-//! OpenAPI v3 (and what little of v2 clients still ask for), by which kubectl merges, validates and
+//! `OpenAPI` v3 (and what little of v2 clients still ask for), by which kubectl merges, validates and
 //! explains. Built from the codec's schema; custom resources from their definitions.
 
 mod components;
@@ -67,14 +67,14 @@ fn fingerprint(text: &str) -> u64 {
 
 fn document_of(place: &str, resources: &[&Arc<Resource>]) -> Response {
     if resources.iter().any(|one| one.custom.is_some()) {
-        return text(document::build(resources).to_string().into());
+        return text(&document::build(resources).to_string());
     }
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let known = built.entry(place.to_owned()).or_insert_with(|| document::build(resources).to_string().into());
-    text(known.clone())
+    text(known)
 }
 
-fn text(text: Arc<str>) -> Response {
+fn text(text: &str) -> Response {
     let mut response = Response::new(Body::from(text.as_bytes().to_vec()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -64,7 +64,7 @@ pub(super) fn table(kind: &Kind, items: &[Value], now: Timestamp) -> Value {
         }
         row
     });
-    answer(columns.collect(), rows.collect())
+    answer(&columns.collect::<Vec<_>>(), &rows.collect::<Vec<_>>())
 }
 
 /// The Table of custom objects by their definition's `additionalPrinterColumns`.
@@ -87,8 +87,7 @@ pub(super) fn custom_table(columns: &[Value], items: &[Value], now: Timestamp) -
         }
         json!({"cells": cells})
     });
-    let rows = rows.collect();
-    answer(definitions, rows)
+    answer(&definitions, &rows.collect::<Vec<_>>())
 }
 
 fn custom_cell(row: &Row<'_>, kind: &str, path: &str) -> Value {
@@ -112,7 +111,7 @@ fn definition(name: &str, kind: &str, priority: u8, description: &str) -> Value 
     json!({"name": name, "type": kind, "format": format, "description": description, "priority": priority})
 }
 
-fn answer(columns: Vec<Value>, rows: Vec<Value>) -> Value {
+fn answer(columns: &[Value], rows: &[Value]) -> Value {
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "columnDefinitions": columns, "rows": rows})
 }
 

@@ -118,7 +118,7 @@ fn summarize(row: &Row<'_>) -> Summary {
             }
         }
         if status == "Completed" && runs {
-            status = if row.holds("Ready") { "Running" } else { "NotReady" }.to_owned();
+            if row.holds("Ready") { "Running" } else { "NotReady" }.clone_into(&mut status);
         }
     }
     if row.is_going() && row.text("/status/reason") == "NodeLost" {

@@ -69,8 +69,8 @@ fn every_recorded_value_prints() {
 
 fn recorded(key: &str) -> Value {
     let lines = include_str!("../../../tests/data/values.jsonl").lines();
-    let found = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|one| one["key"] == key);
-    let mut object = found.last().expect("the key is recorded")["value"].clone();
+    let mut found = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|one| one["key"] == key);
+    let mut object = found.next_back().expect("the key is recorded")["value"].clone();
     object["metadata"]["creationTimestamp"] = json!("2026-11-21T10:00:00Z");
     object
 }

@@ -30,6 +30,7 @@ fn deployment() -> Value {
         "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}}}})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal goes straight in")]
 fn pod(spec: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec})
 }

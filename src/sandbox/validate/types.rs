@@ -61,7 +61,7 @@ impl Place<'_> {
 
 fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
     let fits = match field.kind {
-        Type::String | Type::Bytes => value.is_string(),
+        Type::String | Type::Bytes | Type::Duration => value.is_string(),
         Type::Time | Type::MicroTime => {
             let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
             return text.parse::<jiff::Timestamp>().map(drop).map_err(|_| {
@@ -79,7 +79,6 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
             let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
             return if number { Ok(()) } else { Err(why.to_owned()) };
         }
-        Type::Duration => value.is_string(),
         Type::Raw | Type::Fields => true,
         Type::Message(_) => match (field.message(), value.is_object()) {
             (Some(inner), true) => return walk(inner, value, place.path),
