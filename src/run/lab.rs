@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 use super::environment::Environment;
 use super::runner::{Runner, Spending};
 use super::tell::Teller;
+use super::tidy::Tidied;
 use super::{EventSink, Mode, Plan, Vars};
 use crate::cluster::{Cluster, ClusterError, ClusterRequest, EtcdAccess, Layer, Provider, StageSink};
 use crate::guard::{Guard, ShellIo};
+use crate::journal::Seq;
 use crate::lab::{ClusterKind, Lab, Requirement};
 use crate::outcome::{ClusterReport, RunEvent, Spent, StopCause, Verdict};
 use crate::terminal::{
@@ -241,10 +243,27 @@ async fn on_cluster(
             tell.tell(RunEvent::KeysLeft { lab: tell.lab(), keys });
         }
     }
+    if info.shared && !request.interrupt.is_cancelled() {
+        leave_as_found(&runner, start, tell).await;
+    }
     drop(runner);
     spent.cleanup_ms = millis(cleaning.elapsed());
     witness.close().await;
     Ok(())
+}
+
+/// A kept cluster of ours is tidied; in somebody else's, what stays is only named.
+async fn leave_as_found(runner: &Runner<'_>, start: Seq, tell: &Teller<'_>) {
+    let tidied = if runner.kind == ClusterKind::Kind {
+        runner.tidy(start).await
+    } else {
+        Tidied { removed: Vec::new(), stayed: runner.keys_left_after(start, Duration::from_secs(3)).await }
+    };
+    for (what, keys) in [("removed what the lab left", tidied.removed), ("left in the cluster", tidied.stayed)] {
+        if !keys.is_empty() {
+            tell.notice(&format!("{what}: {}", keys.join(", ")));
+        }
+    }
 }
 
 /// Checks and expected outputs name what the runner gives as well.
