@@ -283,18 +283,21 @@ impl Slices {
         }
         let name = meta::text(service, "/metadata/name");
         let namespace = meta::text(service, "/metadata/namespace");
-        let mut slice = held.map(Object::value).unwrap_or_else(|| {
-            json!({
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": {
-                    "generateName": format!("{name}-"),
-                    "namespace": namespace,
-                    "ownerReferences": [meta::controller_of(service)],
-                },
-                "addressType": service["spec"]["ipFamilies"].get(0).cloned().unwrap_or_else(|| "IPv4".into()),
-            })
-        });
+        let mut slice = held.map_or_else(
+            || {
+                json!({
+                    "apiVersion": "discovery.k8s.io/v1",
+                    "kind": "EndpointSlice",
+                    "metadata": {
+                        "generateName": format!("{name}-"),
+                        "namespace": namespace,
+                        "ownerReferences": [meta::controller_of(service)],
+                    },
+                    "addressType": service["spec"]["ipFamilies"].get(0).cloned().unwrap_or_else(|| "IPv4".into()),
+                })
+            },
+            Object::value,
+        );
         let empty = json!([]);
         let is = |field: &str, wanted: &[Value]| {
             slice.get(field).filter(|held| !held.is_null()).unwrap_or(&empty) == &Value::from(wanted.to_vec())

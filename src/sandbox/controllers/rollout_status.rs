@@ -170,7 +170,7 @@ pub(crate) fn progress(round: &Round) -> Value {
             set(&mut status, "Progressing", "False", "ProgressDeadlineExceeded", &message);
         }
     }
-    let failure = round.all().filter_map(|set| condition(&set["status"], "ReplicaFailure")).next();
+    let failure = round.all().find_map(|set| condition(&set["status"], "ReplicaFailure"));
     match failure {
         Some(failure) => {
             let (state, reason) = (meta::text(failure, "/status"), meta::text(failure, "/reason"));

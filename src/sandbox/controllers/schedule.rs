@@ -120,13 +120,14 @@ fn field(text: &str, low: u64, high: u64, names: &[&str], base: u64) -> Option<u
         };
         let (first, last) = match range {
             "*" | "?" => (low, high),
-            range => match range.split_once('-') {
-                Some((first, last)) => (number(first)?, number(last)?),
-                None => {
+            range => {
+                if let Some((first, last)) = range.split_once('-') {
+                    (number(first)?, number(last)?)
+                } else {
                     let only = number(range)?;
                     (only, if step.is_some() { high } else { only })
                 }
-            },
+            }
         };
         if first < low || last > high || first > last {
             return None;

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use cache::{Change, Store};
 pub(crate) use events::{Recorder, Severity};
-pub(crate) use object::{Key, Object, Owner, Phase, PodFacts, seconds};
+pub(crate) use object::{Key, Object, Owner, Phase, seconds};
 pub(crate) use queue::Queue;
 pub(crate) use resource::*;
 pub(crate) use rest::{Deleted, Error, Rest};
