@@ -127,7 +127,8 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
     let result = Box::pin(on_cluster(&request, &cluster, &places, members, tell, spent)).await;
     let ending = Instant::now();
     if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
-        tell.notice("the sandbox stays until Ctrl-C");
+        let kubeconfig = cluster.kubeconfig().await.unwrap_or_default();
+        tell.notice(format!("the sandbox stays until Ctrl-C: export KUBECONFIG={}", kubeconfig.display()));
         request.interrupt.cancelled().await;
     }
     let down = match cluster.take().await {
@@ -324,6 +325,10 @@ struct Shared(Arc<Mutex<Option<Box<dyn Cluster>>>>);
 impl Shared {
     async fn take(&self) -> Option<Box<dyn Cluster>> {
         self.0.lock().await.take()
+    }
+
+    async fn kubeconfig(&self) -> Option<PathBuf> {
+        self.0.lock().await.as_ref()?.kubeconfig().map(Path::to_owned)
     }
 }
 
