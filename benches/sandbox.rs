@@ -199,10 +199,11 @@ async fn measure(name: &str, apiserver: Option<&PathBuf>) -> Result<()> {
 async fn main() -> Result<()> {
     measure("keywitness' API", None).await?;
     let real = std::env::var_os("KUBEBUILDER_ASSETS").map(|dir| PathBuf::from(dir).join("kube-apiserver"));
-    if let Some(path) = real.filter(|path| path.exists()) {
-        measure("kube-apiserver", Some(&path)).await
-    } else {
-        println!("no kube-apiserver beside it: KUBEBUILDER_ASSETS names none");
-        Ok(())
+    match real.filter(|path| path.exists()) {
+        Some(path) => measure("kube-apiserver", Some(&path)).await,
+        None => {
+            println!("no kube-apiserver beside it: KUBEBUILDER_ASSETS names none");
+            Ok(())
+        }
     }
 }

@@ -22,11 +22,7 @@ const AUTOMANAGED: &str = "/metadata/labels/kube-aggregator.kubernetes.io~1autom
 impl Runner<'_> {
     /// The keys that came to be after `start` and stay, once what is on its way out is gone.
     pub(super) async fn keys_left(&self, start: Seq) -> Vec<String> {
-        self.keys_left_after(start, PATIENCE).await
-    }
-
-    pub(super) async fn keys_left_after(&self, start: Seq, patience: Duration) -> Vec<String> {
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             // Without an answer the journal's last word counts; the caller has asked for a sign of life.
             drop(self.witness.progress().await);

@@ -157,11 +157,12 @@ impl Engine {
             .header(http::header::CONNECTION, "Upgrade")
             .header(http::header::UPGRADE, "tcp")
             .body(Full::new(body))?;
-        let response = if let Some(path) = self.host.strip_prefix("unix://") {
-            send(tokio::net::UnixStream::connect(path).await?, request).await?
-        } else {
-            let address = self.host.trim_start_matches("tcp://");
-            send(tokio::net::TcpStream::connect(address).await?, request).await?
+        let response = match self.host.strip_prefix("unix://") {
+            Some(path) => send(tokio::net::UnixStream::connect(path).await?, request).await?,
+            None => {
+                let address = self.host.trim_start_matches("tcp://");
+                send(tokio::net::TcpStream::connect(address).await?, request).await?
+            }
         };
         if !matches!(response.status(), http::StatusCode::SWITCHING_PROTOCOLS | http::StatusCode::OK) {
             let status = response.status();

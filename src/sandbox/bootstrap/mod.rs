@@ -11,6 +11,8 @@ mod workloads;
 
 use serde_json::{Value, json};
 
+pub use services::identity;
+
 use super::SandboxError;
 use super::api::resource::Resource;
 use super::api::{SharedApi, meta, objects};
@@ -28,10 +30,13 @@ pub struct Facts {
     /// The authority of the API's certificates, in PEM.
     pub ca: String,
     pub now: String,
+    pub node_uid: String,
+    /// The name that the API server goes by.
+    pub server: String,
 }
 
-/// Keys to a transaction. kubeadm's etcd takes 128 operations, and those of a nested transaction count on top.
-const AT_ONCE: usize = 100;
+/// Keys to a transaction: below `--max-txn-ops`.
+const AT_ONCE: usize = 1000;
 
 /// Stores all of it; what is there already stays as it is.
 pub async fn write(api: &SharedApi, facts: &Facts) -> Result<(), SandboxError> {
@@ -67,6 +72,13 @@ fn all(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Value> {
     all.extend(access::objects());
     all.extend(addons::objects(facts));
     all.extend(flow::objects(facts));
+    let node = all.iter().find(|object| object["kind"] == "Node").map(|node| node["metadata"]["uid"].clone());
+    for object in
+        all.iter_mut().filter(|object| object["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string())
+    {
+        object["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "v1", "kind": "Node", "name": facts.node, "uid": node, "controller": true}]);
+    }
     all
 }
 

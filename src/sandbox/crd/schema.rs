@@ -87,7 +87,7 @@ pub fn default_fields(schema: &Value, object: &mut Value) {
     }
 }
 
-pub fn validate_object(_resource: &Resource, schema: &Value, object: &Value) -> Vec<FieldError> {
+pub fn validate_object(resource: &Resource, schema: &Value, object: &Value) -> Vec<FieldError> {
     let mut errors = validate::metadata(object);
     if meta::name(object).is_empty() && !errors.iter().any(|error| error.field == "metadata.name") {
         errors.push(FieldError::required("metadata.name", "name or generateName is required"));
