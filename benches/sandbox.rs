@@ -144,7 +144,7 @@ async fn watches(client: &Client) -> Result<Duration> {
             let mut seen = 0;
             while seen < CHANGES {
                 let chunk = body.next().await.ok_or("a watch ended early")??;
-                seen += chunk.iter().filter(|byte| **byte == b'\n').count();
+                seen += chunk.split(|byte| *byte == b'\n').count() - 1;
             }
             Ok::<_, Box<dyn Error + Send + Sync>>(())
         });

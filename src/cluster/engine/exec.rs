@@ -30,16 +30,6 @@ pub(crate) struct Ran {
     pub(crate) stderr: Vec<u8>,
 }
 
-impl Ran {
-    pub(crate) fn ok(&self) -> bool {
-        self.status == Some(0)
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
-    }
-}
-
 /// An interactive shell to start.
 #[derive(Debug, Clone)]
 pub(crate) struct ShellSpec {

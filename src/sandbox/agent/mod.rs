@@ -209,7 +209,7 @@ impl Agent {
             }
             State::Waiting { .. } => self.start(work, init, at, next).await,
             State::Running { since } => {
-                self.watch(work, init, at, seconds(&since.as_str().into()), next);
+                Self::watch(work, init, at, seconds(&since.as_str().into()), next);
                 Ok(())
             }
             State::Ended(ended) => {
@@ -294,7 +294,7 @@ impl Agent {
         self.tell(work, &name, Severity::Normal, "Started", "Container started").await;
         let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
         held.start(identity());
-        self.watch(work, init, at, meta::now_seconds(), next);
+        Self::watch(work, init, at, meta::now_seconds(), next);
         Ok(())
     }
 
@@ -307,7 +307,7 @@ impl Agent {
     }
 
     /// A running container: is it ready by now, has it come to its end?
-    fn watch(&self, work: &mut Work<'_>, init: bool, at: usize, since: i64, next: &mut Soonest) {
+    fn watch(work: &mut Work<'_>, init: bool, at: usize, since: i64, next: &mut Soonest) {
         let once = work.life.policy != "Always" || init;
         let container = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
         let course = command::foresee(
@@ -355,8 +355,8 @@ fn minutes(seconds: i64) -> String {
 
 fn identity() -> String {
     let mut random = rand::rng();
-    let hex: String = (0..4).map(|_| format!("{:016x}", random.random::<u64>())).collect();
-    format!("containerd://{hex}")
+    let [a, b]: [u128; 2] = random.random();
+    format!("containerd://{a:032x}{b:032x}")
 }
 
 /// The earliest of several times to look again.

@@ -118,7 +118,7 @@ impl DaemonSets {
         Ok(())
     }
 
-    fn placed(&self, owned: &[Arc<Object>]) -> Vec<Placed> {
+    fn placed(owned: &[Arc<Object>]) -> Vec<Placed> {
         let node_of = |pod: &Arc<Object>| {
             let bound = pod.pod.as_ref().and_then(|facts| facts.node.as_deref().map(str::to_owned));
             bound.or_else(|| {
@@ -240,9 +240,9 @@ impl Controller for DaemonSets {
         let revision = revisions::current(&self.rest, &self.revisions, &set, REVISION).await?;
         let hash = meta::text(&revision, "/metadata/labels/controller-revision-hash").to_owned();
         let nodes = self.nodes.all();
-        let outcome = self.act(&set, &hash, &self.placed(&owned), &nodes).await;
+        let outcome = self.act(&set, &hash, &Self::placed(&owned), &nodes).await;
         let owned = pods::owned(&self.pods, &object);
-        let status = status_of(&set, &hash, &self.placed(&owned), &nodes);
+        let status = status_of(&set, &hash, &Self::placed(&owned), &nodes);
         let waits = meta::int(&status["numberAvailable"], 0) < meta::int(&status["numberReady"], 0);
         if status != set["status"] {
             let mut set = set.clone();

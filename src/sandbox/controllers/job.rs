@@ -359,7 +359,7 @@ impl Controller for Jobs {
         }
         match self.run(&object).await? {
             Next::Change => self.expire(&object).await,
-            next => Ok(next),
+            next @ Next::After(_) => Ok(next),
         }
     }
 }

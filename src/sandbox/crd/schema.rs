@@ -80,7 +80,9 @@ pub fn default_fields(schema: &Value, object: &mut Value) {
         }
         Value::Array(items) => {
             if let Some(inner) = schema.get("items") {
-                items.iter_mut().for_each(|item| default_fields(inner, item));
+                for item in items {
+                    default_fields(inner, item);
+                }
             }
         }
         _ => {}
