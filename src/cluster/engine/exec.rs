@@ -30,6 +30,12 @@ pub(crate) struct Ran {
     pub(crate) stderr: Vec<u8>,
 }
 
+impl Ran {
+    pub(crate) fn ok(&self) -> bool {
+        self.status == Some(0)
+    }
+}
+
 /// An interactive shell to start.
 #[derive(Debug, Clone)]
 pub(crate) struct ShellSpec {
