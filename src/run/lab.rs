@@ -262,7 +262,7 @@ async fn leave_as_found(runner: &Runner<'_>, start: Seq, tell: &Teller<'_>) {
     };
     for (what, keys) in [("removed what the lab left", tidied.removed), ("left in the cluster", tidied.stayed)] {
         if !keys.is_empty() {
-            tell.notice(&format!("{what}: {}", keys.join(", ")));
+            tell.notice(format!("{what}: {}", keys.join(", ")));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::runner::Runner;
-use crate::codec::by_key;
+use crate::codec::{Kind, by_key};
 use crate::journal::Seq;
 
 /// What a clean-up has just deleted is given this long to go by itself.
@@ -24,9 +24,8 @@ impl Runner<'_> {
         }
         for key in &left {
             if let Some(resource) = by_key(&self.info.prefix, key) {
-                let kind = resource
-                    .kind
-                    .map_or_else(|| format!("{}.{}", resource.plural, resource.group), |kind| kind.resource());
+                let kind =
+                    resource.kind.map_or_else(|| format!("{}.{}", resource.plural, resource.group), Kind::resource);
                 let mut words = vec!["kubectl", "delete", "--ignore-not-found", "--wait=false", &kind, &resource.name];
                 if let Some(namespace) = &resource.namespace {
                     words.extend(["--namespace", namespace]);
