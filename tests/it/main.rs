@@ -11,5 +11,6 @@ mod kind;
 mod kind_errors;
 mod lint;
 mod processes;
+mod replay;
 mod rooms;
 mod run;

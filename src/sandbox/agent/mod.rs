@@ -7,8 +7,9 @@ mod ending;
 mod image;
 mod life;
 mod machine;
+mod pull;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,17 +20,15 @@ use serde_json::{Value, json};
 
 use self::address::Addresses;
 use self::command::Course;
-use self::image::Pull;
 use self::life::{Life, State};
+use self::pull::Attempts;
 use super::controllers::meta;
 use super::controllers::runtime::{
-    Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, Severity, Source, Store, seconds,
+    Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, Severity, Source, Store, seconds,
 };
 
 pub(super) use machine::Machine;
 
-/// While a failed pull still shows its error, before it shows that it is backing off.
-const SHOW_ERROR: Duration = Duration::from_secs(3);
 const FIRST_BACK_OFF: u64 = 10;
 const LONGEST_BACK_OFF: u64 = 300;
 
@@ -38,12 +37,10 @@ pub(super) struct Agent {
     name: Arc<str>,
     host: Ipv4Addr,
     pods: Arc<Store>,
-    nodes: Arc<Store>,
     events: Recorder,
     addresses: Arc<Addresses>,
-    pulled: Mutex<HashSet<String>>,
-    /// How often the images of a pod were asked for in vain.
-    attempts: Arc<Mutex<HashMap<Arc<str>, u32>>>,
+    /// How the images of a pod were asked for in vain.
+    attempts: Arc<Mutex<HashMap<Arc<str>, Attempts>>>,
 }
 
 /// A pod under work.
@@ -63,9 +60,7 @@ impl Agent {
             name,
             host,
             pods: context.store(&PODS),
-            nodes: context.store(&NODES),
             addresses: Arc::default(),
-            pulled: Mutex::default(),
             attempts: Arc::default(),
         }
     }
@@ -94,48 +89,6 @@ impl Agent {
             name => format!("spec.containers{{{name}}}"),
         };
         self.events.record(&work.pod, &field, severity, reason, message).await;
-    }
-
-    fn has_image(&self, image: &str) -> bool {
-        let full = image::full_name(image);
-        if self.pulled.lock().unwrap_or_else(PoisonError::into_inner).contains(&full) {
-            return true;
-        }
-        let node = self.nodes.find("", &self.name).map(|node| node.value()).unwrap_or_default();
-        let images = node["status"]["images"].as_array().into_iter().flatten();
-        images.flat_map(|image| image["names"].as_array().into_iter().flatten()).any(|name| *name == *full)
-    }
-
-    /// Brings the image to the node; tells what a kubelet tells. `Err` holds the reason and message of the wait.
-    async fn fetch(&self, work: &Work<'_>, name: &str, image: &str, policy: &str) -> Result<(), (String, String)> {
-        let here = self.has_image(image);
-        let outcome = image::pull(image);
-        if let Pull::Invalid(message) = outcome {
-            self.tell(work, name, Severity::Warning, "InspectFailed", &message).await;
-            self.tell(work, name, Severity::Warning, "Failed", "Error: InvalidImageName").await;
-            return Err(("InvalidImageName".to_owned(), message));
-        }
-        if here && policy != "Always" {
-            let message =
-                format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-            self.tell(work, name, Severity::Normal, "Pulled", &message).await;
-            return Ok(());
-        }
-        if policy == "Never" {
-            let message = format!("Container image \"{image}\" is not present with pull policy of Never");
-            self.tell(work, name, Severity::Warning, "ErrImageNeverPull", &message).await;
-            self.tell(work, name, Severity::Warning, "Failed", "Error: ErrImageNeverPull").await;
-            return Err(("ErrImageNeverPull".to_owned(), message));
-        }
-        self.tell(work, name, Severity::Normal, "Pulling", &format!("Pulling image \"{image}\"")).await;
-        if let Pull::Fails(message) = outcome {
-            return Err(("ErrImagePull".to_owned(), message));
-        }
-        self.pulled.lock().unwrap_or_else(PoisonError::into_inner).insert(image::full_name(image));
-        let message =
-            format!("Successfully pulled image \"{image}\" in 1ms (1ms including waiting). Image size: 769367 bytes.");
-        self.tell(work, name, Severity::Normal, "Pulled", &message).await;
-        Ok(())
     }
 
     /// From bound to waiting for its containers.
@@ -244,29 +197,23 @@ impl Agent {
         let container = if init { work.life.init[at].clone() } else { work.life.main[at].clone() };
         let name = container.name().to_owned();
         let policy = meta::text(&container.spec, "/imagePullPolicy").to_owned();
-        if let State::Waiting { reason, .. } = &container.state
-            && reason == "ErrImagePull"
-            && image::pull(container.image()) != Pull::Works
-        {
-            // Shown long enough; the next attempt comes after the back-off.
-            let message = format!(
-                "Back-off pulling image \"{}\": ErrImagePull: {}",
-                container.image(),
-                message_of(&container.state)
-            );
-            let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-            held.waits("ImagePullBackOff", &message);
-            let attempts = self
-                .attempts
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(&work.object.uid)
-                .copied()
-                .unwrap_or(1);
-            next.within(Duration::from_secs(
-                (FIRST_BACK_OFF << attempts.saturating_sub(1).min(5)).min(LONGEST_BACK_OFF),
-            ));
-            return Ok(());
+        if let Some(wait) = self.holds_off(work, &container) {
+            if wait.is_zero() && matches!(&container.state, State::Waiting { reason, .. } if reason == "ErrImagePull") {
+                // Shown long enough; the next attempt comes after the back-off.
+                let message = format!(
+                    "Back-off pulling image \"{}\": ErrImagePull: {}",
+                    container.image(),
+                    message_of(&container.state)
+                );
+                let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
+                held.waits("ImagePullBackOff", &message);
+                next.within(self.back_off_pull(work));
+                return Ok(());
+            }
+            if !wait.is_zero() {
+                next.within(wait);
+                return Ok(());
+            }
         }
         let fetched = self.fetch(work, &name, container.image(), &policy).await;
         if !work.life.sandbox {
@@ -278,13 +225,7 @@ impl Agent {
         if let Err((reason, message)) = fetched {
             if reason == "ErrImagePull" {
                 self.tell_failed_pull(work, &name, container.image(), &message).await;
-                *self
-                    .attempts
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .entry(Arc::clone(&work.object.uid))
-                    .or_default() += 1;
-                next.within(SHOW_ERROR);
+                next.within(self.note_failure(work));
             }
             let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
             held.waits(&reason, &message);
@@ -296,14 +237,6 @@ impl Agent {
         held.start(identity());
         Self::watch(work, init, at, meta::now_seconds(), next);
         Ok(())
-    }
-
-    async fn tell_failed_pull(&self, work: &Work<'_>, name: &str, image: &str, message: &str) {
-        let failed = format!("Failed to pull image \"{image}\": {message}");
-        self.tell(work, name, Severity::Warning, "Failed", &failed).await;
-        self.tell(work, name, Severity::Warning, "Failed", "Error: ErrImagePull").await;
-        self.tell(work, name, Severity::Normal, "BackOff", &format!("Back-off pulling image \"{image}\"")).await;
-        self.tell(work, name, Severity::Warning, "Failed", "Error: ImagePullBackOff").await;
     }
 
     /// A running container: is it ready by now, has it come to its end?

@@ -35,7 +35,12 @@ async fn handle(State(api): State<SharedApi>, request: Request<Body>) -> Respons
     let call = Call { method: request.method().clone(), path, query, headers: request.headers().clone(), user };
     let verb = verb(&call);
     let plural = call.path.plural.clone();
-    let response = serve(api.clone(), call, request).await.unwrap_or_else(IntoResponse::into_response);
+    let deprecated = plural == "endpoints" && call.path.group.is_empty();
+    let mut response = serve(api.clone(), call, request).await.unwrap_or_else(IntoResponse::into_response);
+    if deprecated && !response.headers().contains_key(header::WARNING) {
+        let warning = format!("299 - \"{}\"", super::admission::ENDPOINTS_DEPRECATED);
+        response.headers_mut().extend(HeaderValue::from_str(&warning).map(|warning| (header::WARNING, warning)));
+    }
     api.counters.answered(verb, &plural, response.status().as_u16());
     response
 }

@@ -67,6 +67,13 @@ fn all(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Value> {
     all.extend(access::objects());
     all.extend(addons::objects(facts));
     all.extend(flow::objects(facts));
+    let node = all.iter().find(|object| object["kind"] == "Node").map(|node| node["metadata"]["uid"].clone());
+    for object in
+        all.iter_mut().filter(|object| object["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string())
+    {
+        object["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "v1", "kind": "Node", "name": facts.node, "uid": node, "controller": true}]);
+    }
     all
 }
 

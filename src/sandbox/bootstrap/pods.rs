@@ -161,7 +161,8 @@ fn pod(part: &Part, facts: &Facts) -> Value {
         })
         .collect();
     let image_id = format!("sha256:{hash}{hash}");
-    let condition = |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": facts.now, "observedGeneration": 1});
+    let condition =
+        |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": facts.now});
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
@@ -191,7 +192,7 @@ fn pod(part: &Part, facts: &Facts) -> Value {
             "volumes": volumes,
         },
         "status": {
-            "phase": "Running", "qosClass": "Burstable", "observedGeneration": 1,
+            "phase": "Running", "qosClass": "Burstable",
             "hostIP": facts.address, "hostIPs": [{"ip": facts.address}],
             "podIP": facts.address, "podIPs": [{"ip": facts.address}],
             "startTime": facts.now,
@@ -204,6 +205,8 @@ fn pod(part: &Part, facts: &Facts) -> Value {
                 "containerID": format!("keywitness://{hash}{hash}"),
                 "ready": true, "started": true, "restartCount": 0, "lastState": {},
                 "state": {"running": {"startedAt": facts.now}},
+                "allocatedResources": requests, "resources": {"requests": requests},
+                "user": {"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0]}},
             }],
         },
     })

@@ -1,6 +1,6 @@
 use super::*;
 
-fn deployment(replicas: i64, strategy: Value) -> Value {
+fn deployment(replicas: i64, strategy: &Value) -> Value {
     json!({
         "metadata": {"name": "web", "generation": 1, "annotations": {}},
         "spec": {
@@ -26,7 +26,7 @@ fn set(name: &str, replicas: i64, available: i64, maximum: &str) -> Value {
 #[test]
 fn a_rolling_update_surges_then_shrinks() {
     let mut round = Round {
-        deployment: deployment(3, rolling()),
+        deployment: deployment(3, &rolling()),
         new: Some(set("new", 0, 0, "4")),
         old: vec![set("old", 3, 3, "4")],
     };
@@ -40,7 +40,7 @@ fn a_rolling_update_surges_then_shrinks() {
 #[test]
 fn unhealthy_old_pods_go_first() {
     let deployment =
-        deployment(3, json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}));
+        deployment(3, &json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}));
     let round = Round {
         deployment,
         new: Some(set("new", 1, 0, "4")),
@@ -52,7 +52,7 @@ fn unhealthy_old_pods_go_first() {
 #[test]
 fn scaling_in_the_middle_of_a_rollout_is_shared() {
     let round = Round {
-        deployment: deployment(10, rolling()),
+        deployment: deployment(10, &rolling()),
         new: Some(set("new", 3, 3, "7")),
         old: vec![set("old", 4, 4, "7")],
     };
@@ -63,13 +63,16 @@ fn scaling_in_the_middle_of_a_rollout_is_shared() {
 
 #[test]
 fn both_fences_at_zero_still_let_one_go() {
-    assert_eq!(rollout::fences(&deployment(3, json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}))), (0, 1));
-    assert_eq!(rollout::fences(&deployment(3, rolling())), (1, 0));
+    assert_eq!(
+        rollout::fences(&deployment(3, &json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}))),
+        (0, 1)
+    );
+    assert_eq!(rollout::fences(&deployment(3, &rolling())), (1, 0));
 }
 
 #[test]
 fn templates_are_compared_without_their_hash() {
-    let deployment = deployment(1, rolling());
+    let deployment = deployment(1, &rolling());
     let held =
         json!({"spec": {"template": {"metadata": {"labels": {"app": "web", "pod-template-hash": "x"}}, "spec": {}}}});
     assert!(same_template(&held, &deployment));
@@ -79,7 +82,8 @@ fn templates_are_compared_without_their_hash() {
 
 #[test]
 fn conditions_tell_how_the_rollout_goes() {
-    let mut round = Round { deployment: deployment(1, rolling()), new: Some(set("web-1", 1, 0, "2")), old: Vec::new() };
+    let mut round =
+        Round { deployment: deployment(1, &rolling()), new: Some(set("web-1", 1, 0, "2")), old: Vec::new() };
     rollout_status::set_progressing(
         &mut round.deployment,
         "True",

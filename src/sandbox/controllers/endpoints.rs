@@ -129,7 +129,9 @@ impl Endpoints {
 
 /// Addresses with the same ports are one subset.
 fn subsets(backends: &[Backend], service: &Value) -> Vec<Value> {
-    let mut by_ports: BTreeMap<String, (Vec<Value>, Vec<Value>, Vec<Value>)> = BTreeMap::new();
+    /// Ready addresses, others, and their ports.
+    type Group = (Vec<Value>, Vec<Value>, Vec<Value>);
+    let mut by_ports: BTreeMap<String, Group> = BTreeMap::new();
     let eager = service["spec"]["publishNotReadyAddresses"] == true;
     for backend in backends.iter().filter(|backend| eager || !backend.terminating) {
         let ports: Vec<Value> = backend

@@ -4,6 +4,7 @@ mod cronjob;
 mod daemonset;
 mod deployment;
 mod discovery;
+mod disruption;
 mod endpoints;
 mod fit;
 mod garbage;
@@ -14,6 +15,7 @@ pub(super) mod namespace;
 mod nodes;
 mod pods;
 mod quantity;
+mod quota;
 mod replicaset;
 mod revisions;
 mod rollout;
@@ -60,6 +62,8 @@ impl Controllers {
         context.run(daemonset::DaemonSets::new(&context));
         context.run(job::Jobs::new(&context));
         context.run(cronjob::CronJobs::new(&context));
+        context.run(disruption::Budgets::new(&context));
+        context.run(quota::Quotas::new(&context));
         context.run(volumes::Claims::new(&context));
         for (name, address) in &context.settings.nodes {
             context.run(Agent::new(&context, name, *address));

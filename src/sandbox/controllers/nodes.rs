@@ -1,6 +1,7 @@
 //! What follows from the state of a node: the taint of a cordon, and the end of pods that a taint does not bear.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,9 @@ pub(crate) struct Nodes {
     nodes: Arc<Store>,
     pods: Arc<Store>,
     events: Recorder,
+    registry: Recorder,
+    /// Nodes that were told of.
+    registered: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Nodes {
@@ -27,6 +31,8 @@ impl Nodes {
             nodes: context.store(&NODES),
             pods: context.store(&PODS),
             events: context.recorder("taint-eviction-controller"),
+            registry: context.recorder("node-controller"),
+            registered: Mutex::default(),
         }
     }
 
@@ -96,6 +102,11 @@ impl Controller for Nodes {
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         let Some(node) = self.nodes.get(key) else { return Ok(Next::Change) };
         let mut value = node.value();
+        if self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(&node.uid)) {
+            let name = &node.key.name;
+            let message = format!("Node {name} event: Registered Node {name} in Controller");
+            self.registry.record(&value, "", Severity::Normal, "RegisteredNode", &message).await;
+        }
         let mut taints = value["spec"]["taints"].as_array().cloned().unwrap_or_default();
         let cordoned = value["spec"]["unschedulable"] == true;
         let tainted = taints.iter().any(|taint| taint["key"] == CORDON && taint["effect"] == "NoSchedule");

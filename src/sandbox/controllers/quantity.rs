@@ -43,6 +43,18 @@ pub(crate) fn parse(value: &Value) -> i128 {
     (whole.parse::<i128>().unwrap_or_default() * 1000 + milli.parse::<i128>().unwrap_or_default()) * factor
 }
 
+/// An amount as Kubernetes would write it: memory in the largest binary unit that divides it.
+pub(crate) fn format(resource: &str, milli: i128) -> String {
+    if milli % 1000 != 0 {
+        return format!("{milli}m");
+    }
+    let whole = milli / 1000;
+    let binary = SUFFIXES.iter().take(6).rev();
+    let fitting =
+        (resource != "cpu" && whole != 0).then(|| binary.into_iter().find(|(_, factor)| whole % factor == 0)).flatten();
+    fitting.map_or_else(|| whole.to_string(), |(suffix, factor)| format!("{}{suffix}", whole / factor))
+}
+
 /// What a pod asks for: its containers together, or its largest init container if that is more.
 pub(crate) fn requests(spec: &Value) -> Amounts {
     let of = |container: &Value| -> Amounts {
@@ -83,6 +95,14 @@ mod tests {
             assert_eq!(parse(&json!(text)), milli, "{text}");
         }
         assert_eq!(parse(&json!(2)), 2000);
+    }
+
+    #[test]
+    fn amounts_are_written_as_kubernetes_would() {
+        for (resource, text) in [("cpu", "500m"), ("cpu", "2"), ("memory", "256Mi"), ("memory", "1Gi"), ("memory", "0")]
+        {
+            assert_eq!(format(resource, parse(&json!(text))), text);
+        }
     }
 
     #[test]

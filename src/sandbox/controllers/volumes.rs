@@ -13,6 +13,7 @@ use super::runtime::{
 
 const SELECTED: &str = "volume.kubernetes.io/selected-node";
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
+const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 /// What kind's own storage class is provisioned by.
 const PROVISIONER: &str = "rancher.io/local-path";
 
@@ -191,6 +192,20 @@ impl Claims {
         }
     }
 
+    /// A volume that is being deleted goes once no claim is bound to it.
+    async fn unprotect_volume(&self, volume: &Object) -> Result<(), Error> {
+        if volume.value()["status"]["phase"] == "Bound" || !volume.has_finalizer(VOLUME_PROTECTION) {
+            return Ok(());
+        }
+        let kept: Vec<&str> =
+            volume.finalizers.iter().map(|name| &**name).filter(|name| *name != VOLUME_PROTECTION).collect();
+        let patch = json!({"metadata": {"uid": &*volume.uid, "finalizers": kept}});
+        match self.rest.merge(&VOLUMES, "", &volume.key.name, "", &patch).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// A volume whose claim is gone follows its reclaim policy.
     async fn release(&self, volume: &Value) -> Result<(), Error> {
         let name = meta::text(volume, "/metadata/name");
@@ -263,7 +278,11 @@ impl Controller for Claims {
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         if key.namespace.is_empty() {
-            if let Some(volume) = self.volumes.get(key).filter(|volume| !volume.deleting) {
+            let held = self.volumes.get(key);
+            if let Some(volume) = held.as_ref().filter(|volume| volume.deleting) {
+                self.unprotect_volume(volume).await?;
+            }
+            if let Some(volume) = held.filter(|volume| !volume.deleting) {
                 let mut value = volume.value();
                 if value["spec"]["claimRef"].is_null() && value["status"]["phase"] != "Available" {
                     value["status"] = json!({"phase": "Available", "lastPhaseTransitionTime": meta::now()});

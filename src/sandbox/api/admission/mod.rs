@@ -28,7 +28,7 @@ pub fn prepare_create(resource: &Resource, object: &mut Value) {
             add_finalizer(object, "kubernetes.io/pv-protection");
         }
         ("", "persistentvolumeclaims") => add_finalizer(object, "kubernetes.io/pvc-protection"),
-        ("batch", "jobs") => job_selector(object),
+        ("apps", "daemonsets") => set_template_generation(object, 1),
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare(object),
         _ => {}
     }
@@ -48,6 +48,8 @@ pub async fn on_create(
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => pods::admit(api, resource, object).await?,
         ("", "persistentvolumeclaims") => default_storage_class(api, object).await?,
+        // After the defaults, which would copy these labels to the job itself.
+        ("batch", "jobs") => job_selector(object),
         ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
         _ => {}
     }
@@ -71,6 +73,11 @@ pub fn on_update(
             namespaces::label(new);
         }
         ("", "services") => services::keep_addresses(old, new),
+        ("apps", "daemonsets") => {
+            let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());
+            let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
+            set_template_generation(new, held.unwrap_or(0) + i64::from(changed));
+        }
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare_update(old, new),
         _ => {}
     }
@@ -108,6 +115,17 @@ pub async fn after_update(api: &SharedApi, resource: &Resource, object: &Value, 
         _ => {}
     }
     Ok(())
+}
+
+const TEMPLATE_GENERATION: &str = "/metadata/annotations/deprecated.daemonset.template.generation";
+
+/// A number that only `DaemonSets` have, and that Kubernetes keeps in an annotation.
+fn set_template_generation(object: &mut Value, generation: i64) {
+    let annotations = &mut object["metadata"]["annotations"];
+    if !annotations.is_object() {
+        *annotations = json!({});
+    }
+    annotations["deprecated.daemonset.template.generation"] = generation.to_string().into();
 }
 
 fn add_finalizer(object: &mut Value, finalizer: &str) {

@@ -78,6 +78,7 @@ pub fn apply(
     given_up.subtract(&stated);
     for entry in entries.iter().filter(|entry| !mine(entry)) {
         given_up.subtract(&entry.set);
+        given_up.leave_parents_of(&entry.set);
     }
     merge::remove(shape, &mut merged, &given_up, &stated);
 
@@ -113,7 +114,24 @@ pub fn apply(
         meta::set(&mut object, "resourceVersion", version.clone());
     }
     Entry::write(entries, &mut object);
+    if manager == "kubectl" && object.pointer(LAST_APPLIED).is_some() {
+        remember_applied(&mut object, configuration);
+    }
     Ok(object)
+}
+
+const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
+
+/// Keeps the annotation of client-side apply in step, so that kubectl may go back to it.
+fn remember_applied(object: &mut Value, configuration: &Value) {
+    let mut applied = configuration.clone();
+    meta::remove(&mut applied, "managedFields");
+    if let Some(annotations) = applied.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    if let Some(held) = object.pointer_mut(LAST_APPLIED) {
+        *held = format!("{applied}\n").into();
+    }
 }
 
 fn stated(shape: Shape<'_>, configuration: &Value) -> Set {

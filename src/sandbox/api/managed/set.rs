@@ -67,6 +67,17 @@ impl Set {
     }
 
     /// Takes away whole branches: a field that is gone takes all below it along.
+    /// Gives up no node below which `other` has members: a map goes only with the last of what is in it.
+    pub(super) fn leave_parents_of(&mut self, other: &Self) {
+        self.member &= other.children.values().all(Self::is_empty);
+        for (key, child) in &other.children {
+            if let Some(own) = self.children.get_mut(key) {
+                own.leave_parents_of(child);
+            }
+        }
+        self.children.retain(|_, child| !child.is_empty());
+    }
+
     pub(super) fn subtract_branches(&mut self, other: &Self) {
         for (key, child) in &other.children {
             if child.member {

@@ -43,8 +43,8 @@ struct Inner {
 }
 
 impl Inner {
-    fn put(&mut self, object: Arc<Object>) -> Option<Arc<Object>> {
-        let old = self.objects.insert(object.key.clone(), Arc::clone(&object));
+    fn put(&mut self, object: &Arc<Object>) -> Option<Arc<Object>> {
+        let old = self.objects.insert(object.key.clone(), Arc::clone(object));
         if let Some(old) = &old {
             self.unlink(old);
         }
@@ -130,7 +130,7 @@ impl Store {
             for object in objects {
                 if inner.objects.get(&object.key).is_none_or(|held| held.version != object.version) {
                     let object = Arc::new(object);
-                    changes.push((inner.put(Arc::clone(&object)), Some(object)));
+                    changes.push((inner.put(&object), Some(object)));
                 }
             }
         }
@@ -149,7 +149,7 @@ impl Store {
                 return;
             }
             let object = Arc::new(object);
-            (inner.put(Arc::clone(&object)), object)
+            (inner.put(&object), object)
         };
         self.tell(old, Some(new));
     }
@@ -187,7 +187,7 @@ impl Store {
                 return;
             }
             let object = Arc::new(object);
-            (inner.put(Arc::clone(&object)), object)
+            (inner.put(&object), object)
         };
         self.tell(old, Some(new));
     }

@@ -1,6 +1,6 @@
 //! Events as Kubernetes records them: the first is an object, the same again raises its count.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -23,7 +23,13 @@ pub(crate) struct Recorder {
 struct Recent {
     events: HashMap<String, (String, u64)>,
     order: VecDeque<String>,
+    /// The different messages that one object had for one reason, and when the last came.
+    similar: HashMap<String, (HashSet<String>, i64)>,
 }
+
+/// From so many different messages on they are combined into one Event, unless they are this old.
+const COMBINED_FROM: usize = 10;
+const SIMILAR_FOR: i64 = 600;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
@@ -44,22 +50,28 @@ impl Recorder {
             Some(namespace) if !namespace.is_empty() => namespace.to_owned(),
             _ => "default".to_owned(),
         };
-        let same = format!("{}\n{field}\n{reason}\n{message}\n{severity:?}", involved["uid"]);
+        let group = format!("{}\n{reason}\n{severity:?}", involved["uid"]);
+        let combined = self.is_one_of_many(&group, message);
+        let message = if combined { format!("(combined from similar events): {message}") } else { message.to_owned() };
+        let same = if combined { group } else { format!("{group}\n{field}\n{message}") };
         if let Some((name, count)) = self.again(&same) {
-            let patch = json!({"count": count, "lastTimestamp": meta::now()});
+            let patch = json!({"count": count, "lastTimestamp": meta::now(), "message": message});
             match self.rest.merge(&EVENTS, &namespace, &name, "", &patch).await {
                 Err(error) if error.is_not_found() => {}
                 _ => return,
             }
         }
-        let event = self.event(&namespace, involved, severity, reason, message);
+        let mut event = self.event(&namespace, &involved, severity, reason, &message);
+        if combined {
+            event["reportingComponent"] = "".into();
+        }
         let name = event["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if let Ok(_) | Err(Error::Again(_)) = self.rest.create(&EVENTS, &namespace, &event).await {
             self.remember(same, name);
         }
     }
 
-    fn event(&self, namespace: &str, involved: Value, severity: Severity, reason: &str, message: &str) -> Value {
+    fn event(&self, namespace: &str, involved: &Value, severity: Severity, reason: &str, message: &str) -> Value {
         let now = meta::now();
         let name = format!("{}.{:x}", involved["name"].as_str().unwrap_or_default(), meta::nanos());
         let mut source = json!({"component": self.component});
@@ -82,6 +94,24 @@ impl Recorder {
             "reportingComponent": self.component,
             "reportingInstance": self.host.as_deref().unwrap_or_default(),
         })
+    }
+
+    fn is_one_of_many(&self, group: &str, message: &str) -> bool {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.similar.len() > REMEMBERED {
+            recent.similar.clear();
+        }
+        let now = meta::now_seconds();
+        let (messages, last) = recent.similar.entry(group.to_owned()).or_insert_with(|| (HashSet::new(), now));
+        if *last + SIMILAR_FOR < now {
+            messages.clear();
+        }
+        *last = now;
+        if messages.contains(message) || messages.len() + 1 < COMBINED_FROM {
+            messages.insert(message.to_owned());
+            return false;
+        }
+        true
     }
 
     fn again(&self, same: &str) -> Option<(String, u64)> {

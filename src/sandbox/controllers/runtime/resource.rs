@@ -70,5 +70,8 @@ pub(crate) const CRONJOBS: Resource = Resource::known("batch", "v1", "cronjobs",
 pub(crate) const ENDPOINT_SLICES: Resource =
     Resource::known("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true);
 pub(crate) const LEASES: Resource = Resource::known("coordination.k8s.io", "v1", "leases", "Lease", true);
+pub(crate) const QUOTAS: Resource = Resource::known("", "v1", "resourcequotas", "ResourceQuota", true);
+pub(crate) const BUDGETS: Resource =
+    Resource::known("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true);
 pub(crate) const STORAGE_CLASSES: Resource =
     Resource::known("storage.k8s.io", "v1", "storageclasses", "StorageClass", false);

@@ -1,0 +1,113 @@
+//! `PodDisruptionBudgets`: how many pods may be taken away now.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::meta;
+use super::runtime::{BUDGETS, Context, Controller, Error, Key, Next, PODS, Recorder, Rest, Severity, Source, Store};
+
+pub(crate) struct Budgets {
+    rest: Rest,
+    budgets: Arc<Store>,
+    pods: Arc<Store>,
+    events: Recorder,
+}
+
+impl Budgets {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            rest: context.rest.clone(),
+            budgets: context.store(&BUDGETS),
+            pods: context.store(&PODS),
+            events: context.recorder("controllermanager"),
+        }
+    }
+}
+
+fn status_of(budget: &Value, expected: i64, healthy: i64) -> Value {
+    let spec = &budget["spec"];
+    let desired = if spec["maxUnavailable"].is_null() {
+        meta::int_or_percent(&spec["minAvailable"], expected, true)
+    } else {
+        (expected - meta::int_or_percent(&spec["maxUnavailable"], expected, true)).max(0)
+    };
+    let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
+    let generation = budget["metadata"]["generation"].clone();
+    let mut conditions = budget["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let (state, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
+    let condition = json!({
+        "type": "DisruptionAllowed", "status": state, "reason": reason, "message": "", "observedGeneration": generation,
+    });
+    meta::set_condition(&mut conditions, condition);
+    let mut status = json!({
+        "observedGeneration": generation,
+        "disruptionsAllowed": allowed,
+        "currentHealthy": healthy,
+        "desiredHealthy": desired,
+        "expectedPods": expected,
+        "conditions": conditions,
+    });
+    if let Some(disrupted) = budget["status"].get("disruptedPods") {
+        status["disruptedPods"] = disrupted.clone();
+    }
+    status
+}
+
+#[async_trait]
+impl Controller for Budgets {
+    type Item = Key;
+
+    fn sources(&self) -> Vec<Source<Key>> {
+        let budgets = Arc::clone(&self.budgets);
+        vec![
+            Source::of(Arc::clone(&self.budgets)),
+            Source::new(Arc::clone(&self.pods), move |change| {
+                let Some(pod) = change.either().next() else { return Vec::new() };
+                let near = budgets.in_namespace(&pod.key.namespace);
+                let selects = |budget: &&Arc<super::runtime::Object>| {
+                    let value = budget.value();
+                    change.either().any(|pod| meta::selects(&value["spec"]["selector"], |key| pod.label(key)))
+                };
+                near.iter().filter(selects).map(|budget| budget.key.clone()).collect()
+            }),
+        ]
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
+        let Some(object) = self.budgets.get(key).filter(|budget| !budget.deleting) else { return Ok(Next::Change) };
+        let mut budget = object.value();
+        let over = |pod: &super::runtime::Object| pod.pod.as_ref().is_some_and(|facts| facts.phase.over());
+        let mut pods = self.pods.in_namespace(&key.namespace);
+        pods.retain(|pod| !over(pod) && meta::selects(&budget["spec"]["selector"], |key| pod.label(key)));
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let healthy =
+            pods.iter().filter(|pod| !pod.deleting && pod.pod.as_ref().is_some_and(|facts| facts.ready)).count();
+        if pods.is_empty() {
+            self.events.record(&budget, "", Severity::Normal, "NoPods", "No matching pods found").await;
+        }
+        let status = status_of(&budget, count(pods.len()), count(healthy));
+        if status != budget["status"] {
+            budget["status"] = status;
+            self.budgets.wrote(&self.rest.replace(&BUDGETS, "status", &budget).await?);
+        }
+        Ok(Next::Change)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_counts_from_either_side() {
+        let budget = |spec: Value| json!({"metadata": {"generation": 1}, "spec": spec, "status": {}});
+        let allowed =
+            |spec: Value, expected, healthy| status_of(&budget(spec), expected, healthy)["disruptionsAllowed"].clone();
+        assert_eq!(allowed(json!({"minAvailable": 1}), 3, 3), 2);
+        assert_eq!(allowed(json!({"minAvailable": "50%"}), 3, 2), 0);
+        assert_eq!(allowed(json!({"maxUnavailable": 1}), 3, 3), 1);
+        assert_eq!(allowed(json!({"minAvailable": 0}), 0, 0), 0);
+    }
+}
