@@ -89,7 +89,7 @@ async fn replay(trace: Trace) -> (String, Vec<String>) {
     for step in &trace.commands {
         let ran = cluster.run(step).await;
         let wanted = recorded.state(step.rev_settled);
-        let settled = cluster
+        cluster
             .until(SETTLES_WITHIN, |events| {
                 ours.extend(&events, &mut names);
                 let state = ours.state(i64::MAX);
@@ -97,12 +97,10 @@ async fn replay(trace: Trace) -> (String, Vec<String>) {
                     || wanted.differences(&state).iter().all(|difference| reason(&trace.scenario, difference).is_some())
             })
             .await;
-        if !settled {
-            let differences = wanted.differences(&ours.state(i64::MAX));
-            // What is told once stays so in the states after.
-            for difference in differences.into_iter().filter(|difference| told.insert(difference.clone())) {
-                found.push(format!("after `{}`: {difference}", step.command));
-            }
+        // What is told once stays so in the states after.
+        let differences = wanted.differences(&ours.state(i64::MAX));
+        for difference in differences.into_iter().filter(|difference| told.insert(difference.clone())) {
+            found.push(format!("after `{}`: {difference}", step.command));
         }
         found.extend(said(step, &ran, &mut recorded_names, &mut names));
     }
