@@ -14,8 +14,6 @@ use crate::containers::{eventually, keywitness, lab, lines, need_engine, traces}
 use crate::harness::Test;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Creation, on a machine that does a lot else.
-const LIMIT: Duration = Duration::from_mins(4);
 
 fn home() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
