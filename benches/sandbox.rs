@@ -144,7 +144,7 @@ async fn watches(client: &Client) -> Result<Duration> {
             let mut seen = 0;
             while seen < CHANGES {
                 let chunk = body.next().await.ok_or("a watch ended early")??;
-                seen += chunk.iter().filter(|byte| **byte == b'\n').count();
+                seen += chunk.split(|byte| *byte == b'\n').count() - 1;
             }
             Ok::<_, Box<dyn Error + Send + Sync>>(())
         });
@@ -199,11 +199,10 @@ async fn measure(name: &str, apiserver: Option<&PathBuf>) -> Result<()> {
 async fn main() -> Result<()> {
     measure("keywitness' API", None).await?;
     let real = std::env::var_os("KUBEBUILDER_ASSETS").map(|dir| PathBuf::from(dir).join("kube-apiserver"));
-    match real.filter(|path| path.exists()) {
-        Some(path) => measure("kube-apiserver", Some(&path)).await,
-        None => {
-            println!("no kube-apiserver beside it: KUBEBUILDER_ASSETS names none");
-            Ok(())
-        }
+    if let Some(path) = real.filter(|path| path.exists()) {
+        measure("kube-apiserver", Some(&path)).await
+    } else {
+        println!("no kube-apiserver beside it: KUBEBUILDER_ASSETS names none");
+        Ok(())
     }
 }

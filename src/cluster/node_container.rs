@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::engine::{Engine, ShellSpec};
 use super::etcd_pod::EtcdPod;
@@ -9,14 +10,11 @@ use super::reach::{private_folder, write_private};
 use super::{ClusterError, EtcdTls};
 use crate::guard::ShellIo;
 
-/// The folder on a node that has our `etcdctl`; `/run` is a tmpfs there.
-const NODE_BIN: &str = "/run/keywitness/bin";
-
 /// etcdctl on a node: kind's and minikube's nodes have none, so it runs in the etcd container. Endpoint and
 /// certificates are added only where the command itself names none.
 const ETCDCTL: &str = r#"#!/bin/bash
 for dir in ${PATH//:/ }; do
-  [ "$dir" != /run/keywitness/bin ] && [ -x "$dir/etcdctl" ] && exec "$dir/etcdctl" "$@"
+  [ "$dir" != "${0%/*}" ] && [ -x "$dir/etcdctl" ] && exec "$dir/etcdctl" "$@"
 done
 container=$(crictl ps --name '^etcd$' -q 2>/dev/null | head -n 1)
 [ -n "$container" ] || { echo "etcdctl: no etcd container runs on this node" >&2; exit 127; }
@@ -32,9 +30,23 @@ exec crictl exec $tty "$container" etcdctl "${add[@]}" "$@"
 pub(crate) struct NodeContainer {
     pub(crate) engine: Engine,
     pub(crate) name: String,
+    /// The folder on the node that has our `etcdctl` once a shell was opened: the node's `/run` and `/tmp` are
+    /// mounted so that no program there starts.
+    bin: String,
 }
 
 impl NodeContainer {
+    pub(crate) fn new(engine: Engine, name: String) -> Self {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        Self { engine, name, bin: format!("/var/tmp/keywitness-{}", &unique[..8]) }
+    }
+
+    /// Leaves the node as it was found.
+    pub(crate) async fn tidy(&self) {
+        // A node that does not answer any more has nothing to be tidied.
+        drop(self.engine.run(&self.name, &["rm", "-rf", &self.bin], Duration::from_secs(10)).await);
+    }
+
     /// Where a port of the node is published on this machine.
     pub(crate) async fn published(&self, port: u16) -> Option<String> {
         self.engine.published(&self.name, port).await.ok().flatten().map(|at| format!("https://{at}"))
@@ -79,10 +91,23 @@ impl NodeContainer {
     pub(crate) async fn shell(&self, etcd: Option<&EtcdPod>, rows: u16, columns: u16) -> Result<ShellIo, ClusterError> {
         let flags = etcd.map(EtcdPod::etcdctl_flags).unwrap_or_default();
         let script = ETCDCTL.replace("FLAGS", &shell_words::join(&flags));
-        self.engine.put_executable(&self.name, &Path::new(NODE_BIN).join("etcdctl"), &script).await?;
+        // By a command, since the archive API does not see what is mounted into a container.
+        let put = [
+            "bash",
+            "-c",
+            "mkdir -p \"$1\" && printf %s \"$2\" >\"$1/etcdctl\" && chmod 755 \"$1/etcdctl\"",
+            "bash",
+            &self.bin,
+            &script,
+        ];
+        let ran = self.engine.run(&self.name, &put, Duration::from_secs(20)).await?;
+        if !ran.ok() {
+            let said = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
+            return Err(ClusterError::new(format!("{} takes no etcdctl into {}: {said}", self.name, self.bin)));
+        }
         let argv = ["bash", "--noprofile", "--norc"].map(String::from).to_vec();
         let env = [
-            format!("PATH={NODE_BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            format!("PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.bin),
             "TERM=xterm-256color".to_owned(),
             "HOME=/root".to_owned(),
             "KUBECONFIG=/etc/kubernetes/admin.conf".to_owned(),

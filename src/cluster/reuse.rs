@@ -172,11 +172,11 @@ impl Provider for Reuse {
             Err(_) => fetch_kubeconfig(&clusters.engine, &self.name, &kubeconfig, &self.guard).await?,
         }
         let limit = Duration::from_secs(30);
-        let connect = KindCluster::connect(clusters.engine.clone(), &self.name, kubeconfig, &dir);
-        let cluster = tokio::time::timeout(limit, connect).await.map_err(|_| {
-            ClusterError::new(format!("the cluster {} did not answer within {} s", self.name, limit.as_secs()))
-                .hint("do its nodes run? `keywitness cluster status` shows them")
-        })??;
+        let connect = KindCluster::connect(clusters.engine.clone(), &self.name, kubeconfig, &dir, limit);
+        let cluster = connect.await.map_err(|error| match error.hint {
+            Some(_) => error,
+            None => error.hint("`keywitness cluster status` shows what runs"),
+        })?;
         stages.passed("ready", Some(&cluster.summary()), began.elapsed());
         Ok(Box::new(cluster))
     }

@@ -53,6 +53,8 @@ struct Open<'c> {
     needs: Vec<Need>,
     evidence: Evidence,
     settled: Option<Judgement>,
+    /// What was last told of it, so that only what changes is told.
+    told: Option<String>,
 }
 
 type Sample<'s> = BoxFuture<'s, (Need, Option<usize>, Observation)>;
@@ -118,7 +120,11 @@ impl Runner<'_> {
                     Progress::Settled(judgement) => check.settled = Some(judgement),
                     Progress::Open { so_far, until: next } => {
                         until = Some(until.map_or(next, |known| known.min(next)));
-                        self.pending(step, check.placed.check, so_far);
+                        let so_far = so_far.reason.unwrap_or_else(|| so_far.verdict.word().to_owned());
+                        if check.told.as_ref() != Some(&so_far) {
+                            self.pending(step, check.placed.check, so_far.clone());
+                            check.told = Some(so_far);
+                        }
                     }
                 }
             }
@@ -161,6 +167,7 @@ impl Runner<'_> {
             needs: grade::needs(placed.check, &self.vars.values),
             evidence: self.evidence(mark, end),
             settled: None,
+            told: None,
         }
     }
 
@@ -172,13 +179,13 @@ impl Runner<'_> {
         })
     }
 
-    fn pending(&self, step: &str, check: &Check, so_far: Judgement) {
+    fn pending(&self, step: &str, check: &Check, so_far: String) {
         self.tell.tell(RunEvent::CheckPending {
             lab: self.tell.lab(),
             step: step.to_owned(),
             line: self.line(check.span.start),
             text: check.text.clone(),
-            so_far: so_far.reason.unwrap_or_else(|| so_far.verdict.word().to_owned()),
+            so_far,
         });
     }
 

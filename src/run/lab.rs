@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 use super::environment::Environment;
 use super::runner::{Runner, Spending};
 use super::tell::Teller;
+use super::tidy::Tidied;
 use super::{EventSink, Mode, Plan, Vars};
 use crate::cluster::{Cluster, ClusterError, ClusterRequest, EtcdAccess, Layer, Provider, StageSink};
 use crate::guard::{Guard, ShellIo};
+use crate::journal::Seq;
 use crate::lab::{ClusterKind, Lab, Requirement};
 use crate::outcome::{ClusterReport, RunEvent, Spent, StopCause, Verdict};
 use crate::terminal::{
@@ -125,7 +127,8 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
     let result = Box::pin(on_cluster(&request, &cluster, &places, members, tell, spent)).await;
     let ending = Instant::now();
     if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
-        tell.notice("the sandbox stays until Ctrl-C");
+        let kubeconfig = cluster.kubeconfig().await.unwrap_or_default();
+        tell.notice(format!("the sandbox stays until Ctrl-C: export KUBECONFIG={}", kubeconfig.display()));
         request.interrupt.cancelled().await;
     }
     let down = match cluster.take().await {
@@ -241,10 +244,27 @@ async fn on_cluster(
             tell.tell(RunEvent::KeysLeft { lab: tell.lab(), keys });
         }
     }
+    if info.shared && !request.interrupt.is_cancelled() {
+        leave_as_found(&runner, start, tell).await;
+    }
     drop(runner);
     spent.cleanup_ms = millis(cleaning.elapsed());
     witness.close().await;
     Ok(())
+}
+
+/// A kept cluster of ours is tidied; in somebody else's, what stays is only named.
+async fn leave_as_found(runner: &Runner<'_>, start: Seq, tell: &Teller<'_>) {
+    let tidied = if runner.kind == ClusterKind::Kind {
+        runner.tidy(start).await
+    } else {
+        Tidied { removed: Vec::new(), stayed: runner.keys_left_after(start, Duration::from_secs(3)).await }
+    };
+    for (what, keys) in [("removed what the lab left", tidied.removed), ("left in the cluster", tidied.stayed)] {
+        if !keys.is_empty() {
+            tell.notice(format!("{what}: {}", keys.join(", ")));
+        }
+    }
 }
 
 /// Checks and expected outputs name what the runner gives as well.
@@ -305,6 +325,10 @@ struct Shared(Arc<Mutex<Option<Box<dyn Cluster>>>>);
 impl Shared {
     async fn take(&self) -> Option<Box<dyn Cluster>> {
         self.0.lock().await.take()
+    }
+
+    async fn kubeconfig(&self) -> Option<PathBuf> {
+        self.0.lock().await.as_ref()?.kubeconfig().map(Path::to_owned)
     }
 }
 

@@ -22,7 +22,11 @@ const AUTOMANAGED: &str = "/metadata/labels/kube-aggregator.kubernetes.io~1autom
 impl Runner<'_> {
     /// The keys that came to be after `start` and stay, once what is on its way out is gone.
     pub(super) async fn keys_left(&self, start: Seq) -> Vec<String> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        self.keys_left_after(start, PATIENCE).await
+    }
+
+    pub(super) async fn keys_left_after(&self, start: Seq, patience: Duration) -> Vec<String> {
+        let deadline = tokio::time::Instant::now() + patience;
         loop {
             // Without an answer the journal's last word counts; the caller has asked for a sign of life.
             drop(self.witness.progress().await);

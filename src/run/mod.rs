@@ -15,6 +15,7 @@ mod question;
 mod runner;
 mod step;
 mod tell;
+mod tidy;
 mod vars;
 
 pub use lab::{LabRequest, run_lab};

@@ -17,9 +17,7 @@ use crate::guard::{Guard, Process};
 /// A running etcd; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Etcd {
-    pub binary: PathBuf,
     pub client_url: String,
-    pub port: u16,
     /// The flags it was really started with.
     pub flags: Vec<String>,
     pub log: PathBuf,
@@ -80,9 +78,7 @@ impl Etcd {
             .stderr(Stdio::from(copy));
         let child = spec.guard.spawn(&mut command).map_err(|error| SandboxError::new(error.to_string()))?;
         Ok(Self {
-            binary: spec.binary.clone(),
             client_url: format!("https://127.0.0.1:{client}"),
-            port: client,
             flags,
             log: spec.log.clone(),
             data: spec.data.clone(),
@@ -111,10 +107,6 @@ impl Etcd {
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
-    }
-
-    pub fn pid(&self) -> i32 {
-        self.child.id()
     }
 
     fn last_words(&self) -> Vec<String> {

@@ -59,7 +59,7 @@ fn encode(text: &str) -> Vec<String> {
             b'%' => piece.push_str("%%"),
             b'\\' => piece.push_str("\\\\"),
             b'\'' | b'!' | 0..=0x1f | 0x7f..=0xff => {
-                piece.extend(['\\'].into_iter().chain(format!("{byte:03o}").chars()))
+                piece.extend(['\\'].into_iter().chain(format!("{byte:03o}").chars()));
             }
             _ => piece.push(char::from(byte)),
         }

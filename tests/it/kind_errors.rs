@@ -88,7 +88,7 @@ fn the_socket_may_not_be_opened() {
         // Root may open everything: let somebody else try.
         test.run_as(65534)
     } else {
-        fs::set_permissions(&socket, fs::Permissions::from_mode(0)).expect("closed");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o0)).expect("closed");
         test.run()
     };
     machine.golden("socket-denied", &done);

@@ -1,10 +1,13 @@
 //! The real binary, driven through one builder.
 
+mod attach;
+mod containers;
 mod decode;
 mod docs;
 mod engine;
 mod fake_engine;
 mod harness;
+mod kind;
 mod kind_errors;
 mod lint;
 mod processes;

@@ -80,7 +80,7 @@ fn report(results: &[(String, Vec<String>)]) {
 }
 
 async fn replay(trace: Trace) -> (String, Vec<String>) {
-    let mut cluster = Watched::start().await;
+    let mut cluster = Box::pin(Watched::start()).await;
     let mut found = Vec::new();
     let (mut recorded_names, mut names) = (Names::new(RECORDED_NODE), Names::new(&cluster.node));
     let recorded = Stream::of(&trace.events, &mut recorded_names);

@@ -152,6 +152,9 @@ impl Cluster for AttachCluster {
     }
 
     async fn down(self: Box<Self>) -> Result<(), ClusterError> {
+        if let Some(container) = &self.container {
+            container.tidy().await;
+        }
         Ok(())
     }
 }

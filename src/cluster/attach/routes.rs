@@ -132,7 +132,7 @@ impl Finding<'_> {
         let node = pod.node.clone()?;
         let engine = Engine::find(self.engine).await.ok()?;
         let found = engine.container(&node).await.ok()??;
-        found.running.then_some(NodeContainer { engine, name: found.name })
+        found.running.then(|| NodeContainer::new(engine, found.name))
     }
 
     /// Certificates: given, or copied from the node's container.

@@ -34,10 +34,6 @@ impl Ran {
     pub(crate) fn ok(&self) -> bool {
         self.status == Some(0)
     }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
-    }
 }
 
 /// An interactive shell to start.
@@ -157,12 +153,11 @@ impl Engine {
             .header(http::header::CONNECTION, "Upgrade")
             .header(http::header::UPGRADE, "tcp")
             .body(Full::new(body))?;
-        let response = match self.host.strip_prefix("unix://") {
-            Some(path) => send(tokio::net::UnixStream::connect(path).await?, request).await?,
-            None => {
-                let address = self.host.trim_start_matches("tcp://");
-                send(tokio::net::TcpStream::connect(address).await?, request).await?
-            }
+        let response = if let Some(path) = self.host.strip_prefix("unix://") {
+            send(tokio::net::UnixStream::connect(path).await?, request).await?
+        } else {
+            let address = self.host.trim_start_matches("tcp://");
+            send(tokio::net::TcpStream::connect(address).await?, request).await?
         };
         if !matches!(response.status(), http::StatusCode::SWITCHING_PROTOCOLS | http::StatusCode::OK) {
             let status = response.status();

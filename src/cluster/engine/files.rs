@@ -1,9 +1,9 @@
-//! Files in and out of a container by the archive API, which needs no command in the container.
+//! Files out of a container by the archive API, which needs no command in the container.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures::StreamExt;
 
 use super::Engine;
@@ -51,34 +51,6 @@ impl Engine {
             }
         }
         Err(ClusterError::new(format!("{} in {container} is not a file", path.display())))
-    }
-
-    /// Puts one executable file into a folder that it makes.
-    pub(crate) async fn put_executable(&self, container: &str, path: &Path, text: &str) -> Result<(), ClusterError> {
-        let doing = format!("put {} into {container}", path.display());
-        let mut archive = tar::Builder::new(Vec::new());
-        let mut folder = PathBuf::new();
-        let broken = |error: std::io::Error| ClusterError::new(format!("{doing}: {error}"));
-        // Only folders under the last that surely is there are in the archive: the modes of the others stay.
-        let inside = path.strip_prefix("/run").map_err(|_| ClusterError::new(format!("{doing}: not under /run")))?;
-        for part in inside.parent().into_iter().flat_map(Path::components) {
-            folder.push(part);
-            let mut header = tar::Header::new_gnu();
-            header.set_entry_type(tar::EntryType::Directory);
-            header.set_size(0);
-            header.set_mode(0o755);
-            archive.append_data(&mut header, &folder, std::io::empty()).map_err(broken)?;
-        }
-        let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o755);
-        archive.append_data(&mut header, inside, text.as_bytes()).map_err(broken)?;
-        let body = archive.into_inner().map_err(broken)?;
-        let options = UploadToContainerOptionsBuilder::new().path("/run").build();
-        self.docker
-            .upload_to_container(container, Some(options), bollard::body_full(body.into()))
-            .await
-            .map_err(|error| self.failed(&doing, &error))
     }
 }
 

@@ -143,10 +143,6 @@ impl Engine {
         self.cgroup_v1
     }
 
-    pub(crate) fn rootless(&self) -> bool {
-        self.rootless
-    }
-
     /// What makes the engine's own command line, and kind, use this very engine.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let host = match self.flavor {

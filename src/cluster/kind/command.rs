@@ -184,7 +184,7 @@ fn mark(line: &str) -> Option<(Mark, String)> {
         _ => return None,
     };
     // After the words come a picture and dots.
-    let text: String = characters.take_while(|c| c.is_ascii()).collect();
+    let text: String = characters.take_while(char::is_ascii).collect();
     Some((mark, text.trim().trim_end_matches('.').trim_end().to_owned()))
 }
 

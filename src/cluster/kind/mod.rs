@@ -138,19 +138,14 @@ impl Kind {
         if !called.ok {
             return Err(creation_failed(engine, name, &called.said, stages.at.as_deref()).await);
         }
-        let cluster = KindCluster::connect(engine.clone(), name, kubeconfig, &dir);
-        let limit = ready::LIMIT;
+        let cluster = KindCluster::connect(engine.clone(), name, kubeconfig, &dir, ready::LIMIT);
         let ready = tokio::select! {
-            ready = tokio::time::timeout(limit, cluster) => ready,
+            ready = cluster => ready,
             () = request.interrupt.cancelled() => return Err(ClusterError::new("interrupted while the cluster came up")),
         };
         let cluster = match ready {
-            Ok(Ok(cluster)) => cluster,
-            Ok(Err(error)) => return Err(not_ready(engine, name, error).await),
-            Err(_) => {
-                let error = ClusterError::new(format!("the cluster was not ready after {} s", limit.as_secs()));
-                return Err(not_ready(engine, name, error).await);
-            }
+            Ok(cluster) => cluster,
+            Err(error) => return Err(not_ready(engine, name, error).await),
         };
         stages.pass("ready", Some(&cluster.summary()));
         Ok(cluster)

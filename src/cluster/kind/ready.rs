@@ -1,5 +1,7 @@
 //! Ready means: every node is, the `default` service account is there, and etcd answers with its certificates.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
@@ -17,37 +19,79 @@ const ETCD_LIMIT: Duration = Duration::from_secs(3);
 /// Refusals of certificates do not pass with time.
 const ETCD_TRIES: u32 = 40;
 
+/// What is still waited for, to be told when the time is up.
+#[derive(Debug, Default)]
+pub(super) struct Lacking(Mutex<BTreeMap<&'static str, String>>);
+
+impl Lacking {
+    fn say(&self, part: &'static str, what: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, what.into());
+    }
+
+    fn has(&self, part: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
 /// Waits for the nodes and the service account; returns the version.
-pub(super) async fn kubernetes(client: &kube::Client, expected: usize) -> Result<String, ClusterError> {
+pub(super) async fn kubernetes(
+    client: &kube::Client,
+    expected: usize,
+    lacking: &Lacking,
+) -> Result<String, ClusterError> {
     let nodes: Api<Node> = Api::all(client.clone());
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
     loop {
-        let list = nodes.list(&ListParams::default()).await;
-        let ready = list.is_ok_and(|list| list.items.len() >= expected && list.iter().all(is_ready));
-        if ready && matches!(accounts.get_opt("default").await, Ok(Some(_))) {
-            break;
+        match nodes.list(&ListParams::default()).await {
+            Err(error) => lacking.say("nodes", format!("the API does not list nodes: {error}")),
+            Ok(list) if list.items.len() < expected => {
+                lacking.say("nodes", format!("{} of {expected} nodes have registered", list.items.len()));
+            }
+            Ok(list) => match list.iter().find_map(not_ready) {
+                Some(why) => lacking.say("nodes", why),
+                None => break,
+            },
         }
         tokio::time::sleep(PAUSE).await;
     }
+    lacking.has("nodes");
+    while !matches!(accounts.get_opt("default").await, Ok(Some(_))) {
+        lacking.say("account", "the namespace default has no service account yet");
+        tokio::time::sleep(PAUSE).await;
+    }
+    lacking.has("account");
     let version = client.apiserver_version().await;
     version
         .map(|info| info.git_version)
         .map_err(|error| ClusterError::new(format!("the API does not tell its version: {error}")))
 }
 
-fn is_ready(node: &Node) -> bool {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+fn not_ready(node: &Node) -> Option<String> {
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    match conditions.find(|condition| condition.type_ == "Ready") {
+        Some(ready) if ready.status == "True" => None,
+        Some(ready) => {
+            Some(format!("{name} is not ready: {}", ready.message.as_deref().unwrap_or("it does not say why")))
+        }
+        None => Some(format!("{name} has not said whether it is ready")),
+    }
 }
 
 /// The etcd pod of the node; the kubelet registers it a moment after etcd runs.
-pub(super) async fn etcd_pod(client: &kube::Client, node: &str) -> Result<EtcdPod, ClusterError> {
+pub(super) async fn etcd_pod(client: &kube::Client, node: &str, lacking: &Lacking) -> Result<EtcdPod, ClusterError> {
     loop {
         if let Ok(pods) = EtcdPod::all(client).await
             && let Some(pod) = pods.into_iter().find(|pod| pod.node.as_deref().is_none_or(|on| on == node))
         {
+            lacking.has("etcd");
             return Ok(pod);
         }
+        lacking.say("etcd", format!("the etcd pod of {node} is not registered"));
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::ready::Lacking;
 use super::{Ownership, ready};
 use crate::cluster::attach::Forward;
 use crate::cluster::engine::{CLUSTER_LABEL, Engine};
@@ -30,12 +31,28 @@ pub(crate) struct KindCluster {
 }
 
 impl KindCluster {
-    /// Waits until the cluster answers in every way that a lab needs. The caller limits the time.
+    /// Waits until the cluster answers in every way that a lab needs.
     pub(crate) async fn connect(
         engine: Engine,
         name: &str,
         kubeconfig: PathBuf,
         dir: &Path,
+        limit: Duration,
+    ) -> Result<Self, ClusterError> {
+        let lacking = Lacking::default();
+        let answering = Self::answering(engine, name, kubeconfig, dir, &lacking);
+        tokio::time::timeout(limit, answering).await.unwrap_or_else(|_| {
+            Err(ClusterError::new(format!("the cluster {name} was not ready after {} s", limit.as_secs()))
+                .detail(lacking.lines()))
+        })
+    }
+
+    async fn answering(
+        engine: Engine,
+        name: &str,
+        kubeconfig: PathBuf,
+        dir: &Path,
+        lacking: &Lacking,
     ) -> Result<Self, ClusterError> {
         let nodes = engine.nodes(&format!("{CLUSTER_LABEL}={name}")).await?;
         let control_planes: Vec<_> = nodes.iter().filter(|node| node.is_control_plane()).collect();
@@ -44,9 +61,9 @@ impl KindCluster {
         };
         let expected = nodes.iter().filter(|node| node.is_node()).count();
         let client = etcd_pod::client(&kubeconfig).await?;
-        let node = NodeContainer { engine: engine.clone(), name: first.name.clone() };
+        let node = NodeContainer::new(engine.clone(), first.name.clone());
         let etcd_ready = async {
-            let etcd = ready::etcd_pod(&client, &first.name).await?;
+            let etcd = ready::etcd_pod(&client, &first.name, lacking).await?;
             let pki = dir.join("pki");
             let tls = node.copy_certificates(&etcd, &pki).await?;
             let mut endpoints = Vec::new();
@@ -63,9 +80,10 @@ impl KindCluster {
             let answer = ready::etcd(&endpoints[0], &tls).await?;
             Ok((etcd, pki, tls, endpoints, forward, answer))
         };
-        let (etcd, version, prefix) = tokio::try_join!(etcd_ready, ready::kubernetes(&client, expected), async {
-            Ok(etcd_pod::prefix(&client).await)
-        })?;
+        let (etcd, version, prefix) =
+            tokio::try_join!(etcd_ready, ready::kubernetes(&client, expected, lacking), async {
+                Ok(etcd_pod::prefix(&client).await)
+            })?;
         let (etcd, pki, tls, endpoints, forward, answer) = etcd;
         let info = ClusterInfo {
             kind: ClusterKind::Kind,
@@ -152,7 +170,10 @@ impl Cluster for KindCluster {
     }
 
     async fn down(self: Box<Self>) -> Result<(), ClusterError> {
-        let Some((ownership, guard)) = self.owned else { return Ok(()) };
+        let Some((ownership, guard)) = self.owned else {
+            self.node.tidy().await;
+            return Ok(());
+        };
         let removal = super::remove(&self.node.engine, &self.info.name);
         match tokio::time::timeout(Duration::from_mins(2), removal).await {
             Ok(result) => result?,

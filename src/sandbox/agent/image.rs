@@ -1,7 +1,5 @@
 //! Images: their full names, and which of them no registry can have.
 
-use std::fmt::Write;
-
 /// What comes of asking for an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pull {
@@ -121,7 +119,7 @@ pub(crate) fn digest(image: &str) -> String {
         for byte in full_name(image).bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        drop(write!(text, "{hash:016x}"));
+        text.push_str(&format!("{hash:016x}"));
     }
     text
 }

@@ -162,7 +162,7 @@ impl Agent {
             }
             State::Waiting { .. } => self.start(work, init, at, next).await,
             State::Running { since } => {
-                self.watch(work, init, at, seconds(&since.as_str().into()), next);
+                Self::watch(work, init, at, seconds(&since.as_str().into()), next);
                 Ok(())
             }
             State::Ended(ended) => {
@@ -235,12 +235,12 @@ impl Agent {
         self.tell(work, &name, Severity::Normal, "Started", "Container started").await;
         let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
         held.start(identity());
-        self.watch(work, init, at, meta::now_seconds(), next);
+        Self::watch(work, init, at, meta::now_seconds(), next);
         Ok(())
     }
 
     /// A running container: is it ready by now, has it come to its end?
-    fn watch(&self, work: &mut Work<'_>, init: bool, at: usize, since: i64, next: &mut Soonest) {
+    fn watch(work: &mut Work<'_>, init: bool, at: usize, since: i64, next: &mut Soonest) {
         let once = work.life.policy != "Always" || init;
         let container = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
         let course = command::foresee(
@@ -288,8 +288,8 @@ fn minutes(seconds: i64) -> String {
 
 fn identity() -> String {
     let mut random = rand::rng();
-    let [a, b, c, d]: [u64; 4] = random.random();
-    format!("containerd://{a:016x}{b:016x}{c:016x}{d:016x}")
+    let [a, b]: [u128; 2] = random.random();
+    format!("containerd://{a:032x}{b:032x}")
 }
 
 /// The earliest of several times to look again.

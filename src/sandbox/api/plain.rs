@@ -1,4 +1,4 @@
-//! Paths that name no resource: health, version, discovery, OpenAPI, counters.
+//! Paths that name no resource: health, version, discovery, `OpenAPI`, counters.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};

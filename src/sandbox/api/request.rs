@@ -182,6 +182,7 @@ mod tests {
         (path.plural, path.namespace, path.name, path.subresource)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the expected parts read as the parsed ones")]
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

@@ -37,6 +37,7 @@ impl<'a> Shape<'a> {
     }
 
     /// The value of a struct's field or of a map's key.
+    #[must_use]
     pub fn child(self, name: &str) -> Shape<'a> {
         match self {
             Self::Message(message) => message.field(name).map_or(Self::Open, Self::Field),
@@ -58,6 +59,7 @@ impl<'a> Shape<'a> {
     }
 
     /// One item of a list.
+    #[must_use]
     pub fn item(self) -> Shape<'a> {
         match self {
             Self::Field(field) => field.message().map_or(Self::Open, Self::Message),

@@ -235,10 +235,10 @@ impl Write {
                     }
                     other => other.apply(&resource, current)?,
                 };
-                if !std::mem::replace(&mut checked.0, true) {
-                    check_unknown(&resource, &mut patched, validation, &mut checked.1)?;
-                } else {
+                if std::mem::replace(&mut checked.0, true) {
                     check_unknown(&resource, &mut patched, FieldValidation::Ignore, &mut Vec::new())?;
+                } else {
+                    check_unknown(&resource, &mut patched, validation, &mut checked.1)?;
                 }
                 if meta::name(&patched) != name {
                     return Err(ApiError::bad_request(format!(

@@ -1,4 +1,4 @@
-//! CoreDNS and kube-proxy, as they stand when a cluster has come to rest: the controllers find nothing to do.
+//! `CoreDNS` and kube-proxy, as they stand when a cluster has come to rest: the controllers find nothing to do.
 
 use serde_json::{Value, json};
 

@@ -359,7 +359,7 @@ impl Controller for Jobs {
         }
         match self.run(&object).await? {
             Next::Change => self.expire(&object).await,
-            Next::After(delay) => Ok(Next::After(delay)),
+            next @ Next::After(_) => Ok(next),
         }
     }
 }

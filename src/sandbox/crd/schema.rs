@@ -80,14 +80,16 @@ pub fn default_fields(schema: &Value, object: &mut Value) {
         }
         Value::Array(items) => {
             if let Some(inner) = schema.get("items") {
-                items.iter_mut().for_each(|item| default_fields(inner, item));
+                for item in items {
+                    default_fields(inner, item);
+                }
             }
         }
         _ => {}
     }
 }
 
-pub fn validate_object(resource: &Resource, schema: &Value, object: &Value) -> Vec<FieldError> {
+pub fn validate_object(_resource: &Resource, schema: &Value, object: &Value) -> Vec<FieldError> {
     let mut errors = validate::metadata(object);
     if meta::name(object).is_empty() && !errors.iter().any(|error| error.field == "metadata.name") {
         errors.push(FieldError::required("metadata.name", "name or generateName is required"));

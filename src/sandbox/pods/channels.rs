@@ -21,7 +21,7 @@ pub(super) struct Channels {
 pub(super) enum Sent {
     Stdin(Bytes),
     StdinClosed,
-    Resize { rows: u16, columns: u16 },
+    Resize,
     Gone,
 }
 
@@ -42,12 +42,8 @@ impl Channels {
             match data.first().copied() {
                 Some(STDIN) if data.len() > 1 => return Sent::Stdin(data.slice(1..)),
                 Some(CLOSE) if self.close_signals && data.get(1) == Some(&STDIN) => return Sent::StdinClosed,
-                Some(RESIZE) => {
-                    if let Ok(size) = serde_json::from_slice::<Value>(&data[1..]) {
-                        let of = |name: &str| size[name].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
-                        return Sent::Resize { rows: of("Height"), columns: of("Width") };
-                    }
-                }
+                // Pipes have no size.
+                Some(RESIZE) => return Sent::Resize,
                 _ => {}
             }
         }

@@ -126,7 +126,7 @@ async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etc
                     }
                 }
                 Sent::StdinClosed => input = None,
-                Sent::Resize { .. } => {}
+                Sent::Resize => {}
                 Sent::Gone => {
                     listening = false;
                     let _ = child.start_kill();

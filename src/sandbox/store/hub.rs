@@ -161,7 +161,7 @@ pub(super) async fn open(store: &Store, prefix: &str, revision: i64) -> Result<W
         .with_start_revision(revision + 1)
         .with_prev_key()
         .with_fragment();
-    Ok(super::timely(store.watches().watch(prefix, Some(options))).await?)
+    super::timely(store.watches().watch(prefix, Some(options))).await
 }
 
 enum Drained {

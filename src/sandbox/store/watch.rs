@@ -33,7 +33,7 @@ pub struct Feed {
 
 enum Source {
     Shared { receiver: broadcast::Receiver<FeedItem>, _keep: Arc<Channel> },
-    Private(WatchStream),
+    Private(Box<WatchStream>),
 }
 
 impl Feed {
@@ -66,18 +66,18 @@ impl Feed {
             revision,
             lagged: false,
             backlog: VecDeque::new(),
-            source: Source::Private(stream),
+            source: Source::Private(Box::new(stream)),
         })
     }
 
     /// The next item; an error ends the watch, and the client comes again.
     pub async fn next(&mut self) -> Result<FeedItem, StoreError> {
         loop {
-            if let Some(item) = self.from_backlog() {
+            if let Some(item) = self.next_of_backlog() {
                 return Ok(item);
             }
             if std::mem::take(&mut self.lagged) {
-                self.source = Source::Private(open(&self.store, &self.prefix, self.revision).await?);
+                self.source = Source::Private(Box::new(open(&self.store, &self.prefix, self.revision).await?));
             }
             match &mut self.source {
                 Source::Shared { receiver, .. } => match receiver.recv().await {
@@ -117,7 +117,7 @@ impl Feed {
     /// What is there already, without waiting.
     pub fn ready(&mut self) -> Option<FeedItem> {
         loop {
-            if let Some(item) = self.from_backlog() {
+            if let Some(item) = self.next_of_backlog() {
                 return Some(item);
             }
             let Source::Shared { receiver, .. } = &mut self.source else { return None };
@@ -137,7 +137,7 @@ impl Feed {
         }
     }
 
-    fn from_backlog(&mut self) -> Option<FeedItem> {
+    fn next_of_backlog(&mut self) -> Option<FeedItem> {
         while let Some(change) = self.backlog.pop_front() {
             if let Some(item) = self.wanted(FeedItem::Change(change)) {
                 return Some(item);

@@ -69,7 +69,7 @@ fn part(
 
 pub(crate) async fn read() -> Vec<String> {
     let recording = recording::reads();
-    let mut cluster = Watched::start().await;
+    let mut cluster = Box::pin(Watched::start()).await;
     let mut found = Vec::new();
     for step in &recording.setup {
         let ran = cluster.run(step).await;
@@ -86,7 +86,7 @@ pub(crate) async fn read() -> Vec<String> {
                     "/registry/deployments/shop/web" => web = status["availableReplicas"] == 2,
                     "/registry/pods/shop/solo" => solo = status["phase"] == "Running",
                     "/registry/jobs/shop/once" => {
-                        once = status.get("startTime").is_some() && status.get("active").is_none()
+                        once = status.get("startTime").is_some() && status.get("active").is_none();
                     }
                     _ => {}
                 }

@@ -195,7 +195,7 @@ async fn limit_ranges(api: &SharedApi, pod: &mut Value) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Guaranteed, Burstable or BestEffort, from cpu and memory of all containers.
+/// Guaranteed, Burstable or `BestEffort`, from cpu and memory of all containers.
 fn quality_of_service(spec: &Value) -> &'static str {
     let none = Map::new();
     let mut any = false;

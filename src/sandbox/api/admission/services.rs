@@ -1,4 +1,4 @@
-//! Services: the cluster address, whose holder is an IPAddress object of its own, and node ports.
+//! Services: the cluster address, whose holder is an `IPAddress` object of its own, and node ports.
 
 use std::collections::HashSet;
 
