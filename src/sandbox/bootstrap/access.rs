@@ -137,7 +137,7 @@ mod tests {
         let of = |kind: &str| objects.iter().filter(|object| object["kind"] == kind).count();
         assert_eq!((of("ClusterRole"), of("ClusterRoleBinding")), (72, 59));
         assert_eq!((of("Role"), of("RoleBinding")), (11, 11));
-        assert_eq!(of("ServiceAccount"), 39);
+        assert_eq!(of("ServiceAccount"), 40);
         for role in objects.iter().filter(|object| object.get("rules").is_some()) {
             assert!(!role["rules"].as_array().expect("rules").is_empty(), "{role}");
         }
