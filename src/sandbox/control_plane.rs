@@ -101,6 +101,8 @@ impl ControlPlane {
             etcd_version: etcd_version.clone(),
             ca: ca.clone(),
             now: api::meta::now_text(),
+            server: bootstrap::identity(),
+            node_uid: uuid::Uuid::new_v4().to_string(),
         };
         bootstrap::write(&api, &facts).await?;
         crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;

@@ -11,6 +11,8 @@ mod workloads;
 
 use serde_json::{Value, json};
 
+pub use services::identity;
+
 use super::SandboxError;
 use super::api::resource::Resource;
 use super::api::{SharedApi, meta, objects};
@@ -28,6 +30,9 @@ pub struct Facts {
     /// The authority of the API's certificates, in PEM.
     pub ca: String,
     pub now: String,
+    pub node_uid: String,
+    /// The name that the API server goes by.
+    pub server: String,
 }
 
 /// Keys to a transaction. kubeadm's etcd takes 128 operations, and those of a nested transaction count on top.

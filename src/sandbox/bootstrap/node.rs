@@ -10,7 +10,7 @@ use crate::sandbox::api::go_arch;
 
 pub(super) fn objects(facts: &Facts) -> Vec<Value> {
     let node = facts.node.as_str();
-    let uid = uuid::Uuid::new_v4().to_string();
+    let uid = facts.node_uid.as_str();
     let arch = go_arch();
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let memory = first_number("/proc/meminfo", "MemTotal:").unwrap_or(8 << 20);
@@ -82,6 +82,14 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
             },
             "spec": {"drivers": null},
         }),
+        held("kube-controller-manager", &format!("{node}_{}", uuid::Uuid::new_v4()), 15, &Value::Null),
+        held("kube-scheduler", &format!("{node}_{}", uuid::Uuid::new_v4()), 15, &Value::Null),
+        held(
+            &facts.server,
+            &format!("{}_{}", facts.server, uuid::Uuid::new_v4()),
+            3600,
+            &json!({"apiserver.kubernetes.io/identity": "kube-apiserver", "kubernetes.io/hostname": node}),
+        ),
         json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {
@@ -94,6 +102,23 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
             },
         }),
     ]
+}
+
+/// The lease by which a part of the control plane is known; nobody contends for it here.
+fn held(name: &str, holder: &str, seconds: i64, labels: &Value) -> Value {
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
+    let mut lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "spec": {
+            "holderIdentity": holder, "leaseDurationSeconds": seconds, "leaseTransitions": 0,
+            "acquireTime": now, "renewTime": now,
+        },
+    });
+    if !labels.is_null() {
+        lease["metadata"]["labels"] = labels.clone();
+    }
+    lease
 }
 
 fn read(path: &str) -> String {

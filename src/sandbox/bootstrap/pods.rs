@@ -169,6 +169,9 @@ fn pod(part: &Part, facts: &Facts) -> Value {
             "name": format!("{}-{}", part.name, facts.node), "namespace": "kube-system",
             "labels": {"component": part.name, "tier": "control-plane"},
             "annotations": annotations,
+            "ownerReferences": [{
+                "apiVersion": "v1", "kind": "Node", "name": facts.node, "uid": facts.node_uid, "controller": true,
+            }],
         },
         "spec": {
             "containers": [{

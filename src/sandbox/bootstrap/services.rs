@@ -154,7 +154,7 @@ pub fn api_service(facts: &Facts, group: &str, version: &str) -> Value {
 
 /// Keys that only etcd shows: which API servers live, and which node ports are taken.
 pub(super) fn leases(facts: &Facts) -> Vec<(&'static str, String, Value)> {
-    let server = identity();
+    let server = facts.server.clone();
     let with = |labels: Value, ports: Value| {
         let mut metadata = json!({"generation": 1});
         if !labels.is_null() {
@@ -180,8 +180,8 @@ pub(super) fn leases(facts: &Facts) -> Vec<(&'static str, String, Value)> {
     ]
 }
 
-/// An API server is known by 26 letters and digits.
-fn identity() -> String {
+/// An API server's name for itself: 26 letters and digits.
+pub fn identity() -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
     let bytes = uuid::Uuid::new_v4().into_bytes();
     let letters = bytes.iter().chain(bytes.iter()).take(26).enumerate();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Facts, access};
+use super::Facts;
 use crate::sandbox::KUBERNETES_VERSION;
 
 const COREFILE: &str = ".:53 {
@@ -61,7 +61,6 @@ pub(super) fn objects(facts: &Facts, namespaces: &[Value]) -> Vec<Value> {
         ),
     ];
     for namespace in namespaces.iter().filter_map(|namespace| namespace["metadata"]["name"].as_str()) {
-        all.push(access::account(namespace, "default"));
         let mut authority = configmap(namespace, "kube-root-ca.crt", &json!({"ca.crt": facts.ca}));
         authority["metadata"]["annotations"] =
             json!({"kubernetes.io/description": crate::sandbox::controllers::namespace::ROOT_CA_IS});
