@@ -68,7 +68,9 @@ pub(super) fn objects() -> Vec<Value> {
             let own = rules.get(name).cloned().unwrap_or_else(|| part["rules"].as_array().cloned().unwrap_or_default());
             gathered.extend(own.into_iter().filter(|rule| !gathered.contains(rule)).collect::<Vec<_>>());
         }
-        if let Some(role) = all.iter_mut().find(|role| role["metadata"]["name"] == level && role["kind"] == "ClusterRole") {
+        if let Some(role) =
+            all.iter_mut().find(|role| role["metadata"]["name"] == level && role["kind"] == "ClusterRole")
+        {
             role["rules"] = json!(gathered);
         }
         rules.insert(level.to_owned(), gathered);
