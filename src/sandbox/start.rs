@@ -44,6 +44,13 @@ pub struct Sandbox {
 
 impl Sandbox {
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
+        if let Some(apiserver) = &options.apiserver {
+            return Err(SandboxError::new(format!(
+                "{}: this build cannot run a kube-apiserver in place of its own API yet",
+                apiserver.display()
+            ))
+            .hint("leave --apiserver out, or take --on kind for a real API server"));
+        }
         let binary = match options.etcd {
             Some(binary) => binary,
             None => guard::tool("etcd").ok_or_else(|| {
