@@ -43,9 +43,24 @@ pub(super) fn processes() -> Vec<Row> {
 
 #[cfg(target_os = "linux")]
 pub(super) fn carries(pid: i32, variable: &str) -> bool {
-    // Other users' environments cannot be read; their processes are known by session and group only.
-    std::fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes()))
+    // Whoever spawns is told before the kernel has laid the new program's environment out: until then it reads as
+    // empty, as do the arguments, which no started program lacks.
+    for _ in 0..20 {
+        // Other users' environments cannot be read; their processes are known by session and group only.
+        let Ok(environ) = std::fs::read(format!("/proc/{pid}/environ")) else {
+            return false;
+        };
+        if !environ.is_empty() {
+            return environ.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes());
+        }
+        let is_starting = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+            && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|cmdline| cmdline.is_empty());
+        if !is_starting {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    false
 }
 
 #[cfg(not(target_os = "linux"))]
