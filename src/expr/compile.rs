@@ -89,7 +89,8 @@ fn compile_here(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Ex
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(Expr { text: squeeze(&slice), span, compiled: Arc::new(Compiled { root, depth, names, vars, paths }) })
+    let reads = super::reads::of(&root);
+    Ok(Expr { text: squeeze(&slice), span, compiled: Arc::new(Compiled { root, depth, names, reads, vars, paths }) })
 }
 
 /// The text that a CEL string stands for; `None` where it has an escape that CEL does not know.

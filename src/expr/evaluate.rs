@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Expr;
 use super::compile::{ENV, on_big_stack};
 use super::path::{Path, Walk};
+use super::reads::Reads;
 use super::rewrite::{regex_complaint, var_name};
 
 /// A debug build takes 30 KB of stack a level, and a worker thread has 2 MB: deeper trees are
@@ -44,8 +45,10 @@ impl Expr {
 
     fn evaluate_here(&self, names: &[(&str, &Value)], vars: &BTreeMap<String, String>) -> Outcome {
         let mut context = Context::with_env(Arc::clone(&ENV));
-        for (name, value) in names.iter().filter(|(name, _)| self.uses(name)) {
-            context.add_variable_as_val(*name, val(value));
+        for (name, value) in names {
+            if let Some(reads) = self.compiled.reads.get(*name) {
+                context.add_variable_as_val(*name, part(value, reads));
+            }
         }
         for var in self.vars() {
             let Some(value) = vars.get(&var.value) else {
@@ -116,6 +119,18 @@ impl Expr {
 
 fn root<'a>(path: &Path, names: &[(&str, &'a Value)]) -> Option<&'a Value> {
     names.iter().find(|(name, _)| *name == path.root).map(|(_, value)| *value)
+}
+
+/// As much of a value as an expression can read.
+fn part<'v>(value: &'v Value, reads: &Reads) -> Box<dyn Val + 'v> {
+    let (Value::Object(fields), Reads::Fields(wanted)) = (value, reads) else {
+        return val(value);
+    };
+    let found = wanted.iter().filter_map(|(name, reads)| {
+        let (name, value) = fields.get_key_value(name)?;
+        Some((CelMapKey::String(CelString::from(name.as_str())), part(value, reads)))
+    });
+    Box::new(CelMap::from(found.collect::<HashMap<_, _>>()))
 }
 
 /// JSON as CEL sees it; texts are borrowed, whole numbers are ints.

@@ -7,6 +7,7 @@
 mod compile;
 mod evaluate;
 mod path;
+mod reads;
 mod rewrite;
 mod scope;
 mod split;
@@ -42,6 +43,8 @@ struct Compiled {
     depth: usize,
     /// The names of the scope that it uses.
     names: BTreeSet<String>,
+    /// What it can read of them.
+    reads: reads::Names,
     vars: Vec<Spanned<String>>,
     paths: Vec<Path>,
 }

@@ -45,7 +45,9 @@ impl Rewriter<'_> {
             }
             return IdedExpr { id, expr: Node::Literal(LiteralValue::Null) };
         }
-        if let Some(path) = Path::of(&node.expr)
+        let path = Path::of(&node.expr);
+        let noted = path.is_some();
+        if let Some(path) = path
             && !self.locals.contains(&path.root)
             && self.scope.names().contains(&path.root.as_str())
         {
@@ -59,15 +61,15 @@ impl Rewriter<'_> {
                 self.name(&name, id);
                 Node::Ident(name)
             }
-            Node::Select(select) if select.test => self.presence(select, id, depth),
+            Node::Select(select) if select.test => self.presence(select, id, depth, noted),
             Node::Select(select) => {
                 let time_of_mark =
                     select.field == "time" && matches!(&select.operand.expr, Node::Ident(name) if name == "mark");
-                let operand = Box::new(self.chain(*select.operand, depth));
+                let operand = Box::new(self.chain(*select.operand, depth, noted));
                 let select = Node::Select(SelectExpr { operand, ..select });
                 if time_of_mark { call("timestamp", vec![IdedExpr { id, expr: select }]) } else { select }
             }
-            Node::Call(call) => self.call(call, id, depth),
+            Node::Call(call) => self.call(call, id, depth, noted),
             Node::List(list) => {
                 let elements = list.elements.into_iter().map(|e| self.expr(e, depth + 1)).collect();
                 Node::List(ListExpr::new(elements))
@@ -92,12 +94,11 @@ impl Rewriter<'_> {
         IdedExpr { id, expr }
     }
 
-    /// The operand of a selection: its path was noted as part of the longer one.
-    fn chain(&mut self, node: IdedExpr, depth: usize) -> IdedExpr {
+    /// The operand of a selection: where that is a path, the operand's was noted as part of it.
+    fn chain(&mut self, node: IdedExpr, depth: usize, noted: bool) -> IdedExpr {
         let known = self.paths.len();
-        let is_path = Path::of(&node.expr).is_some();
         let node = self.expr(node, depth + 1);
-        if is_path {
+        if noted {
             self.paths.truncate(known);
         }
         node
@@ -147,7 +148,7 @@ impl Rewriter<'_> {
     }
 
     /// `has(root.a["b"].c)` becomes a walk along the steps, in which a missing or null part is false.
-    fn presence(&mut self, select: SelectExpr, id: u64, depth: usize) -> Node {
+    fn presence(&mut self, select: SelectExpr, id: u64, depth: usize, noted: bool) -> Node {
         let text = |text: String| IdedExpr { id, expr: Node::Literal(LiteralValue::String(text.into())) };
         let mut steps = vec![text(select.field)];
         let mut root = *select.operand;
@@ -166,12 +167,12 @@ impl Rewriter<'_> {
             }
         }
         steps.reverse();
-        let root = self.chain(root, depth);
+        let root = self.chain(root, depth, noted);
         let steps = IdedExpr { id, expr: Node::List(ListExpr::new(steps)) };
         call(PRESENT, vec![root, steps])
     }
 
-    fn call(&mut self, mut inner: CallExpr, id: u64, depth: usize) -> Node {
+    fn call(&mut self, mut inner: CallExpr, id: u64, depth: usize, noted: bool) -> Node {
         let name = inner.func_name.clone();
         let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
         if !is_operator {
@@ -193,7 +194,7 @@ impl Rewriter<'_> {
             .args
             .into_iter()
             .enumerate()
-            .map(|(nth, arg)| if index && nth == 0 { self.chain(arg, depth) } else { self.expr(arg, depth + 1) })
+            .map(|(nth, arg)| if index && nth == 0 { self.chain(arg, depth, noted) } else { self.expr(arg, depth + 1) })
             .collect();
         Node::Call(inner)
     }
