@@ -3,11 +3,18 @@
 use super::recorder::MARK_COMMAND;
 use super::settings::NodeSettings;
 
-/// No prompt, history, `!` or mail; the mark goes to the terminal even where the shell's own output does not.
+/// Renews what a block may have changed: a `PS1` of its own (as a Python environment sets), a `PROMPT_COMMAND`.
+pub(super) const RENEW: &str = "{ __keywitness_renew; } 2>/dev/null";
+
+/// No prompt, history, `!` or mail; the mark goes to the terminal even where the shell's own output does not, and
+/// past `set -x`, whose trace goes where standard error does.
 pub(super) fn init_file(nonce: &str) -> String {
+    let at_prompt = "PROMPT_COMMAND='{ __keywitness_mark \"$?\"; } 2>/dev/null'";
     format!(
         "PS1= PS2=\nunset HISTFILE MAIL MAILCHECK TMOUT\nset +o history +o histexpand\n\
-         PROMPT_COMMAND='printf \"\\033]{MARK_COMMAND};{nonce};p;%s\\007\" \"$?\" >/dev/tty'\n"
+         __keywitness_mark() {{ PS1= PS2=; printf '\\033]{MARK_COMMAND};{nonce};p;%s\\007' \"$1\" >/dev/tty; }}\n\
+         __keywitness_renew() {{ local status=$?; unset PROMPT_COMMAND; {at_prompt}; return \"$status\"; }}\n\
+         {at_prompt}\n"
     )
 }
 

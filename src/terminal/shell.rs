@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::init::{init_file, node_init};
+use super::init::{RENEW, init_file, node_init};
 use super::recorder::{Recorder, Signpost};
 use super::settings::{NodeSettings, TerminalSettings};
 use super::tape::Tape;
@@ -211,7 +211,7 @@ impl Shell {
         let number = self.number;
         if self.top() == Level::Sourced {
             tokio::fs::write(&self.file, format!("{text}\n")).await.map_err(|_| Happened::Closed)?;
-            let line = format!(" . {}\n", quoted(&self.file));
+            let line = format!(" . {}; {RENEW}\n", quoted(&self.file));
             self.type_text(&line).await.ok_or(Happened::Closed)?;
             return Ok(number);
         }

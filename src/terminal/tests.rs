@@ -98,6 +98,16 @@ async fn output_is_what_a_person_sees() {
 }
 
 #[tokio::test]
+async fn prompts_and_traces_that_a_block_asks_for_are_not_its_output() {
+    let lab = lab();
+    assert_eq!(lab.output("PS1='mine> ' PROMPT_COMMAND='echo noise'\necho a\n(exit 0)\necho b").await, "a\nb\n");
+    assert_eq!(lab.output("set -x\necho c\nset +x\necho d").await, "+ echo c\nc\n+ set +x\nd\n");
+    let result = lab.run(&block("PROMPT_COMMAND=true; (exit 4)")).await;
+    assert_eq!(result.exit, Some(4));
+    assert_eq!(lab.output("echo $?").await, "4\n");
+}
+
+#[tokio::test]
 async fn compound_commands_and_heredocs_are_one_command_each() {
     let lab = lab();
     let result =

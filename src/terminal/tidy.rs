@@ -27,10 +27,21 @@ pub(super) fn tidy(output: &str, command: &str, file: &Path) -> String {
         rest = after.split_once(": ").map_or(after, |(_, message)| message);
     }
     text.push_str(rest);
+    let text = untraced(text, file);
     if ASKS_FOR_JOBS.is_match(command) || !text.contains('[') {
         return text;
     }
     JOB_NOTICE.replace_all(&text, "").into_owned()
+}
+
+/// `set -x` also traces that our file is read, and everything in it as one level deeper.
+fn untraced(text: String, file: &Path) -> String {
+    let reads = format!("+ . {}", shell_words::quote(&file.to_string_lossy()));
+    if !text.lines().any(|line| line == reads) {
+        return text;
+    }
+    let lines = text.split_inclusive('\n').filter(|line| line.trim_end() != reads);
+    lines.map(|line| if line.starts_with("++") { &line[1..] } else { line }).collect()
 }
 
 /// What the opening of a shell printed, without that shell's first prompt and the echo of our probes.
@@ -66,6 +77,13 @@ mod tests {
         let text = "bash: /run/k/1/command: line 1: syntax error near unexpected token `a'\nbash: /run/k/1/command: line 1: `echo ( a'\n";
         let wanted = "bash: syntax error near unexpected token `a'\nbash: `echo ( a'\n";
         assert_eq!(tidy(text, "echo ( a", Path::new("/run/k/1/command")), wanted);
+    }
+
+    #[test]
+    fn a_trace_is_what_it_is_at_a_prompt() {
+        let text = "+ . /f\n++ cd /tmp\n++ cat -\n+++ hostname\nx\n";
+        assert_eq!(tidy(text, "cat", Path::new("/f")), "+ cd /tmp\n+ cat -\n++ hostname\nx\n");
+        assert_eq!(tidy("++ i\n", "cat", Path::new("/f")), "++ i\n");
     }
 
     #[test]
