@@ -17,7 +17,7 @@ pub use action::{
 };
 pub use check::{Check, CheckBlock, CheckKind, Compare, EventKind, EventOrder, Holds, OutputTest, Pattern};
 pub use stretch::Stretch;
-pub use template::{Glob, KeyMatcher, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};
+pub use template::{Glob, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};
 
 /// One lab: a Markdown file, or the `README.md` of a folder.
 #[derive(Debug, Clone)]

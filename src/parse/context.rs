@@ -12,11 +12,13 @@ pub(super) struct Context<'a> {
     pub(super) findings: Findings,
     /// Every `${NAME}` outside commands.
     pub(super) used: Vec<Spanned<String>>,
+    /// The lab brings up its own etcd, whose keys may be any.
+    pub(super) bare: bool,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(source: &'a SourceFile) -> Self {
-        Self { source, findings: Findings::default(), used: Vec::new() }
+        Self { source, findings: Findings::default(), used: Vec::new(), bare: false }
     }
 
     pub(super) fn line(&self, at: usize) -> usize {

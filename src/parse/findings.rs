@@ -43,6 +43,7 @@ rules! {
     SAME_NAME "KW026" Error "two blocks have one name";
     NO_SUCH_BLOCK "KW027" Error "a block is named that does not exist";
     BUSY_TERMINAL "KW028" Error "a block uses the terminal in which a background block still runs";
+    OUTSIDE "KW029" Error "a key lies outside /registry, where no cluster keeps anything";
     UNKNOWN_CHECK "KW030" Error "a check begins with a word that names no check";
     CHECK_SYNTAX "KW031" Error "a check line is not written as its kind demands";
     CHECK_NUMBER "KW032" Error "a duration or a number of a check has the wrong form";

@@ -51,6 +51,7 @@ pub fn parse(source: &SourceFile) -> Parsed {
 fn parse_here(source: &SourceFile) -> Parsed {
     let mut cx = Context::new(source);
     let (head, from) = front_matter::head(&mut cx);
+    cx.bare = !head.etcd.is_empty() || head.clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
     let blocks = markdown::blocks(source.text(), from);
     let body = steps::body(&blocks, from, &mut cx);
     let vars = vars::join(head.vars, body.exports, &mut cx);
@@ -70,8 +71,7 @@ fn parse_here(source: &SourceFile) -> Parsed {
     names::look(&body.steps, &mut cx);
     variables::look(&vars, &body.steps, &blocks, &mut cx);
     reach::look(&body.steps, &clusters, &mut cx);
-    let bare = !head.etcd.is_empty() || clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
-    habits::look(&body.steps, &habits::Surroundings { bare }, &mut cx);
+    habits::look(&body.steps, &habits::Surroundings { bare: cx.bare }, &mut cx);
     let path = source.path();
     let lab = Lab {
         id: id(path),

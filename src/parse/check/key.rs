@@ -5,7 +5,7 @@ use crate::codec;
 use crate::expr::string_value;
 use crate::lab::{Glob, Template, TemplatePart, WRITTEN_PREFIX};
 use crate::parse::context::Context;
-use crate::parse::findings::{CHECK_SYNTAX, HALF_WRITTEN, PLACEHOLDER, STAR_IN_KEY, UNKNOWN_FOLDER};
+use crate::parse::findings::{CHECK_SYNTAX, HALF_WRITTEN, OUTSIDE, PLACEHOLDER, STAR_IN_KEY, UNKNOWN_FOLDER};
 use crate::text::{Span, did_you_mean, name_length};
 
 /// A word as a text with variables; quotes and escapes are resolved.
@@ -98,6 +98,7 @@ pub(super) fn required(cursor: &mut Cursor<'_>, cx: &mut Context<'_>, what: &str
 fn folder(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: &mut Context<'_>) {
     let lead = key.leading_text();
     let Some(rest) = lead.strip_prefix(WRITTEN_PREFIX).and_then(|rest| rest.strip_prefix('/')) else {
+        outside(key, word, is_glob, cursor, cx);
         return;
     };
     let ends = rest.find('/');
@@ -120,6 +121,23 @@ fn folder(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: &
         cursor.span(start..start + segment.len())
     };
     unknown_folder(segment, span, cx);
+}
+
+/// No watch delivers such a key but in a `bare` lab: `absent` would hold for ever.
+fn outside(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: &mut Context<'_>) {
+    let lead = key.leading_text();
+    let fixed = if is_glob { lead.split('*').next().unwrap_or_default() } else { lead };
+    let is_open = fixed.len() < lead.len() || key.vars().next().is_some();
+    if cx.bare || (is_open && format!("{WRITTEN_PREFIX}/").starts_with(fixed)) {
+        return;
+    }
+    let message = format!("a cluster keeps its keys under {WRITTEN_PREFIX}/, and the watch sees no others");
+    let first = lead.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let nearly = if first == "registry" { None } else { did_you_mean(first, ["registry"]) };
+    let hint = nearly.unwrap_or_else(|| {
+        format!("write {WRITTEN_PREFIX}/…, or `clusters: [bare]` for a lab with an etcd of its own")
+    });
+    cx.findings.add(OUTSIDE, cursor.span(word.range.clone()), message).hint(hint);
 }
 
 fn is_group(segment: &str) -> bool {
