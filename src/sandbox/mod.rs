@@ -3,6 +3,7 @@
 
 mod agent;
 pub mod api;
+mod authorize;
 mod bootstrap;
 mod cluster;
 mod control_plane;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
-use http::{Request, header};
+use http::{HeaderValue, Request, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::RootCertStore;
@@ -20,7 +20,8 @@ use tower::ServiceExt;
 
 use super::SandboxError;
 use super::api::SharedApi;
-use super::api::request::User;
+use super::api::meta;
+use super::api::request::{User, credential};
 use super::api::status::ApiError;
 use super::pki::Pki;
 
@@ -72,12 +73,12 @@ pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Ro
                 let (router, api, certificate) = (router.clone(), api.clone(), certificate.clone());
                 async move {
                     let mut request = request.map(Body::new);
-                    let Some(user) = certificate.or_else(|| bearer(&request, &api)) else {
-                        // Health is for anybody, as on a real cluster.
-                        if matches!(request.uri().path(), "/healthz" | "/livez" | "/readyz" | "/version") {
-                            return router.oneshot(request).await;
-                        }
-                        return Ok(ApiError::unauthorized().into_response());
+                    let user = match certificate {
+                        Some(user) => user,
+                        None => match bearer(request.headers().get(header::AUTHORIZATION), &api).await {
+                            Ok(user) => user,
+                            Err(error) => return Ok(error.into_response()),
+                        },
                     };
                     request.extensions_mut().insert(user);
                     router.oneshot(request).await
@@ -98,9 +99,20 @@ pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
     Ok((listener, local))
 }
 
-fn bearer(request: &Request<Body>, api: &SharedApi) -> Option<User> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    api.tokens.user_of(value.strip_prefix("Bearer ")?.trim())
+/// Who the token stands for. Without one the client is anonymous, as on a real cluster.
+async fn bearer(header: Option<&HeaderValue>, api: &SharedApi) -> Result<User, ApiError> {
+    let Some(value) = header else { return Ok(User::anonymous()) };
+    let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+    let user = token.and_then(|token| api.tokens.user_of(token.trim())).ok_or_else(ApiError::unauthorized)?;
+    if let Some((namespace, name)) = user.service_account() {
+        // A token does not outlive its account.
+        let accounts = api.registry.served().find("", "v1", "serviceaccounts").ok_or_else(ApiError::unauthorized)?;
+        let account = api.get(&accounts, Some(namespace), name).await.map_err(|_| ApiError::unauthorized())?;
+        if meta::text(&account, "uid") != user.uid {
+            return Err(ApiError::unauthorized());
+        }
+    }
+    Ok(user)
 }
 
 /// The certificate's common name, and its organizations as groups. The chain was verified already, so
@@ -111,7 +123,9 @@ fn user_of(certificate: &CertificateDer<'_>) -> User {
     let name = texts(certificate, COMMON_NAME).pop().unwrap_or_default();
     let mut groups = texts(certificate, ORGANIZATION);
     groups.push("system:authenticated".into());
-    User { name, groups }
+    let print = ring::digest::digest(&ring::digest::SHA256, certificate);
+    let print: String = print.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    User { name, groups, uid: String::new(), extra: credential(format!("X509SHA256={print}")) }
 }
 
 /// Every text that follows this ASN.1 object identifier: the issuer's first, then the subject's.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::SandboxError;
 use super::api::meta;
-use super::api::request::User;
+use super::api::request::{User, credential};
 use super::pki::Pki;
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
@@ -56,13 +56,14 @@ impl Tokens {
         let now = Timestamp::now();
         let expires = now + SignedDuration::from_secs(seconds);
         let rsa = self.key.algorithm() == &rcgen::PKCS_RSA_SHA256;
+        let id = uuid::Uuid::new_v4().to_string();
         let header = json!({"alg": if rsa { "RS256" } else { "ES256" }, "kid": "sandbox"});
         let claims = json!({
             "aud": audiences,
             "exp": expires.as_second(),
             "iat": now.as_second(),
             "iss": ISSUER,
-            "jti": uuid::Uuid::new_v4().to_string(),
+            "jti": id,
             "kubernetes.io": {
                 "namespace": namespace,
                 "serviceaccount": {"name": name, "uid": meta::text(account, "uid")},
@@ -82,9 +83,15 @@ impl Tokens {
             format!("system:serviceaccounts:{namespace}"),
             "system:authenticated".to_owned(),
         ];
+        let who = User {
+            name: user,
+            groups,
+            uid: meta::text(account, "uid").to_owned(),
+            extra: credential(format!("JTI={id}")),
+        };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, (_, expires)| expires.is_none_or(|expires| expires > now));
-        known.insert(token.clone(), (User { name: user, groups }, Some(expires)));
+        known.insert(token.clone(), (who, Some(expires)));
         Ok(Issued { token, expires, audiences })
     }
 }

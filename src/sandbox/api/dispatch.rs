@@ -16,6 +16,7 @@ use super::resource::Resource;
 use super::status::{ApiError, json_response};
 use super::{SharedApi, negotiate, objects};
 use crate::codec;
+use crate::sandbox::authorize::{self, Attributes};
 
 /// As much as kube-apiserver takes.
 const LARGEST_BODY: usize = 3 << 20;
@@ -26,9 +27,21 @@ pub fn router(api: SharedApi) -> Router {
 
 async fn handle(State(api): State<SharedApi>, request: Request<Body>) -> Response {
     let user = request.extensions().get::<User>().cloned().unwrap_or_else(User::admin);
+    let user = match authorize::impersonated(&api, user, request.headers()).await {
+        Ok(user) => user,
+        Err(error) => return error.into_response(),
+    };
     let query = Query::of(request.uri());
     let Some(mut path) = ResourcePath::parse(request.uri().path()) else {
         let (parts, _) = request.into_parts();
+        let path = parts.uri.path();
+        // Health is for anybody, and no matter of roles: it is asked for when those cannot be read.
+        let public = matches!(path, "/healthz" | "/livez" | "/readyz" | "/version");
+        if !public
+            && let Err(error) = authorize::check(&api, &user, || Attributes::path(&parts.method, path)).await
+        {
+            return error.into_response();
+        }
         return super::plain::answer(&api, &parts.method, &parts.uri, &parts.headers).await;
     };
     path.watch |= query.flag("watch");
@@ -63,6 +76,7 @@ fn verb(call: &Call) -> &'static str {
 
 async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Response, ApiError> {
     let path = &call.path;
+    authorize::check(&api, &call.user, || Attributes::of(&call, verb(&call))).await?;
     let resource =
         api.registry.served().find(&path.group, &path.version, &path.plural).ok_or_else(ApiError::no_path)?;
     if path.namespace.is_some() && !resource.namespaced {

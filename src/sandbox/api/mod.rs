@@ -5,6 +5,8 @@ pub mod admission;
 pub mod convert;
 mod delete;
 mod dispatch;
+mod fields;
+mod keep;
 pub mod managed;
 pub mod meta;
 mod negotiate;

@@ -5,10 +5,11 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::request::Call;
+use super::request::{Call, User};
 use super::resource::Resource;
-use super::status::{ApiError, json_response};
+use super::status::{ApiError, FieldError, json_response};
 use super::{SharedApi, dispatch, meta};
+use crate::sandbox::authorize::{self, Attributes};
 
 pub(super) async fn serve(
     api: &SharedApi,
@@ -21,20 +22,19 @@ pub(super) async fn serve(
     }
     let mut object = dispatch::body_object(resource, request).await?;
     let status = match resource.plural.as_str() {
-        "selfsubjectaccessreviews" | "subjectaccessreviews" | "localsubjectaccessreviews" => {
-            json!({"allowed": true, "reason": "this sandbox lets every client of its own do everything"})
+        "selfsubjectaccessreviews" => access(api, &call.user, &object, "").await?,
+        "subjectaccessreviews" | "localsubjectaccessreviews" => {
+            let user = reviewed_user(resource, &object)?;
+            let within = call.path.namespace.as_deref().unwrap_or_default();
+            access(api, &user, &object, within).await?
         }
-        "selfsubjectrulesreviews" => json!({
-            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-            "incomplete": false,
-        }),
-        "selfsubjectreviews" => json!({"userInfo": {"username": call.user.name, "groups": call.user.groups}}),
+        "selfsubjectrulesreviews" => rules(api, &call.user, &object).await?,
+        "selfsubjectreviews" => json!({"userInfo": call.user.info()}),
         "tokenreviews" => {
             let token = object.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default();
             match api.tokens.user_of(token) {
-                Some(user) => json!({"authenticated": true, "user": {"username": user.name, "groups": user.groups}}),
-                None => json!({"authenticated": false}),
+                Some(user) => json!({"authenticated": true, "user": user.info()}),
+                None => json!({"user": {}, "error": "invalid bearer token"}),
             }
         }
         "bindings" => return super::subresource::bind(api, call, &object).await,
@@ -43,6 +43,67 @@ pub(super) async fn serve(
     object["status"] = status;
     meta::set(&mut object, "creationTimestamp", Value::Null);
     Ok(json_response(StatusCode::CREATED, &object))
+}
+
+/// Whom a review of somebody else is about.
+fn reviewed_user(resource: &Resource, review: &Value) -> Result<User, ApiError> {
+    let spec = &review["spec"];
+    let text = |field: &str| spec.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let groups: Vec<String> = serde_json::from_value(spec["groups"].clone()).unwrap_or_default();
+    if text("user").is_empty() && groups.is_empty() {
+        let error = FieldError::invalid("spec.user", &json!(""), "at least one of user or group must be specified");
+        return Err(ApiError::invalid(resource, "", &[error]));
+    }
+    let extra = serde_json::from_value(spec["extra"].clone()).unwrap_or_default();
+    Ok(User { name: text("user"), groups, uid: text("uid"), extra })
+}
+
+async fn access(api: &SharedApi, user: &User, review: &Value, within: &str) -> Result<Value, ApiError> {
+    let spec = &review["spec"];
+    let text = |part: &str, field: &str| {
+        spec.pointer(&format!("/{part}/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let wanted = if spec.get("nonResourceAttributes").is_some_and(Value::is_object) {
+        let part = "nonResourceAttributes";
+        Attributes { verb: text(part, "verb"), path: Some(text(part, "path")), ..Attributes::default() }
+    } else {
+        let part = "resourceAttributes";
+        let namespace = text(part, "namespace");
+        Attributes {
+            verb: text(part, "verb"),
+            group: text(part, "group"),
+            resource: text(part, "resource"),
+            subresource: text(part, "subresource"),
+            namespace: if namespace.is_empty() { within.to_owned() } else { namespace },
+            name: text(part, "name"),
+            path: None,
+        }
+    };
+    let decision = authorize::decide(api, user, &wanted).await?;
+    let mut status = json!({"allowed": decision.allowed});
+    if !decision.reason.is_empty() {
+        status["reason"] = json!(decision.reason);
+    }
+    Ok(status)
+}
+
+async fn rules(api: &SharedApi, user: &User, review: &Value) -> Result<Value, ApiError> {
+    let namespace = review.pointer("/spec/namespace").and_then(Value::as_str).unwrap_or_default();
+    if namespace.is_empty() {
+        return Err(ApiError::bad_request("no namespace on request"));
+    }
+    let held = authorize::grants(api, user, namespace).await?;
+    let (urls, resources): (Vec<Value>, Vec<Value>) = held
+        .all
+        .iter()
+        .flat_map(|grant| grant.rules.iter().cloned())
+        .partition(|rule| rule.get("nonResourceURLs").is_some_and(|urls| urls.as_array().is_some_and(|all| !all.is_empty())));
+    let mut status = json!({"resourceRules": resources, "nonResourceRules": urls, "incomplete": false});
+    if !held.failures().is_empty() {
+        status["incomplete"] = json!(true);
+        status["evaluationError"] = json!(held.failures().trim_start_matches("RBAC: "));
+    }
+    Ok(status)
 }
 
 async fn component_statuses(api: &SharedApi, resource: &Resource, call: &Call) -> Result<Response, ApiError> {

@@ -29,21 +29,12 @@ pub struct Selector {
 
 impl Selector {
     pub fn parse(resource: &Resource, labels: Option<&str>, fields: Option<&str>) -> Result<Self, ApiError> {
-        let unable = |why: String| {
-            ApiError::bad_request(format!(
-                "Unable to find \"{}, Resource={}\" that match label selector \"{}\", field selector \"{}\": {why}",
-                if resource.group.is_empty() { format!("/{}", resource.version) } else { resource.api_version() },
-                resource.plural,
-                labels.unwrap_or_default(),
-                fields.unwrap_or_default(),
-            ))
-        };
         let parsed_labels = parse_labels(labels.unwrap_or_default())
             .map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
-        let parsed_fields = parse_fields(fields.unwrap_or_default()).map_err(unable)?;
+        let parsed_fields = parse_fields(fields.unwrap_or_default()).map_err(ApiError::bad_request)?;
         for requirement in &parsed_fields {
             if !selectable(resource, &requirement.field) {
-                return Err(unable(format!("field label not supported: {}", requirement.field)));
+                return Err(ApiError::bad_request(format!("field label not supported: {}", requirement.field)));
             }
         }
         Ok(Self { labels: parsed_labels, fields: parsed_fields })

@@ -102,7 +102,8 @@ impl ApiError {
         Self { code, reason, message: message.into(), details: Value::Null }
     }
 
-    fn with_details(mut self, details: Value) -> Self {
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
         self.details = details;
         self
     }

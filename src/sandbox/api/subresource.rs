@@ -32,9 +32,9 @@ pub(super) async fn serve(
         }
         ("eviction", &Method::POST) if pods => evict(&api, &resource, &call, request).await,
         ("token", &Method::POST) if resource.is("", "serviceaccounts") => token(&api, &resource, &call, request).await,
-        ("ephemeralcontainers", &Method::GET) if pods => {
-            let object = api.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
-            Ok(dispatch::shown(&resource, &call, StatusCode::OK, object))
+        ("ephemeralcontainers", _) if pods => status(&api, &resource, &call, request).await,
+        ("approval", _) if resource.is("certificates.k8s.io", "certificatesigningrequests") => {
+            status(&api, &resource, &call, request).await
         }
         ("exec" | "attach" | "log" | "portforward", _) if pods => {
             let pod = api.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::request::{Call, FieldValidation, WriteOptions};
 use super::resource::Resource;
 use super::status::ApiError;
+use super::fields::check_unknown;
+use super::keep::same;
 use super::{Api, SharedApi, admission, dispatch, managed, meta, objects, patch};
 use crate::sandbox::store::Written;
 use crate::sandbox::{crd, defaults, validate};
@@ -21,6 +23,10 @@ const RETRIES: usize = 100;
 pub enum Part {
     Main,
     Status,
+    /// Of a pod: containers to debug it with.
+    EphemeralContainers,
+    /// Of a signing request: what an approver thinks of it.
+    Approval,
     /// Any, as the API's own writes are: what they change is their business.
     All,
 }
@@ -46,7 +52,12 @@ impl Api {
             name: call.path.name.clone(),
             options: call.write_options()?,
             warnings: Vec::new(),
-            part: if call.path.subresource.as_deref() == Some("status") { Part::Status } else { Part::Main },
+            part: match call.path.subresource.as_deref() {
+                Some("status") => Part::Status,
+                Some("ephemeralcontainers") => Part::EphemeralContainers,
+                Some("approval") => Part::Approval,
+                _ => Part::Main,
+            },
             call: call.clone(),
         })
     }
@@ -101,7 +112,7 @@ impl Write {
         if resource.counts_generations() {
             meta::set(&mut object, "generation", 1);
         }
-        admission::prepare_create(&resource, &mut object);
+        admission::prepare_create(&resource, &mut object, &self.call.user);
         defaults::apply(&resource.kind, &mut object);
         admission::on_create(&self.api, &resource, self.namespace.as_deref(), &mut object, &mut self.warnings).await?;
         self.validate_create(&object)?;
@@ -320,7 +331,12 @@ impl Write {
     }
 
     pub(super) fn subresource(&self) -> &'static str {
-        if self.part == Part::Status { "status" } else { "" }
+        match self.part {
+            Part::Status => "status",
+            Part::EphemeralContainers => "ephemeralcontainers",
+            Part::Approval => "approval",
+            Part::Main | Part::All => "",
+        }
     }
 
     fn take_namespace(&self, object: &mut Value) -> Result<(), ApiError> {
@@ -363,179 +379,6 @@ impl Write {
             None => validate::update(&self.resource.kind, old, new).err().unwrap_or_default(),
         };
         if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, meta::name(old), &errors)) }
-    }
-
-    /// What no client decides, and what this part of the object does not hold.
-    fn keep_what_is_kept(&self, old: &Value, new: &mut Value) -> Result<(), ApiError> {
-        let resource = &self.resource;
-        new["apiVersion"] = old["apiVersion"].clone();
-        new["kind"] = old["kind"].clone();
-        let has_status = resource.status;
-        match self.part {
-            Part::Main if has_status => keep(old, new, "status"),
-            Part::Status => {
-                for field in old.as_object().into_iter().flat_map(|map| map.keys()) {
-                    if !matches!(field.as_str(), "status" | "metadata") {
-                        keep(old, new, field);
-                    }
-                }
-                let extra: Vec<String> = new
-                    .as_object()
-                    .into_iter()
-                    .flat_map(|map| map.keys())
-                    .filter(|field| !matches!(field.as_str(), "status" | "metadata") && old.get(*field).is_none())
-                    .cloned()
-                    .collect();
-                if let Some(map) = new.as_object_mut() {
-                    map.retain(|field, _| !extra.contains(field));
-                }
-                // Built-in kinds let a status update change metadata: a deployment's revision is written so.
-                if resource.builtin.is_none() {
-                    let managed = new["metadata"].get("managedFields").cloned();
-                    let version = new["metadata"].get("resourceVersion").cloned();
-                    new["metadata"] = old["metadata"].clone();
-                    if let Some(managed) = managed {
-                        new["metadata"]["managedFields"] = managed;
-                    }
-                    if let Some(version) = version {
-                        new["metadata"]["resourceVersion"] = version;
-                    }
-                }
-            }
-            Part::Main | Part::All => {}
-        }
-        for field in ["name", "namespace", "uid", "creationTimestamp", "generation", "selfLink", "generateName"] {
-            keep_meta(old, new, field);
-        }
-        if self.part != Part::All {
-            for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
-                keep_meta(old, new, field);
-            }
-            let before = meta::finalizers(old);
-            if meta::is_terminating(old) {
-                let added: Vec<String> =
-                    meta::finalizers(new).into_iter().filter(|one| !before.contains(one)).collect();
-                if !added.is_empty() {
-                    let list = added.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
-                    let error = super::status::FieldError::new(
-                        "metadata.finalizers",
-                        super::status::FieldErrorKind::Forbidden,
-                        format!(
-                            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"
-                        ),
-                    );
-                    return Err(ApiError::invalid(resource, meta::name(old), &[error]));
-                }
-            }
-        }
-        if new["metadata"].get("managedFields").is_none_or(|fields| fields.as_array().is_none_or(Vec::is_empty)) {
-            // An empty list resets them; leaving them out does not.
-            keep_meta(old, new, "managedFields");
-        }
-        Ok(())
-    }
-
-    fn count_generation(&self, old: &Value, new: &mut Value) {
-        // Binding a pod to its node is not a change of what was asked for.
-        if self.part == Part::All || !self.resource.counts_generations() {
-            return;
-        }
-        let wish = |object: &Value| -> Value {
-            let mut wish = object.clone();
-            if let Some(map) = wish.as_object_mut() {
-                for field in ["metadata", "status", "apiVersion", "kind"] {
-                    map.remove(field);
-                }
-            }
-            wish
-        };
-        let before = old["metadata"]["generation"].as_i64().unwrap_or(0);
-        let deletion = !meta::is_terminating(old) && meta::is_terminating(new);
-        if wish(old) != wish(new) || deletion {
-            meta::set(new, "generation", before + 1);
-        }
-    }
-}
-
-pub(super) fn check_unknown(
-    resource: &Resource,
-    object: &mut Value,
-    validation: FieldValidation,
-    warnings: &mut Vec<String>,
-) -> Result<(), ApiError> {
-    let kind = &resource.kind;
-    let refused = |why: &str| {
-        let version = &resource.version;
-        ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
-    };
-    if resource.custom.is_none() {
-        validate::types(object).map_err(|why| refused(&why))?;
-    }
-    let unknown = match &resource.custom {
-        Some(custom) => {
-            let unknown = crd::schema::prune(&custom.schema, object);
-            crd::schema::default_fields(&custom.schema, object);
-            unknown
-        }
-        None => validate::unknown_fields(&resource.kind, object),
-    };
-    if unknown.is_empty() || validation == FieldValidation::Ignore {
-        return Ok(());
-    }
-    let said: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
-    if validation == FieldValidation::Warn {
-        warnings.extend(said);
-        return Ok(());
-    }
-    Err(refused(&format!("strict decoding error: {}", said.join(", "))))
-}
-
-fn keep(old: &Value, new: &mut Value, field: &str) {
-    let Some(map) = new.as_object_mut() else { return };
-    match old.get(field) {
-        Some(value) => {
-            map.insert(field.to_owned(), value.clone());
-        }
-        None => {
-            map.remove(field);
-        }
-    }
-}
-
-fn keep_meta(old: &Value, new: &mut Value, field: &str) {
-    match old["metadata"].get(field) {
-        Some(value) => meta::set(new, field, value.clone()),
-        None => {
-            meta::remove(new, field);
-        }
-    }
-}
-
-/// Whether writing would change nothing but times of managed fields: then nothing is written.
-fn same(old: &Value, new: &Value) -> bool {
-    let bare = |object: &Value| {
-        let mut object = object.clone();
-        meta::remove(&mut object, "resourceVersion");
-        if let Some(fields) = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut) {
-            for field in fields {
-                field.as_object_mut().map(|map| map.remove("time"));
-            }
-        }
-        prune_empty(&mut object);
-        object
-    };
-    bare(old) == bare(new)
-}
-
-/// What protobuf does not tell apart from a field that is not there.
-fn prune_empty(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.values_mut().for_each(prune_empty);
-            map.retain(|_, value| !value.is_null());
-        }
-        Value::Array(list) => list.iter_mut().for_each(prune_empty),
-        _ => {}
     }
 }
 

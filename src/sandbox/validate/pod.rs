@@ -25,7 +25,7 @@ pub(super) fn pod(pod: &Value, old: Option<&Value>, errors: &mut Errors) {
             }
         }
     }
-    for field in ["activeDeadlineSeconds", "ephemeralContainers", "nodeName", "schedulingGates"] {
+    for field in ["activeDeadlineSeconds", "schedulingGates"] {
         copy(&pod["spec"], &mut allowed, field);
     }
     let tolerated = list(&old["spec"], "tolerations");

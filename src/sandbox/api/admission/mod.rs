@@ -7,6 +7,7 @@ mod services;
 
 use serde_json::{Value, json};
 
+use super::request::User;
 use super::resource::Resource;
 use super::status::ApiError;
 use super::{SharedApi, meta};
@@ -15,7 +16,7 @@ use crate::sandbox::crd;
 pub use services::Reserved;
 
 /// Before defaults: parts that are the API's own to set.
-pub fn prepare_create(resource: &Resource, object: &mut Value) {
+pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     if resource.status && !resource.is("", "nodes") && !resource.is("apiregistration.k8s.io", "apiservices") {
         object.as_object_mut().map(|map| map.remove("status"));
     }
@@ -29,6 +30,7 @@ pub fn prepare_create(resource: &Resource, object: &mut Value) {
         }
         ("", "persistentvolumeclaims") => add_finalizer(object, "kubernetes.io/pvc-protection"),
         ("apps", "daemonsets") => set_template_generation(object, 1),
+        ("certificates.k8s.io", "certificatesigningrequests") => requested_by(object, user),
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare(object),
         _ => {}
     }
@@ -134,6 +136,15 @@ fn add_finalizer(object: &mut Value, finalizer: &str) {
         finalizers.push(finalizer.to_owned());
         meta::set_finalizers(object, &finalizers);
     }
+}
+
+/// Who wants a certificate is for the API to say.
+fn requested_by(request: &mut Value, user: &User) {
+    let Some(spec) = request.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for field in ["username", "uid", "groups", "extra"] {
+        spec.remove(field);
+    }
+    spec.extend(user.info().as_object().into_iter().flatten().map(|(field, value)| (field.clone(), value.clone())));
 }
 
 /// `stringData` is for writing only: it ends up in `data`.

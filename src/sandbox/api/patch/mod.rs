@@ -50,12 +50,9 @@ impl Patch {
     pub fn apply(&self, resource: &Resource, current: &Value) -> Result<Value, ApiError> {
         let mut object = current.clone();
         match self {
-            Self::Json(patch) => json_patch::patch(&mut object, patch).map_err(|error| {
-                ApiError::new(
-                    422,
-                    "Invalid",
-                    format!("the server rejected our request due to an error in our request: {error}"),
-                )
+            Self::Json(patch) => json_patch::patch(&mut object, patch).map_err(|_| {
+                ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request")
+                    .with_details(serde_json::json!({}))
             })?,
             Self::Merge(patch) => json_patch::merge(&mut object, patch),
             Self::Strategic(patch) => {
