@@ -376,6 +376,10 @@ impl Write {
     fn validate_update(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
         let errors = match &self.resource.custom {
             Some(custom) => crd::schema::validate_object(&self.resource, &custom.schema, new),
+            // Nothing else of the pod can have changed.
+            None if self.part == Part::EphemeralContainers => {
+                validate::create(&self.resource.kind, new).err().unwrap_or_default()
+            }
             None => validate::update(&self.resource.kind, old, new).err().unwrap_or_default(),
         };
         if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, meta::name(old), &errors)) }

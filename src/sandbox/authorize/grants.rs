@@ -35,11 +35,27 @@ impl Grants {
 /// All that bindings of the cluster, and of the namespace if there is one, give to a user.
 pub async fn grants(api: &SharedApi, user: &User, namespace: &str) -> Result<Grants, ApiError> {
     let mut grants = Grants { all: Vec::new(), errors: Vec::new() };
+    if user.name.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes") {
+        node(api, &mut grants).await?;
+    }
     collect(api, user, None, &mut grants).await?;
     if !namespace.is_empty() {
         collect(api, user, Some(namespace), &mut grants).await?;
     }
     Ok(grants)
+}
+
+/// Nodes have their role without a binding. A real cluster also asks whether a secret or a pod is the
+/// node's own; here there is one node.
+async fn node(api: &SharedApi, grants: &mut Grants) -> Result<(), ApiError> {
+    let Some(roles) = api.registry.served().find(GROUP, "v1", "clusterroles") else { return Ok(()) };
+    if let Ok(role) = api.get(&roles, None, "system:node").await {
+        grants.all.push(Grant {
+            because: "ClusterRole "system:node"".into(),
+            rules: role.get("rules").and_then(Value::as_array).cloned().unwrap_or_default(),
+        });
+    }
+    Ok(())
 }
 
 async fn collect(

@@ -14,7 +14,7 @@ pub(super) mod meta;
 pub(super) mod namespace;
 mod nodes;
 mod pods;
-mod quantity;
+pub(super) mod quantity;
 mod quota;
 mod replicaset;
 mod revisions;

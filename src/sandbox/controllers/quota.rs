@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::quantity;
-use super::runtime::{Context, Controller, Error, Key, Next, PODS, QUOTAS, Rest, Source, Store};
+use super::runtime::{Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source, Store};
 
 /// What no watch tells of is counted anew this often.
 const RECOUNT: Duration = Duration::from_secs(5);
@@ -82,9 +82,16 @@ impl Controller for Quotas {
     fn sources(&self) -> Vec<Source<Key>> {
         let quotas = Arc::clone(&self.quotas);
         vec![
-            Source::of(Arc::clone(&self.quotas)),
+            // What is used is counted up by the API as it lets things in; only a new wish is counted here.
+            Source::new(Arc::clone(&self.quotas), |change| {
+                let hard = |object: &Arc<Object>| object.value().pointer("/spec/hard").cloned();
+                let same = change.old.as_ref().map(hard) == change.new.as_ref().map(hard);
+                change.new.iter().filter(|_| !same).map(|quota| quota.key.clone()).collect()
+            }),
             Source::new(Arc::clone(&self.pods), move |change| {
-                let pod = change.either().next();
+                let over = |pod: &Arc<Object>| pod.pod.as_ref().is_some_and(|facts| facts.phase.over());
+                let freed = change.new.as_ref().is_none_or(over);
+                let pod = change.either().next().filter(|_| freed);
                 pod.map(|pod| quotas.in_namespace(&pod.key.namespace))
                     .unwrap_or_default()
                     .iter()

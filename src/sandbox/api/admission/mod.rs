@@ -1,8 +1,10 @@
 //! What the API does to an object besides storing it: parts that clients do not set, rules that look at
 //! other objects, and what follows from a write.
 
+mod limits;
 mod namespaces;
 mod pods;
+mod quota;
 mod services;
 
 use serde_json::{Value, json};
@@ -49,7 +51,10 @@ pub async fn on_create(
     }
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => pods::admit(api, resource, object).await?,
-        ("", "persistentvolumeclaims") => default_storage_class(api, object).await?,
+        ("", "persistentvolumeclaims") => {
+            default_storage_class(api, object).await?;
+            limits::claim(api, resource, object).await?;
+        }
         // After the defaults, which would copy these labels to the job itself.
         ("batch", "jobs") => job_selector(object),
         ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
@@ -93,13 +98,16 @@ pub fn on_delete(resource: &Resource, name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Takes what only one object can have: service addresses and ports.
+/// Takes what only one object can have: a place in the namespace's quotas, service addresses and ports.
 pub async fn reserve(
     api: &SharedApi,
     resource: &Resource,
     object: &mut Value,
     dry_run: bool,
 ) -> Result<Reserved, ApiError> {
+    if resource.namespaced {
+        quota::admit(api, resource, meta::namespace(object), object, dry_run).await?;
+    }
     if resource.is("", "services") { services::reserve(api, object, dry_run).await } else { Ok(Reserved::nothing()) }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::limits;
 use crate::sandbox::api::resource::Resource;
 use crate::sandbox::api::selector::Selector;
 use crate::sandbox::api::status::ApiError;
@@ -20,7 +21,7 @@ pub(super) fn prepare(pod: &mut Value) {
 }
 
 pub(super) async fn admit(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
-    limit_ranges(api, pod).await?;
+    limits::pod(api, resource, pod).await?;
     pod["status"]["qosClass"] = json!(quality_of_service(&pod["spec"]));
     priority(api, resource, pod).await?;
     tolerate_for_a_while(pod);
@@ -159,40 +160,6 @@ fn tolerate_for_a_while(pod: &mut Value) {
             }));
         }
     }
-}
-
-/// Containers without requests or limits get those of the namespace's limit ranges.
-async fn limit_ranges(api: &SharedApi, pod: &mut Value) -> Result<(), ApiError> {
-    let served = api.registry.served();
-    let Some(ranges) = served.find("", "v1", "limitranges") else { return Ok(()) };
-    let namespace = meta::namespace(pod).to_owned();
-    let (ranges, _) = api.list_all(&ranges, Some(&namespace), &Selector::default()).await?;
-    let limits: Vec<Value> = ranges
-        .iter()
-        .filter_map(|range| range.pointer("/spec/limits")?.as_array())
-        .flatten()
-        .filter(|limit| limit["type"] == "Container")
-        .cloned()
-        .collect();
-    for limit in limits {
-        for list in ["containers", "initContainers"] {
-            for container in pod["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                for (from, to) in [("default", "limits"), ("defaultRequest", "requests")] {
-                    let Some(defaults) = limit.get(from).and_then(Value::as_object) else { continue };
-                    let target = &mut container["resources"][to];
-                    if !target.is_object() {
-                        *target = json!({});
-                    }
-                    for (resource, amount) in defaults {
-                        if target.get(resource).is_none() {
-                            target[resource] = amount.clone();
-                        }
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Guaranteed, Burstable or `BestEffort`, from cpu and memory of all containers.
