@@ -37,9 +37,7 @@ async fn handle(State(api): State<SharedApi>, request: Request<Body>) -> Respons
         let path = parts.uri.path();
         // Health is for anybody, and no matter of roles: it is asked for when those cannot be read.
         let public = matches!(path, "/healthz" | "/livez" | "/readyz" | "/version");
-        if !public
-            && let Err(error) = authorize::check(&api, &user, || Attributes::path(&parts.method, path)).await
-        {
+        if !public && let Err(error) = authorize::check(&api, &user, || Attributes::path(&parts.method, path)).await {
             return error.into_response();
         }
         return super::plain::answer(&api, &parts.method, &parts.uri, &parts.headers).await;

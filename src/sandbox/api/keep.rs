@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::meta;
 use super::resource::Resource;
 use super::status::{ApiError, FieldError, FieldErrorKind};
 use super::write::{Part, Write};
-use super::meta;
 
 impl Write {
     /// What no client decides, and what this part of the object does not hold.
@@ -177,4 +177,3 @@ fn prune_empty(value: &mut Value) {
         _ => {}
     }
 }
-

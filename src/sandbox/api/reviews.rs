@@ -93,11 +93,10 @@ async fn rules(api: &SharedApi, user: &User, review: &Value) -> Result<Value, Ap
         return Err(ApiError::bad_request("no namespace on request"));
     }
     let held = authorize::grants(api, user, namespace).await?;
-    let (urls, resources): (Vec<Value>, Vec<Value>) = held
-        .all
-        .iter()
-        .flat_map(|grant| grant.rules.iter().cloned())
-        .partition(|rule| rule.get("nonResourceURLs").is_some_and(|urls| urls.as_array().is_some_and(|all| !all.is_empty())));
+    let (urls, resources): (Vec<Value>, Vec<Value>) =
+        held.all.iter().flat_map(|grant| grant.rules.iter().cloned()).partition(|rule| {
+            rule.get("nonResourceURLs").is_some_and(|urls| urls.as_array().is_some_and(|all| !all.is_empty()))
+        });
     let mut status = json!({"resourceRules": resources, "nonResourceRules": urls, "incomplete": false});
     if !held.failures().is_empty() {
         status["incomplete"] = json!(true);

@@ -6,11 +6,11 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::fields::check_unknown;
+use super::keep::same;
 use super::request::{Call, FieldValidation, WriteOptions};
 use super::resource::Resource;
 use super::status::ApiError;
-use super::fields::check_unknown;
-use super::keep::same;
 use super::{Api, SharedApi, admission, dispatch, managed, meta, objects, patch};
 use crate::sandbox::store::Written;
 use crate::sandbox::{crd, defaults, validate};

@@ -51,19 +51,14 @@ async fn node(api: &SharedApi, grants: &mut Grants) -> Result<(), ApiError> {
     let Some(roles) = api.registry.served().find(GROUP, "v1", "clusterroles") else { return Ok(()) };
     if let Ok(role) = api.get(&roles, None, "system:node").await {
         grants.all.push(Grant {
-            because: "ClusterRole "system:node"".into(),
+            because: "ClusterRole \"system:node\"".into(),
             rules: role.get("rules").and_then(Value::as_array).cloned().unwrap_or_default(),
         });
     }
     Ok(())
 }
 
-async fn collect(
-    api: &SharedApi,
-    user: &User,
-    namespace: Option<&str>,
-    grants: &mut Grants,
-) -> Result<(), ApiError> {
+async fn collect(api: &SharedApi, user: &User, namespace: Option<&str>, grants: &mut Grants) -> Result<(), ApiError> {
     let served = api.registry.served();
     let (kind, plural) = match namespace {
         None => ("ClusterRoleBinding", "clusterrolebindings"),

@@ -93,19 +93,38 @@ fn fill(limits: &[Value], pod: &mut Value) {
 fn pod_errors(limits: &[Value], pod: &Value) -> Vec<String> {
     let mut errors = Vec::new();
     for limit in limits {
-        let names = |field: &str| limit.get(field).and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name);
+        let names =
+            |field: &str| limit.get(field).and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name);
         match limit["type"].as_str() {
             Some("Container") => {
                 for container in lists(pod) {
                     let amount = |part: &str, name: &str| container["resources"][part].get(name);
                     for name in names("min") {
-                        errors.extend(too_little(limit, "Container", name, amount("requests", name), amount("limits", name)));
+                        errors.extend(too_little(
+                            limit,
+                            "Container",
+                            name,
+                            amount("requests", name),
+                            amount("limits", name),
+                        ));
                     }
                     for name in names("max") {
-                        errors.extend(too_much(limit, "Container", name, amount("limits", name), amount("requests", name)));
+                        errors.extend(too_much(
+                            limit,
+                            "Container",
+                            name,
+                            amount("limits", name),
+                            amount("requests", name),
+                        ));
                     }
                     for name in names("maxLimitRequestRatio") {
-                        errors.extend(too_far(limit, "Container", name, amount("limits", name), amount("requests", name)));
+                        errors.extend(too_far(
+                            limit,
+                            "Container",
+                            name,
+                            amount("limits", name),
+                            amount("requests", name),
+                        ));
                     }
                 }
             }
@@ -175,10 +194,14 @@ fn too_far(limit: &Value, what: &str, name: &str, most: Option<&Value>, request:
     let shown = said(name, bound);
     let (request, most) = (request.map_or(0, quantity::parse), most.map_or(0, quantity::parse));
     if request == 0 {
-        return Some(format!("{name} max limit to request ratio per {what} is {shown}, but no request is specified or request is 0"));
+        return Some(format!(
+            "{name} max limit to request ratio per {what} is {shown}, but no request is specified or request is 0"
+        ));
     }
     if most == 0 {
-        return Some(format!("{name} max limit to request ratio per {what} is {shown}, but no limit is specified or limit is 0"));
+        return Some(format!(
+            "{name} max limit to request ratio per {what} is {shown}, but no limit is specified or limit is 0"
+        ));
     }
     let over = most * 1000 > quantity::parse(bound) * request;
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
@@ -192,8 +215,11 @@ mod tests {
 
     #[test]
     fn containers_get_what_they_do_not_say() {
-        let limits = [json!({"type": "Container", "default": {"cpu": "500m", "memory": "1Gi"}, "defaultRequest": {"cpu": "100m"}})];
-        let mut pod = json!({"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"cpu": "1"}}}]}});
+        let limits = [
+            json!({"type": "Container", "default": {"cpu": "500m", "memory": "1Gi"}, "defaultRequest": {"cpu": "100m"}}),
+        ];
+        let mut pod =
+            json!({"metadata": {}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"cpu": "1"}}}]}});
         fill(&limits, &mut pod);
         assert_eq!(
             pod["spec"]["containers"][0]["resources"],
@@ -215,7 +241,10 @@ mod tests {
         assert!(pod_errors(&limits, &pod("200m", "1")).is_empty());
         assert_eq!(
             pod_errors(&limits, &pod("50m", "2")),
-            ["minimum cpu usage per Container is 100m, but request is 50m", "maximum cpu usage per Container is 1, but limit is 2"]
+            [
+                "minimum cpu usage per Container is 100m, but request is 50m",
+                "maximum cpu usage per Container is 1, but limit is 2"
+            ]
         );
     }
 }

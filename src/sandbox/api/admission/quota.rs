@@ -33,8 +33,11 @@ pub(super) async fn admit(
         return Ok(());
     }
     let asked = usage(resource, object);
-    let covering: Vec<Value> =
-        all.into_iter().filter(|quota| covers(quota, resource, object)).filter(|quota| concerns(quota, &asked)).collect();
+    let covering: Vec<Value> = all
+        .into_iter()
+        .filter(|quota| covers(quota, resource, object))
+        .filter(|quota| concerns(quota, &asked))
+        .collect();
     let refuse = |why: &str| ApiError::forbidden(resource, meta::name(object), why);
     for quota in &covering {
         check(quota, resource, object, &asked).map_err(|why| refuse(&why))?;
@@ -278,7 +281,8 @@ mod tests {
     #[test]
     fn containers_must_say_what_a_quota_limits() {
         let limits = quota(json!({"limits.cpu": "2", "requests.memory": "1Gi"}), json!({}));
-        let pod = json!({"spec": {"containers": [{"name": "b"}, {"name": "a", "resources": {"limits": {"cpu": "1"}}}]}});
+        let pod =
+            json!({"spec": {"containers": [{"name": "b"}, {"name": "a", "resources": {"limits": {"cpu": "1"}}}]}});
         assert_eq!(
             judged(&limits, "pods", &pod),
             Err("failed quota: q: must specify limits.cpu for: b; requests.memory for: a,b".into())
@@ -292,7 +296,8 @@ mod tests {
         assert_eq!(judged(&limits, "pods", &json!({"spec": {"containers": [half]}})), Ok(()));
         assert_eq!(
             judged(&limits, "pods", &json!({"spec": {"containers": [half, half]}})),
-            Err("exceeded quota: q, requested: requests.cpu=500m, used: requests.cpu=600m, limited: requests.cpu=1".into())
+            Err("exceeded quota: q, requested: requests.cpu=500m, used: requests.cpu=600m, limited: requests.cpu=1"
+                .into())
         );
     }
 
