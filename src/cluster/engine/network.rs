@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::errors::Error;
-use bollard::models::NetworkCreateRequest;
-use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
+use bollard::models::{NetworkCreateRequest, Volume};
+use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptions, RemoveVolumeOptionsBuilder};
 
 use super::{CLUSTER_LABEL, Engine, Flavor};
 use crate::cluster::ClusterError;
@@ -64,12 +64,12 @@ impl Engine {
         }
     }
 
-    /// Podman's nodes have a named volume, which does not go with them.
-    pub(crate) async fn remove_volumes(&self, label: &str) -> Result<(), ClusterError> {
-        let options = ListVolumesOptionsBuilder::new().filters(&HashMap::from([("label", vec![label])])).build();
-        let volumes = self.docker.list_volumes(Some(options)).await;
+    /// Podman's nodes have a volume each that does not go with them, and whose one label is the node's name.
+    pub(crate) async fn remove_volumes(&self, cluster: &str) -> Result<(), ClusterError> {
+        let volumes = self.docker.list_volumes(None::<ListVolumesOptions>).await;
         let volumes = volumes.map_err(|error| self.failed("list volumes", &error))?.volumes.unwrap_or_default();
-        for volume in volumes {
+        let of_cluster = |volume: &Volume| volume.labels.keys().any(|label| is_node_of(label, cluster));
+        for volume in volumes.into_iter().filter(of_cluster) {
             let options = RemoveVolumeOptionsBuilder::new().force(true).build();
             match self.docker.remove_volume(&volume.name, Some(options)).await {
                 Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
@@ -77,5 +77,33 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether kind gave a node of this cluster that name.
+fn is_node_of(name: &str, cluster: &str) -> bool {
+    let rest = name.strip_prefix(cluster).unwrap_or_default();
+    let number = ["-control-plane", "-worker"].iter().find_map(|role| rest.strip_prefix(role));
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_volumes_of_another_cluster_are_not_taken() {
+        for (name, is) in [
+            ("labs-control-plane", true),
+            ("labs-control-plane3", true),
+            ("labs-worker", true),
+            ("labs-worker12", true),
+            ("labs-two-worker", false),
+            ("labs-control-plane-worker", false),
+            ("labs", false),
+            ("mylabs-worker", false),
+        ] {
+            assert_eq!(is_node_of(name, "labs"), is, "{name}");
+        }
     }
 }

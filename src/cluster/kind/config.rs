@@ -82,6 +82,22 @@ fn nodes(config: &mut Value, wanted: Option<u32>) {
     }
 }
 
+/// What kind calls the nodes of a configuration: the role, and from the second of a role on its number.
+pub(super) fn node_names(config: &str, cluster: &str) -> Vec<String> {
+    let config: Value = serde_json::from_str(config).unwrap_or_default();
+    let mut seen = std::collections::HashMap::<String, usize>::new();
+    let roles = config["nodes"].as_array().into_iter().flatten();
+    roles
+        .map(|node| {
+            let role = node["role"].as_str().unwrap_or("control-plane");
+            let count = seen.entry(role.to_owned()).or_default();
+            *count += 1;
+            let number = if *count == 1 { String::new() } else { count.to_string() };
+            format!("{cluster}-{role}{number}")
+        })
+        .collect()
+}
+
 fn list<'a>(value: &'a mut Value, name: &str) -> &'a mut Vec<Value> {
     if !value[name].is_array() {
         value[name] = json!([]);
@@ -128,6 +144,14 @@ mod tests {
         assert_eq!(config["nodes"][0]["extraPortMappings"].as_array().map(Vec::len), Some(2));
         assert_eq!(config["kubeadmConfigPatches"][0], "kind: InitConfiguration");
         assert_eq!(config["name"], "keywitness-a-1");
+    }
+
+    #[test]
+    fn nodes_are_named_as_kind_names_them() {
+        let own = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n\
+                   nodes: [{role: worker}, {}, {role: control-plane}, {role: worker}]\n";
+        let config = made(None, Some(own)).to_string();
+        assert_eq!(node_names(&config, "a"), ["a-worker", "a-control-plane", "a-control-plane2", "a-worker2"]);
     }
 
     #[test]

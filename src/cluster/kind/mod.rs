@@ -87,7 +87,7 @@ impl Kind {
             own: own.as_ref().map(|(text, from)| (text.as_str(), from.as_str())),
         };
         let config = config::config(&wanted)?;
-        let owner = Ownership::record(&self.guard, &engine, name)?;
+        let owner = Ownership::record(&self.guard, &engine, name, &config::node_names(&config, name))?;
         match self.bring_up(name, &config, image.as_deref(), &kind, &engine, request, &mut stages).await {
             Ok(mut cluster) => {
                 cluster.own(owner, self.guard.clone());
@@ -153,18 +153,28 @@ impl Kind {
 }
 
 /// What the watchdog ends when nobody else can: by kind's label, which our network carries as well.
-pub(crate) struct Ownership(Owned);
+pub(crate) struct Ownership(Vec<Owned>);
 
 impl Ownership {
-    pub(crate) fn record(guard: &Guard, engine: &Engine, name: &str) -> Result<Self, ClusterError> {
-        let owned = Owned::Labelled { engine: engine.command(), label: label(name) };
-        guard.record(owned.clone()).map_err(|error| ClusterError::new(format!("the run's ledger: {error}")))?;
-        Ok(Self(owned))
+    fn record(guard: &Guard, engine: &Engine, name: &str, nodes: &[String]) -> Result<Self, ClusterError> {
+        let mut labels = vec![label(name)];
+        if engine.flavor == Flavor::Podman {
+            // kind labels a node's volume with nothing but the node's name.
+            labels.extend_from_slice(nodes);
+        }
+        let owned = |label| Owned::Labelled { engine: engine.command(), label };
+        let all: Vec<Owned> = labels.into_iter().map(owned).collect();
+        for one in &all {
+            guard.record(one.clone()).map_err(|error| ClusterError::new(format!("the run's ledger: {error}")))?;
+        }
+        Ok(Self(all))
     }
 
     pub(crate) fn release(self, guard: &Guard) {
-        // Where this cannot be written, the end of the run looks once more for what is gone.
-        drop(guard.release(self.0));
+        for one in self.0 {
+            // Where this cannot be written, the end of the run looks once more for what is gone.
+            drop(guard.release(one));
+        }
     }
 }
 
@@ -177,7 +187,7 @@ pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), ClusterErr
     let nodes = engine.nodes(&label(name)).await?;
     let removals = nodes.iter().map(|node| engine.remove(&node.id));
     futures::future::try_join_all(removals).await?;
-    engine.remove_volumes(&label(name)).await?;
+    engine.remove_volumes(name).await?;
     engine.remove_network(name).await
 }
 
