@@ -11,7 +11,6 @@ mod capture;
 mod environment;
 mod etcdctl;
 mod init;
-mod pty;
 mod recorder;
 mod runner;
 mod screen;

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portable_pty::CommandBuilder;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::environment::environment;
 use super::init::{RENEW, init_file, node_init};
 use super::recorder::{Recorder, Signpost};
 use super::settings::{NodeSettings, TerminalSettings};
 use super::tape::Tape;
-use super::{pty, typed};
-use crate::guard::{ShellControl, ShellIo};
+use super::typed;
+use crate::guard::{Echo, ShellControl, ShellIo, shell_on_pty};
 
 /// A shell that is not at its prompt by then will not come.
 const START_WAIT: Duration = Duration::from_secs(20);
@@ -80,6 +82,21 @@ enum Level {
     Typed { opened_by: Option<u64> },
 }
 
+/// An interactive bash that reads no file but `init`.
+fn bash(settings: &TerminalSettings, init: &Path) -> CommandBuilder {
+    let mut command = CommandBuilder::new("bash");
+    // bash's own line editor would echo what we type.
+    command.args(["--noprofile", "--noediting", "--rcfile"]);
+    command.arg(init);
+    command.arg("-i");
+    command.cwd(&settings.cwd);
+    command.env_clear();
+    for (name, value) in environment(std::env::vars_os(), &settings.path_prefix, &settings.env) {
+        command.env(name, value);
+    }
+    command
+}
+
 pub(super) struct Shell {
     input: Box<dyn AsyncWrite + Send + Unpin>,
     control: Arc<dyn ShellControl>,
@@ -100,7 +117,7 @@ impl Shell {
         let init = dir.join("init");
         let start = || -> io::Result<ShellIo> {
             std::fs::write(&init, init_file(&nonce))?;
-            pty::open(settings, &init)
+            shell_on_pty(&settings.guard, bash(settings, &init), settings.rows, settings.columns, Echo::Off)
         };
         let io = start().map_err(|error| error.to_string())?;
         let mut shell = Self::over(io, nonce, dir.join("command"), settings.rows, Level::Sourced);

@@ -1,9 +1,8 @@
-//! A bash of our own on a PTY of this machine.
+//! A shell on a PTY of this machine.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -19,48 +18,51 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::StreamReader;
 
-use super::environment::environment;
-use super::settings::TerminalSettings;
-use crate::guard::{Guard, Owned, ShellControl, ShellIo};
+use super::{Guard, Owned, ShellControl, ShellIo};
 
 /// Reads waiting to be looked at: a program that prints without end is held up by this.
 const READ_AHEAD: usize = 32;
 
-/// Starts an interactive bash that reads no file but `init`.
-pub(super) fn open(settings: &TerminalSettings, init: &Path) -> io::Result<ShellIo> {
-    let size = size(settings.rows, settings.columns);
-    let pair = native_pty_system().openpty(size).map_err(io::Error::other)?;
+/// Whether what is typed comes back in the shell's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Echo {
+    AsTheShellSets,
+    /// Never, whatever a command does to the terminal's settings.
+    Off,
+}
+
+/// Starts a shell on a PTY of this machine, in a session of its own that ends with the run.
+pub fn shell_on_pty(
+    guard: &Guard,
+    mut command: CommandBuilder,
+    rows: u16,
+    columns: u16,
+    echo: Echo,
+) -> io::Result<ShellIo> {
+    let pair = native_pty_system().openpty(size(rows, columns)).map_err(io::Error::other)?;
     let mut tty = None;
-    if let Some(name) = pair.master.tty_name() {
+    if echo == Echo::Off
+        && let Some(name) = pair.master.tty_name()
+    {
         tty = Some(OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name)?);
     }
-    let echo = Echo { tty };
-    echo.off();
-    let mut command = CommandBuilder::new("bash");
-    // bash's own line editor would echo what we type.
-    command.args(["--noprofile", "--noediting", "--rcfile"]);
-    command.arg(init);
-    command.arg("-i");
-    command.cwd(&settings.cwd);
-    command.env_clear();
-    for (name, value) in environment(std::env::vars_os(), &settings.path_prefix, &settings.env) {
-        command.env(name, value);
-    }
-    let (name, value) = settings.guard.marker();
+    let silence = Silence { tty };
+    silence.keep();
+    let (name, value) = guard.marker();
     command.env(name, value);
     let child = pair.slave.spawn_command(command).map_err(io::Error::other)?;
     drop(pair.slave);
     let session = child.process_id().and_then(|id| i32::try_from(id).ok()).ok_or_else(|| io::Error::other("no pid"))?;
-    settings.guard.record(Owned::Session(session))?;
+    guard.record(Owned::Session(session))?;
     let reader = pair.master.try_clone_reader().map_err(io::Error::other)?;
     let writer = pair.master.take_writer().map_err(io::Error::other)?;
     Ok(ShellIo {
-        input: Box::new(Typist::start(writer, echo)),
+        input: Box::new(Typist::start(writer, silence)),
         output: Box::new(StreamReader::new(ReceiverStream::new(read_all(reader)))),
         control: Box::new(LocalControl {
             master: Mutex::new(pair.master),
             child: Mutex::new(child),
-            guard: settings.guard.clone(),
+            guard: guard.clone(),
             session,
         }),
     })
@@ -85,13 +87,13 @@ fn read_all(mut reader: Box<dyn Read + Send>) -> mpsc::Receiver<io::Result<Bytes
     receiver
 }
 
-/// Types without being echoed, whatever a command did to the terminal's settings.
-struct Echo {
+/// Keeps the terminal from echoing; without a terminal it does nothing.
+struct Silence {
     tty: Option<File>,
 }
 
-impl Echo {
-    fn off(&self) {
+impl Silence {
+    fn keep(&self) {
         let Some(tty) = &self.tty else { return };
         if let Ok(mut modes) = tcgetattr(tty)
             && modes.local_flags.contains(LocalFlags::ECHO)
@@ -109,11 +111,11 @@ struct Typist {
 }
 
 impl Typist {
-    fn start(mut writer: Box<dyn Write + Send>, echo: Echo) -> Self {
+    fn start(mut writer: Box<dyn Write + Send>, silence: Silence) -> Self {
         let (keys, mut typed) = mpsc::unbounded_channel::<Vec<u8>>();
         std::thread::spawn(move || {
             while let Some(bytes) = typed.blocking_recv() {
-                echo.off();
+                silence.keep();
                 if writer.write_all(&bytes).and_then(|()| writer.flush()).is_err() {
                     return;
                 }
