@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::containers::{command, engine, eventually, keywitness, lab, lines, need_engine, traces};
+use crate::containers::{engine, eventually, keywitness, lab, lines, need_engine, traces};
 use crate::harness::{Done, Test};
 
 /// Something is created, seen by the watch, and removed.
@@ -234,6 +234,6 @@ impl Minikube {
 
 impl Drop for Minikube {
     fn drop(&mut self) {
-        drop(std::process::Command::new(command()).args(["rm", "-f", "-v", self.name]).output());
+        drop(engine(&["rm", "-f", "-v", self.name]));
     }
 }

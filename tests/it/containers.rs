@@ -1,19 +1,23 @@
-//! A real container engine with a node image, for the tests that need one: `KEYWITNESS_NODE_IMAGE`, or the stand-in
+//! Real container engines with a node image, for the tests that need one: `KEYWITNESS_NODE_IMAGE`, or the stand-in
 //! that scripts/stand-in-image builds, once for all tests of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Test, tool};
 
-/// Returns from the test, with the reason on record, where no engine, kind or image is to be had.
+/// Returns from the test, with the reason on record, where no engine, kind or image is to be had. Of `docker`, where
+/// nothing else is named, it gives the image's name; of `podman`, the engine.
 macro_rules! need_engine {
-    () => {{
+    () => {
+        crate::containers::need_engine!(main_engine).image.as_str()
+    };
+    ($engine:ident) => {{
         crate::harness::need!("kind", "kubectl", "etcd", "etcdctl");
-        match crate::containers::image() {
-            Ok(image) => image,
+        match crate::containers::$engine() {
+            Ok(engine) => engine,
             Err(reason) => {
                 crate::harness::record_skip(module_path!(), reason);
                 return;
@@ -23,32 +27,136 @@ macro_rules! need_engine {
 }
 pub(crate) use need_engine;
 
-/// The command of the engine that the tests use.
+/// An engine that answers, with a node image.
+#[derive(Debug)]
+pub(crate) struct Real {
+    name: &'static str,
+    /// Leads the engine's command to where the product will look.
+    host: Option<String>,
+    pub(crate) image: String,
+}
+
+type Found = Result<&'static Real, &'static str>;
+
+fn found(once: &'static OnceLock<Result<Real, String>>, find: impl FnOnce() -> Result<Real, String>) -> Found {
+    once.get_or_init(find).as_ref().map_err(String::as_str)
+}
+
+/// The engine of most tests: Docker, or Podman where kind is told to use that.
+pub(crate) fn main_engine() -> Found {
+    if command() == "podman" { podman() } else { docker() }
+}
+
+pub(crate) fn docker() -> Found {
+    static DOCKER: OnceLock<Result<Real, String>> = OnceLock::new();
+    found(&DOCKER, || Real::find("docker", None))
+}
+
+/// Podman through its API, as the product reaches it.
+pub(crate) fn podman() -> Found {
+    static PODMAN: OnceLock<Result<Real, String>> = OnceLock::new();
+    found(&PODMAN, || {
+        let named = std::env::var("CONTAINER_HOST").ok();
+        let own = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock"));
+        let mut sockets = own.into_iter().chain(["/run/podman/podman.sock".into()]).filter(|path| path.exists());
+        let host = named.or_else(|| Some(format!("unix://{}", sockets.next()?.display())));
+        Real::find("podman", Some(host.ok_or("no socket of podman's API")?))
+    })
+}
+
+/// The command of the engine that most tests use.
 pub(crate) fn command() -> &'static str {
     if std::env::var("KIND_EXPERIMENTAL_PROVIDER").is_ok_and(|name| name == "podman") { "podman" } else { "docker" }
 }
 
-/// The node image's name, or why there is none.
-pub(crate) fn image() -> Result<&'static str, &'static str> {
-    static IMAGE: OnceLock<Result<String, String>> = OnceLock::new();
-    let image = IMAGE.get_or_init(|| {
-        let engine = command();
-        let answers = Command::new(engine).args(["version", "--format", "{{.Server.Version}}"]).output();
+impl Real {
+    fn find(name: &'static str, host: Option<String>) -> Result<Self, String> {
+        let mut this = Self { name, host, image: String::new() };
+        let answers = this.command().args(["version", "--format", "{{.Server.Version}}"]).output();
         if !answers.is_ok_and(|output| output.status.success()) {
-            return Err(format!("no {engine} engine answers"));
+            return Err(format!("no {name} engine answers"));
         }
         if let Ok(named) = std::env::var("KEYWITNESS_NODE_IMAGE")
             && !named.is_empty()
         {
-            return Ok(named);
+            return Ok(Self { image: named, ..this });
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/stand-in-image");
-        let built = Command::new(script).args([engine, env!("CARGO_BIN_EXE_keywitness")]).env("PATH", path()).output();
-        let built = built.map_err(|error| format!("scripts/stand-in-image: {error}"))?;
+        let mut build = Command::new(script);
+        build.args([name, env!("CARGO_BIN_EXE_keywitness")]).env("PATH", path());
+        if let Some(host) = &this.host {
+            build.env("CONTAINER_HOST", host);
+        }
+        let built = build.output().map_err(|error| format!("scripts/stand-in-image: {error}"))?;
         assert!(built.status.success(), "the stand-in image: {}", String::from_utf8_lossy(&built.stderr));
-        Ok(String::from_utf8_lossy(&built.stdout).trim().to_owned())
-    });
-    image.as_deref().map_err(String::as_str)
+        this.image = String::from_utf8_lossy(&built.stdout).trim().to_owned();
+        Ok(this)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.name);
+        if let Some(host) = &self.host {
+            command.args(["--remote", "--url", host]);
+        }
+        command
+    }
+
+    pub(crate) fn engine(&self, args: &[&str]) -> Output {
+        self.command().args(args).output().expect("the engine's command starts")
+    }
+
+    /// Lines that the engine prints.
+    pub(crate) fn lines(&self, args: &[&str]) -> Vec<String> {
+        String::from_utf8_lossy(&self.engine(args).stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// Containers, networks and volumes of clusters whose name contains `part`.
+    pub(crate) fn traces(&self, part: &str) -> Vec<String> {
+        let mut found = self.lines(&["ps", "-a", "--format", "container {{.Names}}"]);
+        found.extend(self.lines(&["network", "ls", "--format", "network {{.Name}}"]));
+        found.extend(self.lines(&["volume", "ls", "--format", "volume {{.Labels}}"]));
+        found.retain(|line| line.contains(part));
+        found
+    }
+
+    /// A call of keywitness that uses the engine, in a home of its own.
+    pub(crate) fn keywitness(&self, args: &[&str], home: &Path) -> Test {
+        let test = keywitness(args, &self.image, home);
+        match &self.host {
+            Some(host) => test.env("CONTAINER_HOST", host),
+            None => test,
+        }
+    }
+}
+
+/// A cluster made with `cluster up`, gone with this value, whatever became of the test.
+pub(crate) struct Up<'a> {
+    real: &'a Real,
+    name: &'a str,
+    pub(crate) home: tempfile::TempDir,
+}
+
+impl<'a> Up<'a> {
+    pub(crate) fn new(real: &'a Real, name: &'a str, args: &[&str]) -> Self {
+        let this = Self { real, name, home: tempfile::tempdir().expect("a folder") };
+        this.call(&[&["cluster", "up", name], args].concat()).run().expect_exit(0);
+        this
+    }
+
+    /// A call of keywitness that has this engine and this home.
+    pub(crate) fn call(&self, args: &[&str]) -> Test {
+        self.real.keywitness(&[args, &["--engine", self.real.name]].concat(), self.home.path())
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        let done = self.call(&["cluster", "down", self.name]).run();
+        if !std::thread::panicking() {
+            assert_eq!(done.exit(), Some(0), "{}", done.stderr());
+            assert_eq!(self.real.traces(self.name), [""; 0]);
+        }
+    }
 }
 
 /// PATH with the folder in which the tools were found.
@@ -58,22 +166,17 @@ pub(crate) fn path() -> std::ffi::OsString {
     std::env::join_paths(found.into_iter().chain(std::env::split_paths(&own))).expect("a PATH")
 }
 
+/// What the main engine does, for tests that have asked for its image already.
 pub(crate) fn engine(args: &[&str]) -> Output {
-    Command::new(command()).args(args).output().expect("the engine's command starts")
+    main_engine().expect("asked for before").engine(args)
 }
 
-/// Lines that the engine prints.
 pub(crate) fn lines(args: &[&str]) -> Vec<String> {
-    String::from_utf8_lossy(&engine(args).stdout).lines().map(str::to_owned).collect()
+    main_engine().expect("asked for before").lines(args)
 }
 
-/// Containers, networks and volumes of clusters whose name contains `part`.
 pub(crate) fn traces(part: &str) -> Vec<String> {
-    let mut found = lines(&["ps", "-a", "--format", "container {{.Names}}"]);
-    found.extend(lines(&["network", "ls", "--format", "network {{.Name}}"]));
-    found.extend(lines(&["volume", "ls", "--format", "volume {{.Labels}}"]));
-    found.retain(|line| line.contains(part));
-    found
+    main_engine().expect("asked for before").traces(part)
 }
 
 /// A call of keywitness that uses the engine, in a home of its own.

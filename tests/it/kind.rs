@@ -39,7 +39,7 @@ fn the_first_lab_passes_and_leaves_nothing() {
 }
 
 /// Starts a run and reads until a line holds `until`.
-fn started(test: &Test, until: &str) -> Child {
+pub(crate) fn started(test: &Test, until: &str) -> Child {
     let mut command = test.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");
@@ -58,7 +58,7 @@ fn started(test: &Test, until: &str) -> Child {
     child
 }
 
-fn pid(child: &Child) -> Pid {
+pub(crate) fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
 }
 
@@ -186,25 +186,27 @@ fn a_kept_cluster_serves_many_labs_and_stays_as_it_was() {
     drop(kept);
 }
 
+/// Blocks on the node, and what their terminal has to be.
+pub(crate) const ON_THE_NODE: &str = "On the node:\n\n\
+    ```bash {name=place in=node}\nhostname\necho \"$LAB_NODE\"\nls \"$LAB_ETCD_PKI/ca.crt\"\ntty\n```\n\
+    ```check\noutput place where lines[0] == lines[1]\noutput place contains \"etcd/ca.crt\"\noutput place contains \"/dev/pts\"\n```\n\n\
+    etcdctl is there, and adds what the command does not say; this fails:\n\n\
+    ```bash {name=keys in=node}\netcdctl get /registry/namespaces/ --prefix --keys-only | sed '/^$/d' | sort\n```\n\
+    ```check\noutput keys contains \"/registry/namespaces/kube-system\"\n```\n\n\
+    The status of a command is the node's; this exits with 7:\n\n\
+    ```bash {in=node exit=7}\n(exit 7)\n```\n\n\
+    What does not end is interrupted on the node, and the shell goes on:\n\n\
+    ```bash {name=after in=node}\nstate=kept\n```\n\
+    ```bash {in=node exit=130}\n(trap 'exit 130' INT; kill -INT $BASHPID; :)\n```\n\
+    ```bash {name=kept in=node}\necho \"$state\"\n```\n\
+    ```check\noutput kept contains \"kept\"\n```";
+
 #[test]
 fn a_shell_on_the_node_is_a_terminal_with_etcdctl() {
     let image = need_engine!();
     let home = home();
-    let body = "On the node:\n\n\
-        ```bash {name=place in=node}\nhostname\necho \"$LAB_NODE\"\nls \"$LAB_ETCD_PKI/ca.crt\"\ntty\n```\n\
-        ```check\noutput place where lines[0] == lines[1]\noutput place contains \"etcd/ca.crt\"\noutput place contains \"/dev/pts\"\n```\n\n\
-        etcdctl is there, and adds what the command does not say; this fails:\n\n\
-        ```bash {name=keys in=node}\netcdctl get /registry/namespaces/ --prefix --keys-only | sed '/^$/d' | sort\n```\n\
-        ```check\noutput keys contains \"/registry/namespaces/kube-system\"\n```\n\n\
-        The status of a command is the node's; this exits with 7:\n\n\
-        ```bash {in=node exit=7}\n(exit 7)\n```\n\n\
-        What does not end is interrupted on the node, and the shell goes on:\n\n\
-        ```bash {name=after in=node}\nstate=kept\n```\n\
-        ```bash {in=node exit=130}\n(trap 'exit 130' INT; kill -INT $BASHPID; :)\n```\n\
-        ```bash {name=kept in=node}\necho \"$state\"\n```\n\
-        ```check\noutput kept contains \"kept\"\n```";
     keywitness(&["run", "--on", "kind", "node.md"], image, home.path())
-        .file("node.md", &lab("clusters: [kind]\n", body))
+        .file("node.md", &lab("clusters: [kind]\n", ON_THE_NODE))
         .run()
         .expect_exit(0);
     assert_eq!(traces("keywitness-node"), [""; 0]);

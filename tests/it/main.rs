@@ -10,6 +10,8 @@ mod harness;
 mod kind;
 mod kind_errors;
 mod lint;
+mod node_shell;
+mod podman;
 mod processes;
 mod replay;
 mod rooms;

@@ -21,8 +21,9 @@ pub use discover::Flavor;
 pub(crate) use exec::ShellSpec;
 pub(crate) use node::{CLUSTER_LABEL, Node};
 
-/// How long an engine may take to say that it is there. Docker Desktop wakes in about two seconds.
-const HELLO: Duration = Duration::from_secs(5);
+/// How long an engine may take to say that it is there. Docker Desktop wakes in about two seconds; Podman gathers what
+/// it tells of itself anew each time, and has taken five on a busy machine.
+const HELLO: Duration = Duration::from_secs(15);
 /// Long enough for a `docker` call that waits for a busy disk.
 const REQUEST_SECONDS: u64 = 120;
 /// Docker 20.10 and Podman 4: what is older lacks private cgroup namespaces, which nodes need.

@@ -55,7 +55,8 @@ impl KindCommand {
     /// The node image that this kind was released with. kind does not tell it, but carries its name.
     pub(super) async fn default_image(&self) -> Option<String> {
         let bytes = tokio::fs::read(&self.path).await.ok()?;
-        let name = regex::bytes::Regex::new(r"kindest/node:v\d+\.\d+\.\d+@sha256:[0-9a-f]{64}").expect("a valid regex");
+        let name = regex::bytes::Regex::new(r"kindest/node:v\d+\.\d+\.\d+(-[0-9a-z.]+)?@sha256:[0-9a-f]{64}")
+            .expect("a valid regex");
         Some(String::from_utf8_lossy(name.find(&bytes)?.as_bytes()).into_owned())
     }
 
