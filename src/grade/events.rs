@@ -211,8 +211,10 @@ impl<'a> EventCheck<'a> {
         judgement.revision = judgement.evidence.first().map(|evidence| evidence.revision);
         let Some(change) = recorded.entry.change() else { return judgement };
         judgement.reason = Some(format!("a {} came at revision {}", recorded.entry.name(), change.revision));
-        judgement.explanation =
-            vec![format!("wanted: {}", self.check.text), format!("saw:    {}", self.row(recorded, 0))];
+        judgement.explanation = vec![
+            format!("wanted: {}", show::filled(&self.check.text, &self.evidence.vars)),
+            format!("saw:    {}", self.row(recorded, 0)),
+        ];
         if let Some(condition) = self.lines[0].condition {
             judgement.explanation.extend(self.why(change, condition).iter().map(|line| format!("        {line}")));
         }

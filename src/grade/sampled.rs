@@ -85,7 +85,9 @@ impl<'a> Sample<'a> {
             Seen::Etcd(fields) => Some(self.names().with_fields(Scope::Etcd.names(), fields)),
             Seen::Snapshot(fields) => Some(self.names().with_fields(Scope::Snapshot.names(), fields)),
             Seen::Run { exit, stdout, stderr } => {
-                Some(self.names().with("exit", *exit).with("stdout", stdout.as_str()).with("stderr", stderr.as_str()))
+                // As `$(…)` has it: a number on a line of its own is a number.
+                let cut = |text: &str| text.trim_end_matches('\n').to_owned();
+                Some(self.names().with("exit", *exit).with("stdout", cut(stdout)).with("stderr", cut(stderr)))
             }
             _ => None,
         }

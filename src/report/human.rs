@@ -3,7 +3,7 @@ use std::io::{self, Write};
 
 use console::{Style, style};
 
-use super::layout::{duration, failure_lines, plural, screen_width};
+use super::layout::{duration, plural, screen_width, surroundings};
 use super::{Live, Reporter};
 use crate::outcome::{
     ActionReport, CheckReport, ClusterReport, Fold, LabReport, Proof, RunEvent, RunReport, Spent, StepReport, Verdict,
@@ -200,8 +200,15 @@ fn step_detail(text: &mut String, lab: &LabReport, step: &StepReport, verbose: u
     for action in &step.actions {
         action_detail(text, lab, action, verbose);
     }
-    for check in &step.checks {
+    let surroundings_of = |check: &CheckReport| check.failure.as_ref().map(surroundings).unwrap_or_default();
+    for (nth, check) in step.checks.iter().enumerate() {
         check_detail(text, check, verbose);
+        let lines = surroundings_of(check);
+        // Checks that failed together are told once what happened around them.
+        let is_told_later = step.checks[nth + 1..].iter().any(|later| surroundings_of(later) == lines);
+        for line in lines.iter().filter(|_| !is_told_later) {
+            push(text, 6, printable(line));
+        }
     }
     for question in &step.questions {
         if matches!(question.verdict, Verdict::Fail | Verdict::CannotJudge) {
@@ -268,8 +275,8 @@ fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
         if let Some(reason) = &check.reason {
             push(text, 6, accent(check.verdict).apply_to(reason));
         }
-        for line in check.failure.as_ref().map(failure_lines).unwrap_or_default() {
-            push(text, 6, printable(&line));
+        for line in check.failure.iter().flat_map(|failure| &failure.explanation) {
+            push(text, 6, printable(line));
         }
     } else {
         let revision = check.revision.map(|revision| format!(", at revision {revision}")).unwrap_or_default();

@@ -32,6 +32,13 @@ pub(super) fn plural(count: usize, one: &str) -> String {
 /// What is known about a failure beside its reason, in the order in which a person wants it.
 pub(super) fn failure_lines(failure: &Failure) -> Vec<String> {
     let mut lines = failure.explanation.clone();
+    lines.extend(surroundings(failure));
+    lines
+}
+
+/// What the whole step did, which its failed checks have in common.
+pub(super) fn surroundings(failure: &Failure) -> Vec<String> {
+    let mut lines = Vec::new();
     for (title, block) in [("output of the step", &failure.output), ("journal of the step", &failure.journal)] {
         if !block.is_empty() {
             lines.push(format!("{title}:"));
