@@ -89,7 +89,7 @@ const APART: &[(&str, &[&str])] = &[
     ),
     ("setup", &["cleanup", "fails"]),
     ("cleanup", &["background", "ready", "opens", "start", "fails"]),
-    ("background", &["exit", "fails", "opens", "timeout"]),
+    ("background", &["exit", "fails", "opens"]),
     ("fails", &["exit", "opens"]),
     ("exit", &["opens"]),
 ];
