@@ -51,7 +51,7 @@ impl<'a> Runner<'a> {
         let mut outcome = self.perform(action, timeout).await;
         if outcome.verdict == Some(Verdict::Fail)
             && !self.is_interrupted()
-            && let Some(why) = self.store_is_gone().await
+            && let Some(why) = self.cluster_is_gone().await
         {
             // The block may be right: what it needs is gone.
             outcome.verdict = Some(Verdict::CannotJudge);

@@ -88,7 +88,15 @@ impl<'a> Runner<'a> {
         self.interrupt.is_cancelled()
     }
 
-    /// Whether what failed may have failed because the store is gone. In a bare lab the store is the lab's own.
+    /// Whether a block may have failed because the store or the API is gone.
+    pub(super) async fn cluster_is_gone(&self) -> Option<String> {
+        match self.store_is_gone().await {
+            None => self.observer.api_answers().await.err(),
+            gone => gone,
+        }
+    }
+
+    /// In a bare lab the store is the lab's own.
     pub(super) async fn store_is_gone(&self) -> Option<String> {
         if self.kind == ClusterKind::Bare {
             return None;

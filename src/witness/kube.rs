@@ -43,6 +43,17 @@ impl Api {
         Ok(Self { client, served: Mutex::new(Vec::new()) })
     }
 
+    /// Whether it answers at all: a refusal is an answer too.
+    pub(super) async fn answers(&self) -> Result<(), String> {
+        let asked = self.client.apiserver_version();
+        let why = match tokio::time::timeout(ANSWER, asked).await {
+            Ok(Ok(_) | Err(Error::Api(_) | Error::SerdeError(_))) => return Ok(()),
+            Ok(Err(error)) => told(&error),
+            Err(_) => format!("{ANSWER:?} have passed"),
+        };
+        Err(format!("the Kubernetes API does not answer: {why}"))
+    }
+
     /// `None`: the API answered that it does not exist.
     pub(super) async fn read(&self, kind: &str, name: &str, namespace: Option<&str>) -> Result<Option<Value>, String> {
         tokio::time::timeout(ANSWER, self.read_patiently(kind, name, namespace))
