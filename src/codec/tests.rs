@@ -185,23 +185,3 @@ proptest! {
 }
 
 /// `cargo test --release --lib codec::tests::speed -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement, not a check"]
-fn speed() {
-    let records = &*RECORDS;
-    let rounds = 200;
-    let start = std::time::Instant::now();
-    let mut objects = Vec::new();
-    for _ in 0..rounds {
-        objects = records.iter().map(|record| decode(&record.bytes).unwrap().object).collect();
-    }
-    let decoded = f64::from(rounds) * 101.0 / start.elapsed().as_secs_f64();
-    let start = std::time::Instant::now();
-    for _ in 0..rounds {
-        for object in &objects {
-            std::hint::black_box(encode(object).unwrap());
-        }
-    }
-    let encoded = f64::from(rounds) * 101.0 / start.elapsed().as_secs_f64();
-    println!("{decoded:.0} values decoded, {encoded:.0} encoded a second");
-}
