@@ -183,5 +183,3 @@ proptest! {
         }
     }
 }
-
-/// `cargo test --release --lib codec::tests::speed -- --ignored --nocapture`
