@@ -2,13 +2,17 @@
 //! out; `__control-plane FILE` the API face and controllers over an etcd that runs already, in a node image.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::guard::{Guard, GuardSettings};
 use crate::sandbox::{ControlPlane, ControlPlaneSpec, Sandbox, SandboxError, SandboxOptions};
 
-pub(super) fn sandbox(_args: &[OsString]) -> ExitCode {
-    with_runtime(run_sandbox())
+pub(super) fn sandbox(args: &[OsString]) -> ExitCode {
+    let apiserver = args.iter().position(|arg| arg == "--apiserver").and_then(|at| args.get(at + 1));
+    with_runtime(run_sandbox(apiserver.map(PathBuf::from)))
 }
 
 pub(super) fn control_plane(args: &[OsString]) -> ExitCode {
@@ -31,7 +35,10 @@ fn with_runtime(work: impl Future<Output = Result<(), String>>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
     };
-    match runtime.block_on(work) {
+    let done = runtime.block_on(work);
+    // A read of standard input cannot be called off.
+    runtime.shutdown_background();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -46,18 +53,43 @@ fn told(error: SandboxError) -> String {
     std::iter::once(error.message).chain(error.detail).chain(error.hint).collect::<Vec<_>>().join("\n")
 }
 
-async fn run_sandbox() -> Result<(), String> {
+/// Standard input takes `kill etcd` and `start etcd`; its end changes nothing.
+async fn run_sandbox(apiserver: Option<PathBuf>) -> Result<(), String> {
     let guard = Guard::start(GuardSettings::default()).map_err(|error| error.to_string())?;
     let dir = guard.folder("sandbox").map_err(|error| error.to_string())?;
     let began = std::time::Instant::now();
-    let sandbox = Sandbox::start(SandboxOptions::new(guard.clone(), dir)).await.map_err(told)?;
+    let options = SandboxOptions { apiserver, ..SandboxOptions::new(guard.clone(), dir) };
+    let mut sandbox = Sandbox::start(options).await.map_err(told)?;
     eprintln!("ready after {} ms", began.elapsed().as_millis());
     println!("export KUBECONFIG={}", sandbox.kubeconfig().display());
     println!("export ETCDCTL_ENDPOINTS={}", sandbox.etcd_url());
     for (name, file) in [("CACERT", "etcd/ca.crt"), ("CERT", "etcd/server.crt"), ("KEY", "etcd/server.key")] {
         println!("export ETCDCTL_{name}={}", sandbox.pki().file(file).display());
     }
-    tokio::signal::ctrl_c().await.map_err(|error| error.to_string())?;
+    println!("export SANDBOX_API_PID={}", sandbox.api_process());
+    println!("export SANDBOX_ETCD_PID={}", sandbox.etcd_process());
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut listening = true;
+    loop {
+        tokio::select! {
+            end = tokio::signal::ctrl_c() => {
+                end.map_err(|error| error.to_string())?;
+                break;
+            }
+            line = lines.next_line(), if listening => match line.as_ref().map(Option::as_deref) {
+                Ok(Some("kill etcd")) => {
+                    sandbox.kill_etcd().await;
+                    println!("etcd is killed");
+                }
+                Ok(Some("start etcd")) => {
+                    sandbox.restart_etcd().await.map_err(told)?;
+                    println!("etcd is back as {}", sandbox.etcd_process());
+                }
+                Ok(Some(other)) => eprintln!("no such command: {other}"),
+                Ok(None) | Err(_) => listening = false,
+            },
+        }
+    }
     sandbox.stop().await;
     guard.end().await;
     Ok(())

@@ -1,5 +1,7 @@
 //! Which kind of cluster a lab gets, and who brings it up.
 
+use std::path::PathBuf;
+
 use super::args::ClusterFlags;
 use super::screen;
 use crate::cluster::{Attach, AttachQuestion, Bare, Consent, Flavor, GivenEtcd, Kind, Provider, Reuse};
@@ -77,8 +79,16 @@ pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> B
             image: std::env::var("KEYWITNESS_NODE_IMAGE").ok().filter(|image| !image.is_empty()),
             config: flags.kind_config.clone(),
         }),
-        ClusterKind::Sandbox => Box::new(SandboxProvider { guard: guard.clone(), apiserver: flags.apiserver.clone() }),
+        ClusterKind::Sandbox => Box::new(SandboxProvider { guard: guard.clone(), apiserver: apiserver(flags) }),
     }
+}
+
+/// Named, or the one that envtest's variable leads to.
+fn apiserver(flags: &ClusterFlags) -> Option<PathBuf> {
+    flags.apiserver.clone().or_else(|| {
+        let assets = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty())?;
+        Some(PathBuf::from(assets).join("kube-apiserver")).filter(|path| path.is_file())
+    })
 }
 
 fn consent(flags: &ClusterFlags) -> Consent {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{KUBERNETES_VERSION, Sandbox, SandboxError, SandboxOptions, node_shell};
+use super::{Sandbox, SandboxError, SandboxOptions, node_shell};
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, EtcdTls, Provider, StageSink};
 use crate::guard::{Guard, ShellIo};
 use crate::lab::ClusterKind;
@@ -55,7 +55,7 @@ impl SandboxCluster {
         let info = ClusterInfo {
             kind: ClusterKind::Sandbox,
             name: "sandbox".into(),
-            kubernetes: Some(KUBERNETES_VERSION.into()),
+            kubernetes: Some(sandbox.kubernetes_version().to_owned()),
             etcd: Some(sandbox.etcd_version().to_owned()),
             node: Some(sandbox.node.clone()),
             etcd_pod: Some(format!("etcd-{}", sandbox.node)),

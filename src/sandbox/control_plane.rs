@@ -18,7 +18,7 @@ use super::bootstrap::{self, Facts};
 use super::controllers::{Controllers, Settings};
 use super::pki::Pki;
 use super::pods::{EtcdPod, PodAccess};
-use super::store::{Hub, Store};
+use super::store::{Hub, Store, keep_short};
 use super::token::Tokens;
 use super::{SandboxError, api, crd, serve};
 
@@ -46,7 +46,6 @@ pub struct ControlPlaneSpec {
 /// A control plane that answers; it ends when this is dropped.
 pub struct ControlPlane {
     pub address: SocketAddr,
-    pub etcd_version: String,
     api: SharedApi,
     router: Router,
     tasks: Vec<JoinHandle<()>>,
@@ -67,12 +66,7 @@ impl ControlPlane {
         let etcd_url = spec.etcd_endpoints.first().cloned().unwrap_or_default();
         let port = etcd_url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(2379);
         let etcd = EtcdPod { pki: spec.pki.clone(), data: spec.etcd_data.clone(), log: spec.etcd_log.clone(), port };
-        let status = client
-            .maintenance_client()
-            .status()
-            .await
-            .map_err(|error| SandboxError::new(format!("etcd at {etcd_url} does not answer: {error}")))?;
-        let etcd_version = status.version().to_owned();
+        let etcd_version = etcd_version(&client).await?;
         let tokens = Tokens::new(&pki)?;
         for token in &spec.tokens {
             tokens.add(token, User::admin());
@@ -98,7 +92,7 @@ impl ControlPlane {
             api_port: address.port(),
             etcd_flags: spec.etcd_flags.clone(),
             etcd_url,
-            etcd_version: etcd_version.clone(),
+            etcd_version,
             ca: ca.clone(),
             now: api::meta::now_text(),
             server: bootstrap::identity(),
@@ -106,10 +100,11 @@ impl ControlPlane {
         };
         bootstrap::write(&api, &facts).await?;
         crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;
-        let mut tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), api.clone()))];
+        let mut tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), Some(api.clone())))];
         tasks.push(tokio::spawn(crd::follow(api.clone())));
-        let mut this = Self { address, etcd_version, api, router, tasks, controllers: None };
-        let settings = Settings { nodes: vec![(spec.node.clone(), spec.address)], ca };
+        tasks.push(tokio::spawn(keep_short(api.store.clone())));
+        let mut this = Self { address, api, router, tasks, controllers: None };
+        let settings = Settings { nodes: vec![(spec.node.clone(), spec.address)], ca, log: None };
         this.controllers = Some(Controllers::start(this.client("kube-controller-manager"), settings));
         Ok(this)
     }
@@ -128,6 +123,12 @@ impl ControlPlane {
     pub fn api(&self) -> &SharedApi {
         &self.api
     }
+}
+
+pub(super) async fn etcd_version(client: &Client) -> Result<String, SandboxError> {
+    let status = client.maintenance_client().status().await;
+    let status = status.map_err(|error| SandboxError::new(format!("etcd does not answer: {error}")))?;
+    Ok(status.version().to_owned())
 }
 
 impl Drop for ControlPlane {

@@ -22,6 +22,7 @@ pub struct Etcd {
     pub flags: Vec<String>,
     pub log: PathBuf,
     pub data: PathBuf,
+    spec: EtcdSpec,
     child: Process,
 }
 
@@ -64,11 +65,28 @@ impl Etcd {
     fn spawn(spec: &EtcdSpec) -> Result<Self, SandboxError> {
         let [client, peer, metrics] = free_ports()?;
         let flags = flags(spec, client, peer, metrics);
-        let log = File::create(&spec.log).map_err(|error| SandboxError::io("etcd's log", &spec.log, &error))?;
+        let _ = std::fs::remove_file(&spec.log);
+        let child = Self::launch(spec, &flags)?;
+        Ok(Self {
+            client_url: format!("https://127.0.0.1:{client}"),
+            flags,
+            log: spec.log.clone(),
+            data: spec.data.clone(),
+            spec: spec.clone(),
+            child,
+        })
+    }
+
+    fn launch(spec: &EtcdSpec, flags: &[String]) -> Result<Process, SandboxError> {
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(&spec.log)
+            .map_err(|error| SandboxError::io("etcd's log", &spec.log, &error))?;
         let copy = log.try_clone().map_err(|error| SandboxError::io("etcd's log", &spec.log, &error))?;
         let mut command = Command::new(&spec.binary);
         command
-            .args(&flags)
+            .args(flags)
             // etcd reads every ETCD_* variable as a flag and refuses what is said twice.
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("ETCD_")))
@@ -76,14 +94,19 @@ impl Etcd {
             .stdin(Stdio::null())
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(copy));
-        let child = spec.guard.spawn(&mut command).map_err(|error| SandboxError::new(error.to_string()))?;
-        Ok(Self {
-            client_url: format!("https://127.0.0.1:{client}"),
-            flags,
-            log: spec.log.clone(),
-            data: spec.data.clone(),
-            child,
-        })
+        spec.guard.spawn(&mut command).map_err(|error| SandboxError::new(error.to_string()))
+    }
+
+    /// Over the same data and on the same ports, after an end of whatever kind.
+    pub async fn restart(&mut self) -> Result<(), SandboxError> {
+        self.stop().await;
+        self.child = Self::launch(&self.spec, &self.flags)?;
+        let pki = self.spec.pki.clone();
+        self.ready(&pki).await.map(drop)
+    }
+
+    pub fn process(&self) -> i32 {
+        self.child.id()
     }
 
     async fn ready(&mut self, pki: &Pki) -> Result<etcd_client::Client, SandboxError> {
@@ -115,8 +138,9 @@ impl Etcd {
         lines[lines.len().saturating_sub(5)..].iter().map(ToString::to_string).collect()
     }
 
+    /// SIGKILL: what a slower end would save is thrown away with the sandbox, and after a restart etcd's own
+    /// log makes up for it.
     pub async fn stop(&mut self) {
-        // Its store is thrown away with it, so there is nothing that a slower end would save.
         let _ = self.child.kill().await;
     }
 }
@@ -154,7 +178,7 @@ fn flags(spec: &EtcdSpec, client: u16, peer: u16, metrics: u16) -> Vec<String> {
 }
 
 /// Free now; somebody else may take one before etcd does, so the caller tries again.
-fn free_ports<const N: usize>() -> Result<[u16; N], SandboxError> {
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], SandboxError> {
     let mut listeners = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {

@@ -3,6 +3,7 @@
 
 mod agent;
 pub mod api;
+mod apiserver;
 mod authorize;
 mod bootstrap;
 mod cluster;
@@ -13,6 +14,7 @@ mod defaults;
 mod discovery;
 mod etcd;
 mod kubeconfig;
+mod kubelet;
 mod node_shell;
 mod openapi;
 mod pki;

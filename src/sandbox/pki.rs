@@ -87,6 +87,8 @@ impl Pki {
             false,
         )?;
         pki.leaf(&cluster, "admin", "kubernetes-admin", Some("kubeadm:cluster-admins"), &[], false)?;
+        // Bound to no role, so that it works before any role is there.
+        pki.leaf(&cluster, "super-admin", "kubernetes-super-admin", Some("system:masters"), &[], false)?;
         let front = pki.authority("front-proxy-ca", "front-proxy-ca")?;
         pki.leaf(&front, "front-proxy-client", "front-proxy-client", None, &[], false)?;
 

@@ -56,8 +56,8 @@ pub(super) fn acceptor(pki: &Pki) -> Result<TlsAcceptor, SandboxError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Accepts until the task is aborted.
-pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Router, api: SharedApi) {
+/// Accepts until the task is aborted. Bearer tokens are `api`'s; without one, certificates alone count.
+pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files, most likely; others will close theirs.
@@ -75,7 +75,7 @@ pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Ro
                     let mut request = request.map(Body::new);
                     let user = match certificate {
                         Some(user) => user,
-                        None => match bearer(request.headers().get(header::AUTHORIZATION), &api).await {
+                        None => match bearer(request.headers().get(header::AUTHORIZATION), api.as_ref()).await {
                             Ok(user) => user,
                             Err(error) => return Ok(error.into_response()),
                         },
@@ -100,7 +100,8 @@ pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
 }
 
 /// Who the token stands for. Without one the client is anonymous, as on a real cluster.
-async fn bearer(header: Option<&HeaderValue>, api: &SharedApi) -> Result<User, ApiError> {
+async fn bearer(header: Option<&HeaderValue>, api: Option<&SharedApi>) -> Result<User, ApiError> {
+    let Some(api) = api else { return Err(ApiError::unauthorized()) };
     let Some(value) = header else { return Ok(User::anonymous()) };
     let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
     let user = token.and_then(|token| api.tokens.user_of(token.trim())).ok_or_else(ApiError::unauthorized)?;

@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::control_plane::{ControlPlane, ControlPlaneSpec};
+use super::apiserver::{ApiServer, ApiServerSpec};
+use super::control_plane::{self, ControlPlane, ControlPlaneSpec};
 use super::etcd::{Etcd, EtcdSpec, as_in_pod};
 use super::pki::{Pki, PkiNames};
-use super::{SandboxError, kubeconfig};
+use super::{KUBERNETES_VERSION, SandboxError, kubeconfig};
 use crate::guard::{self, Guard};
 
 #[derive(Debug, Clone)]
@@ -37,20 +38,20 @@ pub struct Sandbox {
     dir: PathBuf,
     pki: Pki,
     kubeconfig: PathBuf,
+    etcd_version: String,
     // Before etcd, so that nothing of ours asks an etcd that is gone.
-    control_plane: ControlPlane,
+    face: Face,
     etcd: Etcd,
+}
+
+/// Who serves the API.
+enum Face {
+    Ours(Box<ControlPlane>),
+    Real(Box<ApiServer>),
 }
 
 impl Sandbox {
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
-        if let Some(apiserver) = &options.apiserver {
-            return Err(SandboxError::new(format!(
-                "{}: this build cannot run a kube-apiserver in place of its own API yet",
-                apiserver.display()
-            ))
-            .hint("leave --apiserver out, or take --on kind for a real API server"));
-        }
         let binary = match options.etcd {
             Some(binary) => binary,
             None => guard::tool("etcd").ok_or_else(|| {
@@ -73,7 +74,7 @@ impl Sandbox {
             guard: options.guard.clone(),
         })
         .await?;
-        let spec = ControlPlaneSpec {
+        let cluster = ControlPlaneSpec {
             node: options.node.clone(),
             address: NODE_ADDRESS,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -84,21 +85,18 @@ impl Sandbox {
             etcd_flags: etcd.flags.iter().map(|flag| as_in_pod(flag, pki.root(), &etcd.data)).collect(),
             tokens: Vec::new(),
         };
-        let control_plane = ControlPlane::start(&spec, client).await?;
+        let etcd_version = control_plane::etcd_version(&client).await?;
+        let face = match options.apiserver {
+            None => Face::Ours(Box::new(ControlPlane::start(&cluster, client).await?)),
+            Some(binary) => {
+                let (dir, guard, etcd_version) = (options.dir.clone(), options.guard, etcd_version.clone());
+                let spec = ApiServerSpec { binary, dir, guard, cluster, etcd: client, etcd_version };
+                Face::Real(Box::new(ApiServer::start(&spec).await?))
+            }
+        };
         let kubeconfig = kubernetes.join("admin.conf");
-        let server = format!("https://{}", control_plane.address);
-        kubeconfig::write(&kubeconfig, "sandbox", &server, &pki, "admin")?;
-        Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, control_plane, etcd })
-    }
-
-    /// A client in this process, whose writes are the controllers'.
-    pub fn client(&self) -> kube::Client {
-        self.control_plane.client("kube-controller-manager")
-    }
-
-    /// The same, whose writes `metadata.managedFields` puts down to `agent`.
-    pub fn client_as(&self, agent: &str) -> kube::Client {
-        self.control_plane.client(agent)
+        kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{}", face.address()), &pki, "admin")?;
+        Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, etcd_version, face, etcd })
     }
 
     pub fn kubeconfig(&self) -> &Path {
@@ -106,7 +104,22 @@ impl Sandbox {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.control_plane.address
+        self.face.address()
+    }
+
+    pub fn kubernetes_version(&self) -> &str {
+        match &self.face {
+            Face::Ours(_) => KUBERNETES_VERSION,
+            Face::Real(server) => &server.version,
+        }
+    }
+
+    /// The process that serves the API; ours is this one.
+    pub fn api_process(&self) -> i32 {
+        match &self.face {
+            Face::Ours(_) => i32::try_from(std::process::id()).unwrap_or_default(),
+            Face::Real(server) => server.process(),
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -126,12 +139,35 @@ impl Sandbox {
     }
 
     pub fn etcd_version(&self) -> &str {
-        &self.control_plane.etcd_version
+        &self.etcd_version
+    }
+
+    pub fn etcd_process(&self) -> i32 {
+        self.etcd.process()
+    }
+
+    /// For those who try what a cluster does without its etcd: a lab's run does not bring one back.
+    pub async fn kill_etcd(&mut self) {
+        self.etcd.stop().await;
+    }
+
+    /// Over the same data and on the same ports.
+    pub async fn restart_etcd(&mut self) -> Result<(), SandboxError> {
+        self.etcd.restart().await
     }
 
     pub async fn stop(self) {
-        let Self { control_plane, mut etcd, .. } = self;
-        drop(control_plane);
+        let Self { face, mut etcd, .. } = self;
+        drop(face);
         etcd.stop().await;
+    }
+}
+
+impl Face {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(control_plane) => control_plane.address,
+            Self::Real(server) => server.address,
+        }
     }
 }

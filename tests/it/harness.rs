@@ -82,6 +82,7 @@ impl Test {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keywitness"));
         command.args(&self.args).current_dir(self.dir.path()).env_remove("CI").env_remove("GITHUB_ACTIONS");
+        command.env_remove("KUBEBUILDER_ASSETS");
         command.env("NO_COLOR", "1").envs(&self.env);
         command
     }

@@ -1,5 +1,6 @@
 //! The real binary, driven through one builder.
 
+mod apiserver;
 mod attach;
 mod containers;
 mod decode;
@@ -10,9 +11,12 @@ mod harness;
 mod kind;
 mod kind_errors;
 mod lint;
+mod live;
+mod many;
 mod node_shell;
 mod podman;
 mod processes;
 mod replay;
 mod rooms;
 mod run;
+mod soak;

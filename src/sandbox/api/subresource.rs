@@ -38,7 +38,7 @@ pub(super) async fn serve(
         }
         ("exec" | "attach" | "log" | "portforward", _) if pods => {
             let pod = api.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
-            crate::sandbox::pods::serve(&api, subresource, &pod, &call, request).await
+            crate::sandbox::pods::serve(&api.pods, subresource, &pod, &call, request).await
         }
         _ => Err(ApiError::no_path()),
     }

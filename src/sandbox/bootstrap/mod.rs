@@ -4,6 +4,7 @@ mod access;
 mod addons;
 mod flow;
 mod node;
+mod over_api;
 mod pods;
 mod services;
 mod settings;
@@ -11,6 +12,7 @@ mod workloads;
 
 use serde_json::{Value, json};
 
+pub use over_api::over_api;
 pub use services::identity;
 
 use super::SandboxError;
@@ -93,6 +95,14 @@ fn complete(resource: &Resource, object: &mut Value, facts: &Facts) {
     if resource.counts_generations() && object["metadata"].get("generation").is_none() {
         meta::set(object, "generation", 1);
     }
+}
+
+/// The Endpoints object of the API server itself, whole.
+pub fn own_endpoints(facts: &Facts) -> Value {
+    let mut object = services::own_endpoints(facts);
+    meta::set(&mut object, "uid", uuid::Uuid::new_v4().to_string());
+    meta::set(&mut object, "creationTimestamp", facts.now.as_str());
+    object
 }
 
 fn namespaces() -> Vec<Value> {

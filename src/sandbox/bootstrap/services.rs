@@ -42,17 +42,7 @@ pub(super) fn objects(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Va
                 "message": "Kubernetes Service CIDR is ready",
             }]},
         }),
-        json!({
-            "apiVersion": "v1", "kind": "Endpoints",
-            "metadata": {
-                "name": "kubernetes", "namespace": "default",
-                "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
-            },
-            "subsets": [{
-                "addresses": [{"ip": facts.address}],
-                "ports": [{"name": "https", "port": facts.api_port, "protocol": "TCP"}],
-            }],
-        }),
+        own_endpoints(facts),
         json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": {
@@ -73,6 +63,20 @@ pub(super) fn objects(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Va
         }
     }
     all
+}
+
+pub(super) fn own_endpoints(facts: &Facts) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {
+            "name": "kubernetes", "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [{
+            "addresses": [{"ip": facts.address}],
+            "ports": [{"name": "https", "port": facts.api_port, "protocol": "TCP"}],
+        }],
+    })
 }
 
 /// The address of a service is an object of its own.

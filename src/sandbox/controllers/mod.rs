@@ -37,6 +37,8 @@ pub struct Settings {
     pub nodes: Vec<(String, std::net::Ipv4Addr)>,
     /// The API's certificate authority, in PEM, for `kube-root-ca.crt`.
     pub ca: String,
+    /// Where a line is left about what cannot be done.
+    pub log: Option<std::path::PathBuf>,
 }
 
 /// All controllers of one sandbox; they end when this is dropped.

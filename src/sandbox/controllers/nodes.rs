@@ -1,4 +1,5 @@
-//! What follows from the state of a node: the taint of a cordon, and the end of pods that a taint does not bear.
+//! What follows from the state of a node: the taints of a cordon and of bad conditions, and the end of pods that
+//! a taint does not bear.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,15 @@ use super::runtime::{
 use super::{fit, meta, pods};
 
 const CORDON: &str = "node.kubernetes.io/unschedulable";
+/// Which condition of a node puts which taint on it.
+const OF_CONDITIONS: &[(&str, &str, &str)] = &[
+    ("Ready", "False", "node.kubernetes.io/not-ready"),
+    ("Ready", "Unknown", "node.kubernetes.io/unreachable"),
+    ("MemoryPressure", "True", "node.kubernetes.io/memory-pressure"),
+    ("DiskPressure", "True", "node.kubernetes.io/disk-pressure"),
+    ("PIDPressure", "True", "node.kubernetes.io/pid-pressure"),
+    ("NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"),
+];
 
 pub(crate) struct Nodes {
     rest: Rest,
@@ -56,6 +66,40 @@ impl Nodes {
         }
         Ok(next.map_or(Next::Change, |seconds| Next::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))))
     }
+}
+
+/// The taints that a node has, less those of states that are over, with those of its present state.
+fn should_have(node: &Value, held: &[Value]) -> Vec<Value> {
+    let condition = |kind: &str| {
+        let conditions = node["status"]["conditions"].as_array();
+        conditions.and_then(|all| all.iter().find(|condition| condition["type"] == kind))
+    };
+    let mut wanted = Vec::new();
+    for (kind, status, key) in OF_CONDITIONS {
+        if condition(kind).is_some_and(|condition| condition["status"] == *status) {
+            wanted.push((*key, "NoSchedule"));
+            if *kind == "Ready" {
+                wanted.push((*key, "NoExecute"));
+            }
+        }
+    }
+    if node["spec"]["unschedulable"] == true {
+        wanted.push((CORDON, "NoSchedule"));
+    }
+    let is = |taint: &Value, (key, effect): (&str, &str)| taint["key"] == key && taint["effect"] == effect;
+    let ours = |taint: &Value| {
+        let keys = OF_CONDITIONS.iter().map(|(_, _, key)| *key).chain([CORDON]);
+        let execute = taint["effect"] == "NoExecute" && taint["key"] != CORDON;
+        (taint["effect"] == "NoSchedule" || execute) && keys.into_iter().any(|key| taint["key"] == key)
+    };
+    let mut taints: Vec<Value> =
+        held.iter().filter(|taint| !ours(taint) || wanted.iter().any(|wanted| is(taint, *wanted))).cloned().collect();
+    for wanted in wanted {
+        if !taints.iter().any(|taint| is(taint, wanted)) {
+            taints.push(json!({"key": wanted.0, "effect": wanted.1, "timeAdded": meta::now()}));
+        }
+    }
+    taints
 }
 
 /// Seconds that a pod may stay under these taints; `None` where it may stay for good.
@@ -107,15 +151,9 @@ impl Controller for Nodes {
             let message = format!("Node {name} event: Registered Node {name} in Controller");
             self.registry.record(&value, "", Severity::Normal, "RegisteredNode", &message).await;
         }
-        let mut taints = value["spec"]["taints"].as_array().cloned().unwrap_or_default();
-        let cordoned = value["spec"]["unschedulable"] == true;
-        let tainted = taints.iter().any(|taint| taint["key"] == CORDON && taint["effect"] == "NoSchedule");
-        if cordoned != tainted {
-            if cordoned {
-                taints.push(json!({"key": CORDON, "effect": "NoSchedule", "timeAdded": meta::now()}));
-            } else {
-                taints.retain(|taint| taint["key"] != CORDON);
-            }
+        let held = value["spec"]["taints"].as_array().cloned().unwrap_or_default();
+        let mut taints = should_have(&value, &held);
+        if taints != held {
             let patch = if taints.is_empty() { Value::Null } else { taints.clone().into() };
             let patch = json!({"metadata": {"resourceVersion": node.version.to_string()}, "spec": {"taints": patch}});
             value = self.rest.merge(&NODES, "", &node.key.name, "", &patch).await?;
@@ -123,5 +161,50 @@ impl Controller for Nodes {
         }
         taints.retain(|taint| taint["effect"] == "NoExecute");
         if taints.is_empty() { Ok(Next::Change) } else { self.evict(&node, &taints).await }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(taints: &[Value]) -> Vec<(&str, &str)> {
+        taints
+            .iter()
+            .map(|taint| (taint["key"].as_str().expect("a key"), taint["effect"].as_str().expect("an effect")))
+            .collect()
+    }
+
+    #[test]
+    fn taints_follow_the_cordon_and_the_conditions_and_leave_others_alone() {
+        let own = json!({"key": "team", "value": "a", "effect": "NoSchedule"});
+        let late = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+        let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        assert_eq!(should_have(&ready, &[own.clone(), late.clone()]), std::slice::from_ref(&own));
+        let gone = json!({
+            "spec": {"unschedulable": true},
+            "status": {"conditions": [{"type": "Ready", "status": "Unknown"}, {"type": "DiskPressure", "status": "True"}]},
+        });
+        assert_eq!(
+            keys(&should_have(&gone, &[own, late])),
+            [
+                ("team", "NoSchedule"),
+                ("node.kubernetes.io/unreachable", "NoSchedule"),
+                ("node.kubernetes.io/unreachable", "NoExecute"),
+                ("node.kubernetes.io/disk-pressure", "NoSchedule"),
+                (CORDON, "NoSchedule"),
+            ]
+        );
+    }
+
+    #[test]
+    fn patience_ends_with_the_shortest_toleration() {
+        let taint = json!({"key": "k", "effect": "NoExecute", "timeAdded": meta::now()});
+        let pod = |tolerations: Value| json!({"spec": {"tolerations": tolerations}});
+        assert_eq!(patience(&pod(json!([])), std::slice::from_ref(&taint)), Some(0), "nothing bears it");
+        let forever = pod(json!([{"key": "k", "operator": "Exists"}]));
+        assert_eq!(patience(&forever, std::slice::from_ref(&taint)), None);
+        let while_ = pod(json!([{"key": "k", "operator": "Exists", "tolerationSeconds": 30}, {"operator": "Exists"}]));
+        assert!(matches!(patience(&while_, &[taint]), Some(29..=30)));
     }
 }

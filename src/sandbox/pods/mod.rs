@@ -15,7 +15,6 @@ use axum::response::Response;
 use http::{Method, Request, header};
 use serde_json::Value;
 
-use super::api::SharedApi;
 use super::api::meta;
 use super::api::request::Call;
 use super::api::status::ApiError;
@@ -58,13 +57,13 @@ impl PodAccess {
 }
 
 pub async fn serve(
-    api: &SharedApi,
+    access: &PodAccess,
     subresource: &str,
     pod: &Value,
     call: &Call,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let behind = api.pods.behind(pod);
+    let behind = access.behind(pod);
     match subresource {
         "log" if call.method == Method::GET => logs::serve(&behind, pod, &call.query).await,
         "exec" | "attach" => {

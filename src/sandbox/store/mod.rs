@@ -1,6 +1,7 @@
 //! Objects in etcd under Kubernetes' own keys: reads, and writes as transactions on the revision that the
 //! caller read.
 
+mod compact;
 mod hub;
 mod watch;
 
@@ -11,6 +12,7 @@ use etcd_client::{
     TlsOptions, Txn, TxnOp, TxnOpResponse,
 };
 
+pub use compact::keep_short;
 pub use hub::{Change, ChangeKind, Hub};
 pub use watch::{Feed, FeedItem};
 

@@ -1,6 +1,7 @@
 //! One shared, small view of the API for all controllers, kept by watches and by their own writes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub(crate) struct Store {
     pub(crate) resource: Resource,
     /// Whether more than the metadata is kept.
     whole: bool,
+    /// One of Kubernetes' own kinds, which this server does not serve.
+    absent: AtomicBool,
     inner: Mutex<Inner>,
     listeners: RwLock<Vec<Listener>>,
     synced: watch::Sender<bool>,
@@ -82,7 +85,14 @@ impl Store {
     }
 
     fn keeping(resource: Resource, whole: bool) -> Self {
-        Self { resource, whole, inner: Mutex::default(), listeners: RwLock::default(), synced: watch::channel(false).0 }
+        Self {
+            resource,
+            whole,
+            absent: AtomicBool::new(false),
+            inner: Mutex::default(),
+            listeners: RwLock::default(),
+            synced: watch::channel(false).0,
+        }
     }
 
     pub(crate) fn listen(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
@@ -113,6 +123,16 @@ impl Store {
         let mut synced = self.synced.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
         drop(synced.wait_for(|synced| *synced).await);
+    }
+
+    /// The server does not serve this kind, and never will.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.absent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.absent.store(true, Ordering::Relaxed);
+        self.synced.send_replace(true);
     }
 
     /// A whole list: what it lacks is gone.

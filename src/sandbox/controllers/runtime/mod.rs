@@ -111,7 +111,7 @@ impl Context {
         if let Some(store) = stores.get(resource) {
             return Arc::clone(store);
         }
-        self.follow(&mut stores, Store::new(resource.clone()))
+        self.follow(&mut stores, Store::new(resource.clone()), true)
     }
 
     /// The same where only names, owners and finalizers matter: the rest of each object is not kept.
@@ -120,13 +120,13 @@ impl Context {
         if let Some(store) = stores.get(resource) {
             return Arc::clone(store);
         }
-        self.follow(&mut stores, Store::of_owners(resource.clone()))
+        self.follow(&mut stores, Store::of_owners(resource.clone()), false)
     }
 
-    fn follow(&self, stores: &mut HashMap<Resource, Arc<Store>>, store: Store) -> Arc<Store> {
+    fn follow(&self, stores: &mut HashMap<Resource, Arc<Store>>, store: Store, permanent: bool) -> Arc<Store> {
         let store = Arc::new(store);
         stores.insert(store.resource.clone(), Arc::clone(&store));
-        self.spawn(watch::follow(self.rest.clone(), Arc::clone(&store)));
+        self.spawn(watch::follow(self.rest.clone(), Arc::clone(&store), permanent));
         store
     }
 
@@ -142,6 +142,15 @@ impl Context {
         self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
+    /// A line for whoever asks why something did not happen; that it cannot be written is no reason to stop.
+    pub(crate) fn log(&self, line: &str) {
+        use std::io::Write;
+        let Some(path) = &self.settings.log else { return };
+        if let Ok(mut file) = std::fs::File::options().append(true).create(true).open(path) {
+            let _ = writeln!(file, "{} {line}", super::meta::now());
+        }
+    }
+
     /// Runs a controller until everything is stopped.
     pub(crate) fn run<C: Controller>(&self, controller: C) -> Arc<Queue<C::Item>> {
         let queue = Arc::new(Queue::new());
@@ -155,8 +164,17 @@ impl Context {
         let answer = Arc::clone(&queue);
         let context = self.clone();
         self.spawn(async move {
-            for store in stores {
+            for store in &stores {
                 store.synced().await;
+            }
+            if let Some(store) = stores.iter().find(|store| store.is_absent()) {
+                context.log(&format!(
+                    "{} stands down: this API server does not serve {} in {}",
+                    name_of::<C>(),
+                    store.resource.plural,
+                    store.resource.api_version(),
+                ));
+                return;
             }
             for _ in 0..controller.workers() {
                 context.spawn(work(Arc::clone(&controller), Arc::clone(&queue)));
@@ -164,6 +182,11 @@ impl Context {
         });
         answer
     }
+}
+
+fn name_of<C>() -> &'static str {
+    let path = std::any::type_name::<C>();
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 async fn work<C: Controller>(controller: Arc<C>, queue: Arc<Queue<C::Item>>) {

@@ -14,8 +14,8 @@ const PAGE: u32 = 500;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Never ends; its task is dropped with the controllers.
-pub(crate) async fn follow(rest: Rest, store: Arc<Store>) {
+/// Ends only where the kind is `permanent` and this server, an older one than ours, does not know it.
+pub(crate) async fn follow(rest: Rest, store: Arc<Store>, permanent: bool) {
     let mut pause = FIRST_PAUSE;
     let mut from = None;
     loop {
@@ -35,6 +35,7 @@ pub(crate) async fn follow(rest: Rest, store: Arc<Store>) {
                     continue;
                 }
             }
+            Err(error) if error.is_not_found() && permanent => return store.give_up(),
             // A kind that is not served (a removed custom resource) may come back.
             Err(error) if error.is_not_found() => {
                 store.relist(Vec::new(), 0);
