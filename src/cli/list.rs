@@ -19,7 +19,7 @@ pub(super) struct ListArgs {
 }
 
 pub(super) fn main(args: &ListArgs) -> Result<Exit, CliError> {
-    let labs = lint::read(&args.labs)?;
+    let labs = in_course_order(lint::read(&args.labs)?);
     let text = match args.format {
         Format::Human => human(&labs),
         Format::Json => json(&labs),
@@ -30,8 +30,29 @@ pub(super) fn main(args: &ListArgs) -> Result<Exit, CliError> {
     Ok(if errors > 0 { Exit::WrongInput } else { Exit::Passed })
 }
 
-/// A line a lab, its needs under it where it has any.
+/// A lab after those that it needs, and else as they came.
+fn in_course_order(mut labs: Vec<Linted>) -> Vec<Linted> {
+    let mut ordered: Vec<Linted> = Vec::with_capacity(labs.len());
+    while !labs.is_empty() {
+        let waiting: Vec<&str> = labs.iter().map(id).collect();
+        let ready = labs.iter().position(|lab| needs(lab).all(|need| !waiting.contains(&need)));
+        // Those that need one another have no order.
+        ordered.push(labs.remove(ready.unwrap_or(0)));
+    }
+    ordered
+}
+
+fn id(lab: &Linted) -> &str {
+    lab.parsed.lab.as_ref().map_or("", |lab| lab.id.as_str())
+}
+
+fn needs(lab: &Linted) -> impl Iterator<Item = &str> {
+    lab.parsed.lab.iter().flat_map(|lab| &lab.needs).map(|need| need.value.as_str())
+}
+
+/// A line a lab. On a terminal the titles, which stand last, are cut to what fits.
 fn human(labs: &[Linted]) -> String {
+    let columns = console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns));
     let rows: Vec<[String; 5]> = labs.iter().map(row).collect();
     let mut widths = [0; 5];
     for row in &rows {
@@ -46,7 +67,8 @@ fn human(labs: &[Linted]) -> String {
             .zip(widths)
             .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - console::measure_text_width(cell))))
             .collect();
-        out.push_str(cells.join("  ").trim_end());
+        let line = cells.join("  ");
+        out.push_str(console::truncate_str(line.trim_end(), columns, "…").trim_end());
         out.push('\n');
     }
     out
