@@ -81,6 +81,13 @@ impl EtcdPod {
         self.listens().iter().find_map(of).unwrap_or(2379)
     }
 
+    /// Where etcd tells its counters to whoever is in the pod, without a certificate.
+    pub(crate) fn metrics_port(&self) -> Option<u16> {
+        let urls = self.flags.get("listen-metrics-urls")?.split(',');
+        urls.filter_map(|url| url.strip_prefix("http://")?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok())
+            .next()
+    }
+
     /// What etcdctl needs inside the pod.
     pub(crate) fn etcdctl_flags(&self) -> Vec<String> {
         let endpoint = self.listens().into_iter().find(|url| url.contains("127.0.0.1"));
@@ -148,12 +155,14 @@ mod tests {
             "--data-dir=/var/lib/minikube/etcd",
             "--key-file=/var/lib/minikube/certs/etcd/server.key",
             "--listen-client-urls=https://127.0.0.1:2379,https://192.168.49.2:2379",
+            "--listen-metrics-urls=http://127.0.0.1:2381",
             "--trusted-ca-file=/var/lib/minikube/certs/etcd/ca.crt",
         ]);
         assert_eq!(etcd.pki(), Some("/var/lib/minikube/certs/etcd".into()));
         assert_eq!(etcd.data(), Some("/var/lib/minikube/etcd".into()));
         assert_eq!(etcd.advertised().as_deref(), Some("https://192.168.49.2:2379"));
         assert_eq!((etcd.port(), etcd.listens().len()), (2379, 2));
+        assert_eq!(etcd.metrics_port(), Some(2381));
         assert_eq!(
             etcd.etcdctl_flags(),
             [

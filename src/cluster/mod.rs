@@ -127,8 +127,13 @@ pub enum EtcdAccess {
         endpoints: Vec<String>,
         tls: Option<EtcdTls>,
     },
-    /// A command to which etcdctl's own arguments are appended (etcdctl inside the etcd pod).
-    Command(Vec<String>),
+    /// etcdctl inside the etcd pod.
+    Command {
+        /// etcdctl's own arguments are appended.
+        argv: Vec<String>,
+        /// Where etcd tells its counters without asking for a certificate: etcdctl cannot read them.
+        metrics: Option<String>,
+    },
     /// The store of this cluster cannot be reached, and why.
     None(String),
 }

@@ -313,7 +313,7 @@ fn etcdctl_route(access: &EtcdAccess) -> EtcdctlRoute {
                     .to_owned(),
             ),
         },
-        EtcdAccess::Command(command) => EtcdctlRoute::Command(command.clone()),
+        EtcdAccess::Command { argv, .. } => EtcdctlRoute::Command(argv.clone()),
         EtcdAccess::None(why) => EtcdctlRoute::None(why.clone()),
     }
 }

@@ -65,7 +65,12 @@ impl ControlPlane {
         let acceptor = serve::acceptor(&pki)?;
         let etcd_url = spec.etcd_endpoints.first().cloned().unwrap_or_default();
         let port = etcd_url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(2379);
-        let etcd = EtcdPod { pki: spec.pki.clone(), data: spec.etcd_data.clone(), log: spec.etcd_log.clone(), port };
+        let metrics = spec
+            .etcd_flags
+            .iter()
+            .find_map(|flag| flag.strip_prefix("--listen-metrics-urls=http://")?.rsplit(':').next()?.parse().ok());
+        let etcd =
+            EtcdPod { pki: spec.pki.clone(), data: spec.etcd_data.clone(), log: spec.etcd_log.clone(), port, metrics };
         let etcd_version = etcd_version(&client).await?;
         let tokens = Tokens::new(&pki)?;
         for token in &spec.tokens {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
+use super::metrics;
 use super::status::{self, Answer, Asked, Counts, MemberInfo, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
 use crate::guard::{Guard, Process};
@@ -26,6 +27,7 @@ pub(super) struct Etcdctl {
     guard: Guard,
     /// etcdctl's arguments are appended.
     command: Vec<String>,
+    metrics: Option<String>,
     members: Mutex<Members>,
 }
 
@@ -82,8 +84,8 @@ struct Event {
 }
 
 impl Etcdctl {
-    pub(super) fn new(guard: Guard, command: Vec<String>) -> Self {
-        Self { guard, command, members: Mutex::new(Members::new()) }
+    pub(super) fn new(guard: Guard, command: Vec<String>, metrics: Option<String>) -> Self {
+        Self { guard, command, metrics, members: Mutex::new(Members::new()) }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -246,7 +248,16 @@ impl Store for Etcdctl {
     }
 
     async fn watchers(&self) -> Result<u64, StoreError> {
-        Err(StoreError::new("etcd is reached through etcdctl in its pod, which cannot read etcd's metrics"))
+        let Some(metrics) = &self.metrics else {
+            return Err(StoreError::new(
+                "etcd is reached through etcdctl in its pod, which cannot read etcd's metrics, and etcd tells them \
+                 nowhere else (it has no --listen-metrics-urls)",
+            ));
+        };
+        tokio::time::timeout(PATIENCE, metrics::watchers(metrics, None))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::new(format!("{metrics}/metrics did not answer within {PATIENCE:?}"))))
+            .map_err(|error| StoreError::new(format!("etcd's metrics, forwarded through the API: {error}")))
     }
 }
 

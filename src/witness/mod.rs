@@ -83,7 +83,9 @@ impl Witness {
                     .await
                     .map_err(|error| WitnessError::Unreachable(error.to_string()))?,
             ),
-            EtcdAccess::Command(command) => Arc::new(etcdctl::Etcdctl::new(request.guard.clone(), command.clone())),
+            EtcdAccess::Command { argv, metrics } => {
+                Arc::new(etcdctl::Etcdctl::new(request.guard.clone(), argv.clone(), metrics.clone()))
+            }
             EtcdAccess::None(why) => return Err(WitnessError::Unreachable(why.clone())),
         };
         let scope = if request.bare { String::new() } else { format!("{}/", request.prefix.trim_end_matches('/')) };

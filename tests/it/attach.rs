@@ -33,16 +33,13 @@ impl Cluster {
     }
 
     fn attach(&self, args: &[&str]) -> Test {
-        let kubeconfig = self.kubeconfig();
-        let all = [&["run", "--on", "attach", "-v", "--kubeconfig", &kubeconfig], args, &["lab.md"]].concat();
-        keywitness(&all, self.image, self.home.path()).file("lab.md", &lab("", BODY))
+        self.run(args, "lab.md")
     }
 
-    /// A machine on which the node is no container: as with kubeadm elsewhere.
-    fn without_engine(&self, args: &[&str]) -> Test {
-        self.attach(args)
-            .env("DOCKER_HOST", "unix:///nonexistent.sock")
-            .env("CONTAINER_HOST", "unix:///nonexistent.sock")
+    fn run(&self, args: &[&str], lab: &str) -> Test {
+        let kubeconfig = self.kubeconfig();
+        let all = [&["run", "--on", "attach", "-v", "--kubeconfig", &kubeconfig], args, &[lab]].concat();
+        keywitness(&all, self.image, self.home.path()).file("lab.md", &crate::containers::lab("", BODY))
     }
 
     /// etcd's certificates, copied by hand.
@@ -70,15 +67,20 @@ impl Drop for Cluster {
     }
 }
 
+/// A machine on which the node is no container: as with kubeadm elsewhere.
+fn without_engine(test: Test) -> Test {
+    test.env("DOCKER_HOST", "unix:///nonexistent.sock").env("CONTAINER_HOST", "unix:///nonexistent.sock")
+}
+
 #[track_caller]
-fn passed_by(test: Test, route: &str) {
+fn passed_by(test: Test, route: &str, checks: &str) {
     let done = test.run().expect_exit(0);
     let said = done.stdout();
     assert!(
         said.lines().any(|line| line.trim_start().starts_with("etcd:") && line.contains(route)),
         "{route}:\n{said}"
     );
-    assert!(said.contains("2 checks"), "{said}");
+    assert!(said.contains(checks), "{said}");
 }
 
 #[track_caller]
@@ -102,10 +104,17 @@ fn each_of_the_four_ways_to_etcd() {
 
     let endpoint = cluster.published();
     let given = [&["--yes", "--etcd-endpoint", &endpoint][..], &certificates].concat();
-    passed_by(cluster.without_engine(&given), "as the flags say");
-    passed_by(cluster.attach(&["--yes"]), "the published port of the node's container");
-    passed_by(cluster.without_engine(&[&["--yes"][..], &certificates].concat()), "forwarded through the API");
-    passed_by(cluster.without_engine(&["--yes"]), "etcdctl inside the pod");
+    let by_hand = [&["--yes"][..], &certificates].concat();
+    let first_look = concat!(env!("CARGO_MANIFEST_DIR"), "/labs/first-look");
+    let ways = [
+        (without_engine(cluster.run(&given, first_look)), "as the flags say"),
+        (cluster.run(&["--yes"], first_look), "the published port of the node's container"),
+        (without_engine(cluster.run(&by_hand, first_look)), "forwarded through the API"),
+        (without_engine(cluster.run(&["--yes"], first_look)), "etcdctl inside the pod"),
+    ];
+    for (test, route) in ways {
+        passed_by(test, route, "17 checks, all proved");
+    }
 
     // Nothing but what the lab did: what has a name is as it was.
     assert_eq!(fs::read(cluster.kubeconfig()).expect("there"), config);
@@ -133,7 +142,7 @@ fn each_of_the_four_ways_to_etcd() {
         keywitness(&all, image, cluster.home.path()).file("lab.md", &lab("", BODY))
     };
     refused(&at(&[]).run(), 3, &["acme-prod", "looks like production", "--context acme-prod"]);
-    passed_by(at(&["--context", "acme-prod"]), "the published port");
+    passed_by(at(&["--context", "acme-prod"]), "the published port", "2 checks");
 }
 
 #[test]
@@ -171,11 +180,8 @@ fn a_node_like_minikubes() {
         let all = [&["run", "--on", "attach", "-v", "--yes", "--kubeconfig", &kubeconfig], args, &["lab.md"]].concat();
         keywitness(&all, image, home.path()).file("lab.md", &lab("", BODY))
     };
-    passed_by(attach(&[]), "the own address of the node's container kw-test-minikube");
-    passed_by(
-        attach(&[]).env("DOCKER_HOST", "unix:///nonexistent.sock").env("CONTAINER_HOST", "unix:///nonexistent.sock"),
-        "etcdctl inside the pod",
-    );
+    passed_by(attach(&[]), "the own address of the node's container kw-test-minikube", "2 checks");
+    passed_by(without_engine(attach(&[])), "etcdctl inside the pod", "2 checks");
     let paths = "On the node:\n\n```bash {name=paths in=node}\necho \"$LAB_ETCD_PKI $LAB_ETCD_DATA\"\nls \"$LAB_ETCD_PKI/ca.crt\"\n```\n\
                  ```check\noutput paths contains \"/var/lib/minikube/certs/etcd /var/lib/minikube/etcd\"\n```";
     keywitness(&["run", "--on", "attach", "--yes", "--kubeconfig", &kubeconfig, "paths.md"], image, home.path())

@@ -34,8 +34,8 @@ impl Forward {
         Ok(Self { address, task })
     }
 
-    pub(crate) fn endpoint(&self) -> String {
-        format!("https://{}", self.address)
+    pub(crate) fn endpoint(&self, scheme: &str) -> String {
+        format!("{scheme}://{}", self.address)
     }
 }
 

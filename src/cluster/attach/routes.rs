@@ -205,11 +205,13 @@ impl Finding<'_> {
                 return false;
             }
         };
-        match prove(&forward.endpoint(), Some(tls), proof, LIMIT).await {
+        match prove(&forward.endpoint("https"), Some(tls), proof, LIMIT).await {
             Ok(answer) => {
                 found.version = Some(answer.version);
-                found.route = format!("{}, forwarded through the API to the pod {}", forward.endpoint(), pod.name);
-                found.access = EtcdAccess::Direct { endpoints: vec![forward.endpoint()], tls: Some(tls.clone()) };
+                found.route =
+                    format!("{}, forwarded through the API to the pod {}", forward.endpoint("https"), pod.name);
+                found.access =
+                    EtcdAccess::Direct { endpoints: vec![forward.endpoint("https")], tls: Some(tls.clone()) };
                 found.forward = Some(forward);
                 true
             }
@@ -260,7 +262,13 @@ impl Finding<'_> {
         let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         found.version = status[0]["Status"]["version"].as_str().map(ToOwned::to_owned);
         found.route = format!("etcdctl inside the pod {}, by kubectl exec", pod.name);
-        found.access = EtcdAccess::Command(command);
+        let metrics = match pod.metrics_port() {
+            Some(port) => Forward::to(self.client, &pod.name, port).await.ok(),
+            None => None,
+        };
+        found.access =
+            EtcdAccess::Command { argv: command, metrics: metrics.as_ref().map(|metrics| metrics.endpoint("http")) };
+        found.forward = metrics;
         true
     }
 }

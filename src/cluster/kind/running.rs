@@ -148,7 +148,7 @@ async fn unpublished(
         }
     }
     let forward = Forward::to(client, &etcd.name, etcd.port()).await?;
-    Ok((forward.endpoint(), Some(forward)))
+    Ok((forward.endpoint("https"), Some(forward)))
 }
 
 #[async_trait]

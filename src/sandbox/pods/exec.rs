@@ -178,8 +178,13 @@ mod tests {
 
     #[test]
     fn a_pods_paths_are_found_here_and_shown_as_the_pods() {
-        let etcd =
-            EtcdPod { pki: "/tmp/x/pki".into(), data: "/tmp/x/data".into(), log: "/tmp/x/log".into(), port: 4001 };
+        let etcd = EtcdPod {
+            pki: "/tmp/x/pki".into(),
+            data: "/tmp/x/data".into(),
+            log: "/tmp/x/log".into(),
+            port: 4001,
+            metrics: None,
+        };
         assert_eq!(etcd.here("--cacert=/etc/kubernetes/pki/etcd/ca.crt"), "--cacert=/tmp/x/pki/etcd/ca.crt");
         assert_eq!(etcd.here("--endpoints=https://127.0.0.1:2379"), "--endpoints=https://127.0.0.1:4001");
         assert_eq!(etcd.in_pod(b"open /tmp/x/data/member: no"), b"open /var/lib/etcd/member: no");

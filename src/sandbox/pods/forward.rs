@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 const MOST_PORTS: usize = 64;
 
 /// Carries until either side ends. Ports other than `served` are refused on their error channel.
-pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: u16) {
+pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: &[Option<u16>]) {
     let ports = &ports[..ports.len().min(MOST_PORTS)];
     let (sender, mut from_ports) = mpsc::channel(16);
     let mut writers: Vec<Option<OwnedWriteHalf>> = Vec::new();
@@ -24,8 +24,8 @@ pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: u16) {
                 return;
             }
         }
-        let connected = if *port == served {
-            TcpStream::connect(("127.0.0.1", served)).await.map_err(|error| error.to_string())
+        let connected = if served.contains(&Some(*port)) {
+            TcpStream::connect(("127.0.0.1", *port)).await.map_err(|error| error.to_string())
         } else {
             Err("connection refused".to_owned())
         };

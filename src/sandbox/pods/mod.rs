@@ -34,6 +34,8 @@ pub struct EtcdPod {
     pub data: PathBuf,
     pub log: PathBuf,
     pub port: u16,
+    /// Where it tells its counters without asking for a certificate.
+    pub metrics: Option<u16>,
 }
 
 /// What a pod turns out to be.
@@ -93,13 +95,13 @@ pub async fn serve(
             Behind::Etcd(etcd) => {
                 let ports: Vec<u16> =
                     call.query.all("ports").flat_map(|list| list.split(',')).flat_map(str::parse).collect();
-                let served = etcd.port;
+                let served = [Some(etcd.port), etcd.metrics];
                 let upgrade = upgraded(request).await?.upgrade;
                 Ok(upgrade.map_or_else(
                     || Response::new(Body::empty()),
                     |upgrade| {
                         let upgrade = upgrade.protocols(["v4.channel.k8s.io"]);
-                        upgrade.on_upgrade(move |socket| async move { forward::carry(socket, &ports, served).await })
+                        upgrade.on_upgrade(move |socket| async move { forward::carry(socket, &ports, &served).await })
                     },
                 ))
             }

@@ -270,7 +270,11 @@ async fn etcdctl_alone_is_enough_to_witness() {
     }
     put(&mut client, "/registry0/not-below", "1").await;
     let command = vec![etcdctl.display().to_string(), "--endpoints".to_owned(), etcd.url.clone()];
-    let request = super::WitnessRequest { access: EtcdAccess::Command(command), bare: false, ..etcd.request() };
+    let request = super::WitnessRequest {
+        access: EtcdAccess::Command { argv: command, metrics: None },
+        bare: false,
+        ..etcd.request()
+    };
     let witness = Witness::open(request).await.expect("it opens");
     let before = witness.mark().await;
     assert!(before.read);
