@@ -92,7 +92,7 @@ fn json(labs: &[Linted], exit: Exit) -> String {
         command: "lint".to_owned(),
         seed: "0".to_owned(),
         exit: exit.code(),
-        started_at: jiff::Timestamp::now().to_string(),
+        started_at: super::now(),
         diagnostics: reports(labs),
         ..RunReport::default()
     };

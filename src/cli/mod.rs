@@ -72,3 +72,9 @@ fn usage(error: &clap::Error) -> ExitCode {
     drop(error.print());
     ExitCode::from(exit.code())
 }
+
+/// The time, as a report's head shows it.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}

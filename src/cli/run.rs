@@ -58,7 +58,7 @@ impl Call<'_> {
             tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")).to_owned(),
             command: self.mode.command().to_owned(),
             seed,
-            started_at: now(),
+            started_at: super::now(),
         });
         if let Some(labs) = self.parse(&files, &sink) {
             self.check_vars(&labs)?;
@@ -213,11 +213,6 @@ fn exit(report: &RunReport, broken: Vec<Broken>) -> Exit {
         }
     }
     exit
-}
-
-fn now() -> String {
-    let now = jiff::Timestamp::now();
-    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
 fn millis(since: Instant) -> u64 {
