@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use console::{Style, style};
@@ -41,6 +42,8 @@ pub struct Human<W> {
 struct Page {
     text: String,
     has_header: bool,
+    /// The steps that have their line.
+    steps: BTreeSet<String>,
 }
 
 impl<W: Write> Human<W> {
@@ -103,8 +106,10 @@ impl<W: Write + Send> Reporter for Human<W> {
                 let (width, verbose) = (self.width, self.options.verbose);
                 if let (Some(report), Some(step)) = (so_far.lab(*lab), so_far.step(*lab, step)) {
                     let page = self.page(*lab, so_far);
-                    push(&mut page.text, 0, step_line(step, width));
-                    step_detail(&mut page.text, &report, step, verbose);
+                    let is_new = page.steps.insert(step.id.clone());
+                    let step = if is_new { Cow::Borrowed(step) } else { Cow::Owned(cleaned_up(step)) };
+                    push(&mut page.text, 0, step_line(&step, width));
+                    step_detail(&mut page.text, &report, &step, verbose);
                 }
                 self.flush(*lab, false)
             }
@@ -173,6 +178,26 @@ fn cluster_line(cluster: &ClusterReport) -> String {
     let etcd = cluster.etcd.as_ref().map(|version| format!("etcd {version}"));
     let parts: Vec<String> = [Some(cluster.kind.clone()), kubernetes, etcd].into_iter().flatten().collect();
     parts.join(" · ")
+}
+
+/// What a step has at the lab's end, once its checks have been told.
+fn cleaned_up(step: &StepReport) -> StepReport {
+    let actions: Vec<ActionReport> = step.actions.iter().filter(|action| action.role == "cleanup").cloned().collect();
+    let worst = actions.iter().find(|action| action.verdict != Verdict::Pass);
+    StepReport {
+        id: step.id.clone(),
+        title: format!("{}: clean-up", step.title),
+        line: step.line,
+        verdict: worst.map_or(Verdict::Pass, |action| action.verdict),
+        reason: worst.and_then(|action| action.reason.clone()),
+        duration_ms: actions.iter().map(|action| action.duration_ms).sum(),
+        points: 0,
+        max_points: 0,
+        hints_used: 0,
+        actions,
+        checks: Vec::new(),
+        questions: Vec::new(),
+    }
 }
 
 fn step_line(step: &StepReport, width: usize) -> String {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::outcome::fold;
+use crate::outcome::{ActionReport, Verdict, fold};
 
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -49,11 +49,15 @@ fn compare(name: &str, seen: &str) {
 }
 
 fn replay(reporter: impl FnOnce(Shared) -> Box<dyn FnOnce(&mut Fanout)>) -> String {
+    replay_of(&recorded(), reporter)
+}
+
+fn replay_of(events: &[RunEvent], reporter: impl FnOnce(Shared) -> Box<dyn FnOnce(&mut Fanout)>) -> String {
     let out = Shared::default();
     let mut fanout = Fanout::default();
     reporter(out.clone())(&mut fanout);
-    for event in recorded() {
-        fanout.event(&event);
+    for event in events {
+        fanout.event(event);
     }
     let (_, broken) = fanout.finish();
     assert!(broken.is_empty(), "{broken:?}");
@@ -81,6 +85,32 @@ fn a_narrow_screen_is_not_overrun_by_step_lines() {
 #[test]
 fn verbose_tells_every_action_and_check_and_where_the_time_went() {
     compare("human-verbose.txt", &human(HumanOptions { verbose: 2, side_by_side: true, width: Some(80) }));
+}
+
+#[test]
+fn a_step_that_also_cleans_up_is_told_twice_but_judged_once() {
+    let mut events = recorded();
+    let over = events.iter().position(|event| matches!(event, RunEvent::LabFinished { .. })).expect("a lab ends");
+    let (id, cleanup) = events
+        .iter()
+        .find_map(|event| match event {
+            RunEvent::ActionFinished { lab: 0, step, action, .. } => Some((
+                step.clone(),
+                ActionReport { role: "cleanup".to_owned(), verdict: Verdict::Pass, ..action.clone() },
+            )),
+            _ => None,
+        })
+        .expect("an action");
+    let again = [
+        RunEvent::ActionFinished { lab: 0, step: id.clone(), action: cleanup, detail: Vec::new() },
+        RunEvent::StepFinished { lab: 0, step: id, duration_ms: 5 },
+    ];
+    events.splice(over..over, again);
+    let before = human(HumanOptions { width: Some(80), ..HumanOptions::default() });
+    let options = HumanOptions { width: Some(80), ..HumanOptions::default() };
+    let text = replay_of(&events, |out| Box::new(move |fanout| fanout.add("out", Human::new(out, None, options))));
+    let added: Vec<&str> = text.lines().filter(|line| !before.contains(line)).collect();
+    assert!(matches!(added.as_slice(), [line] if line.contains(": clean-up") && !line.contains("pts")), "{added:?}");
 }
 
 #[test]
