@@ -17,7 +17,7 @@ use super::controllers::{Controllers, Settings};
 use super::etcd::free_ports;
 use super::kubelet::Kubelet;
 use super::pki::Pki;
-use super::pods::{EtcdPod, PodAccess};
+use super::pods::PodAccess;
 use super::{SandboxError, api, kubeconfig};
 use crate::guard::{Guard, Process};
 
@@ -73,13 +73,7 @@ impl ApiServer {
         let ca_file = pki.file("ca.crt");
         let ca =
             std::fs::read_to_string(&ca_file).map_err(|error| SandboxError::io("the authority", &ca_file, &error))?;
-        let etcd_url = spec.cluster.etcd_endpoints.first().cloned().unwrap_or_default();
-        let etcd = EtcdPod {
-            pki: spec.cluster.pki.clone(),
-            data: spec.cluster.etcd_data.clone(),
-            log: spec.cluster.etcd_log.clone(),
-            port: etcd_url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(2379),
-        };
+        let (etcd_url, etcd) = (spec.cluster.etcd_url(), spec.cluster.etcd_pod());
         let pods = PodAccess { node: spec.cluster.node.clone(), etcd: Some(etcd) };
         let kubelet = Kubelet::start(&pki, pods, client.clone()).await?;
         let facts = Facts {

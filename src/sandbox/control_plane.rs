@@ -52,6 +52,25 @@ pub struct ControlPlane {
     controllers: Option<Controllers>,
 }
 
+impl ControlPlaneSpec {
+    pub(super) fn etcd_url(&self) -> String {
+        self.etcd_endpoints.first().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn etcd_pod(&self) -> EtcdPod {
+        let port_of = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok());
+        let metrics =
+            self.etcd_flags.iter().find_map(|flag| port_of(flag.strip_prefix("--listen-metrics-urls=http://")?));
+        EtcdPod {
+            pki: self.pki.clone(),
+            data: self.etcd_data.clone(),
+            log: self.etcd_log.clone(),
+            port: port_of(&self.etcd_url()).unwrap_or(2379),
+            metrics,
+        }
+    }
+}
+
 impl ControlPlane {
     /// Connects to the etcd that `spec` names and serves over it.
     pub async fn serve(spec: &ControlPlaneSpec) -> Result<Self, SandboxError> {
@@ -63,14 +82,7 @@ impl ControlPlane {
         let pki = Pki::at(&spec.pki);
         let (listener, address) = serve::bind(spec.listen).await?;
         let acceptor = serve::acceptor(&pki)?;
-        let etcd_url = spec.etcd_endpoints.first().cloned().unwrap_or_default();
-        let port = etcd_url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(2379);
-        let metrics = spec
-            .etcd_flags
-            .iter()
-            .find_map(|flag| flag.strip_prefix("--listen-metrics-urls=http://")?.rsplit(':').next()?.parse().ok());
-        let etcd =
-            EtcdPod { pki: spec.pki.clone(), data: spec.etcd_data.clone(), log: spec.etcd_log.clone(), port, metrics };
+        let (etcd_url, etcd) = (spec.etcd_url(), spec.etcd_pod());
         let etcd_version = etcd_version(&client).await?;
         let tokens = Tokens::new(&pki)?;
         for token in &spec.tokens {
