@@ -60,6 +60,7 @@ rules! {
     VARIABLE_NAME "KW043" Error "a variable's name is no name, or is not the author's to give";
     VARS_FENCE "KW044" Error "a line of the `vars` fence is no `export NAME=value`";
     VARIABLE_DEFAULT "KW045" Error "a variable has no default, two of them, or one that its pattern refuses";
+    NEARLY "KW046" Warning "a command uses a name that nothing sets and that is nearly a variable's";
     QUESTION "KW050" Error "a question has no text, no right answer or too few choices";
     NO_OUTPUT_OWNER "KW051" Error "an `output` fence belongs to no action, or to one that has another";
     CONSOLE "KW052" Error "a `console` fence does not begin with a `$ ` line";

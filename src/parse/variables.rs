@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 
 use super::context::Context;
-use super::findings::{HALF_WRITTEN, UNDECLARED, UNUSED};
+use super::findings::{HALF_WRITTEN, NEARLY, UNDECLARED, UNUSED};
 use super::markdown::Block;
 use crate::expr::Expr;
 use crate::lab::keywords::GIVEN_VARS;
@@ -14,6 +14,9 @@ use crate::lab::{
     TemplatePart, Var,
 };
 use crate::text::{Span, VarPiece, did_you_mean, name_length, nearest, var_pieces};
+
+/// Set without anybody's doing.
+const OF_EVERY_SHELL: &[&str] = &["HOME", "HOSTNAME", "KUBECONFIG", "PATH", "PWD", "RANDOM", "SHELL", "USER"];
 
 pub(super) fn look(vars: &[Var], steps: &[Step], blocks: &[Block], cx: &mut Context<'_>) {
     let declared: BTreeSet<&str> = vars.iter().map(|var| var.name.value.as_str()).collect();
@@ -25,6 +28,7 @@ pub(super) fn look(vars: &[Var], steps: &[Step], blocks: &[Block], cx: &mut Cont
         used.insert(name.value);
     }
     prose(blocks, &declared, &mut used, cx);
+    slips(steps, &declared, cx);
     for item in steps.iter().flat_map(|step| &step.items) {
         match item {
             Item::Action(action) => commands(action, vars, &mut used, cx),
@@ -130,6 +134,44 @@ fn commands(action: &Action, vars: &[Var], used: &mut BTreeSet<String>, cx: &mut
                 }
             }
         }
+    }
+}
+
+/// What a shell expands is its own affair, but a name that nobody sets and that is one letter off a variable's expands to
+/// nothing, and the command does something else than it says.
+fn slips(steps: &[Step], declared: &BTreeSet<&str>, cx: &mut Context<'_>) {
+    let (Ok(uses), Ok(sets)) = (
+        Regex::new(r"\$\{?([A-Z][A-Z0-9_]+)"),
+        Regex::new(r"([A-Z][A-Z0-9_]+)=|\b(?:for|read)(?: -\w+)* ([A-Z][A-Z0-9_]+)"),
+    ) else {
+        return;
+    };
+    let actions = || {
+        steps.iter().flat_map(|step| &step.items).filter_map(|item| match item {
+            Item::Action(action) => Some(action.span),
+            _ => None,
+        })
+    };
+    let set: BTreeSet<&str> = actions()
+        .flat_map(|span| sets.captures_iter(cx.source.slice(span)))
+        .filter_map(|found| found.get(1).or(found.get(2)))
+        .map(|name| name.as_str())
+        .collect();
+    let mut found = Vec::new();
+    for span in actions() {
+        for name in uses.captures_iter(cx.source.slice(span)).filter_map(|found| found.get(1)) {
+            let ours = is_known(name.as_str(), declared) || name.as_str().starts_with("LAB_");
+            if ours || set.contains(name.as_str()) || OF_EVERY_SHELL.contains(&name.as_str()) {
+                continue;
+            }
+            if let Some(near) = nearest(name.as_str(), declared.iter().copied()) {
+                let place = Span::new(span.start + name.start(), span.start + name.end());
+                found.push((place, name.as_str().to_owned(), near.to_owned()));
+            }
+        }
+    }
+    for (place, name, near) in found {
+        cx.findings.add(NEARLY, place, format!("nothing sets ${name}")).hint(format!("did you mean `${near}`?"));
     }
 }
 
