@@ -8,11 +8,13 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
+use super::Ports;
+
 /// Kubernetes' form of it takes one byte for the channel.
 const MOST_PORTS: usize = 64;
 
 /// Carries until either side ends. Ports other than `served` are refused on their error channel.
-pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: &[Option<u16>]) {
+pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: Ports) {
     let ports = &ports[..ports.len().min(MOST_PORTS)];
     let (sender, mut from_ports) = mpsc::channel(16);
     let mut writers: Vec<Option<OwnedWriteHalf>> = Vec::new();
@@ -24,8 +26,8 @@ pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: &[Option
                 return;
             }
         }
-        let connected = if served.contains(&Some(*port)) {
-            TcpStream::connect(("127.0.0.1", *port)).await.map_err(|error| error.to_string())
+        let connected = if let Some(here) = served.here(*port) {
+            TcpStream::connect(("127.0.0.1", here)).await.map_err(|error| error.to_string())
         } else {
             Err("connection refused".to_owned())
         };

@@ -5,6 +5,7 @@ mod channels;
 mod exec;
 mod forward;
 mod logs;
+mod spdy;
 
 use std::path::PathBuf;
 
@@ -12,7 +13,8 @@ use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::response::Response;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
 use super::api::meta;
@@ -36,6 +38,30 @@ pub struct EtcdPod {
     pub port: u16,
     /// Where it tells its counters without asking for a certificate.
     pub metrics: Option<u16>,
+}
+
+impl EtcdPod {
+    fn ports(&self) -> Ports {
+        Ports { client: self.port, metrics: self.metrics }
+    }
+}
+
+/// Where the ports of etcd's pod are on this machine.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    client: u16,
+    metrics: Option<u16>,
+}
+
+impl Ports {
+    /// Those that kubeadm gives etcd stand for the real ones, which may be named too.
+    fn here(self, port: u16) -> Option<u16> {
+        match port {
+            2379 => Some(self.client),
+            2381 => self.metrics,
+            port => (port == self.client || Some(port) == self.metrics).then_some(port),
+        }
+    }
 }
 
 /// What a pod turns out to be.
@@ -92,25 +118,45 @@ pub async fn serve(
             }))
         }
         "portforward" => match behind {
-            Behind::Etcd(etcd) => {
-                let ports: Vec<u16> =
-                    call.query.all("ports").flat_map(|list| list.split(',')).flat_map(str::parse).collect();
-                let served = [Some(etcd.port), etcd.metrics];
-                let upgrade = upgraded(request).await?.upgrade;
-                Ok(upgrade.map_or_else(
-                    || Response::new(Body::empty()),
-                    |upgrade| {
-                        let upgrade = upgrade.protocols(["v4.channel.k8s.io"]);
-                        upgrade.on_upgrade(move |socket| async move { forward::carry(socket, &ports, &served).await })
-                    },
-                ))
-            }
+            Behind::Etcd(etcd) => port_forward(etcd.ports(), call, request).await,
             Behind::ControlPlane | Behind::Nothing => {
                 Err(ApiError::bad_request(no_container(subresource, meta::name(pod))))
             }
         },
         _ => Err(ApiError::bad_request(no_container(subresource, meta::name(pod)))),
     }
+}
+
+/// In the form that the client speaks: SPDY in a WebSocket (kubectl since 1.31), SPDY over the bare
+/// connection (kubectl before), or channels of a WebSocket (other clients).
+async fn port_forward(served: Ports, call: &Call, request: Request<Body>) -> Result<Response, ApiError> {
+    if call.header(&header::UPGRADE).eq_ignore_ascii_case("SPDY/3.1") {
+        tokio::spawn(async move {
+            if let Ok(connection) = hyper::upgrade::on(request).await {
+                spdy::carry(spdy::Wire::bare(TokioIo::new(connection)), served).await;
+            }
+        });
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        for (name, value) in
+            [("connection", "Upgrade"), ("upgrade", "SPDY/3.1"), ("x-stream-protocol-version", spdy::PORT_FORWARD)]
+        {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        return Ok(response);
+    }
+    let tunnel = call.header(&header::SEC_WEBSOCKET_PROTOCOL).contains(spdy::TUNNEL);
+    let ports: Vec<u16> = call.query.all("ports").flat_map(|list| list.split(',')).flat_map(str::parse).collect();
+    let Some(upgrade) = upgraded(request).await?.upgrade else { return Ok(Response::new(Body::empty())) };
+    Ok(if tunnel {
+        upgrade
+            .protocols([spdy::TUNNEL])
+            .on_upgrade(move |socket| async move { spdy::carry(spdy::Wire::websocket(socket), served).await })
+    } else {
+        upgrade
+            .protocols(["v4.channel.k8s.io"])
+            .on_upgrade(move |socket| async move { forward::carry(socket, &ports, served).await })
+    })
 }
 
 fn no_container(what: &str, name: &str) -> String {
