@@ -122,7 +122,9 @@ impl ControlPlane {
         tasks.push(tokio::spawn(keep_short(api.store.clone())));
         let mut this = Self { address, api, router, tasks, controllers: None };
         let settings = Settings { nodes: vec![(spec.node.clone(), spec.address)], ca, log: None };
-        this.controllers = Some(Controllers::start(this.client("kube-controller-manager"), settings));
+        let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
+        controllers.sign_with(pki);
+        this.controllers = Some(controllers);
         Ok(this)
     }
 

@@ -1,5 +1,6 @@
 //! Controllers: each a client of the API like any other, so that they run against a real kube-apiserver unchanged.
 
+mod certificates;
 mod cronjob;
 mod daemonset;
 mod deployment;
@@ -29,6 +30,7 @@ mod volumes;
 use runtime::Context;
 
 use super::agent::{Agent, Machine};
+use super::pki::Pki;
 
 /// What the controllers must know of the cluster they serve.
 #[derive(Debug, Clone)]
@@ -73,6 +75,13 @@ impl Controllers {
         }
         garbage::Garbage::start(&context);
         Self { context }
+    }
+}
+
+impl Controllers {
+    /// Signs what is approved, where the authority's key is at hand.
+    pub fn sign_with(&self, pki: Pki) {
+        self.context.run(certificates::Signer::new(&self.context, pki));
     }
 }
 

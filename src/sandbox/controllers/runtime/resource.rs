@@ -75,3 +75,5 @@ pub(crate) const BUDGETS: Resource =
     Resource::known("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true);
 pub(crate) const STORAGE_CLASSES: Resource =
     Resource::known("storage.k8s.io", "v1", "storageclasses", "StorageClass", false);
+pub(crate) const SIGNING_REQUESTS: Resource =
+    Resource::known("certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", false);
