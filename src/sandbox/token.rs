@@ -51,13 +51,10 @@ impl Tokens {
 
     pub fn issue(&self, account: &Value, audiences: &[String], seconds: i64) -> Result<Issued, String> {
         let (namespace, name) = (meta::namespace(account), meta::name(account));
-        let user = format!("system:serviceaccount:{namespace}:{name}");
         let audiences = if audiences.is_empty() { vec![ISSUER.to_owned()] } else { audiences.to_vec() };
         let now = Timestamp::now();
         let expires = now + SignedDuration::from_secs(seconds);
-        let rsa = self.key.algorithm() == &rcgen::PKCS_RSA_SHA256;
         let id = uuid::Uuid::new_v4().to_string();
-        let header = json!({"alg": if rsa { "RS256" } else { "ES256" }, "kid": "sandbox"});
         let claims = json!({
             "aud": audiences,
             "exp": expires.as_second(),
@@ -69,30 +66,58 @@ impl Tokens {
                 "serviceaccount": {"name": name, "uid": meta::text(account, "uid")},
             },
             "nbf": now.as_second(),
-            "sub": user,
+            "sub": user_of(account).name,
         });
+        let token = self.signed(&claims)?;
+        let mut who = user_of(account);
+        who.extra = credential(format!("JTI={id}"));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (_, expires)| expires.is_none_or(|expires| expires > now));
+        known.insert(token.clone(), (who, Some(expires)));
+        Ok(Issued { token, expires, audiences })
+    }
+
+    /// The old kind, which lies in a secret and never ends.
+    pub fn lasting(&self, account: &Value, secret: &str) -> Result<String, String> {
+        const CLAIM: &str = "kubernetes.io/serviceaccount";
+        let who = user_of(account);
+        let token = self.signed(&json!({
+            "iss": CLAIM,
+            format!("{CLAIM}/namespace"): meta::namespace(account),
+            format!("{CLAIM}/secret.name"): secret,
+            format!("{CLAIM}/service-account.name"): meta::name(account),
+            format!("{CLAIM}/service-account.uid"): who.uid,
+            "sub": who.name,
+        }))?;
+        self.add(&token, who);
+        Ok(token)
+    }
+
+    fn signed(&self, claims: &Value) -> Result<String, String> {
+        let rsa = self.key.algorithm() == &rcgen::PKCS_RSA_SHA256;
+        let header = json!({"alg": if rsa { "RS256" } else { "ES256" }, "kid": "sandbox"});
         let signed =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let mut raw = self.key.sign(signed.as_bytes()).map_err(|error| error.to_string())?;
         if !rsa {
             raw = raw_signature(&raw).ok_or("the signature cannot be read")?.to_vec();
         }
-        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(raw));
-        let groups = vec![
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(raw)))
+    }
+}
+
+/// Who a service account is to the API.
+fn user_of(account: &Value) -> User {
+    let (namespace, name) = (meta::namespace(account), meta::name(account));
+    User {
+        name: format!("system:serviceaccount:{namespace}:{name}"),
+        groups: vec![
             "system:serviceaccounts".to_owned(),
             format!("system:serviceaccounts:{namespace}"),
             "system:authenticated".to_owned(),
-        ];
-        let who = User {
-            name: user,
-            groups,
-            uid: meta::text(account, "uid").to_owned(),
-            extra: credential(format!("JTI={id}")),
-        };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, expires)| expires.is_none_or(|expires| expires > now));
-        known.insert(token.clone(), (who, Some(expires)));
-        Ok(Issued { token, expires, audiences })
+        ],
+        uid: meta::text(account, "uid").to_owned(),
+        ..User::default()
     }
 }
 

@@ -7,6 +7,7 @@ mod ending;
 mod image;
 mod life;
 mod machine;
+mod mirror;
 mod pull;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use self::address::Addresses;
 use self::command::Course;
 use self::life::{Life, State};
+use self::mirror::{MIRROR, Mirrors};
 use self::pull::Attempts;
 use super::controllers::meta;
 use super::controllers::runtime::{
@@ -41,6 +43,7 @@ pub(super) struct Agent {
     addresses: Arc<Addresses>,
     /// How the images of a pod were asked for in vain.
     attempts: Arc<Mutex<HashMap<Arc<str>, Attempts>>>,
+    mirrors: Mirrors,
 }
 
 /// A pod under work.
@@ -62,6 +65,7 @@ impl Agent {
             pods: context.store(&PODS),
             addresses: Arc::default(),
             attempts: Arc::default(),
+            mirrors: Mirrors::default(),
         }
     }
 
@@ -324,19 +328,19 @@ impl Controller for Agent {
             {
                 addresses.note(&new.uid, address);
             }
-            change.new.as_ref().filter(ours).map(|pod| pod.key.clone()).into_iter().collect()
+            change.new.as_ref().or(change.old.as_ref()).filter(ours).map(|pod| pod.key.clone()).into_iter().collect()
         })]
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
-        let Some(object) = self.pods.get(key) else { return Ok(Next::Change) };
+        let Some(object) = self.pods.get(key) else { return self.mirrors.gone(&self.rest, key).await };
         if object.pod.as_ref().is_none_or(|facts| facts.node.as_ref() != Some(&self.name)) {
             return Ok(Next::Change);
         }
         let pod = object.value();
         // Pods that a real kubelet runs from files are real here: nothing is played for them.
-        if pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some() {
-            return Ok(Next::Change);
+        if pod["metadata"]["annotations"].get(MIRROR).is_some() {
+            return self.mirrors.seen(&self.rest, key, &pod).await;
         }
         let mut work = Work { object: &object, life: Life::of(&pod), pod };
         let done = if object.deleting { self.stop(&mut work).await } else { self.go_on(&mut work).await };

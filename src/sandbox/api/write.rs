@@ -246,11 +246,12 @@ impl Write {
                     }
                     other => other.apply(&resource, current)?,
                 };
-                if std::mem::replace(&mut checked.0, true) {
-                    check_unknown(&resource, &mut patched, FieldValidation::Ignore, &mut Vec::new())?;
-                } else {
-                    check_unknown(&resource, &mut patched, validation, &mut checked.1)?;
-                }
+                let again = std::mem::replace(&mut checked.0, true);
+                let validation = if again { FieldValidation::Ignore } else { validation };
+                let mut said = Vec::new();
+                check_unknown(&resource, &mut patched, validation, &mut said)
+                    .map_err(|error| patch::refused(&patch, &patched, error))?;
+                checked.1.append(&mut said);
                 if meta::name(&patched) != name {
                     return Err(ApiError::bad_request(format!(
                         "the name of the object ({}) does not match the name on the URL ({name})",
@@ -287,7 +288,7 @@ impl Write {
             self.keep_what_is_kept(&old, &mut new)?;
             if self.part != Part::All {
                 defaults::apply(&resource.kind, &mut new);
-                admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings)?;
+                admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings).await?;
                 self.validate_update(&old, &new)?;
             }
             self.count_generation(&old, &mut new);

@@ -83,7 +83,8 @@ fn text(text: &str) -> Response {
 /// Version 2 says which Kubernetes this is and nothing else: clients that still ask for it take that to
 /// mean that nothing is checked on their side.
 fn second(accept: &str) -> Response {
-    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    // What is asked for has an `@`, which a content type may not have.
+    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
     if !accept.contains("protobuf") {
         let info = json!({"title": "Kubernetes", "version": KUBERNETES_VERSION});
         return json_response(StatusCode::OK, &json!({"swagger": "2.0", "info": info, "paths": {}}));

@@ -21,7 +21,7 @@ pub(super) struct Channels {
 pub(super) enum Sent {
     Stdin(Bytes),
     StdinClosed,
-    Resize,
+    Resize { rows: u16, columns: u16 },
     Gone,
 }
 
@@ -42,8 +42,13 @@ impl Channels {
             match data.first().copied() {
                 Some(STDIN) if data.len() > 1 => return Sent::Stdin(data.slice(1..)),
                 Some(CLOSE) if self.close_signals && data.get(1) == Some(&STDIN) => return Sent::StdinClosed,
-                // Pipes have no size.
-                Some(RESIZE) => return Sent::Resize,
+                Some(RESIZE) => {
+                    let size = serde_json::from_slice::<Value>(&data[1..]).unwrap_or_default();
+                    let number = |field: &str| size[field].as_u64().and_then(|number| u16::try_from(number).ok());
+                    if let (Some(rows), Some(columns)) = (number("Height"), number("Width")) {
+                        return Sent::Resize { rows, columns };
+                    }
+                }
                 _ => {}
             }
         }

@@ -3,20 +3,17 @@
 
 use std::process::Stdio;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use portable_pty::CommandBuilder;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
-use super::EtcdPod;
 use super::channels::{Channels, Sent};
+use super::{EtcdPod, terminal};
 use crate::guard;
 
 /// What the image of etcd holds.
 const PROGRAMS: &[&str] = &["etcd", "etcdctl", "etcdutl"];
-const INTERRUPT: u8 = 0x03;
-const END_OF_TEXT: u8 = 0x04;
 
 pub(super) async fn run(channels: &mut Channels, etcd: Option<&EtcdPod>, command: &[String], stdin: bool, tty: bool) {
     let Some(wanted) = command.first() else {
@@ -28,26 +25,40 @@ pub(super) async fn run(channels: &mut Channels, etcd: Option<&EtcdPod>, command
         return channels.fail("InternalError", 500, &not_found(wanted)).await;
     };
     let arguments: Vec<String> = command[1..].iter().map(|argument| etcd.here(argument)).collect();
+    // A container inherits nothing, and etcdctl refuses what both a flag and a variable say.
+    let mut environment = vec![
+        ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt".to_owned()),
+    ];
+    if let Ok(run) = std::env::var(guard::MARKER) {
+        environment.push((guard::MARKER, run));
+    }
+    if name == "etcdctl" && !arguments.iter().any(|one| one == "--endpoints" || one.starts_with("--endpoints=")) {
+        environment.push(("ETCDCTL_ENDPOINTS", format!("127.0.0.1:{}", etcd.port)));
+    }
+    if tty {
+        let mut command = CommandBuilder::new(program);
+        command.args(&arguments);
+        command.env_clear();
+        command.env("TERM", "xterm");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        command.cwd("/");
+        return terminal::converse(channels, command, etcd).await;
+    }
     let mut child = Command::new(program);
     child
         .args(&arguments)
-        // A container inherits nothing, and etcdctl refuses what both a flag and a variable say.
         .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+        .envs(environment)
         .current_dir("/")
         .stdin(if stdin { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    if let Ok(run) = std::env::var(guard::MARKER) {
-        child.env(guard::MARKER, run);
-    }
-    if name == "etcdctl" && !arguments.iter().any(|one| one == "--endpoints" || one.starts_with("--endpoints=")) {
-        child.env("ETCDCTL_ENDPOINTS", format!("127.0.0.1:{}", etcd.port));
-    }
     match child.spawn() {
-        Ok(child) => converse(channels, child, etcd, tty).await,
+        Ok(child) => converse(channels, child, etcd).await,
         Err(error) => channels.fail("InternalError", 500, &format!("Internal error occurred: {error}")).await,
     }
 }
@@ -63,7 +74,7 @@ impl EtcdPod {
     }
 
     /// And back, in what programs print.
-    fn in_pod(&self, text: &[u8]) -> Vec<u8> {
+    pub(super) fn in_pod(&self, text: &[u8]) -> Vec<u8> {
         let mut out = text.to_vec();
         for (real, shown) in [
             (self.pki.display().to_string(), "/etc/kubernetes/pki"),
@@ -91,14 +102,13 @@ enum Piece {
     Stderr(Vec<u8>),
 }
 
-async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etcd: &EtcdPod, tty: bool) {
+async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etcd: &EtcdPod) {
     let (sender, mut pieces) = mpsc::channel(16);
     if let Some(stdout) = child.stdout.take() {
         tokio::spawn(pump(stdout, sender.clone(), Piece::Stdout));
     }
     if let Some(stderr) = child.stderr.take() {
-        // A terminal has one stream only.
-        tokio::spawn(pump(stderr, sender, if tty { Piece::Stdout } else { Piece::Stderr }));
+        tokio::spawn(pump(stderr, sender, Piece::Stderr));
     }
     let mut input = child.stdin.take();
     let mut listening = true;
@@ -106,7 +116,6 @@ async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etc
         tokio::select! {
             piece = pieces.recv() => {
                 let sent = match piece {
-                    Some(Piece::Stdout(data)) if tty => channels.stdout(&with_returns(&etcd.in_pod(&data))).await,
                     Some(Piece::Stdout(data)) => channels.stdout(&etcd.in_pod(&data)).await,
                     Some(Piece::Stderr(data)) => channels.stderr(&etcd.in_pod(&data)).await,
                     None => break,
@@ -116,8 +125,6 @@ async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etc
                 }
             }
             sent = channels.receive(), if listening => match sent {
-                Sent::Stdin(data) if tty && data.contains(&INTERRUPT) => interrupt(&child),
-                Sent::Stdin(data) if tty && data.contains(&END_OF_TEXT) => input = None,
                 Sent::Stdin(data) => {
                     if let Some(pipe) = &mut input
                         && pipe.write_all(&data).await.is_err()
@@ -126,7 +133,8 @@ async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etc
                     }
                 }
                 Sent::StdinClosed => input = None,
-                Sent::Resize => {}
+                // Pipes have no size.
+                Sent::Resize { .. } => {}
                 Sent::Gone => {
                     listening = false;
                     let _ = child.start_kill();
@@ -143,24 +151,6 @@ async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etc
         }
         Err(error) => channels.fail("InternalError", 500, &error.to_string()).await,
     }
-}
-
-fn interrupt(child: &tokio::process::Child) {
-    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-        let _ = kill(Pid::from_raw(id), Signal::SIGINT);
-    }
-}
-
-/// Line ends as a terminal in raw mode needs them.
-fn with_returns(data: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(data.len() + data.len() / 16);
-    for byte in data {
-        if *byte == b'\n' {
-            out.push(b'\r');
-        }
-        out.push(*byte);
-    }
-    out
 }
 
 async fn pump(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {

@@ -6,6 +6,7 @@ mod exec;
 mod forward;
 mod logs;
 mod spdy;
+mod terminal;
 
 use std::path::PathBuf;
 

@@ -3,9 +3,11 @@
 
 mod limits;
 mod namespaces;
+mod pod_security;
 mod pods;
 mod quota;
 mod services;
+mod tokens;
 
 use serde_json::{Value, json};
 
@@ -47,7 +49,8 @@ pub async fn on_create(
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
     if let Some(namespace) = namespace {
-        namespaces::check_open(api, resource, namespace, meta::name(object)).await?;
+        let namespace = namespaces::check_open(api, resource, namespace, meta::name(object)).await?;
+        pod_security::check(resource, &namespace, object, warnings)?;
     }
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => pods::admit(api, resource, object).await?,
@@ -65,12 +68,12 @@ pub async fn on_create(
 
 pub const ENDPOINTS_DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
 
-pub fn on_update(
-    _api: &SharedApi,
+pub async fn on_update(
+    api: &SharedApi,
     resource: &Resource,
     old: &Value,
     new: &mut Value,
-    _warnings: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "secrets") => fold_string_data(new),
@@ -78,6 +81,7 @@ pub fn on_update(
             // Only the finalize subresource may empty them.
             new["spec"] = old["spec"].clone();
             namespaces::label(new);
+            pod_security::relabelled(api, old, new, warnings).await?;
         }
         ("", "services") => services::keep_addresses(old, new),
         ("apps", "daemonsets") => {
@@ -114,6 +118,9 @@ pub async fn reserve(
 pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) -> Result<(), ApiError> {
     if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
         crd::definition_written(api, object).await?;
+    }
+    if resource.is("", "secrets") {
+        tokens::fill(api, resource, object).await?;
     }
     Ok(())
 }

@@ -35,12 +35,11 @@ pub(super) async fn check_open(
     resource: &Resource,
     namespace: &str,
     name: &str,
-) -> Result<(), ApiError> {
-    let served = api.registry.served();
-    let Some(namespaces) = served.find("", "v1", "namespaces") else { return Ok(()) };
+) -> Result<Value, ApiError> {
+    let namespaces = api.registry.served().find("", "v1", "namespaces").ok_or_else(ApiError::no_path)?;
     let found = api.get(&namespaces, None, namespace).await?;
     if !meta::is_terminating(&found) && found.pointer("/status/phase") != Some(&json!("Terminating")) {
-        return Ok(());
+        return Ok(found);
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
     let mut error = ApiError::forbidden(resource, name, &why);

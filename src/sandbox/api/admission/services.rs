@@ -1,6 +1,7 @@
 //! Services: the cluster address, whose holder is an `IPAddress` object of its own, and node ports.
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 
 use rand::Rng;
 use serde_json::{Value, json};
@@ -49,6 +50,12 @@ pub(super) async fn reserve(api: &SharedApi, service: &mut Value, dry_run: bool)
         service["spec"]["clusterIPs"] = json!(["None"]);
         return Ok(Reserved::nothing());
     }
+    if !given.is_empty() && !in_range(&given) {
+        let why = format!(
+            "failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. The range of valid IPs is {RANGE}"
+        );
+        return Err(invalid(api, service, &[FieldError::invalid("spec.clusterIPs", &json!([given]), &why)]));
+    }
     let mut address = given.clone();
     for _ in 0..TRIES {
         if given.is_empty() {
@@ -68,6 +75,13 @@ pub(super) async fn reserve(api: &SharedApi, service: &mut Value, dry_run: bool)
         }
     }
     Err(ApiError::internal("failed to allocate a serviceIP: range is full"))
+}
+
+/// The range of services, which kubeadm gives as well.
+const RANGE: &str = "10.96.0.0/16";
+
+fn in_range(address: &str) -> bool {
+    address.parse::<Ipv4Addr>().is_ok_and(|address| address.octets()[..2] == [10, 96])
 }
 
 fn invalid(api: &SharedApi, service: &Value, errors: &[FieldError]) -> ApiError {

@@ -1,11 +1,13 @@
 //! The four sorts of patch.
 
+mod refused;
 mod strategic;
 
 use serde_json::Value;
 
 use super::resource::Resource;
 use super::status::ApiError;
+pub use refused::refused;
 
 #[derive(Debug, Clone)]
 pub enum Patch {

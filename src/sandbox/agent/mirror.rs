@@ -1,0 +1,48 @@
+//! Mirror pods: what the API shows of pods that a kubelet runs from files. Who deletes one deletes a picture,
+//! and the kubelet hangs up a new one.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::sandbox::controllers::runtime::{Error, Key, Next, PODS, Rest};
+
+pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// The pictures that were seen, to hang up again.
+#[derive(Default)]
+pub(super) struct Mirrors(Mutex<HashMap<Key, Value>>);
+
+impl Mirrors {
+    pub(super) async fn seen(&self, rest: &Rest, key: &Key, pod: &Value) -> Result<Next, Error> {
+        if pod["metadata"].get("deletionTimestamp").is_some() {
+            // No container has to end for it.
+            let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+            rest.delete(&PODS, &key.namespace, &key.name, uid, json!({"gracePeriodSeconds": 0})).await?;
+            return Ok(Next::Change);
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), pod.clone());
+        Ok(Next::Change)
+    }
+
+    pub(super) async fn gone(&self, rest: &Rest, key: &Key) -> Result<Next, Error> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        let Some(mut pod) = held else { return Ok(Next::Change) };
+        if let Some(metadata) = pod["metadata"].as_object_mut() {
+            metadata.retain(|field, _| {
+                matches!(field.as_str(), "name" | "namespace" | "labels" | "annotations" | "ownerReferences")
+            });
+        }
+        let status = pod["status"].clone();
+        match rest.create(&PODS, &key.namespace, &pod).await {
+            Ok(mut created) => {
+                created["status"] = status;
+                rest.replace(&PODS, "status", &created).await?;
+                Ok(Next::Change)
+            }
+            Err(error) if error.already_exists() => Ok(Next::Change),
+            Err(error) => Err(error),
+        }
+    }
+}
