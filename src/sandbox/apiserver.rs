@@ -95,8 +95,9 @@ impl ApiServer {
             ca,
             log: Some(spec.dir.join("controllers.log")),
         };
-        let controllers = Some(Controllers::start(client, settings));
-        Ok(Self { address, version, controllers, kubelet, process })
+        let controllers = Controllers::start(client, settings);
+        controllers.sign_with(pki);
+        Ok(Self { address, version, controllers: Some(controllers), kubelet, process })
     }
 
     pub fn process(&self) -> i32 {

@@ -19,4 +19,5 @@ mod processes;
 mod replay;
 mod rooms;
 mod run;
+mod sandbox;
 mod soak;

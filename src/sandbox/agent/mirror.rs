@@ -22,7 +22,10 @@ impl Mirrors {
             rest.delete(&PODS, &key.namespace, &key.name, uid, json!({"gracePeriodSeconds": 0})).await?;
             return Ok(Next::Change);
         }
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), pod.clone());
+        // The cache keeps no more of a pod than controllers look at.
+        if let Some(whole) = rest.get(&PODS, &key.namespace, &key.name).await? {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), whole);
+        }
         Ok(Next::Change)
     }
 

@@ -4,9 +4,12 @@
 use serde_json::{Map, Value, json};
 
 use super::resource::Resource;
-use crate::sandbox::crd;
+use crate::sandbox::{crd, defaults};
 
 pub fn from_stored(resource: &Resource, mut object: Value) -> Value {
+    if resource.custom.is_none() {
+        defaults::on_read(&mut object);
+    }
     if object.get("apiVersion").and_then(Value::as_str) == Some(&resource.api_version()) {
         return object;
     }

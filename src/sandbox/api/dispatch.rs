@@ -187,8 +187,7 @@ pub(super) async fn body_value(request: Request<Body>) -> Result<Value, ApiError
                 "the object provided is unrecognized (must be of type Status or a known kind): couldn't get version/kind; json parse error: {error}"
             ))
         }),
-        other => Err(ApiError::unsupported_media_type(
-            other,
+        _ => Err(ApiError::unsupported_media_type(
             "application/json, application/yaml, application/vnd.kubernetes.protobuf",
         )),
     }

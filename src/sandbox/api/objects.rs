@@ -7,7 +7,6 @@ use super::meta;
 use super::resource::Resource;
 use super::status::ApiError;
 use crate::codec;
-use crate::sandbox::defaults;
 use crate::sandbox::store::Stored;
 
 /// The object as this endpoint's version shows it, its revision in it.
@@ -15,7 +14,6 @@ pub fn read(resource: &Resource, stored: &Stored) -> Result<Value, ApiError> {
     let mut object = codec::decode(&stored.value)
         .map_err(|error| ApiError::internal(format!("{} cannot be decoded: {error}", stored.key)))?
         .object;
-    defaults::on_read(&mut object);
     meta::set_resource_version(&mut object, stored.revision);
     Ok(convert::from_stored(resource, object))
 }

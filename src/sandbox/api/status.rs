@@ -88,6 +88,8 @@ impl std::fmt::Display for FieldError {
     }
 }
 
+const NO_PATH: &str = "";
+
 /// A failed request.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -114,8 +116,9 @@ impl ApiError {
     }
 
     /// No such path.
+    /// What is not served at all is no Status on a real cluster either: clients put it into words of their own.
     pub fn no_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
+        Self::new(404, NO_PATH, "404 page not found")
     }
 
     pub fn already_exists(resource: &Resource, name: &str) -> Self {
@@ -172,14 +175,9 @@ impl ApiError {
         Self::new(410, "Expired", message)
     }
 
-    pub fn unsupported_media_type(got: &str, accepted: &str) -> Self {
-        Self::new(
-            415,
-            "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - accepted media types include: {accepted}; it was {got}"
-            ),
-        )
+    pub fn unsupported_media_type(accepted: &str) -> Self {
+        let why = "the body of the request was in an unknown format - accepted media types include:";
+        Self::new(415, "UnsupportedMediaType", format!("{why} {accepted}"))
     }
 
     pub fn internal(message: impl std::fmt::Display) -> Self {
@@ -227,6 +225,10 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if self.reason == NO_PATH {
+            let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            return (StatusCode::NOT_FOUND, plain, format!("{}\n", self.message)).into_response();
+        }
         json_response(StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &self.to_status())
     }
 }

@@ -44,7 +44,8 @@ impl Signer {
         };
         let key = KeyPair::from_pem(&read("ca.key")?).map_err(|error| error.to_string())?;
         let issuer = Issuer::from_ca_cert_pem(&read("ca.crt")?, key).map_err(|error| error.to_string())?;
-        let request = STANDARD.decode(spec["request"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
+        let request =
+            STANDARD.decode(spec["request"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
         let request = String::from_utf8(request).map_err(|error| error.to_string())?;
         let mut request = CertificateSigningRequestParams::from_pem(&request).map_err(|error| error.to_string())?;
         let params = &mut request.params;

@@ -1,5 +1,6 @@
 //! Controllers: each a client of the API like any other, so that they run against a real kube-apiserver unchanged.
 
+mod aggregation;
 mod certificates;
 mod cronjob;
 mod daemonset;
@@ -68,6 +69,7 @@ impl Controllers {
         context.run(cronjob::CronJobs::new(&context));
         context.run(disruption::Budgets::new(&context));
         context.run(quota::Quotas::new(&context));
+        context.run(aggregation::Aggregation::new(&context));
         context.run(volumes::Claims::new(&context));
         for (name, address) in &context.settings.nodes {
             context.run(Agent::new(&context, name, *address));

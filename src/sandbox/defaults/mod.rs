@@ -60,6 +60,15 @@ pub(super) fn on_read(object: &mut Value) {
     if object["apiVersion"] == "v1" && object["kind"] == "PersistentVolumeClaim" {
         within(object, "status", |status| set(status, "phase", json!("Pending")));
     }
+    // A claim within another object has no place for its own kind in etcd.
+    if object["kind"] == "StatefulSet" && object["apiVersion"] == "apps/v1" {
+        within(object, "spec", |spec| {
+            each(spec, "volumeClaimTemplates", |claim| {
+                set(claim, "apiVersion", json!("v1"));
+                set(claim, "kind", json!("PersistentVolumeClaim"));
+            });
+        });
+    }
 }
 
 /// A field that is null was not given; maps of the user's own text cannot hold null either.

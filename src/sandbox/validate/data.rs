@@ -48,7 +48,13 @@ pub(super) fn secret(object: &Value, old: Option<&Value>, errors: &mut Errors) {
             errors.required(format!("data[{key}]"), "");
         }
     };
+    const ACCOUNT: &str = "kubernetes.io/service-account.name";
     match text(object, "type") {
+        "kubernetes.io/service-account-token" => {
+            if text(&object["metadata"]["annotations"], ACCOUNT).is_empty() {
+                errors.required(format!("metadata.annotations[{ACCOUNT}]"), "");
+            }
+        }
         "kubernetes.io/tls" => ["tls.crt", "tls.key"].into_iter().for_each(&mut needs),
         "kubernetes.io/dockerconfigjson" => needs(".dockerconfigjson"),
         "kubernetes.io/dockercfg" => needs(".dockercfg"),

@@ -101,7 +101,8 @@ pub(super) async fn relabelled(
         })
         .collect();
     lines.sort();
-    warnings.push(format!("existing pods in namespace \"{name}\" violate the new PodSecurity enforce level \"{shown}\""));
+    warnings
+        .push(format!("existing pods in namespace \"{name}\" violate the new PodSecurity enforce level \"{shown}\""));
     warnings.extend(lines);
     Ok(())
 }

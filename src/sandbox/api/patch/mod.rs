@@ -37,13 +37,13 @@ impl Patch {
                     .map(Self::Apply)
                     .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
             }
-            other => {
+            _ => {
                 let mut accepted = vec!["application/json-patch+json", "application/merge-patch+json"];
                 accepted.push("application/apply-patch+yaml");
                 if resource.custom.is_none() {
                     accepted.push("application/strategic-merge-patch+json");
                 }
-                Err(ApiError::unsupported_media_type(other, &accepted.join(", ")))
+                Err(ApiError::unsupported_media_type(&accepted.join(", ")))
             }
         }
     }

@@ -77,3 +77,5 @@ pub(crate) const STORAGE_CLASSES: Resource =
     Resource::known("storage.k8s.io", "v1", "storageclasses", "StorageClass", false);
 pub(crate) const SIGNING_REQUESTS: Resource =
     Resource::known("certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", false);
+pub(crate) const CLUSTER_ROLES: Resource =
+    Resource::known("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false);

@@ -18,9 +18,19 @@ const LONGEST_HEADERS: usize = 64 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    Open { stream: u32, headers: Vec<(String, String)>, last: bool },
-    Data { stream: u32, bytes: Bytes, last: bool },
-    Reset { stream: u32 },
+    Open {
+        stream: u32,
+        headers: Vec<(String, String)>,
+        last: bool,
+    },
+    Data {
+        stream: u32,
+        bytes: Bytes,
+        last: bool,
+    },
+    Reset {
+        stream: u32,
+    },
     Ping(u32),
     GoAway,
     /// Settings, windows and the like, which these streams do without.

@@ -106,7 +106,10 @@ pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
                         return;
                     }
                     let header = |wanted: &str| {
-                        headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
+                        headers
+                            .iter()
+                            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                            .map(|(_, value)| value.as_str())
                     };
                     let port = header("port").and_then(|port| port.parse().ok()).unwrap_or(0);
                     let request = format!("{port}/{}", header("requestid").unwrap_or_default());

@@ -31,16 +31,8 @@ const CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
-const VOLUMES: [&str; 8] = [
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
-];
+const VOLUMES: [&str; 8] =
+    ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
 
 pub(super) fn violations(level: Level, spec: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
@@ -57,7 +49,10 @@ pub(super) fn violations(level: Level, spec: &Value) -> Vec<Violation> {
     }
     add("hostPort", host_ports(spec));
     let privileged = named(spec, |container| container["securityContext"]["privileged"] == true);
-    add("privileged", listed("container", &privileged).map(|who| format!("{who} must not set securityContext.privileged=true")));
+    add(
+        "privileged",
+        listed("container", &privileged).map(|who| format!("{who} must not set securityContext.privileged=true")),
+    );
     if !restricted {
         add("seccompProfile", unconfined(spec));
         return found;
@@ -144,8 +139,8 @@ fn restricted_capabilities(spec: &Value) -> Option<String> {
         let dropped = container["securityContext"]["capabilities"]["drop"].as_array();
         !dropped.is_some_and(|dropped| dropped.iter().any(|one| one == "ALL"))
     });
-    let drop = listed("container", &keeping)
-        .map(|who| format!("{who} must set securityContext.capabilities.drop=[\"ALL\"]"));
+    let drop =
+        listed("container", &keeping).map(|who| format!("{who} must set securityContext.capabilities.drop=[\"ALL\"]"));
     let parts: Vec<String> = drop.into_iter().chain(added_capabilities(spec, &["NET_BIND_SERVICE"])).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
@@ -215,9 +210,8 @@ fn seccomp(spec: &Value) -> Option<String> {
     if let Some(loose) = unconfined(spec) {
         return Some(loose);
     }
-    let set = |context: &Value| {
-        matches!(context["seccompProfile"]["type"].as_str(), Some("RuntimeDefault" | "Localhost"))
-    };
+    let set =
+        |context: &Value| matches!(context["seccompProfile"]["type"].as_str(), Some("RuntimeDefault" | "Localhost"));
     if set(&spec["securityContext"]) {
         return None;
     }
@@ -234,7 +228,11 @@ mod tests {
     use super::*;
 
     fn told(level: Level, spec: &Value) -> String {
-        violations(level, spec).iter().map(|one| format!("{} ({})", one.reason, one.detail)).collect::<Vec<_>>().join(", ")
+        violations(level, spec)
+            .iter()
+            .map(|one| format!("{} ({})", one.reason, one.detail))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     #[test]
