@@ -86,7 +86,7 @@ impl Plan {
     pub fn new(lab: &Lab, kind: ClusterKind, mode: Mode) -> Result<Self, Skip> {
         if !lab.clusters.is_empty() && !lab.clusters.iter().any(|allowed| allowed.value == kind) {
             let names: Vec<&str> = lab.clusters.iter().map(|allowed| allowed.value.name()).collect();
-            return Err(Skip(format!("it is not for a {} cluster, but for {}", kind.name(), names.join(", "))));
+            return Err(Skip(format!("it does not run `--on {}`, but on {}", kind.name(), names.join(", "))));
         }
         let wants_pods = lab.requires.iter().any(|wanted| wanted.value == Requirement::Pods);
         if wants_pods && kind.runs_pods() == Some(false) {
@@ -100,7 +100,7 @@ impl Plan {
             return Ok(plan);
         }
         let what = if mode == Mode::Run { " but solutions, which only `keywitness test` runs" } else { "" };
-        Err(Skip(format!("it has nothing to run or to check on a {} cluster{what}", kind.name())))
+        Err(Skip(format!("it has nothing to run or to check with `--on {}`{what}", kind.name())))
     }
 
     fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode) {

@@ -260,7 +260,7 @@ fn variables_come_from_the_command_line_and_must_fit() {
 fn a_lab_for_another_cluster_is_skipped_and_wrong_only_alone() {
     let body = "## Do\n\n```bash\ntrue\n```\n";
     let done = test(&["run", "--on", "kind", "lab"], body).run().expect_exit(2);
-    shows(&done, &["it is not for a kind cluster, but for bare"]);
+    shows(&done, &["it does not run `--on kind`, but on bare"]);
     test(&["run", "--on", "kind", "lab", "lab"], body).run().expect_exit(2);
     let done = test(&["run", "--on", "kind", "."], body).run().expect_exit(0);
     shows(&done, &["skipped"]);
