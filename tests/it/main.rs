@@ -3,6 +3,7 @@
 mod apiserver;
 mod attach;
 mod containers;
+mod controllers;
 mod decode;
 mod docs;
 mod engine;

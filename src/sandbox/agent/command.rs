@@ -13,6 +13,8 @@ pub(crate) enum Course {
     },
 }
 
+const KILLED: i32 = 137;
+
 const AT_ONCE: Duration = Duration::ZERO;
 
 /// Images that do one thing and end when nothing else is asked of them.
@@ -34,6 +36,14 @@ pub(crate) fn foresee(repository: &str, command: &[&str], args: &[&str], once: b
         return if SHORT_LIVED.contains(&repository) { exits(0, AT_ONCE) } else { Course::Serves };
     }
     run(&line, once)
+}
+
+/// The exit status of what is told to stop. A container's first process has no default handlers, so that plain tools
+/// and shells do not hear SIGTERM and are killed; servers end well.
+pub(crate) fn when_stopped(command: &[&str], args: &[&str]) -> i32 {
+    let program = command.iter().chain(args).next().map(|program| program.rsplit('/').next().unwrap_or(program));
+    let deaf = |program: &str| SHELLS.contains(&program) || ["sleep", "tail", "cat", "watch", "yes"].contains(&program);
+    if program.is_some_and(deaf) { KILLED } else { 0 }
 }
 
 fn exits(code: i32, after: Duration) -> Course {
@@ -181,6 +191,14 @@ mod tests {
 
     fn ends(code: i32, seconds: u64) -> Course {
         exits(code, Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_deaf_first_process_is_killed_and_a_server_ends_well() {
+        assert_eq!(when_stopped(&["sleep", "3600"], &[]), 137);
+        assert_eq!(when_stopped(&[], &["/bin/sh", "-c", "while true; do sleep 1; done"]), 137);
+        assert_eq!(when_stopped(&[], &[]), 0);
+        assert_eq!(when_stopped(&["nginx", "-g", "daemon off;"], &[]), 0);
     }
 
     #[test]

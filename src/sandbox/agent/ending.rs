@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::life::State;
-use super::{Agent, Work};
+use super::{Agent, Work, command};
 use crate::sandbox::controllers::runtime::{Error, Next, PODS, Severity};
 
 impl Agent {
@@ -36,7 +36,10 @@ impl Agent {
             }
             for container in work.life.init.iter_mut().chain(work.life.main.iter_mut()) {
                 match &container.state {
-                    State::Running { .. } => container.end(0, "Completed", ""),
+                    State::Running { .. } => {
+                        let code = command::when_stopped(&container.words("command"), &container.words("args"));
+                        container.end(code, if code == 0 { "Completed" } else { "Error" }, "");
+                    }
                     State::Waiting { .. } if container.id.is_empty() => container.lost(),
                     State::Waiting { .. } => container.lost(),
                     State::Ended(_) => {}

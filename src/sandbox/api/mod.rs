@@ -5,6 +5,7 @@ pub mod admission;
 pub mod convert;
 mod delete;
 mod dispatch;
+mod eviction;
 mod fields;
 mod keep;
 pub mod managed;

@@ -11,7 +11,7 @@ use super::request::Call;
 use super::resource::{Resource, ScalePaths};
 use super::status::{ApiError, FieldError, json_response};
 use super::write::{Change, Part};
-use super::{SharedApi, dispatch, meta, patch, selector};
+use super::{SharedApi, dispatch, eviction, meta, patch};
 
 pub(super) async fn serve(
     api: SharedApi,
@@ -30,7 +30,7 @@ pub(super) async fn serve(
             let binding = dispatch::body_value(request).await?;
             bind(&api, &call, &binding).await
         }
-        ("eviction", &Method::POST) if pods => evict(&api, &resource, &call, request).await,
+        ("eviction", &Method::POST) if pods => eviction::evict(&api, &resource, &call, request).await,
         ("token", &Method::POST) if resource.is("", "serviceaccounts") => token(&api, &resource, &call, request).await,
         ("ephemeralcontainers", _) if pods => status(&api, &resource, &call, request).await,
         ("approval", _) if resource.is("certificates.k8s.io", "certificatesigningrequests") => {
@@ -241,41 +241,6 @@ pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Resul
             Ok(Change::To(pod))
         })
         .await?;
-    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-    Ok(json_response(StatusCode::CREATED, &status))
-}
-
-/// A deletion that disruption budgets may refuse.
-async fn evict(
-    api: &SharedApi,
-    pods: &Arc<Resource>,
-    call: &Call,
-    request: Request<Body>,
-) -> Result<Response, ApiError> {
-    let eviction = dispatch::body_value(request).await?;
-    let namespace = call.path.namespace.as_deref();
-    let pod = api.get(pods, namespace, name_of(call)).await?;
-    let served = api.registry.served();
-    if let Some(budgets) = served.find("policy", "v1", "poddisruptionbudgets") {
-        let (all, _) = api.list_all(&budgets, namespace, &selector::Selector::default()).await?;
-        for budget in all {
-            let labels = selector_text(&budget["spec"]["selector"]);
-            let covers = !labels.is_empty() && selector::Selector::parse(pods, Some(&labels), None)?.matches(&pod);
-            let allowed = budget.pointer("/status/disruptionsAllowed").and_then(Value::as_i64).unwrap_or(0);
-            if covers && allowed <= 0 {
-                let mut error = ApiError::new(
-                    429,
-                    "TooManyRequests",
-                    "Cannot evict pod as it would violate the pod's disruption budget.",
-                );
-                let why = format!("The disruption budget {} needs more healthy pods", meta::name(&budget));
-                error.details = json!({"causes": [{"reason": "DisruptionBudget", "message": why}]});
-                return Err(error);
-            }
-        }
-    }
-    let options = eviction.get("deleteOptions").cloned().unwrap_or(Value::Null);
-    super::delete::one(api, pods, call, options).await?;
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok(json_response(StatusCode::CREATED, &status))
 }

@@ -10,6 +10,7 @@ mod disruption;
 mod endpoints;
 mod fit;
 mod garbage;
+mod hpa;
 mod job;
 mod job_status;
 pub(super) mod meta;
@@ -68,6 +69,7 @@ impl Controllers {
         context.run(job::Jobs::new(&context));
         context.run(cronjob::CronJobs::new(&context));
         context.run(disruption::Budgets::new(&context));
+        context.run(hpa::Autoscalers::new(&context));
         context.run(quota::Quotas::new(&context));
         context.run(aggregation::Aggregation::new(&context));
         context.run(volumes::Claims::new(&context));

@@ -63,8 +63,8 @@ impl Namespaces {
         }
         let (count, finalizers) = self.remaining(resource, namespace).await?;
         if count > 0 {
-            let dot = if resource.group.is_empty() { "" } else { "." };
-            found.remaining.push(format!("{}{dot}{}", resource.plural, resource.group), count);
+            // Kubernetes writes the dot even where no group follows it.
+            found.remaining.push(format!("{}.{}", resource.plural, resource.group), count);
             for (name, held) in finalizers {
                 found.finalizers.push(name, usize::try_from(held.as_u64().unwrap_or_default()).unwrap_or_default());
             }
@@ -201,7 +201,7 @@ impl Controller for Namespaces {
         let mut found = Findings::default();
         // Pods go first, so that nothing they need goes before them.
         self.empty(&PODS, name, &mut found).await?;
-        if found.remaining.0.contains_key("pods") {
+        if found.remaining.0.contains_key("pods.") {
             if found.finalizers.0.is_empty() {
                 found.remaining = Counts::default();
             }

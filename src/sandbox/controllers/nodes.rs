@@ -62,9 +62,28 @@ impl Nodes {
             }
             let message = format!("Marking for deletion Pod {}", pod.key);
             self.events.record(&value, "", Severity::Normal, "TaintManagerEviction", &message).await;
+            self.mark(&pod, &value).await?;
             pods::delete(&self.rest, &self.pods, &pod).await?;
         }
         Ok(next.map_or(Next::Change, |seconds| Next::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))))
+    }
+
+    /// The pod tells why it goes.
+    async fn mark(&self, pod: &Object, value: &Value) -> Result<(), Error> {
+        let mut conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let condition = json!({
+            "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager",
+            "message": "Taint manager: deleting due to NoExecute taint",
+            "observedGeneration": value["metadata"]["generation"], "lastProbeTime": null,
+        });
+        meta::set_condition(&mut conditions, condition);
+        let patch = json!({"metadata": {"uid": &*pod.uid}, "status": {"conditions": conditions}});
+        match self.rest.merge(&PODS, &pod.key.namespace, &pod.key.name, "status", &patch).await {
+            Ok(marked) => self.pods.wrote(&marked),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }
 

@@ -71,6 +71,8 @@ pub(crate) const ENDPOINT_SLICES: Resource =
     Resource::known("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true);
 pub(crate) const LEASES: Resource = Resource::known("coordination.k8s.io", "v1", "leases", "Lease", true);
 pub(crate) const QUOTAS: Resource = Resource::known("", "v1", "resourcequotas", "ResourceQuota", true);
+pub(crate) const AUTOSCALERS: Resource =
+    Resource::known("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true);
 pub(crate) const BUDGETS: Resource =
     Resource::known("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true);
 pub(crate) const STORAGE_CLASSES: Resource =
