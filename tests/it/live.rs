@@ -1,7 +1,7 @@
 //! A sandbox in a process of its own, with the real kubectl and clients of its API.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use kube::Client;
@@ -88,6 +88,11 @@ impl Live {
 
     /// Standard output and error, and whether it succeeded.
     pub(crate) fn try_kubectl(&self, args: &[&str], input: &str) -> (String, bool) {
+        let done = self.run_kubectl(args, input);
+        (String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned(), done.status.success())
+    }
+
+    fn run_kubectl(&self, args: &[&str], input: &str) -> Output {
         use std::io::Write;
         let mut command = self.command("kubectl", args);
         let mut child = command
@@ -97,9 +102,7 @@ impl Live {
             .spawn()
             .expect("kubectl starts");
         child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("kubectl takes its input");
-        let done = child.wait_with_output().expect("kubectl ends");
-        let told = [done.stdout, done.stderr].concat();
-        (String::from_utf8_lossy(&told).into_owned(), done.status.success())
+        child.wait_with_output().expect("kubectl ends")
     }
 
     #[track_caller]
@@ -119,8 +122,10 @@ impl Live {
     #[track_caller]
     pub(crate) fn get(&self, what: &[&str]) -> Value {
         let args = [&["get", "-o", "json", "--ignore-not-found"], what].concat();
-        let told = self.kubectl(&args);
-        if told.trim().is_empty() { Value::Null } else { serde_json::from_str(&told).expect("JSON") }
+        // What is deprecated is told beside the answer.
+        let done = self.run_kubectl(&args, "");
+        assert!(done.status.success(), "kubectl {args:?}:\n{}", String::from_utf8_lossy(&done.stderr));
+        if done.stdout.is_empty() { Value::Null } else { serde_json::from_slice(&done.stdout).expect("JSON") }
     }
 
     /// Until `done` says so of what `get` finds; the last that was found is told where it never does.

@@ -8,10 +8,8 @@ use crate::sandbox::controllers::runtime::{Error, Next, PODS, Severity};
 
 impl Agent {
     pub(super) async fn stop(&self, work: &mut Work<'_>) -> Result<Next, Error> {
-        // Already asked to go at once: only finalizers hold it.
-        if work.pod["metadata"]["deletionGracePeriodSeconds"] == 0 {
-            return Ok(Next::Change);
-        }
+        // Already asked to go at once: only finalizers hold it, of those who want to see how it ended.
+        let held = work.pod["metadata"]["deletionGracePeriodSeconds"] == 0;
         if !work.life.over() && !work.life.started.is_empty() {
             let running: Vec<String> = work
                 .life
@@ -49,6 +47,9 @@ impl Agent {
             if failed { "Failed" } else { "Succeeded" }.clone_into(&mut work.life.phase);
             work.life.sandbox = false;
             self.write(work).await?;
+        }
+        if held {
+            return Ok(Next::Change);
         }
         let key = &work.object.key;
         let options = json!({"gracePeriodSeconds": 0});

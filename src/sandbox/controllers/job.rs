@@ -86,13 +86,15 @@ impl Jobs {
             if !failed.is_empty() {
                 pending["failed"] = failed.into();
             }
-            status["uncountedTerminatedPods"] = pending;
+            status["uncountedTerminatedPods"] = pending.clone();
             job_status::counts(&mut status, owned);
             self.write(job, status.clone()).await?;
             for pod in over {
                 self.untrack(pod).await?;
             }
             status = job["status"].clone();
+            // A server before 1.22 keeps no such field.
+            status["uncountedTerminatedPods"] = pending;
         }
         let waiting = status["uncountedTerminatedPods"].clone();
         for (list, total) in [("succeeded", "succeeded"), ("failed", "failed")] {

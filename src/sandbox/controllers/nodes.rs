@@ -1,15 +1,15 @@
 //! What follows from the state of a node: the taints of a cordon and of bad conditions, and the end of pods that
 //! a taint does not bear.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::runtime::{
-    Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, Severity, Source, Store, seconds,
+    Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, Severity, Source, Store,
 };
 use super::{fit, meta, pods};
 
@@ -30,6 +30,8 @@ pub(crate) struct Nodes {
     pods: Arc<Store>,
     events: Recorder,
     registry: Recorder,
+    /// Since when each pod, by its uid, has been under a taint that it bears for a while only.
+    patient: Mutex<HashMap<Arc<str>, i64>>,
     /// Nodes that were told of.
     registered: Mutex<BTreeSet<Arc<str>>>,
 }
@@ -42,6 +44,7 @@ impl Nodes {
             pods: context.store(&PODS),
             events: context.recorder("taint-eviction-controller"),
             registry: context.recorder("node-controller"),
+            patient: Mutex::default(),
             registered: Mutex::default(),
         }
     }
@@ -55,17 +58,25 @@ impl Nodes {
                 continue;
             }
             let value = pod.value();
-            let Some(wait) = patience(&value, taints) else { continue };
+            let Some(limit) = patience(&value, taints) else { continue };
+            // The clock starts when the pod is first seen so, whatever time the taint names.
+            let since = *self.patient().entry(Arc::clone(&pod.uid)).or_insert_with(meta::now_seconds);
+            let wait = since + limit - meta::now_seconds();
             if wait > 0 {
                 next = Some(next.map_or(wait, |next| next.min(wait)));
                 continue;
             }
             let message = format!("Marking for deletion Pod {}", pod.key);
+            self.patient().remove(&pod.uid);
             self.events.record(&value, "", Severity::Normal, "TaintManagerEviction", &message).await;
             self.mark(&pod, &value).await?;
             pods::delete(&self.rest, &self.pods, &pod).await?;
         }
         Ok(next.map_or(Next::Change, |seconds| Next::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(1)))))
+    }
+
+    fn patient(&self) -> MutexGuard<'_, HashMap<Arc<str>, i64>> {
+        self.patient.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pod tells why it goes.
@@ -132,10 +143,8 @@ fn patience(pod: &Value, taints: &[Value]) -> Option<i64> {
         if borne.is_empty() {
             return Some(0);
         }
-        let limit = borne.iter().filter_map(|toleration| toleration["tolerationSeconds"].as_i64()).min();
-        if let Some(limit) = limit {
-            let left = (seconds(&taint["timeAdded"]) + limit - meta::now_seconds()).max(0);
-            least = Some(least.map_or(left, |least| least.min(left)));
+        if let Some(limit) = borne.iter().filter_map(|toleration| toleration["tolerationSeconds"].as_i64()).min() {
+            least = Some(least.map_or(limit, |least| least.min(limit)).max(0));
         }
     }
     least
@@ -179,7 +188,15 @@ impl Controller for Nodes {
             self.nodes.wrote(&value);
         }
         taints.retain(|taint| taint["effect"] == "NoExecute");
-        if taints.is_empty() { Ok(Next::Change) } else { self.evict(&node, &taints).await }
+        if !taints.is_empty() {
+            return self.evict(&node, &taints).await;
+        }
+        for pod in self.pods.all() {
+            if pod.pod.as_ref().is_some_and(|facts| facts.node.as_deref() == Some(&node.key.name)) {
+                self.patient().remove(&pod.uid);
+            }
+        }
+        Ok(Next::Change)
     }
 }
 
@@ -218,12 +235,12 @@ mod tests {
 
     #[test]
     fn patience_ends_with_the_shortest_toleration() {
-        let taint = json!({"key": "k", "effect": "NoExecute", "timeAdded": meta::now()});
+        let taint = json!({"key": "k", "effect": "NoExecute"});
         let pod = |tolerations: Value| json!({"spec": {"tolerations": tolerations}});
         assert_eq!(patience(&pod(json!([])), std::slice::from_ref(&taint)), Some(0), "nothing bears it");
         let forever = pod(json!([{"key": "k", "operator": "Exists"}]));
         assert_eq!(patience(&forever, std::slice::from_ref(&taint)), None);
         let while_ = pod(json!([{"key": "k", "operator": "Exists", "tolerationSeconds": 30}, {"operator": "Exists"}]));
-        assert!(matches!(patience(&while_, &[taint]), Some(29..=30)));
+        assert_eq!(patience(&while_, &[taint]), Some(30));
     }
 }
