@@ -191,11 +191,11 @@ impl Controller for Nodes {
         if !taints.is_empty() {
             return self.evict(&node, &taints).await;
         }
-        for pod in self.pods.all() {
-            if pod.pod.as_ref().is_some_and(|facts| facts.node.as_deref() == Some(&node.key.name)) {
-                self.patient().remove(&pod.uid);
-            }
-        }
+        // Only pods of other nodes may still be waiting.
+        let mut elsewhere = self.pods.all();
+        elsewhere.retain(|pod| pod.pod.as_ref().is_some_and(|facts| facts.node.as_deref() != Some(&node.key.name)));
+        let elsewhere: BTreeSet<&str> = elsewhere.iter().map(|pod| &*pod.uid).collect();
+        self.patient().retain(|uid, _| elsewhere.contains(&**uid));
         Ok(Next::Change)
     }
 }
