@@ -34,6 +34,11 @@ pub(super) use machine::Machine;
 const FIRST_BACK_OFF: u64 = 10;
 const LONGEST_BACK_OFF: u64 = 300;
 
+/// What the node would say of a pod that it finds in this state.
+pub(super) fn status_of(pod: &Value) -> Value {
+    Life::of(pod).status()
+}
+
 pub(super) struct Agent {
     rest: Rest,
     name: Arc<str>,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Facts;
-use crate::sandbox::KUBERNETES_VERSION;
+use crate::sandbox::{KUBERNETES_VERSION, agent};
 
 const NAMESPACE: &str = "kube-system";
 const DNS_HASH: &str = "589f44dc88";
@@ -62,7 +62,7 @@ fn running(facts: &Facts, name: &str, template: &Value, labels: &Value, owners: 
     let container = &template["spec"]["containers"][0];
     let id = uuid::Uuid::new_v4().simple().to_string();
     let condition = |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": facts.now, "observedGeneration": 1});
-    json!({
+    let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": name, "namespace": NAMESPACE, "generateName": format!("{}-", name.rsplit_once('-').map_or(name, |(stem, _)| stem)),
@@ -83,7 +83,11 @@ fn running(facts: &Facts, name: &str, template: &Value, labels: &Value, owners: 
                 "lastState": {}, "state": {"running": {"startedAt": facts.now}},
             }],
         },
-    })
+    });
+    // In the node agent's own words, so that it finds nothing to add.
+    let told = agent::status_of(&pod);
+    merge(&mut pod["status"], &told);
+    pod
 }
 
 fn dns(facts: &Facts) -> Vec<Value> {
@@ -133,7 +137,9 @@ fn dns(facts: &Facts) -> Vec<Value> {
             "lastTransitionTime": facts.now, "lastUpdateTime": facts.now,
         })
     };
-    let counts = json!({"replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "observedGeneration": 1});
+    let counts = json!({
+        "replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "terminatingReplicas": 0, "observedGeneration": 1,
+    });
     let mut status = counts.clone();
     status["updatedReplicas"] = 2.into();
     status["conditions"] = json!([

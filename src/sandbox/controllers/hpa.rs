@@ -1,8 +1,9 @@
 //! `HorizontalPodAutoscalers` in a cluster that has no metrics: the bounds are kept, and the conditions say what is
 //! lacking.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub(crate) struct Autoscalers {
     rest: Rest,
     autoscalers: Arc<Store>,
     events: Recorder,
+    /// When each is looked at next: never sooner than a period after it was seen first, or looked at last.
+    due: Mutex<HashMap<Key, Instant>>,
 }
 
 /// What is to be done about the replicas of the target.
@@ -91,7 +94,19 @@ impl Autoscalers {
             rest: context.rest.clone(),
             autoscalers: context.store(&AUTOSCALERS),
             events: context.recorder("horizontal-pod-autoscaler"),
+            due: Mutex::default(),
         }
+    }
+
+    fn too_soon(&self, key: &Key) -> Option<Duration> {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let at = due.entry(key.clone()).or_insert(now + EVERY);
+        if *at > now {
+            return Some(*at - now);
+        }
+        *at = now + EVERY;
+        None
     }
 
     /// The scale of the target, and of which resource it is.
@@ -135,16 +150,17 @@ impl Controller for Autoscalers {
     type Item = Key;
 
     fn sources(&self) -> Vec<Source<Key>> {
-        // What is written here about an autoscaler is no reason to look at it again before its time.
-        vec![Source::new(Arc::clone(&self.autoscalers), |change| {
-            let spec = |object: &Arc<super::runtime::Object>| object.value()["spec"].clone();
-            let same = matches!((&change.old, &change.new), (Some(old), Some(new)) if spec(old) == spec(new));
-            change.new.iter().filter(|_| !same).map(|object| object.key.clone()).collect()
-        })]
+        vec![Source::of(Arc::clone(&self.autoscalers))]
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
-        let Some(object) = self.autoscalers.get(key).filter(|held| !held.deleting) else { return Ok(Next::Change) };
+        let Some(object) = self.autoscalers.get(key).filter(|held| !held.deleting) else {
+            self.due.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            return Ok(Next::Change);
+        };
+        if let Some(left) = self.too_soon(key) {
+            return Ok(Next::After(left));
+        }
         let autoscaler = object.value();
         let mut status = autoscaler["status"].clone();
         if !status.is_object() {
