@@ -1,5 +1,6 @@
 //! The HTTPS listener: loopback unless told otherwise, and nobody without a certificate or a token.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,8 +126,12 @@ fn user_of(certificate: &CertificateDer<'_>) -> User {
     let mut groups = texts(certificate, ORGANIZATION);
     groups.push("system:authenticated".into());
     let print = ring::digest::digest(&ring::digest::SHA256, certificate);
-    let print: String = print.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    User { name, groups, uid: String::new(), extra: credential(format!("X509SHA256={print}")) }
+    let mut id = String::from("X509SHA256=");
+    for byte in print.as_ref() {
+        // Writing to a text cannot fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    User { name, groups, uid: String::new(), extra: credential(id) }
 }
 
 /// Every text that follows this ASN.1 object identifier: the issuer's first, then the subject's.

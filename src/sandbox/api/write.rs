@@ -114,13 +114,15 @@ impl Write {
         }
         admission::prepare_create(&resource, &mut object, &self.call.user);
         defaults::apply(&resource.kind, &mut object);
-        admission::on_create(&self.api, &resource, self.namespace.as_deref(), &mut object, &mut self.warnings).await?;
+        let quotas =
+            admission::on_create(&self.api, &resource, self.namespace.as_deref(), &mut object, &mut self.warnings)
+                .await?;
         self.validate_create(&object)?;
         if self.options.manager != managed::NOBODY && object.pointer("/metadata/managedFields").is_none() {
             managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
         }
 
-        let reserved = admission::reserve(&self.api, &resource, &mut object, self.options.dry_run).await?;
+        let reserved = admission::reserve(&self.api, &resource, &mut object, quotas, self.options.dry_run).await?;
         let name = meta::name(&object).to_owned();
         let key = self.key(&name);
         if self.options.dry_run {

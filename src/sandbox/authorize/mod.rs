@@ -62,19 +62,18 @@ impl Attributes {
     fn refused(&self, user: &User, reason: &str) -> ApiError {
         let user = &user.name;
         let verb = &self.verb;
-        let mut said = match &self.path {
-            Some(path) => format!("User \"{user}\" cannot {verb} path \"{path}\""),
-            None => {
-                let slash = if self.subresource.is_empty() { "" } else { "/" };
-                let place = match self.namespace.as_str() {
-                    "" => "at the cluster scope".to_owned(),
-                    namespace => format!("in the namespace \"{namespace}\""),
-                };
-                format!(
-                    "User \"{user}\" cannot {verb} resource \"{}{slash}{}\" in API group \"{}\" {place}",
-                    self.resource, self.subresource, self.group
-                )
-            }
+        let mut said = if let Some(path) = &self.path {
+            format!("User \"{user}\" cannot {verb} path \"{path}\"")
+        } else {
+            let slash = if self.subresource.is_empty() { "" } else { "/" };
+            let place = match self.namespace.as_str() {
+                "" => "at the cluster scope".to_owned(),
+                namespace => format!("in the namespace \"{namespace}\""),
+            };
+            format!(
+                "User \"{user}\" cannot {verb} resource \"{}{slash}{}\" in API group \"{}\" {place}",
+                self.resource, self.subresource, self.group
+            )
         };
         if !reason.is_empty() {
             said = format!("{said}: {reason}");
@@ -102,7 +101,8 @@ pub async fn check(api: &SharedApi, user: &User, attributes: impl FnOnce() -> At
         return Ok(());
     }
     let attributes = attributes();
-    let decision = decide(api, user, &attributes).await?;
+    // On the heap: few requests come here, and all would carry it.
+    let decision = Box::pin(decide(api, user, &attributes)).await?;
     if decision.allowed { Ok(()) } else { Err(attributes.refused(user, &decision.reason)) }
 }
 

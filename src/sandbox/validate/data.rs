@@ -9,6 +9,7 @@ use super::rules;
 use crate::codec::quantity;
 
 const MOST: usize = 1024 * 1024;
+const ACCOUNT: &str = "kubernetes.io/service-account.name";
 
 pub(super) fn config_map(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let mut size = 0;
@@ -28,7 +29,8 @@ pub(super) fn config_map(object: &Value, old: Option<&Value>, errors: &mut Error
         size += key.len() + value.as_str().map_or(0, str::len) / 4 * 3;
     }
     if size > MOST {
-        errors.too_long("", MOST);
+        // The object itself, as an empty path is written.
+        errors.too_long("[]", MOST);
     }
     stays(object, old, &["data", "binaryData"], errors);
 }
@@ -48,12 +50,9 @@ pub(super) fn secret(object: &Value, old: Option<&Value>, errors: &mut Errors) {
             errors.required(format!("data[{key}]"), "");
         }
     };
-    const ACCOUNT: &str = "kubernetes.io/service-account.name";
     match text(object, "type") {
-        "kubernetes.io/service-account-token" => {
-            if text(&object["metadata"]["annotations"], ACCOUNT).is_empty() {
-                errors.required(format!("metadata.annotations[{ACCOUNT}]"), "");
-            }
+        "kubernetes.io/service-account-token" if text(&object["metadata"]["annotations"], ACCOUNT).is_empty() => {
+            errors.required(format!("metadata.annotations[{ACCOUNT}]"), "");
         }
         "kubernetes.io/tls" => ["tls.crt", "tls.key"].into_iter().for_each(&mut needs),
         "kubernetes.io/dockerconfigjson" => needs(".dockerconfigjson"),

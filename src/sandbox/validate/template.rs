@@ -29,7 +29,7 @@ pub(super) fn spec(spec: &Value, field: &str, errors: &mut Errors) {
             names.push(name);
         }
     }
-    errors.one_of(format!("{field}.restartPolicy"), &spec["restartPolicy"], &["Always", "Never", "OnFailure"]);
+    errors.one_of(format!("{field}.restartPolicy"), &spec["restartPolicy"], &["Always", "OnFailure", "Never"]);
     let dns = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
     errors.one_of(format!("{field}.dnsPolicy"), &spec["dnsPolicy"], &dns);
     if let Some(grace) = spec.get("terminationGracePeriodSeconds") {

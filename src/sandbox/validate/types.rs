@@ -61,7 +61,14 @@ impl Place<'_> {
 
 fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
     let fits = match field.kind {
-        Type::String | Type::Bytes | Type::Duration => value.is_string(),
+        Type::Bytes => match value.as_str() {
+            Some(text) => match illegal_base64(text) {
+                None => true,
+                Some(at) => return Err(format!("illegal base64 data at input byte {at}")),
+            },
+            None => false,
+        },
+        Type::String | Type::Duration => value.is_string(),
         Type::Time | Type::MicroTime => {
             let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
             return text.parse::<jiff::Timestamp>().map(drop).map_err(|_| {
@@ -88,6 +95,22 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
     if fits { Ok(()) } else { Err(place.wrong(value, &go_type(field))) }
 }
 
+/// Where Go's decoder stops reading.
+fn illegal_base64(text: &str) -> Option<usize> {
+    let ends = |byte: u8| matches!(byte, b'\n' | b'\r');
+    let bytes: Vec<(usize, u8)> = text.bytes().enumerate().filter(|(_, byte)| !ends(*byte)).collect();
+    let data = bytes.iter().take_while(|(_, byte)| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
+    let rest = &bytes[data..];
+    match (data % 4, rest.len()) {
+        (0, 0) => None,
+        // Two or three characters, filled up to four.
+        (2, 2) | (3, 1) if rest.iter().all(|(_, byte)| *byte == b'=') => None,
+        // The end came within a group of four, which counts from its start.
+        (open, 0) => bytes.get(data - open).map(|(at, _)| *at),
+        _ => rest.first().map(|(at, _)| *at),
+    }
+}
+
 fn go_type(field: &Field) -> String {
     match field.kind {
         Type::Bool => "bool".to_owned(),
@@ -101,5 +124,25 @@ fn go_type(field: &Field) -> String {
             field.message().and_then(|one| one.name.split('/').next_back()).unwrap_or_default().to_owned()
         }
         _ => "string".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::illegal_base64;
+
+    #[test]
+    fn base64_is_illegal_where_go_says_so() {
+        for (text, at) in [
+            ("", None),
+            ("YQ==", None),
+            ("YWI=", None),
+            ("YWJj", None),
+            ("YWJj\n", None),
+            ("not base64!", Some(3)),
+            ("YWJjZ", Some(4)),
+        ] {
+            assert_eq!(illegal_base64(text), at, "{text}");
+        }
     }
 }

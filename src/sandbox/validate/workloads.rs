@@ -8,7 +8,7 @@ use super::{meta, rules, template};
 pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
     errors.not_negative("spec.replicas", spec.get("replicas"));
-    let fits = selector(spec, errors);
+    let fits = selector(spec, "deployment", errors);
     selects_its_template(spec, fits, errors);
     template::check(&spec["template"], "spec.template", errors);
     always_restarts(spec, errors);
@@ -42,7 +42,7 @@ pub(super) fn replica_set(object: &Value, old: Option<&Value>, errors: &mut Erro
     let spec = &object["spec"];
     errors.not_negative("spec.replicas", spec.get("replicas"));
     errors.not_negative("spec.minReadySeconds", spec.get("minReadySeconds"));
-    let fits = selector(spec, errors);
+    let fits = selector(spec, "deployment", errors);
     selects_its_template(spec, fits, errors);
     template::check(&spec["template"], "spec.template", errors);
     always_restarts(spec, errors);
@@ -74,7 +74,7 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Err
     errors.one_of("spec.podManagementPolicy", &spec["podManagementPolicy"], &["OrderedReady", "Parallel"]);
     errors.one_of("spec.updateStrategy.type", &spec["updateStrategy"]["type"], &["OnDelete", "RollingUpdate"]);
     errors.not_negative("spec.replicas", spec.get("replicas"));
-    let fits = selector(spec, errors);
+    let fits = selector(spec, "statefulset", errors);
     selects_its_template(spec, fits, errors);
     template::check(&spec["template"], "spec.template", errors);
     always_restarts(spec, errors);
@@ -101,7 +101,7 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Err
 
 pub(super) fn daemon_set(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
-    let fits = selector(spec, errors);
+    let fits = selector(spec, "daemonset", errors);
     selects_its_template(spec, fits, errors);
     template::check(&spec["template"], "spec.template", errors);
     always_restarts(spec, errors);
@@ -148,8 +148,9 @@ pub(super) fn job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
 
 fn ends(spec: &Value, field: &str, errors: &mut Errors) {
     let policy = &spec["template"]["spec"]["restartPolicy"];
+    // What was not said has become `Always` by now.
     if policy == "Always" {
-        errors.unsupported(format!("{field}.restartPolicy"), policy, &["OnFailure", "Never"]);
+        errors.required(format!("{field}.restartPolicy"), "valid values: \"OnFailure\", \"Never\"");
     }
 }
 
@@ -237,14 +238,16 @@ pub(super) fn autoscaler(object: &Value, errors: &mut Errors) {
 }
 
 /// Whether there is a selector to compare with.
-fn selector(spec: &Value, errors: &mut Errors) -> bool {
+fn selector(spec: &Value, kind: &str, errors: &mut Errors) -> bool {
     let Some(selector) = spec.get("selector").filter(|selector| selector.is_object()) else {
         errors.required("spec.selector", "");
-        return false;
+        // A selector that is not there selects nothing.
+        return true;
     };
     label_selector(selector, "spec.selector", errors);
     if is_empty(selector.get("matchLabels")) && is_empty(selector.get("matchExpressions")) {
-        errors.invalid("spec.selector", selector, "empty selector is invalid for deployment");
+        errors.invalid("spec.selector", selector, &format!("empty selector is invalid for {kind}"));
+        return false;
     }
     true
 }
@@ -272,9 +275,9 @@ pub(super) fn label_selector(selector: &Value, field: &str, errors: &mut Errors)
 }
 
 fn selects_its_template(spec: &Value, has_selector: bool, errors: &mut Errors) {
-    let none = json!({});
-    let labels = spec.pointer("/template/metadata/labels").filter(|labels| labels.is_object()).unwrap_or(&none);
-    if has_selector && !selects(&spec["selector"], labels) {
+    let labels = spec.pointer("/template/metadata/labels").filter(|labels| labels.is_object()).unwrap_or(&Value::Null);
+    let selected = spec["selector"].is_object() && selects(&spec["selector"], labels);
+    if has_selector && !selected {
         let why = "`selector` does not match template `labels`";
         errors.invalid("spec.template.metadata.labels", labels, why);
     }

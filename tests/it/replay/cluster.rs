@@ -96,13 +96,12 @@ impl Watched {
             }
         }
         // Nothing of the start may be taken for the scenario's.
-        let mut last = self.revision().await;
-        loop {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+        let (mut last, mut quiet) = (self.revision().await, 0);
+        // A busy machine pauses in the middle, too.
+        while quiet < 4 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
             let now = self.revision().await;
-            if now == last {
-                return;
-            }
+            quiet = if now == last { quiet + 1 } else { 0 };
             last = now;
         }
     }

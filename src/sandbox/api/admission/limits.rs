@@ -82,9 +82,9 @@ fn fill(limits: &[Value], pod: &mut Value) {
         }
     }
     if !notes.is_empty() {
-        let annotations = &mut meta::metadata_mut(pod).entry("annotations").or_insert_with(|| json!({}));
+        let annotations = meta::metadata_mut(pod).entry("annotations").or_insert_with(|| json!({}));
         if !annotations.is_object() {
-            **annotations = json!({});
+            *annotations = json!({});
         }
         annotations["kubernetes.io/limit-ranger"] = json!(format!("LimitRanger plugin set: {}", notes.join("; ")));
     }

@@ -40,17 +40,21 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     }
 }
 
-/// After defaults: what depends on other objects.
+/// After defaults: what depends on other objects. Answers with the quotas that the object has to fit.
 pub async fn on_create(
     api: &SharedApi,
     resource: &Resource,
     namespace: Option<&str>,
     object: &mut Value,
     warnings: &mut Vec<String>,
-) -> Result<(), ApiError> {
+) -> Result<Vec<Value>, ApiError> {
+    let mut quotas = Vec::new();
     if let Some(namespace) = namespace {
-        let namespace = namespaces::check_open(api, resource, namespace, meta::name(object)).await?;
+        // Two reads that do not wait for each other: most namespaces have no quota.
+        let open = namespaces::check_open(api, resource, namespace, meta::name(object));
+        let (namespace, found) = tokio::try_join!(open, quota::of(api, resource, namespace))?;
         pod_security::check(resource, &namespace, object, warnings)?;
+        quotas = found;
     }
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => pods::admit(api, resource, object).await?,
@@ -63,7 +67,7 @@ pub async fn on_create(
         ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
         _ => {}
     }
-    Ok(())
+    Ok(quotas)
 }
 
 pub const ENDPOINTS_DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
@@ -81,7 +85,7 @@ pub async fn on_update(
             // Only the finalize subresource may empty them.
             new["spec"] = old["spec"].clone();
             namespaces::label(new);
-            pod_security::relabelled(api, old, new, warnings).await?;
+            Box::pin(pod_security::relabelled(api, old, new, warnings)).await?;
         }
         ("", "services") => services::keep_addresses(old, new),
         ("apps", "daemonsets") => {
@@ -107,10 +111,11 @@ pub async fn reserve(
     api: &SharedApi,
     resource: &Resource,
     object: &mut Value,
+    quotas: Vec<Value>,
     dry_run: bool,
 ) -> Result<Reserved, ApiError> {
-    if resource.namespaced {
-        quota::admit(api, resource, meta::namespace(object), object, dry_run).await?;
+    if !quotas.is_empty() {
+        Box::pin(quota::admit(api, resource, quotas, object, dry_run)).await?;
     }
     if resource.is("", "services") { services::reserve(api, object, dry_run).await } else { Ok(Reserved::nothing()) }
 }
@@ -120,7 +125,7 @@ pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) 
         crd::definition_written(api, object).await?;
     }
     if resource.is("", "secrets") {
-        tokens::fill(api, resource, object).await?;
+        Box::pin(tokens::fill(api, resource, object)).await?;
     }
     Ok(())
 }

@@ -17,21 +17,23 @@ const COMPUTE: [&str; 6] = ["cpu", "memory", "requests.cpu", "requests.memory", 
 const ONE: i128 = 1000;
 const RETRIES: usize = 20;
 
+/// The quotas that a new object has to fit.
+pub(super) async fn of(api: &SharedApi, resource: &Resource, namespace: &str) -> Result<Vec<Value>, ApiError> {
+    if resource.plural == "resourcequotas" || resource.plural == "events" {
+        return Ok(Vec::new());
+    }
+    let Some(quotas) = api.registry.served().find("", "v1", "resourcequotas") else { return Ok(Vec::new()) };
+    Ok(api.list_all(&quotas, Some(namespace), &Selector::default()).await?.0)
+}
+
 pub(super) async fn admit(
     api: &SharedApi,
     resource: &Resource,
-    namespace: &str,
+    all: Vec<Value>,
     object: &Value,
     dry_run: bool,
 ) -> Result<(), ApiError> {
-    if resource.plural == "resourcequotas" || resource.plural == "events" {
-        return Ok(());
-    }
     let Some(quotas) = api.registry.served().find("", "v1", "resourcequotas") else { return Ok(()) };
-    let (all, _) = api.list_all(&quotas, Some(namespace), &Selector::default()).await?;
-    if all.is_empty() {
-        return Ok(());
-    }
     let asked = usage(resource, object);
     let covering: Vec<Value> = all
         .into_iter()
