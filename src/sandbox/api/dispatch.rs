@@ -81,7 +81,7 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
         return Err(ApiError::no_path());
     }
     if let Some(subresource) = path.subresource.clone() {
-        return super::subresource::serve(api, resource, &subresource, call, request).await;
+        return Box::pin(super::subresource::serve(api, resource, &subresource, call, request)).await;
     }
     let verb = verb(&call);
     if !resource.allows(verb) {
@@ -91,7 +91,7 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
         return Err(ApiError::no_path());
     }
     if !resource.is_stored() {
-        return super::reviews::serve(&api, &resource, &call, request).await;
+        return Box::pin(super::reviews::serve(&api, &resource, &call, request)).await;
     }
     let form = negotiate::form(&call.headers);
     match verb {
