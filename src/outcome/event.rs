@@ -31,10 +31,11 @@ pub enum RunEvent {
         detail: Option<String>,
         duration_ms: u64,
     },
-    /// How far something long has come: for live progress only.
-    Progressed {
+    /// How far the pull of the node image has come: for live progress only.
+    Pulling {
         lab: usize,
-        line: String,
+        image: String,
+        layers: Vec<PulledLayer>,
     },
     ClusterReady {
         lab: usize,
@@ -214,4 +215,23 @@ pub struct Spent {
     pub checks_ms: u64,
     pub cleanup_ms: u64,
     pub down_ms: u64,
+}
+
+/// A layer of an image on its way here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PulledLayer {
+    pub id: String,
+    pub state: PullState,
+    /// Bytes that are here.
+    pub current: u64,
+    pub total: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullState {
+    Waiting,
+    Downloading,
+    Unpacking,
+    Done,
 }

@@ -89,7 +89,7 @@ impl Fold {
                 self.finished = true;
             }
             RunEvent::StagePassed { .. }
-            | RunEvent::Progressed { .. }
+            | RunEvent::Pulling { .. }
             | RunEvent::ActionStarted { .. }
             | RunEvent::CheckPending { .. } => {}
         }

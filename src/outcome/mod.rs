@@ -7,7 +7,9 @@ mod redact;
 mod report;
 mod score;
 
-pub use event::{CheckFact, EvidenceRef, Failure, ProofRule, QuestionFact, RunEvent, Spent, StopCause};
+pub use event::{
+    CheckFact, EvidenceRef, Failure, ProofRule, PullState, PulledLayer, QuestionFact, RunEvent, Spent, StopCause,
+};
 pub use fold::{Fold, fold};
 pub use report::{
     ActionReport, CheckReport, ClusterReport, DiagnosticReport, LabReport, QuestionReport, RunReport, StepReport,

@@ -8,7 +8,7 @@ impl RunEvent {
         let some = |text: &mut Option<String>| text.iter_mut().for_each(rewrite);
         match self {
             RunEvent::StagePassed { detail, .. } => some(detail),
-            RunEvent::Progressed { line, .. } => rewrite(line),
+            RunEvent::Pulling { image, .. } => rewrite(image),
             RunEvent::ActionStarted { text, .. } => rewrite(text),
             RunEvent::ActionFinished { action, detail, .. } => {
                 some(&mut action.reason);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use console::{Style, style};
 
 use super::layout::{duration, plural, screen_width, surroundings};
-use super::{Live, Reporter};
+use super::{Live, PullLines, Reporter};
 use crate::outcome::{
     ActionReport, CheckReport, ClusterReport, Fold, LabReport, Proof, RunEvent, RunReport, Spent, StepReport, Verdict,
 };
@@ -44,6 +44,7 @@ struct Page {
     has_header: bool,
     /// The steps that have their line.
     steps: BTreeSet<String>,
+    pull: PullLines,
 }
 
 impl<W: Write> Human<W> {
@@ -94,6 +95,12 @@ impl<W: Write + Send> Reporter for Human<W> {
             RunEvent::ClusterReady { lab, cluster, .. } => {
                 let line = cluster_line(cluster);
                 push(&mut self.page(*lab, so_far).text, 2, style(line).dim());
+                self.flush(*lab, false)
+            }
+            RunEvent::Pulling { lab, image, layers } if self.live.is_none() => {
+                let page = self.page(*lab, so_far);
+                let Some(line) = page.pull.due(image, layers) else { return Ok(()) };
+                push(&mut page.text, 2, style(line).dim());
                 self.flush(*lab, false)
             }
             RunEvent::StagePassed { lab, stage, detail, duration_ms } if self.options.verbose > 0 => {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::PullBars;
 use crate::outcome::RunEvent;
 
 /// One moving line a running lab, under the lines that stay. Only where somebody watches.
@@ -10,11 +11,14 @@ use crate::outcome::RunEvent;
 pub struct Live {
     bars: MultiProgress,
     labs: BTreeMap<usize, (String, ProgressBar)>,
+    /// Labs that run side by side may each have an image to wait for.
+    pulls: BTreeMap<usize, PullBars>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), labs: BTreeMap::new() }
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        Self { bars, labs: BTreeMap::new(), pulls: BTreeMap::new() }
     }
 }
 
@@ -31,18 +35,32 @@ impl Live {
                 bar.set_message(format!("{id}: starting"));
                 self.labs.insert(*lab, (id.clone(), bar));
             }
-            RunEvent::StagePassed { lab, stage, .. } => self.say(*lab, stage),
-            RunEvent::Progressed { lab, line } => self.say(*lab, line),
+            RunEvent::StagePassed { lab, stage, .. } => {
+                self.end_pull(*lab);
+                self.say(*lab, stage);
+            }
+            RunEvent::Noticed { lab: Some(lab), .. } => self.end_pull(*lab),
+            RunEvent::Pulling { lab, image, layers } => {
+                self.say(*lab, &format!("pulling {image}"));
+                self.pulls.entry(*lab).or_insert_with(|| PullBars::new(self.bars.clone())).draw(layers);
+            }
             RunEvent::StepStarted { lab, title, .. } => self.say(*lab, title),
             RunEvent::ActionStarted { lab, text, .. } => self.say(*lab, &format!("$ {text}")),
             RunEvent::CheckPending { lab, text, so_far, .. } => self.say(*lab, &format!("{text}: {so_far}")),
             RunEvent::LabFinished { lab, .. } => {
+                self.end_pull(*lab);
                 if let Some((_, bar)) = self.labs.remove(lab) {
                     bar.finish_and_clear();
                     self.bars.remove(&bar);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn end_pull(&mut self, lab: usize) {
+        if let Some(mut pull) = self.pulls.remove(&lab) {
+            pull.clear();
         }
     }
 

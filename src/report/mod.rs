@@ -6,6 +6,7 @@ mod json;
 mod junit;
 mod layout;
 mod live;
+mod pull;
 
 use std::io;
 
@@ -16,6 +17,7 @@ pub use human::{Human, HumanOptions};
 pub use json::Json;
 pub use junit::Junit;
 pub use live::Live;
+pub use pull::{PullBars, PullLines};
 
 /// One output. It is told facts and the report so far; it never calls back.
 pub trait Reporter: Send {

@@ -12,11 +12,11 @@ use super::runner::{Runner, Spending};
 use super::tell::Teller;
 use super::tidy::Tidied;
 use super::{EventSink, Mode, Plan, Vars};
-use crate::cluster::{Cluster, ClusterError, ClusterRequest, EtcdAccess, Layer, Provider, StageSink};
+use crate::cluster::{Cluster, ClusterError, ClusterRequest, EtcdAccess, Layer, LayerState, Provider, StageSink};
 use crate::guard::{Guard, ShellIo};
 use crate::journal::Seq;
 use crate::lab::{ClusterKind, Lab, Requirement};
-use crate::outcome::{ClusterReport, RunEvent, Spent, StopCause, Verdict};
+use crate::outcome::{ClusterReport, PullState, PulledLayer, RunEvent, Spent, StopCause, Verdict};
 use crate::terminal::{
     EtcdctlRoute, EtcdctlTls, NodeSettings, NodeShells, TerminalSettings, Terminals, install_etcdctl,
 };
@@ -348,6 +348,22 @@ struct Stages<'a> {
     tell: &'a Teller<'a>,
 }
 
+/// The layers of a pull as an event tells of them.
+pub fn pulled(layers: &[Layer]) -> Vec<PulledLayer> {
+    let layer = |layer: &Layer| PulledLayer {
+        id: layer.id.clone(),
+        state: match layer.state {
+            LayerState::Waiting => PullState::Waiting,
+            LayerState::Downloading => PullState::Downloading,
+            LayerState::Unpacking => PullState::Unpacking,
+            LayerState::Done => PullState::Done,
+        },
+        current: layer.current,
+        total: layer.total,
+    };
+    layers.iter().map(layer).collect()
+}
+
 impl StageSink for Stages<'_> {
     fn passed(&self, stage: &str, detail: Option<&str>, took: Duration) {
         self.tell.tell(RunEvent::StagePassed {
@@ -359,11 +375,8 @@ impl StageSink for Stages<'_> {
     }
 
     fn pulling(&self, image: &str, layers: &[Layer]) {
-        const MEGABYTE: u64 = 1_000_000;
-        let here: u64 = layers.iter().map(|layer| layer.current).sum();
-        let total: u64 = layers.iter().filter_map(|layer| layer.total).sum();
-        let line = format!("pulling {image}: {} of {} MB", here / MEGABYTE, total / MEGABYTE);
-        self.tell.tell(RunEvent::Progressed { lab: self.tell.lab(), line });
+        let (lab, image) = (self.tell.lab(), image.to_owned());
+        self.tell.tell(RunEvent::Pulling { lab, image, layers: pulled(layers) });
     }
 
     fn note(&self, text: &str) {

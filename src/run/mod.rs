@@ -18,7 +18,7 @@ mod tell;
 mod tidy;
 mod vars;
 
-pub use lab::{LabRequest, run_lab};
+pub use lab::{LabRequest, pulled, run_lab};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
 pub use vars::{Ask, Vars, resolve};
 

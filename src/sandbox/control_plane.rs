@@ -30,6 +30,9 @@ pub struct ControlPlaneSpec {
     pub node: String,
     /// The address that the node goes by.
     pub address: Ipv4Addr,
+    /// Other nodes that may join, whose pods are played from here.
+    #[serde(default)]
+    pub workers: Vec<(String, Ipv4Addr)>,
     pub listen: SocketAddr,
     /// The folder that holds `ca.crt`, `etcd/ca.crt` and the rest.
     pub pki: PathBuf,
@@ -121,7 +124,8 @@ impl ControlPlane {
         tasks.push(tokio::spawn(crd::follow(api.clone())));
         tasks.push(tokio::spawn(keep_short(api.store.clone())));
         let mut this = Self { address, api, router, tasks, controllers: None };
-        let settings = Settings { nodes: vec![(spec.node.clone(), spec.address)], ca, log: None };
+        let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
+        let settings = Settings { nodes, ca, log: None };
         let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
         controllers.sign_with(pki);
         this.controllers = Some(controllers);

@@ -77,6 +77,7 @@ impl Sandbox {
         let cluster = ControlPlaneSpec {
             node: options.node.clone(),
             address: NODE_ADDRESS,
+            workers: Vec::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             pki: pki.root().to_owned(),
             etcd_endpoints: vec![etcd.client_url.clone()],

@@ -59,7 +59,7 @@ struct Work<'a> {
 }
 
 impl Agent {
-    pub(super) fn new(context: &Context, name: &str, host: Ipv4Addr) -> Self {
+    pub(super) fn new(context: &Context, name: &str, host: Ipv4Addr, addresses: &Arc<Addresses>) -> Self {
         let name: Arc<str> = name.into();
         let rest = context.rest.as_manager("kubelet");
         Self {
@@ -68,7 +68,7 @@ impl Agent {
             name,
             host,
             pods: context.store(&PODS),
-            addresses: Arc::default(),
+            addresses: Arc::clone(addresses),
             attempts: Arc::default(),
             mirrors: Mirrors::default(),
         }

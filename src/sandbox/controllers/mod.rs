@@ -73,8 +73,9 @@ impl Controllers {
         context.run(quota::Quotas::new(&context));
         context.run(aggregation::Aggregation::new(&context));
         context.run(volumes::Claims::new(&context));
+        let addresses = std::sync::Arc::default();
         for (name, address) in &context.settings.nodes {
-            context.run(Agent::new(&context, name, *address));
+            context.run(Agent::new(&context, name, *address, &addresses));
             context.run(Machine::new(&context, name));
         }
         garbage::Garbage::start(&context);
