@@ -16,6 +16,8 @@ const API_SERVER: &str = "component=kube-apiserver,tier=control-plane";
 pub(crate) struct EtcdPod {
     pub(crate) name: String,
     pub(crate) node: Option<String>,
+    /// The kubelet says so: a pod that is just registered is still `Pending` for some seconds, and takes no exec.
+    pub(crate) ready: bool,
     flags: BTreeMap<String, String>,
 }
 
@@ -32,6 +34,7 @@ impl EtcdPod {
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            ready: is_ready(pod),
             flags: flags(pod, "etcd"),
         }
     }
@@ -101,6 +104,11 @@ impl EtcdPod {
         }
         flags
     }
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// The prefix under which the API server keeps everything.

@@ -137,8 +137,34 @@ fn secrets(view: &JournalView, since: Seq, prefix: &str) -> Vec<String> {
 
 fn texts(secret: &serde_json::Value) -> Vec<String> {
     use base64::Engine as _;
-    let data = secret.get("data").and_then(serde_json::Value::as_object);
-    let encoded = data.into_iter().flat_map(|data| data.values()).filter_map(serde_json::Value::as_str);
+    // What these hold beside it is public, in words such as `true` and `kube-system` that stand everywhere.
+    let token = match secret["type"].as_str() {
+        Some("bootstrap.kubernetes.io/token") => Some("token-secret"),
+        Some("kubernetes.io/service-account-token") => Some("token"),
+        _ => None,
+    };
+    let data = secret.get("data").and_then(serde_json::Value::as_object).into_iter().flatten();
+    let hidden = data.filter(|(name, _)| token.is_none_or(|token| *name == token));
+    let encoded = hidden.filter_map(|(_, value)| value.as_str());
     let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).ok();
     encoded.filter_map(decode).filter_map(|bytes| String::from_utf8(bytes).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn of_a_token_only_the_token_is_hidden() {
+        let kubeadms = json!({"type": "bootstrap.kubernetes.io/token", "data": {
+            "token-id": "YWJjZGVm", "token-secret": "MDEyMzQ1Njc4OWFiY2RlZg==", "usage-bootstrap-signing": "dHJ1ZQ==",
+        }});
+        assert_eq!(super::texts(&kubeadms), ["0123456789abcdef"]);
+        let accounts = json!({"type": "kubernetes.io/service-account-token", "data": {
+            "namespace": "a3ViZS1zeXN0ZW0=", "token": "ZXlK",
+        }});
+        assert_eq!(super::texts(&accounts), ["eyJ"]);
+        let own = json!({"type": "Opaque", "data": {"user": "YW5uYQ==", "password": "aHVudGVyMg=="}});
+        assert_eq!(super::texts(&own), ["hunter2", "anna"]);
+    }
 }

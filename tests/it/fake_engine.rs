@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 pub(crate) struct Engine {
     pub(crate) version: String,
     pub(crate) images: Vec<String>,
-    /// Lines of the pull's stream, for an image that is not here.
-    pub(crate) pull: String,
+    /// What each pull's stream says, one after another; the last of them again and again.
+    pub(crate) pulls: Vec<String>,
     /// Containers with kind's label, and what they wrote.
     pub(crate) nodes: HashMap<String, String>,
     calls: Arc<Mutex<Vec<String>>>,
@@ -42,6 +42,12 @@ impl Engine {
         socket
     }
 
+    /// The stream of the last pull.
+    fn pulled(&self) -> Option<&String> {
+        let count = self.changes().iter().filter(|call| call.ends_with("/images/create")).count();
+        self.pulls.get(count.checked_sub(1)?).or(self.pulls.last())
+    }
+
     /// `METHOD /path` of every call that changes something.
     pub(crate) fn changes(&self) -> Vec<String> {
         self.calls.lock().expect("the calls").iter().filter(|call| !call.starts_with("GET")).cloned().collect()
@@ -56,7 +62,8 @@ async fn answer(State(engine): State<Engine>, request: Request) -> Response {
     engine.calls.lock().expect("the calls").push(format!("{} /{path}", request.method()));
     let missing = || (http::StatusCode::NOT_FOUND, Json(json!({"message": "no such thing"}))).into_response();
     if let Some(image) = path.strip_prefix("images/").and_then(|rest| rest.strip_suffix("/json")) {
-        return if engine.images.iter().any(|one| one == image) {
+        let pulled = engine.pulled().is_some_and(|stream| stream.contains("Status: Downloaded"));
+        return if pulled || engine.images.iter().any(|one| one == image) {
             Json(json!({"Id": "sha256:0"})).into_response()
         } else {
             missing()
@@ -68,7 +75,7 @@ async fn answer(State(engine): State<Engine>, request: Request) -> Response {
     let body: Value = match path.as_str() {
         "version" => json!({"Version": engine.version, "ApiVersion": "1.51", "MinAPIVersion": "1.24"}),
         "info" => json!({"CgroupVersion": "2", "SecurityOptions": []}),
-        "images/create" => return engine.pull.into_response(),
+        "images/create" => return engine.pulled().cloned().unwrap_or_default().into_response(),
         "images/json" | "networks" => json!([]),
         // There are nodes only once a network was made for them.
         "containers/json" if engine.changes().is_empty() => json!([]),

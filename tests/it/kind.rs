@@ -176,6 +176,18 @@ fn a_kept_cluster_serves_many_labs_and_stays_as_it_was() {
             .expect_exit(0);
     }
 
+    if !std::env::var("KEYWITNESS_NODE_IMAGE").is_ok_and(|image| !image.is_empty()) {
+        // On the stand-in no image is pulled, and each node of its runs pods.
+        let spread = "```bash {name=spread}\nkubectl create deployment web --image=nginx --replicas=3\n\
+                      kubectl rollout status deployment/web --timeout=60s\nkubectl get pods -o wide\n```\n```check\n\
+                      output spread matches r\"web-\\S+ +1/1 +Running.*-worker\"\n```\n\n\
+                      ```bash {cleanup}\nkubectl delete deployment web\n```";
+        keywitness(&["run", "--on", "kind", "--cluster", name, "spread.md"], image, home.path())
+            .file("spread.md", &lab("", spread))
+            .run()
+            .expect_exit(0);
+    }
+
     let forgetful = "```bash {name=a}\nkubectl create configmap forgotten --from-literal=a=b\n```\n```check\n\
                      key /registry/configmaps/default/forgotten exists\n```";
     let done = keywitness(&["run", "--on", "kind", "--cluster", name, "forgetful.md"], image, home.path())

@@ -99,12 +99,38 @@ fn the_image_is_missing_and_there_is_no_network() {
     let machine = Machine::new("");
     let mut engine = Engine::new();
     // As dockerd says it on a machine without a network.
-    engine.pull = "{\"message\":\"\",\"errorDetail\":{\"message\":\"Get \\\"https://registry-1.docker.io/v2/\\\": \
+    engine.pulls = vec!["{\"message\":\"\",\"errorDetail\":{\"message\":\"Get \\\"https://registry-1.docker.io/v2/\\\": \
                    dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: no such host\"},\"error\":\"no such host\"}\n"
-        .to_owned();
+        .to_owned()];
     engine.serve(machine.path());
     machine.golden("image-missing", &machine.up(&[]).run());
     assert_eq!(engine.changes(), ["POST /images/create"], "no network or node was made");
+}
+
+/// The second pull has the first one's layer already, as the engine then says.
+#[test]
+fn a_pull_that_broke_off_is_taken_up_again() {
+    let machine = Machine::new("echo 'ERROR: no more than the image was wanted' >&2\nexit 1\n");
+    let mut engine = Engine::new();
+    let line = |layer: &str, status: &str, detail: &str| {
+        format!("{{\"status\":\"{status}\",\"progressDetail\":{{{detail}}},\"id\":\"{layer}\"}}\n")
+    };
+    let broken = [
+        line("1b2ca6ff3be5", "Pulling fs layer", ""),
+        line("6cb19a1f5f87", "Pulling fs layer", ""),
+        line("1b2ca6ff3be5", "Pull complete", ""),
+        line("6cb19a1f5f87", "Downloading", "\"current\":1000000,\"total\":400000000"),
+        "{\"errorDetail\":{\"message\":\"unexpected EOF\"},\"error\":\"unexpected EOF\"}\n".to_owned(),
+    ];
+    let whole = [
+        line("1b2ca6ff3be5", "Already exists", ""),
+        line("6cb19a1f5f87", "Downloading", "\"current\":400000000,\"total\":400000000"),
+        line("6cb19a1f5f87", "Pull complete", ""),
+        "{\"status\":\"Status: Downloaded newer image\"}\n".to_owned(),
+    ];
+    engine.pulls = vec![broken.concat(), whole.concat()];
+    engine.serve(machine.path());
+    machine.golden("pull-resumed", &machine.up(&[]).run());
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod many;
 mod node_shell;
 mod podman;
 mod processes;
+mod pull;
 mod replay;
 mod rooms;
 mod run;

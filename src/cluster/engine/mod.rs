@@ -128,7 +128,15 @@ impl Engine {
                 self.version,
                 oldest.0,
                 oldest.1
-            )));
+            ))
+            .hint(match self.flavor {
+                Flavor::Docker => {
+                    "https://docs.docker.com/engine/install/ tells how to upgrade it; `--on sandbox` needs no engine"
+                }
+                Flavor::Podman => {
+                    "https://podman.io/docs/installation tells how to upgrade it; `--on sandbox` needs no engine"
+                }
+            }));
         }
         if self.rootless && self.cgroup_v1 {
             return Err(ClusterError::new(format!(

@@ -82,16 +82,21 @@ fn not_ready(node: &Node) -> Option<String> {
     }
 }
 
-/// The etcd pod of the node; the kubelet registers it a moment after etcd runs.
+/// The etcd pod of the node, once the kubelet says that it is ready: it registers it a moment after etcd runs, and
+/// looks at it some seconds later. Until then a lab would see it `Pending`.
 pub(super) async fn etcd_pod(client: &kube::Client, node: &str, lacking: &Lacking) -> Result<EtcdPod, ClusterError> {
     loop {
         if let Ok(pods) = EtcdPod::all(client).await
             && let Some(pod) = pods.into_iter().find(|pod| pod.node.as_deref().is_none_or(|on| on == node))
         {
-            lacking.has("etcd");
-            return Ok(pod);
+            if pod.ready {
+                lacking.has("etcd");
+                return Ok(pod);
+            }
+            lacking.say("etcd", format!("the pod {} is not ready", pod.name));
+        } else {
+            lacking.say("etcd", format!("the etcd pod of {node} is not registered"));
         }
-        lacking.say("etcd", format!("the etcd pod of {node} is not registered"));
         tokio::time::sleep(PAUSE).await;
     }
 }
