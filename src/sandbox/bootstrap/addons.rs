@@ -66,7 +66,7 @@ fn running(facts: &Facts, name: &str, template: &Value, labels: &Value, owners: 
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": name, "namespace": NAMESPACE, "generateName": format!("{}-", name.rsplit_once('-').map_or(name, |(stem, _)| stem)),
-            "labels": labels, "ownerReferences": owners,
+            "labels": labels, "ownerReferences": owners, "generation": 1,
         },
         "spec": spec,
         "status": {

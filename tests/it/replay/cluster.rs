@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use etcd_client::{Certificate, Client, ConnectOptions, EventType, Identity, TlsOptions, WatchOptions};
+use etcd_client::{Certificate, Client, ConnectOptions, EventType, GetOptions, Identity, TlsOptions, WatchOptions};
 use keywitness::guard::{Guard, GuardSettings};
 use keywitness::sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
@@ -88,13 +88,13 @@ impl Watched {
                 format!("/registry/serviceaccounts/{name}/default"),
                 format!("/registry/configmaps/{name}/kube-root-ca.crt"),
             ] {
-                let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-                while self.client.get(key.as_str(), None).await.expect("etcd answers").count() == 0 {
-                    assert!(tokio::time::Instant::now() < deadline, "a fresh sandbox lacks {key}");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
+                self.has(&key).await;
             }
         }
+        // The last that the controllers do about a fresh cluster.
+        self.has("/registry/services/endpoints/kube-system/kube-dns").await;
+        self.has("/registry/endpointslices/kube-system/kube-dns-").await;
+        self.has("/registry/events/default/").await;
         // Nothing of the start may be taken for the scenario's.
         let (mut last, mut quiet) = (self.revision().await, 0);
         // A busy machine pauses in the middle, too.
@@ -103,6 +103,15 @@ impl Watched {
             let now = self.revision().await;
             quiet = if now == last { quiet + 1 } else { 0 };
             last = now;
+        }
+    }
+
+    async fn has(&mut self, prefix: &str) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let first = GetOptions::new().with_prefix().with_limit(1);
+        while self.client.get(prefix, Some(first.clone())).await.expect("etcd answers").count() == 0 {
+            assert!(tokio::time::Instant::now() < deadline, "a fresh sandbox lacks {prefix}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
