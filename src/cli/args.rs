@@ -100,7 +100,7 @@ pub(super) struct ClusterFlags {
     /// The container engine [default: the one that answers]
     #[arg(long, value_name = "NAME", value_parser = ["docker", "podman"])]
     pub(super) engine: Option<String>,
-    /// A kube-apiserver to run in place of the sandbox's own API [default: that of KUBEBUILDER_ASSETS, if it has one]
+    /// A kube-apiserver to run in place of the sandbox's own API [default: that of `KUBEBUILDER_ASSETS`, if it has one]
     #[arg(long, value_name = "PATH")]
     pub(super) apiserver: Option<PathBuf>,
     /// etcd's address, where it cannot be found out

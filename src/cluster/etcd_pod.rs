@@ -86,9 +86,8 @@ impl EtcdPod {
 
     /// Where etcd tells its counters to whoever is in the pod, without a certificate.
     pub(crate) fn metrics_port(&self) -> Option<u16> {
-        let urls = self.flags.get("listen-metrics-urls")?.split(',');
-        urls.filter_map(|url| url.strip_prefix("http://")?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok())
-            .next()
+        let mut urls = self.flags.get("listen-metrics-urls")?.split(',');
+        urls.find_map(|url| url.strip_prefix("http://")?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok())
     }
 
     /// What etcdctl needs inside the pod.

@@ -99,7 +99,9 @@ mod tests {
             match reads {
                 Reads::Whole => found.push(at.to_owned()),
                 Reads::Fields(fields) => {
-                    fields.iter().for_each(|(name, reads)| walk(reads, &format!("{at}/{name}"), found));
+                    for (name, reads) in fields {
+                        walk(reads, &format!("{at}/{name}"), found);
+                    }
                 }
             }
         }

@@ -65,15 +65,15 @@ impl Sandbox {
         let pki = tokio::task::spawn_blocking(move || Pki::create(root, &names))
             .await
             .map_err(|error| SandboxError::new(error.to_string()))??;
-        let (etcd, client) = Etcd::start(&EtcdSpec {
+        let spec = EtcdSpec {
             binary,
             node: options.node.clone(),
             pki: pki.clone(),
             data: options.dir.join("etcd-data"),
             log: options.dir.join("etcd.log"),
             guard: options.guard.clone(),
-        })
-        .await?;
+        };
+        let (etcd, client) = Box::pin(Etcd::start(&spec)).await?;
         let cluster = ControlPlaneSpec {
             node: options.node.clone(),
             address: NODE_ADDRESS,
@@ -88,11 +88,11 @@ impl Sandbox {
         };
         let etcd_version = control_plane::etcd_version(&client).await?;
         let face = match options.apiserver {
-            None => Face::Ours(Box::new(ControlPlane::start(&cluster, client).await?)),
+            None => Face::Ours(Box::new(Box::pin(ControlPlane::start(&cluster, client)).await?)),
             Some(binary) => {
                 let (dir, guard, etcd_version) = (options.dir.clone(), options.guard, etcd_version.clone());
                 let spec = ApiServerSpec { binary, dir, guard, cluster, etcd: client, etcd_version };
-                Face::Real(Box::new(ApiServer::start(&spec).await?))
+                Face::Real(Box::new(Box::pin(ApiServer::start(&spec)).await?))
             }
         };
         let kubeconfig = kubernetes.join("admin.conf");

@@ -89,7 +89,7 @@ impl Real {
         }
         let built = build.output().map_err(|error| format!("scripts/stand-in-image: {error}"))?;
         assert!(built.status.success(), "the stand-in image: {}", String::from_utf8_lossy(&built.stderr));
-        this.image = String::from_utf8_lossy(&built.stdout).trim().to_owned();
+        String::from_utf8_lossy(&built.stdout).trim().clone_into(&mut this.image);
         Ok(this)
     }
 

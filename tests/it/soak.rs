@@ -126,7 +126,7 @@ async fn nothing_is_lost_or_doubled_while_etcd_dies_twice() {
         }
     }
     follower.agrees_with(&list(&client, Kind::ConfigMap).await).await;
-    settled(&live, &ledger).await;
+    settled(&live, &ledger);
     if whole >= Duration::from_secs(300) {
         let (half, last) = (memory[memory.len() / 2], *memory.last().expect("a report"));
         assert!(last <= half * 5 / 4 + 16, "memory grows without end: {memory:?} MiB");
@@ -135,7 +135,7 @@ async fn nothing_is_lost_or_doubled_while_etcd_dies_twice() {
 }
 
 /// The controllers have come to rest: one replica set for each deployment, and as many pods as it asks for.
-async fn settled(live: &Live, ledger: &BTreeMap<(Kind, String), i64>) {
+fn settled(live: &Live, ledger: &BTreeMap<(Kind, String), i64>) {
     let deployments: BTreeMap<&str, i64> = ledger
         .iter()
         .filter(|((kind, _), _)| *kind == Kind::Deployment)

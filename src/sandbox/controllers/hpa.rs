@@ -115,13 +115,12 @@ impl Autoscalers {
         let (kind, group) = (text("kind"), text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group));
         let known = [DEPLOYMENTS, REPLICASETS, STATEFULSETS, REPLICATION_CONTROLLERS];
         let is = |resource: &Resource| resource.kind == kind && resource.group == group;
-        let resource = match known.into_iter().find(is) {
-            Some(resource) => resource,
-            None => {
-                let served = discovery::deletable(&self.rest).await.map_err(|error| error.message())?;
-                let missing = || format!("no matches for kind \"{kind}\" in group \"{group}\"");
-                served.into_iter().find(is).ok_or_else(missing)?
-            }
+        let resource = if let Some(resource) = known.into_iter().find(is) {
+            resource
+        } else {
+            let served = discovery::deletable(&self.rest).await.map_err(|error| error.message())?;
+            let missing = || format!("no matches for kind \"{kind}\" in group \"{group}\"");
+            served.into_iter().find(is).ok_or_else(missing)?
         };
         let path = format!("{}/{}/scale", resource.path(namespace), text("name"));
         let scale = self.rest.read(&path).await.map_err(|error| error.message())?;
