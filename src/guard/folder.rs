@@ -27,11 +27,17 @@ pub(super) fn parents() -> Vec<PathBuf> {
     runtime.into_iter().chain([std::env::temp_dir()]).collect()
 }
 
+/// What a folder for scripts cannot be mounted with; macOS does not tell of the first.
+#[cfg(target_os = "linux")]
+const UNFIT: FsFlags = FsFlags::ST_NOEXEC.union(FsFlags::ST_RDONLY);
+#[cfg(not(target_os = "linux"))]
+const UNFIT: FsFlags = FsFlags::ST_RDONLY;
+
 /// A runtime folder may be tiny, and mounted so that the scripts we put there cannot run.
 fn serves(dir: &Path) -> bool {
     let ours = fs::metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw());
     ours && statvfs(dir).is_ok_and(|stat| {
-        !stat.flags().intersects(FsFlags::ST_NOEXEC | FsFlags::ST_RDONLY)
+        !stat.flags().intersects(UNFIT)
             && u128::from(stat.blocks_available()) * u128::from(stat.fragment_size()) >= ROOM_NEEDED
     })
 }
