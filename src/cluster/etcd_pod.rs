@@ -17,7 +17,8 @@ pub(crate) struct EtcdPod {
     pub(crate) name: String,
     pub(crate) node: Option<String>,
     /// The kubelet says so: a pod that is just registered is still `Pending` for some seconds, and takes no exec.
-    pub(crate) ready: bool,
+    /// Whether it is also ready its probes tell only every ten seconds.
+    pub(crate) running: bool,
     flags: BTreeMap<String, String>,
 }
 
@@ -34,7 +35,7 @@ impl EtcdPod {
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
-            ready: is_ready(pod),
+            running: is_running(pod),
             flags: flags(pod, "etcd"),
         }
     }
@@ -105,9 +106,8 @@ impl EtcdPod {
     }
 }
 
-fn is_ready(pod: &Pod) -> bool {
-    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+fn is_running(pod: &Pod) -> bool {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
 }
 
 /// The prefix under which the API server keeps everything.

@@ -16,7 +16,7 @@ pub(super) const LIMIT: Duration = Duration::from_mins(3);
 /// A cluster that is already up is asked a few times only.
 const PAUSE: Duration = Duration::from_millis(50);
 const ETCD_LIMIT: Duration = Duration::from_secs(3);
-/// A kubelet that has not told by then that etcd is ready does not hold up a lab: whether etcd answers is asked next.
+/// A kubelet that has not told by then that etcd runs does not hold up a lab: whether etcd answers is asked next.
 const TELLING: Duration = Duration::from_secs(45);
 /// Refusals of certificates do not pass with time.
 const ETCD_TRIES: u32 = 40;
@@ -84,8 +84,8 @@ fn not_ready(node: &Node) -> Option<String> {
     }
 }
 
-/// The etcd pod of the node, once the kubelet says that it is ready: it registers it a moment after etcd runs, and
-/// looks at it some seconds later. Until then a lab would see it `Pending`.
+/// The etcd pod of the node, once the kubelet says that it runs: it registers it a moment after etcd does, and tells
+/// its state some seconds later. Until then a lab would see it `Pending`.
 pub(super) async fn etcd_pod(client: &kube::Client, node: &str, lacking: &Lacking) -> Result<EtcdPod, ClusterError> {
     let mut seen = None;
     loop {
@@ -93,11 +93,11 @@ pub(super) async fn etcd_pod(client: &kube::Client, node: &str, lacking: &Lackin
             && let Some(pod) = pods.into_iter().find(|pod| pod.node.as_deref().is_none_or(|on| on == node))
         {
             let seen = *seen.get_or_insert_with(tokio::time::Instant::now);
-            if pod.ready || seen.elapsed() > TELLING {
+            if pod.running || seen.elapsed() > TELLING {
                 lacking.has("etcd");
                 return Ok(pod);
             }
-            lacking.say("etcd", format!("the pod {} is not ready", pod.name));
+            lacking.say("etcd", format!("the pod {} does not run yet", pod.name));
         } else {
             lacking.say("etcd", format!("the etcd pod of {node} is not registered"));
         }
