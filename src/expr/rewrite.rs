@@ -16,6 +16,9 @@ use crate::text::{Span, VarPiece, did_you_mean, one_of, var_pieces};
 /// `has()` of a whole path: the root, then the list of its steps.
 pub(super) const PRESENT: &str = "@present";
 
+/// What people ask of an object as if it were all that there is.
+const OF_OBJECTS: &[&str] = &["apiVersion", "data", "kind", "metadata", "spec", "status", "type"];
+
 /// Far deeper than what a person reads.
 const DEEPEST: usize = 80;
 
@@ -114,9 +117,15 @@ impl Rewriter<'_> {
             return;
         }
         let names = self.scope.names();
-        let hint = did_you_mean(name, names.iter().copied()).unwrap_or_else(|| {
-            format!("{} knows {}", self.scope.check(), one_of(names.iter().copied()).replace(" or ", " and "))
-        });
+        let knows =
+            || format!("{} knows {}", self.scope.check(), one_of(names.iter().copied()).replace(" or ", " and "));
+        let hint = if OF_OBJECTS.contains(&plain) && names.contains(&"object") {
+            format!("write `object.{plain}`")
+        } else if plain.starts_with(|c: char| c.is_ascii_uppercase()) {
+            format!("a text stands in quotes: \"{plain}\"")
+        } else {
+            did_you_mean(plain, names.iter().copied()).unwrap_or_else(knows)
+        };
         self.unknown(
             FaultKind::UnknownName,
             id,
