@@ -68,6 +68,7 @@ rules! {
     UNREACHED "KW061" Error "a fence that nobody reaches";
     HIDDEN_BLOCK "KW062" Error "a fence in a hint or a solution that must not be hidden";
     PROVES_NOTHING "KW063" Error "`pre=pass` needs a check beside it that is proved";
+    SECOND_TITLE "KW064" Warning "a level-1 heading stands where a step was probably meant";
     HIDDEN_PLACE "KW070" Warning "the text before does not say that a block runs on the node";
     HIDDEN_TERMINAL "KW071" Warning "the text before does not say which terminal a block is for";
     HIDDEN_FAILURE "KW072" Warning "the text before does not say that a block is meant to fail";

@@ -13,7 +13,7 @@ use crate::parse::context::Context;
 use crate::parse::fields::Fields;
 use crate::parse::findings::{
     ATTRIBUTE_SYNTAX, ATTRIBUTE_VALUE, DETAILS, MISPLACED_ATTRIBUTE, NEAR_LANGUAGE, NO_OUTPUT_OWNER, SAME_STEP,
-    SHOWN_ATTRIBUTES, UNDERLINED, UNREACHED, VARS_FENCE,
+    SECOND_TITLE, SHOWN_ATTRIBUTES, UNDERLINED, UNREACHED, VARS_FENCE,
 };
 use crate::parse::html::tags;
 use crate::parse::language::nearly;
@@ -99,6 +99,11 @@ impl Builder<'_, '_> {
         let span = Span::new(heading.span.start, heading.span.start + first_line);
         if heading.level == 1 && self.body.title.is_none() && !heading.nested {
             self.body.title = Some(heading.text.trim().to_owned());
+        } else if heading.level == 1 && !heading.nested && !self.body.steps.is_empty() {
+            self.cx
+                .findings
+                .add(SECOND_TITLE, span, "a level-1 heading starts no step: what follows belongs to the step before")
+                .hint(format!("write `## {}`", heading.text.trim()));
         }
         if heading.level != 2 {
             self.item(Item::Prose(heading.span));
