@@ -3,12 +3,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::sandbox::controllers::runtime::{Error, Key, Next, PODS, Rest};
 
 pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// A kubelet looks at its pods about once a second. `kubectl delete`, which waits for the end of what it deleted, needs
+/// that pause: of a pod that is there again at once it never sees the end.
+const SYNC: Duration = Duration::from_secs(1);
 
 /// The pictures that were seen, to hang up again.
 #[derive(Default)]
@@ -30,6 +35,10 @@ impl Mirrors {
     }
 
     pub(super) async fn gone(&self, rest: &Rest, key: &Key) -> Result<Next, Error> {
+        if !self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key) {
+            return Ok(Next::Change);
+        }
+        tokio::time::sleep(SYNC).await;
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
         let Some(mut pod) = held else { return Ok(Next::Change) };
         if let Some(metadata) = pod["metadata"].as_object_mut() {

@@ -30,8 +30,8 @@ async fn a_drain_takes_what_the_budget_allows_and_no_more() {
     assert_eq!(budget["status"]["currentHealthy"], 2, "{budget:#}");
     assert_eq!(budget["status"]["disruptionsAllowed"], 0);
 
-    let events = live.get(&["events", "--field-selector", "involvedObject.kind=Node"]);
-    assert!(each(&events, |event| text(&event["reason"])).contains(&"NodeNotSchedulable".to_owned()), "{events:#}");
+    let told = ["events", "--field-selector", "involvedObject.kind=Node,reason=NodeNotSchedulable"];
+    live.until(&told, |events| !events.is_null());
     live.kubectl(&["uncordon", NODE]);
     live.until(&["pdb", "web"], |budget| budget["status"]["disruptionsAllowed"] == 1);
     live.until(&["node", NODE], |node| node["spec"]["taints"].is_null());
@@ -58,8 +58,9 @@ async fn a_taint_ends_pods_when_their_patience_does() {
     live.until(&["pod", "goes"], Value::is_null);
     live.until(&["pod", "waits"], Value::is_null);
     assert_eq!(live.get(&["pod", "stays"])["status"]["phase"], "Running");
-    let events = live.get(&["events", "--field-selector", "reason=TaintManagerEviction"]);
-    assert_eq!(each(&events, |event| text(&event["involvedObject"]["name"])), ["goes", "waits"]);
+    let events = live.until(&["events", "--field-selector", "reason=TaintManagerEviction"], |events| {
+        each(events, |event| text(&event["involvedObject"]["name"])) == ["goes", "waits"]
+    });
     let at = |pod: &str| {
         let events = events["items"].as_array().expect("events");
         let event = events.iter().find(|event| event["involvedObject"]["name"] == pod).expect("its event");
