@@ -1,5 +1,7 @@
 //! Habits that spoil labs: warnings about what blocks do, and about what their text does not say.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use super::context::Context;
@@ -10,6 +12,9 @@ use super::names::head;
 use super::shell::{Command, Word, commands, lines};
 use crate::lab::{Action, Ending, Item, Place, Role, Step};
 use crate::text::Span;
+
+static PLACEHOLDERS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"<[A-Za-z][A-Za-z0-9]*([ _-][A-Za-z0-9]+)*>").expect("a regular expression of ours"));
 
 /// What else decides about the warnings.
 pub(super) struct Surroundings {
@@ -195,9 +200,8 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
     if action.opens {
         nested.push(action.terminal.clone());
     }
-    let Ok(placeholder) = Regex::new(r"<[A-Za-z][A-Za-z0-9]*([ _-][A-Za-z0-9]+)*>") else { return };
     for line in lines {
-        for found in placeholder.find_iter(&line.text) {
+        for found in PLACEHOLDERS.find_iter(&line.text) {
             let start = cx.source.line_start(line.number);
             let lead = cx.source.line(line.number).len().saturating_sub(line.text.len());
             let span = Span::new(start + lead + found.start(), start + lead + found.end());

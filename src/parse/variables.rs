@@ -1,6 +1,7 @@
 //! Variables across the lab: declared and used, both.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -14,6 +15,16 @@ use crate::lab::{
     TemplatePart, Var,
 };
 use crate::text::{Span, VarPiece, did_you_mean, name_length, nearest, var_pieces};
+
+/// Compiled once: a thousand labs are read in a second.
+static GIVEN: LazyLock<Regex> = LazyLock::new(|| fixed(r"\$\{?(LAB_[A-Za-z0-9_]*)"));
+static USES: LazyLock<Regex> = LazyLock::new(|| fixed(r"\$\{?([A-Z][A-Z0-9_]+)"));
+static SETS: LazyLock<Regex> =
+    LazyLock::new(|| fixed(r"([A-Z][A-Z0-9_]+)=|\b(?:for|read)(?: -\w+)* ([A-Z][A-Z0-9_]+)"));
+
+fn fixed(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a regular expression of ours")
+}
 
 /// Set without anybody's doing.
 const OF_EVERY_SHELL: &[&str] = &["HOME", "HOSTNAME", "KUBECONFIG", "PATH", "PWD", "RANDOM", "SHELL", "USER"];
@@ -110,8 +121,7 @@ fn commands(action: &Action, vars: &[Var], used: &mut BTreeSet<String>, cx: &mut
     let text = cx.source.slice(action.span);
     mention(text, vars, used);
     // Of what a shell expands only the runner's own names are known here.
-    let Ok(given) = Regex::new(r"\$\{?(LAB_[A-Za-z0-9_]*)") else { return };
-    for found in given.captures_iter(text).filter_map(|found| found.get(1)) {
+    for found in GIVEN.captures_iter(text).filter_map(|found| found.get(1)) {
         if !GIVEN_VARS.contains(&found.as_str()) {
             let span = Span::new(action.span.start + found.start(), action.span.start + found.end());
             undeclared(found.as_str(), span, &BTreeSet::new(), cx);
@@ -140,12 +150,6 @@ fn commands(action: &Action, vars: &[Var], used: &mut BTreeSet<String>, cx: &mut
 /// What a shell expands is its own affair, but a name that nobody sets and that is one letter off a variable's expands to
 /// nothing, and the command does something else than it says.
 fn slips(steps: &[Step], declared: &BTreeSet<&str>, cx: &mut Context<'_>) {
-    let (Ok(uses), Ok(sets)) = (
-        Regex::new(r"\$\{?([A-Z][A-Z0-9_]+)"),
-        Regex::new(r"([A-Z][A-Z0-9_]+)=|\b(?:for|read)(?: -\w+)* ([A-Z][A-Z0-9_]+)"),
-    ) else {
-        return;
-    };
     let actions = || {
         steps.iter().flat_map(|step| &step.items).filter_map(|item| match item {
             Item::Action(action) => Some(action.span),
@@ -153,13 +157,13 @@ fn slips(steps: &[Step], declared: &BTreeSet<&str>, cx: &mut Context<'_>) {
         })
     };
     let set: BTreeSet<&str> = actions()
-        .flat_map(|span| sets.captures_iter(cx.source.slice(span)))
+        .flat_map(|span| SETS.captures_iter(cx.source.slice(span)))
         .filter_map(|found| found.get(1).or(found.get(2)))
         .map(|name| name.as_str())
         .collect();
     let mut found = Vec::new();
     for span in actions() {
-        for name in uses.captures_iter(cx.source.slice(span)).filter_map(|found| found.get(1)) {
+        for name in USES.captures_iter(cx.source.slice(span)).filter_map(|found| found.get(1)) {
             let ours = is_known(name.as_str(), declared) || name.as_str().starts_with("LAB_");
             if ours || set.contains(name.as_str()) || OF_EVERY_SHELL.contains(&name.as_str()) {
                 continue;
