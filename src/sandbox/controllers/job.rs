@@ -262,9 +262,9 @@ impl Jobs {
         if job["metadata"].get("labels").is_none() {
             job["metadata"]["labels"] = job["spec"]["template"]["metadata"]["labels"].clone();
         }
-        self.count(&mut job, &owned).await?;
-        let owned = pods::owned(&self.pods, object);
+        // Of the same look as what is counted: a pod that ends in between would be in neither, and be replaced.
         let (active, _) = pods::active(&owned);
+        self.count(&mut job, &owned).await?;
         if let Some((kind, reason, message)) = job_status::verdict(&job) {
             self.finish(&mut job, kind, &reason, &message, &active).await?;
             return Ok(Next::Change);
