@@ -27,6 +27,7 @@ pub(super) mod runtime;
 mod schedule;
 mod scheduler;
 mod statefulset;
+pub(super) mod usage;
 mod volumes;
 
 use runtime::Context;

@@ -55,11 +55,16 @@ pub(crate) fn format(resource: &str, milli: i128) -> String {
     fitting.map_or_else(|| whole.to_string(), |(suffix, factor)| format!("{}{suffix}", whole / factor))
 }
 
-/// What a pod asks for: its containers together, or its largest init container if that is more.
+/// What a pod asks for.
 pub(crate) fn requests(spec: &Value) -> Amounts {
+    total(spec, "requests")
+}
+
+/// The `requests` or the `limits` of a pod: its containers together, or its largest init container if that is more.
+pub(crate) fn total(spec: &Value, part: &str) -> Amounts {
     let of = |container: &Value| -> Amounts {
-        let requests = container["resources"]["requests"].as_object().into_iter().flatten();
-        requests.map(|(name, amount)| (name.clone(), parse(amount))).collect()
+        let amounts = container["resources"][part].as_object().into_iter().flatten();
+        amounts.map(|(name, amount)| (name.clone(), parse(amount))).collect()
     };
     let mut total = Amounts::new();
     for container in spec["containers"].as_array().into_iter().flatten() {

@@ -1,13 +1,15 @@
 //! `ResourceQuotas`: how much of each is used.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::quantity;
+use super::quantity::{self, Amounts};
 use super::runtime::{Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source, Store};
+use super::usage::{counted, covers, usage};
 
 /// What no watch tells of is counted anew this often.
 const RECOUNT: Duration = Duration::from_secs(5);
@@ -23,56 +25,38 @@ impl Quotas {
         Self { rest: context.rest.clone(), quotas: context.store(&QUOTAS), pods: context.store(&PODS) }
     }
 
-    fn live_pods(&self, namespace: &str) -> Vec<Value> {
-        let live = self
-            .pods
-            .in_namespace(namespace)
-            .into_iter()
-            .filter(|pod| !pod.pod.as_ref().is_some_and(|facts| facts.phase.over()));
-        live.map(|pod| pod.value()).collect()
-    }
-
-    async fn count(&self, path: &str) -> Result<usize, Error> {
-        match self.rest.read(path).await {
-            Ok(list) => Ok(list["items"].as_array().map_or(0, Vec::len)),
-            Err(error) if error.is_not_found() => Ok(0),
-            Err(error) => Err(error),
+    /// What is there of a kind; a watch tells of pods, the others are listed.
+    async fn objects(&self, namespace: &str, (group, plural): (&str, &str)) -> Result<Vec<Value>, Error> {
+        if (group, plural) == ("", "pods") {
+            return Ok(self.pods.in_namespace(namespace).iter().map(|pod| pod.value()).collect());
         }
-    }
-
-    async fn used(&self, namespace: &str, name: &str) -> Result<String, Error> {
-        if matches!(name, "pods" | "count/pods") {
-            return Ok(self.live_pods(namespace).len().to_string());
-        }
-        if let Some((field, resource)) = amount(name) {
-            let total = self.live_pods(namespace).iter().map(|pod| asked(pod, field, resource)).sum();
-            return Ok(quantity::format(resource, total));
-        }
-        let object = name.strip_prefix("count/").unwrap_or(name);
-        let (plural, group) = object.split_once('.').unwrap_or((object, ""));
         let path = match group {
             "" => format!("/api/v1/namespaces/{namespace}/{plural}"),
             group => format!("/apis/{group}/v1/namespaces/{namespace}/{plural}"),
         };
-        Ok(self.count(&path).await?.to_string())
+        match self.rest.read(&path).await {
+            Ok(list) => Ok(list["items"].as_array().cloned().unwrap_or_default()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
-}
 
-/// Which part of a container's resources a name counts.
-fn amount(name: &str) -> Option<(&'static str, &str)> {
-    match name {
-        "cpu" | "memory" | "ephemeral-storage" => Some(("requests", name)),
-        _ => name
-            .strip_prefix("requests.")
-            .filter(|resource| *resource != "storage")
-            .map(|resource| ("requests", resource))
-            .or_else(|| Some(("limits", name.strip_prefix("limits.")?))),
+    /// What the limits of a quota are used up to.
+    async fn used(&self, namespace: &str, quota: &Value) -> Result<Amounts, Error> {
+        let names = || quota["spec"]["hard"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let mut used: Amounts = names().map(|name| (name.to_owned(), 0)).collect();
+        for (group, plural) in names().map(counted).collect::<BTreeSet<_>>() {
+            let objects = self.objects(namespace, (group, plural)).await?;
+            for object in objects.iter().filter(|object| covers(quota, group, plural, object)) {
+                for (name, amount) in usage(group, plural, object) {
+                    if let Some(total) = used.get_mut(&name) {
+                        *total += amount;
+                    }
+                }
+            }
+        }
+        Ok(used)
     }
-}
-
-fn asked(pod: &Value, field: &str, resource: &str) -> i128 {
-    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-    containers.map(|container| quantity::parse(&container["resources"][field][resource])).sum()
 }
 
 #[async_trait]
@@ -105,11 +89,10 @@ impl Controller for Quotas {
         let Some(object) = self.quotas.get(key).filter(|quota| !quota.deleting) else { return Ok(Next::Change) };
         let mut quota = object.value();
         let hard = quota["spec"]["hard"].as_object().cloned().unwrap_or_default();
-        let mut used = Map::new();
-        for name in hard.keys() {
-            used.insert(name.clone(), self.used(&key.namespace, name).await?.into());
-        }
-        let others = hard.keys().any(|name| !matches!(name.as_str(), "pods" | "count/pods") && amount(name).is_none());
+        let used = self.used(&key.namespace, &quota).await?;
+        let used: Map<String, Value> =
+            used.into_iter().map(|(name, amount)| (name.clone(), quantity::format(&name, amount).into())).collect();
+        let others = hard.keys().any(|name| counted(name) != ("", "pods"));
         let status = json!({"hard": hard, "used": used});
         if status != quota["status"] {
             quota["status"] = status;

@@ -10,11 +10,11 @@ use crate::sandbox::api::selector::Selector;
 use crate::sandbox::api::status::ApiError;
 use crate::sandbox::api::{SharedApi, meta, objects};
 use crate::sandbox::controllers::quantity::{self, Amounts};
+use crate::sandbox::controllers::usage::{covers, usage};
 use crate::sandbox::store::Written;
 
 /// What a container has to say of itself where a quota limits it.
 const COMPUTE: [&str; 6] = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
-const ONE: i128 = 1000;
 const RETRIES: usize = 20;
 
 /// The quotas that a new object has to fit.
@@ -34,10 +34,10 @@ pub(super) async fn admit(
     dry_run: bool,
 ) -> Result<(), ApiError> {
     let Some(quotas) = api.registry.served().find("", "v1", "resourcequotas") else { return Ok(()) };
-    let asked = usage(resource, object);
+    let asked = usage(&resource.group, &resource.plural, object);
     let covering: Vec<Value> = all
         .into_iter()
-        .filter(|quota| covers(quota, resource, object))
+        .filter(|quota| covers(quota, &resource.group, &resource.plural, object))
         .filter(|quota| concerns(quota, &asked))
         .collect();
     let refuse = |why: &str| ApiError::forbidden(resource, meta::name(object), why);
@@ -150,107 +150,6 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
         .flatten()
 }
 
-/// What one new object counts for, under every name that a quota may limit it by.
-fn usage(resource: &Resource, object: &Value) -> Amounts {
-    let mut asked = Amounts::from([(format!("count/{}", resource.qualified()), ONE)]);
-    let mut add = |name: &str, amount: i128| *asked.entry(name.to_owned()).or_default() += amount;
-    if !resource.group.is_empty() {
-        return asked;
-    }
-    match resource.plural.as_str() {
-        "pods" => {
-            add("pods", ONE);
-            for (part, short) in [("requests", true), ("limits", false)] {
-                for (name, amount) in pod_total(object, part) {
-                    add(&format!("{part}.{name}"), amount);
-                    if short {
-                        add(&name, amount);
-                    }
-                }
-            }
-        }
-        "services" => {
-            add("services", ONE);
-            let ports = object.pointer("/spec/ports").and_then(Value::as_array).map_or(0, Vec::len);
-            let ports = i128::try_from(ports).unwrap_or(0) * ONE;
-            match object.pointer("/spec/type").and_then(Value::as_str) {
-                Some("NodePort") => add("services.nodeports", ports),
-                Some("LoadBalancer") => {
-                    add("services.nodeports", ports);
-                    add("services.loadbalancers", ONE);
-                }
-                _ => {}
-            }
-        }
-        "persistentvolumeclaims" => {
-            let storage = object.pointer("/spec/resources/requests/storage").map_or(0, quantity::parse);
-            add("persistentvolumeclaims", ONE);
-            add("requests.storage", storage);
-            if let Some(class) = object.pointer("/spec/storageClassName").and_then(Value::as_str) {
-                add(&format!("{class}.storageclass.storage.k8s.io/persistentvolumeclaims"), ONE);
-                add(&format!("{class}.storageclass.storage.k8s.io/requests.storage"), storage);
-            }
-        }
-        plural @ ("configmaps" | "secrets" | "replicationcontrollers") => add(plural, ONE),
-        _ => {}
-    }
-    asked
-}
-
-fn pod_total(pod: &Value, part: &str) -> Amounts {
-    let amounts = |container: &Value| -> Amounts {
-        let all = container["resources"].get(part).and_then(Value::as_object).into_iter().flatten();
-        all.map(|(name, amount)| (name.clone(), quantity::parse(amount))).collect()
-    };
-    let mut total = Amounts::new();
-    for container in pod["spec"]["containers"].as_array().into_iter().flatten() {
-        for (name, amount) in amounts(container) {
-            *total.entry(name).or_default() += amount;
-        }
-    }
-    for container in pod["spec"]["initContainers"].as_array().into_iter().flatten() {
-        for (name, amount) in amounts(container) {
-            let most = total.entry(name).or_default();
-            *most = (*most).max(amount);
-        }
-    }
-    total
-}
-
-/// Whether the quota's scopes are about this object.
-fn covers(quota: &Value, resource: &Resource, object: &Value) -> bool {
-    let scopes = quota.pointer("/spec/scopes").and_then(Value::as_array).into_iter().flatten();
-    let expressions = quota.pointer("/spec/scopeSelector/matchExpressions").and_then(Value::as_array);
-    let mut wanted: Vec<(&str, &str, Vec<&str>)> =
-        scopes.filter_map(Value::as_str).map(|scope| (scope, "Exists", Vec::new())).collect();
-    wanted.extend(expressions.into_iter().flatten().map(|one| {
-        let values = one["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        (one["scopeName"].as_str().unwrap_or_default(), one["operator"].as_str().unwrap_or_default(), values)
-    }));
-    if wanted.is_empty() {
-        return true;
-    }
-    if !resource.is("", "pods") {
-        return false;
-    }
-    let effort = object.pointer("/status/qosClass") == Some(&json!("BestEffort"));
-    let ends = object.pointer("/spec/activeDeadlineSeconds").is_some_and(|seconds| !seconds.is_null());
-    let class = object.pointer("/spec/priorityClassName").and_then(Value::as_str).unwrap_or_default();
-    wanted.into_iter().all(|(scope, operator, values)| match scope {
-        "BestEffort" => effort,
-        "NotBestEffort" => !effort,
-        "Terminating" => ends,
-        "NotTerminating" => !ends,
-        "PriorityClass" => match operator {
-            "In" => values.contains(&class),
-            "NotIn" => !values.contains(&class),
-            "DoesNotExist" => class.is_empty(),
-            _ => !class.is_empty(),
-        },
-        _ => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,7 +165,7 @@ mod tests {
 
     fn judged(quota: &Value, plural: &str, object: &Value) -> Result<(), String> {
         let resource = resource(plural);
-        check(quota, &resource, object, &usage(&resource, object))
+        check(quota, &resource, object, &usage("", plural, object))
     }
 
     #[test]
@@ -301,15 +200,5 @@ mod tests {
             Err("exceeded quota: q, requested: requests.cpu=500m, used: requests.cpu=600m, limited: requests.cpu=1"
                 .into())
         );
-    }
-
-    #[test]
-    fn scopes_choose_pods() {
-        let mut quota = quota(json!({"pods": "1"}), json!({}));
-        quota["spec"]["scopes"] = json!(["BestEffort"]);
-        let pods = resource("pods");
-        assert!(covers(&quota, &pods, &json!({"status": {"qosClass": "BestEffort"}})));
-        assert!(!covers(&quota, &pods, &json!({"status": {"qosClass": "Burstable"}})));
-        assert!(!covers(&quota, &resource("services"), &json!({})));
     }
 }
