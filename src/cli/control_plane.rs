@@ -96,7 +96,8 @@ async fn run_sandbox(apiserver: Option<PathBuf>) -> Result<(), String> {
 }
 
 async fn run_control_plane(spec: ControlPlaneSpec) -> Result<(), String> {
-    let control_plane = ControlPlane::serve(&spec).await.map_err(told)?;
+    let guard = Guard::start(GuardSettings::default()).map_err(|error| error.to_string())?;
+    let control_plane = ControlPlane::serve(&spec, &guard).await.map_err(told)?;
     println!("serving on https://{}", control_plane.address);
     let mut end =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| error.to_string())?;
@@ -105,5 +106,6 @@ async fn run_control_plane(spec: ControlPlaneSpec) -> Result<(), String> {
         _ = tokio::signal::ctrl_c() => {}
     }
     drop(control_plane);
+    guard.end().await;
     Ok(())
 }

@@ -17,8 +17,7 @@ use super::controllers::{Controllers, Settings};
 use super::etcd::free_ports;
 use super::kubelet::Kubelet;
 use super::pki::Pki;
-use super::pods::PodAccess;
-use super::{SandboxError, api, kubeconfig};
+use super::{SandboxError, kubeconfig};
 use crate::guard::{Guard, Process};
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -73,21 +72,8 @@ impl ApiServer {
         let ca_file = pki.file("ca.crt");
         let ca =
             std::fs::read_to_string(&ca_file).map_err(|error| SandboxError::io("the authority", &ca_file, &error))?;
-        let (etcd_url, etcd) = (spec.cluster.etcd_url(), spec.cluster.etcd_pod());
-        let pods = PodAccess { node: spec.cluster.node.clone(), etcd: Some(etcd) };
-        let kubelet = Kubelet::start(&pki, pods, client.clone()).await?;
-        let facts = Facts {
-            node: spec.cluster.node.clone(),
-            address: spec.cluster.address.to_string(),
-            api_port: address.port(),
-            etcd_flags: spec.cluster.etcd_flags.clone(),
-            etcd_url,
-            etcd_version: spec.etcd_version.clone(),
-            ca: ca.clone(),
-            now: api::meta::now_text(),
-            server: bootstrap::identity(),
-            node_uid: uuid::Uuid::new_v4().to_string(),
-        };
+        let kubelet = Kubelet::start(&pki, spec.cluster.pod_access(&spec.guard), client.clone()).await?;
+        let facts = spec.cluster.facts(address.port(), &spec.etcd_version, &ca);
         bootstrap::over_api(&client, &facts, kubelet.port).await?;
         own_address(&spec.etcd, &facts).await?;
         let settings = Settings {

@@ -21,6 +21,7 @@ use super::pods::{EtcdPod, PodAccess};
 use super::store::{Hub, Store, keep_short};
 use super::token::Tokens;
 use super::{SandboxError, api, crd, serve};
+use crate::guard::Guard;
 
 /// Where a control plane lives and what it serves.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -56,36 +57,51 @@ pub struct ControlPlane {
 }
 
 impl ControlPlaneSpec {
-    pub(super) fn etcd_url(&self) -> String {
+    fn etcd_url(&self) -> String {
         self.etcd_endpoints.first().cloned().unwrap_or_default()
     }
 
-    pub(super) fn etcd_pod(&self) -> EtcdPod {
+    pub(super) fn pod_access(&self, guard: &Guard) -> PodAccess {
         let port_of = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok());
         let metrics =
             self.etcd_flags.iter().find_map(|flag| port_of(flag.strip_prefix("--listen-metrics-urls=http://")?));
-        EtcdPod {
+        let etcd = EtcdPod {
             pki: self.pki.clone(),
             data: self.etcd_data.clone(),
             log: self.etcd_log.clone(),
             port: port_of(&self.etcd_url()).unwrap_or(2379),
             metrics,
+        };
+        PodAccess { node: self.node.clone(), etcd: Some(etcd), guard: guard.clone() }
+    }
+
+    pub(super) fn facts(&self, api_port: u16, etcd_version: &str, ca: &str) -> Facts {
+        Facts {
+            node: self.node.clone(),
+            address: self.address.to_string(),
+            api_port,
+            etcd_flags: self.etcd_flags.clone(),
+            etcd_url: self.etcd_url(),
+            etcd_version: etcd_version.to_owned(),
+            ca: ca.to_owned(),
+            now: api::meta::now_text(),
+            server: bootstrap::identity(),
+            node_uid: uuid::Uuid::new_v4().to_string(),
         }
     }
 }
 
 impl ControlPlane {
     /// Connects to the etcd that `spec` names and serves over it.
-    pub async fn serve(spec: &ControlPlaneSpec) -> Result<Self, SandboxError> {
+    pub async fn serve(spec: &ControlPlaneSpec, guard: &Guard) -> Result<Self, SandboxError> {
         let client = super::store::connect(&spec.etcd_endpoints, &Pki::at(&spec.pki)).await?;
-        Self::start(spec, client).await
+        Self::start(spec, client, guard).await
     }
 
-    pub(super) async fn start(spec: &ControlPlaneSpec, client: Client) -> Result<Self, SandboxError> {
+    pub(super) async fn start(spec: &ControlPlaneSpec, client: Client, guard: &Guard) -> Result<Self, SandboxError> {
         let pki = Pki::at(&spec.pki);
         let (listener, address) = serve::bind(spec.listen).await?;
         let acceptor = serve::acceptor(&pki)?;
-        let (etcd_url, etcd) = (spec.etcd_url(), spec.etcd_pod());
         let etcd_version = etcd_version(&client).await?;
         let tokens = Tokens::new(&pki)?;
         for token in &spec.tokens {
@@ -96,7 +112,7 @@ impl ControlPlane {
             hub: Hub::default(),
             registry: Registry::default(),
             tokens,
-            pods: PodAccess { node: spec.node.clone(), etcd: Some(etcd) },
+            pods: spec.pod_access(guard),
             address: SocketAddr::from((spec.address, address.port())).to_string(),
             counters: Counters::default(),
             addresses: tokio::sync::Mutex::default(),
@@ -106,18 +122,7 @@ impl ControlPlane {
         let ca_file = pki.file("ca.crt");
         let ca =
             std::fs::read_to_string(&ca_file).map_err(|error| SandboxError::io("the authority", &ca_file, &error))?;
-        let facts = Facts {
-            node: spec.node.clone(),
-            address: spec.address.to_string(),
-            api_port: address.port(),
-            etcd_flags: spec.etcd_flags.clone(),
-            etcd_url,
-            etcd_version,
-            ca: ca.clone(),
-            now: api::meta::now_text(),
-            server: bootstrap::identity(),
-            node_uid: uuid::Uuid::new_v4().to_string(),
-        };
+        let facts = spec.facts(address.port(), &etcd_version, &ca);
         bootstrap::write(&api, &facts).await?;
         crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;
         let mut tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), Some(api.clone())))];

@@ -88,7 +88,7 @@ impl Sandbox {
         };
         let etcd_version = control_plane::etcd_version(&client).await?;
         let face = match options.apiserver {
-            None => Face::Ours(Box::new(Box::pin(ControlPlane::start(&cluster, client)).await?)),
+            None => Face::Ours(Box::new(Box::pin(ControlPlane::start(&cluster, client, &options.guard)).await?)),
             Some(binary) => {
                 let (dir, guard, etcd_version) = (options.dir.clone(), options.guard, etcd_version.clone());
                 let spec = ApiServerSpec { binary, dir, guard, cluster, etcd: client, etcd_version };

@@ -98,16 +98,19 @@ impl Run {
         until(&format!("the lab at `{word}`"), || fs::read_to_string(&file).is_ok_and(|text| text.contains(word)));
     }
 
+    /// By the environment, or by a path of ours among the words, where the environment was cleared.
     fn processes(&self) -> Vec<(i32, String)> {
         let marker = format!("KW_TEST_ID={}", self.id);
+        let dir = self.test.dir().display().to_string();
         let entries = fs::read_dir("/proc").expect("/proc").flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| {
-            fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes()))
-        })
-        .map(|pid| (pid, command_line(pid)))
-        .collect()
+        pids.map(|pid| (pid, command_line(pid)))
+            .filter(|(pid, words)| {
+                words.contains(&dir)
+                    || fs::read(format!("/proc/{pid}/environ"))
+                        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes()))
+            })
+            .collect()
     }
 
     fn folders(&self) -> Vec<String> {
@@ -397,6 +400,27 @@ fn a_sandbox_ends_with_its_runner_however_that_ends() {
         signal(pid(&child), name);
         let (status, output) = ended(child);
         assert!(status.signal() == Some(9) || status.code() == Some(130), "SIG{name}: {status:?} {output}");
+        run.nothing_is_left();
+    }
+}
+
+#[test]
+fn what_runs_in_the_pod_of_etcd_ends_with_a_killed_runner() {
+    need!("etcd", "etcdctl", "kubectl");
+    for terminal in ["", "-i -t"] {
+        let run = Run::new(&SANDBOX.replace(
+            "until [ -e",
+            &format!(
+                r#"kubectl -n kube-system exec {terminal} "$(kubectl -n kube-system get pod -l component=etcd -o name)" -- etcdctl --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key watch --prefix ""; until [ -e"#
+            ),
+        ));
+        let child = run.started();
+        // Not kubectl, whose words name the paths of the pod.
+        let tmp = run.tmp().display().to_string();
+        let in_pod = |words: &str| words.contains("watch") && words.contains(&tmp) && !words.contains("kubectl");
+        until("the watch in the pod", || run.processes().iter().any(|(_, words)| in_pod(words)));
+        signal(pid(&child), "KILL");
+        ended(child);
         run.nothing_is_left();
     }
 }

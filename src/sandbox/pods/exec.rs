@@ -1,22 +1,33 @@
 //! exec in the control plane's pods: in etcd's, the programs of its image, run here with the pod's paths
 //! translated. No image of the control plane has a shell, and so has none of these.
 
-use std::process::Stdio;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
 
 use portable_pty::CommandBuilder;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
+use super::EtcdPod;
 use super::channels::{Channels, Sent};
-use super::{EtcdPod, terminal};
-use crate::guard;
+use crate::guard::{self, Echo, Guard, Process, ShellIo, shell_on_pty};
 
 /// What the image of etcd holds.
 const PROGRAMS: &[&str] = &["etcd", "etcdctl", "etcdutl"];
+/// Rows and columns, until the client says how large its terminal is.
+const SIZE: (u16, u16) = (24, 80);
 
-pub(super) async fn run(channels: &mut Channels, etcd: Option<&EtcdPod>, command: &[String], stdin: bool, tty: bool) {
-    let Some(wanted) = command.first() else {
+/// What the client wants to be run, and how.
+pub(super) struct Asked {
+    pub(super) command: Vec<String>,
+    pub(super) stdin: bool,
+    pub(super) tty: bool,
+}
+
+pub(super) async fn run(channels: &mut Channels, guard: &Guard, etcd: Option<&EtcdPod>, asked: &Asked) {
+    let Some(wanted) = asked.command.first() else {
         return channels.fail("BadRequest", 400, "you must specify at least one command for the container").await;
     };
     let name = wanted.strip_prefix("/usr/local/bin/").unwrap_or(wanted);
@@ -24,19 +35,16 @@ pub(super) async fn run(channels: &mut Channels, etcd: Option<&EtcdPod>, command
     let (Some(etcd), Some(program)) = (etcd, program) else {
         return channels.fail("InternalError", 500, &not_found(wanted)).await;
     };
-    let arguments: Vec<String> = command[1..].iter().map(|argument| etcd.here(argument)).collect();
+    let arguments: Vec<String> = asked.command[1..].iter().map(|argument| etcd.here(argument)).collect();
     // A container inherits nothing, and etcdctl refuses what both a flag and a variable say.
     let mut environment = vec![
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt".to_owned()),
     ];
-    if let Ok(run) = std::env::var(guard::MARKER) {
-        environment.push((guard::MARKER, run));
-    }
     if name == "etcdctl" && !arguments.iter().any(|one| one == "--endpoints" || one.starts_with("--endpoints=")) {
         environment.push(("ETCDCTL_ENDPOINTS", format!("127.0.0.1:{}", etcd.port)));
     }
-    if tty {
+    let done = if asked.tty {
         let mut command = CommandBuilder::new(program);
         command.args(&arguments);
         command.env_clear();
@@ -45,20 +53,27 @@ pub(super) async fn run(channels: &mut Channels, etcd: Option<&EtcdPod>, command
             command.env(name, value);
         }
         command.cwd("/");
-        return terminal::converse(channels, command, etcd).await;
-    }
-    let mut child = Command::new(program);
-    child
-        .args(&arguments)
-        .env_clear()
-        .envs(environment)
-        .current_dir("/")
-        .stdin(if stdin { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    match child.spawn() {
-        Ok(child) => converse(channels, child, etcd).await,
+        match shell_on_pty(guard, command, SIZE.0, SIZE.1, Echo::AsTheShellSets) {
+            Ok(terminal) => on_a_terminal(channels, terminal, etcd).await,
+            Err(error) => Err(error),
+        }
+    } else {
+        let mut command = Command::new(program);
+        command
+            .args(&arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir("/")
+            .stdin(if asked.stdin { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        match guard.spawn(&mut command) {
+            Ok(process) => on_pipes(channels, process, etcd).await,
+            Err(error) => Err(error),
+        }
+    };
+    match done {
+        Ok(code) => channels.exited(code).await,
         Err(error) => channels.fail("InternalError", 500, &format!("Internal error occurred: {error}")).await,
     }
 }
@@ -102,16 +117,44 @@ enum Piece {
     Stderr(Vec<u8>),
 }
 
-async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etcd: &EtcdPod) {
+/// Until the program has ended, or the client is gone; the exit status.
+async fn on_a_terminal(channels: &mut Channels, terminal: ShellIo, etcd: &EtcdPod) -> io::Result<i32> {
+    let ShellIo { mut input, mut output, control } = terminal;
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        tokio::select! {
+            read = output.read(&mut buffer) => {
+                let Ok(count @ 1..) = read else { break };
+                if !channels.stdout(&etcd.in_pod(&buffer[..count])).await {
+                    break;
+                }
+            }
+            sent = channels.receive() => match sent {
+                Sent::Stdin(data) => {
+                    // A program that is over reads nothing more.
+                    let _ = input.write_all(&data).await;
+                }
+                Sent::Resize { rows, columns } => {
+                    let _ = control.resize(rows, columns).await;
+                }
+                Sent::StdinClosed => {}
+                Sent::Gone => break,
+            }
+        }
+    }
+    control.kill().await?;
+    Ok(control.try_wait().await?.unwrap_or(1))
+}
+
+async fn on_pipes(channels: &mut Channels, mut process: Process, etcd: &EtcdPod) -> io::Result<i32> {
     let (sender, mut pieces) = mpsc::channel(16);
-    if let Some(stdout) = child.stdout.take() {
+    if let Some(stdout) = process.take_stdout() {
         tokio::spawn(pump(stdout, sender.clone(), Piece::Stdout));
     }
-    if let Some(stderr) = child.stderr.take() {
+    if let Some(stderr) = process.take_stderr() {
         tokio::spawn(pump(stderr, sender, Piece::Stderr));
     }
-    let mut input = child.stdin.take();
-    let mut listening = true;
+    let mut input = process.take_stdin();
     loop {
         tokio::select! {
             piece = pieces.recv() => {
@@ -121,10 +164,10 @@ async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etc
                     None => break,
                 };
                 if !sent {
-                    break;
+                    return process.kill().await.map(code);
                 }
             }
-            sent = channels.receive(), if listening => match sent {
+            sent = channels.receive() => match sent {
                 Sent::Stdin(data) => {
                     if let Some(pipe) = &mut input
                         && pipe.write_all(&data).await.is_err()
@@ -135,22 +178,16 @@ async fn converse(channels: &mut Channels, mut child: tokio::process::Child, etc
                 Sent::StdinClosed => input = None,
                 // Pipes have no size.
                 Sent::Resize { .. } => {}
-                Sent::Gone => {
-                    listening = false;
-                    let _ = child.start_kill();
-                }
+                Sent::Gone => return process.kill().await.map(code),
             }
         }
     }
     drop(input);
-    match child.wait().await {
-        Ok(status) => {
-            use std::os::unix::process::ExitStatusExt;
-            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-            channels.exited(code).await;
-        }
-        Err(error) => channels.fail("InternalError", 500, &error.to_string()).await,
-    }
+    process.wait().await.map(code)
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 async fn pump(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {

@@ -6,7 +6,6 @@ mod exec;
 mod forward;
 mod logs;
 mod spdy;
-mod terminal;
 
 use std::path::PathBuf;
 
@@ -21,6 +20,7 @@ use serde_json::Value;
 use super::api::meta;
 use super::api::request::Call;
 use super::api::status::ApiError;
+use crate::guard::Guard;
 use channels::Channels;
 
 /// What stands behind the pods of the control plane.
@@ -28,6 +28,8 @@ use channels::Channels;
 pub struct PodAccess {
     pub node: String,
     pub etcd: Option<EtcdPod>,
+    /// Of whatever runs in the pods for a client.
+    pub guard: Guard,
 }
 
 /// The etcd pod's real process, and where its paths really lie.
@@ -98,8 +100,11 @@ pub async fn serve(
         "exec" | "attach" => {
             let mut channels = upgraded(request).await?;
             let container = container(pod, call.query.get("container"));
-            let command: Vec<String> = call.query.all("command").map(str::to_owned).collect();
-            let (stdin, tty) = (call.query.flag("stdin"), call.query.flag("tty"));
+            let asked = exec::Asked {
+                command: call.query.all("command").map(str::to_owned).collect(),
+                stdin: call.query.flag("stdin"),
+                tty: call.query.flag("tty"),
+            };
             let sentence = no_container(subresource, meta::name(pod));
             let etcd = match behind {
                 Behind::Etcd(etcd) => Some(etcd.clone()),
@@ -107,11 +112,12 @@ pub async fn serve(
             };
             let nothing = matches!(behind, Behind::Nothing);
             let attach = subresource == "attach";
+            let guard = access.guard.clone();
             Ok(channels.answer(move |mut channels| async move {
                 match (container, attach, etcd) {
                     (Err(why), _, _) => channels.fail("BadRequest", 400, &why).await,
                     _ if nothing => channels.fail("BadRequest", 400, &sentence).await,
-                    (Ok(_), false, etcd) => exec::run(&mut channels, etcd.as_ref(), &command, stdin, tty).await,
+                    (Ok(_), false, etcd) => exec::run(&mut channels, &guard, etcd.as_ref(), &asked).await,
                     (Ok(_), true, Some(etcd)) => logs::follow_into(&mut channels, &etcd.log).await,
                     (Ok(_), true, None) => channels.success().await,
                 }
