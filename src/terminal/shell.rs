@@ -1,5 +1,7 @@
 //! One persistent shell, and those opened inside it.
 
+mod recovery;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+use recovery::Answer;
 
 use super::environment::environment;
 use super::init::{RENEW, init_file, node_init};
@@ -23,10 +27,6 @@ use crate::guard::{Echo, ShellControl, ShellIo, shell_on_pty};
 const START_WAIT: Duration = Duration::from_secs(20);
 /// How long a command may take to heed Ctrl-C after its time was up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a shell may take to be back once what ran in it was killed.
-const KILL_WAIT: Duration = Duration::from_secs(2);
-/// A shell at its prompt answers at once.
-const SYNC_WAIT: Duration = Duration::from_secs(3);
 /// How often a shell is looked at that says nothing.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -320,121 +320,6 @@ impl Shell {
         }
     }
 
-    /// Ctrl-C until the shell is back, then SIGKILL. Whether it is back, and whether that took a kill.
-    async fn recover(&mut self, number: u64, stop: Stop) -> (bool, bool) {
-        if !stop.kill && self.press_until_back(number, stop.patience, false).await {
-            return (self.sync().await, false);
-        }
-        let back = self.press_until_back(number, KILL_WAIT, true).await && self.sync().await;
-        (back, true)
-    }
-
-    async fn press_until_back(&mut self, number: u64, patience: Duration, kill: bool) -> bool {
-        let ways = Ways { cancel: CancellationToken::new(), stop: watch::channel(None).1 };
-        let end = Instant::now() + patience;
-        // Many programs end at once, and half-way through their work, at the second Ctrl-C.
-        let pause = (patience / 2).max(Duration::from_secs(1));
-        let mut probes = Vec::new();
-        while Instant::now() < end {
-            if kill {
-                // A loop goes on after the command in it was killed; Ctrl-C then ends the loop.
-                drop(self.control.kill_foreground().await);
-            }
-            if self.type_text("\u{3}").await.is_none() {
-                return false;
-            }
-            let pressed_again = end.min(Instant::now() + pause);
-            loop {
-                let look = pressed_again.min(Instant::now() + LOOK);
-                match self.next(Some(look), &ways).await {
-                    Happened::Signpost(Signpost::Probe(answered), _) if probes.contains(&answered) => return true,
-                    Happened::Signpost(post, _) if self.finishes(post, number) => {
-                        self.arrive(post, number);
-                        return true;
-                    }
-                    Happened::Deadline if Instant::now() >= pressed_again => break,
-                    // Ctrl-C takes the whole typed line with it, the mark at its end included.
-                    Happened::Deadline if self.top() != Level::Sourced => {
-                        self.number += 1;
-                        probes.push(self.number);
-                        let probe = typed::probe(&self.nonce, self.number);
-                        if self.type_text(&probe).await.is_none() {
-                            return false;
-                        }
-                    }
-                    Happened::Signpost(..) | Happened::Deadline => {}
-                    Happened::Closed | Happened::Cancelled | Happened::Stop(_) => return false,
-                }
-            }
-        }
-        false
-    }
-
-    /// Has the shell at its prompt answer, so that nothing typed before is still to come.
-    async fn sync(&mut self) -> bool {
-        let ways = Ways { cancel: CancellationToken::new(), stop: watch::channel(None).1 };
-        let end = Instant::now() + SYNC_WAIT;
-        let is_ours = self.top() == Level::Sourced;
-        // A Ctrl-C still on its way may take a probe with it: only the answer to the last one counts.
-        while Instant::now() < end {
-            self.number += 1;
-            let number = self.number;
-            let probe =
-                if is_ours { typed::probe_terminal(&self.nonce, number) } else { typed::probe(&self.nonce, number) };
-            if self.type_text(&probe).await.is_none() {
-                return false;
-            }
-            let asked_again = Some(Instant::now() + SYNC_WAIT / 3);
-            let mut is_answered = false;
-            loop {
-                match self.next(asked_again, &ways).await {
-                    Happened::Signpost(Signpost::Probe(answered), _) if answered == number => {
-                        is_answered = true;
-                        if !is_ours {
-                            return true;
-                        }
-                    }
-                    Happened::Signpost(Signpost::Prompt(_), _) if is_ours && is_answered => return true,
-                    Happened::Signpost(..) => {}
-                    Happened::Deadline => break,
-                    _ => return false,
-                }
-            }
-        }
-        false
-    }
-
-    /// Types probes until one is answered, or something else happens: the command of that number may end.
-    async fn until_answered(&mut self, deadline: Option<Instant>, ways: &Ways, number: Option<u64>) -> Answer {
-        let mut pause = Duration::from_millis(30);
-        let first = self.number + 1;
-        let mut next_probe = Instant::now() + pause;
-        loop {
-            let until = deadline.map_or(next_probe, |deadline| deadline.min(next_probe));
-            match self.next(Some(until), ways).await {
-                Happened::Signpost(Signpost::Probe(answered), _) if answered >= first => return Answer::Answered,
-                Happened::Signpost(post, offset) => {
-                    if number.is_some_and(|number| self.finishes(post, number)) {
-                        return Answer::Happened(Happened::Signpost(post, offset));
-                    }
-                }
-                Happened::Deadline if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                    return Answer::Happened(Happened::Deadline);
-                }
-                Happened::Deadline => {
-                    self.number += 1;
-                    let probe = typed::probe(&self.nonce, self.number);
-                    if self.type_text(&probe).await.is_none() {
-                        return Answer::Happened(Happened::Closed);
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                    next_probe = Instant::now() + pause;
-                }
-                other => return Answer::Happened(other),
-            }
-        }
-    }
-
     /// The next thing that happens.
     async fn next(&mut self, deadline: Option<Instant>, ways: &Ways) -> Happened {
         let mut stop = ways.stop.clone();
@@ -482,11 +367,6 @@ impl Drop for Shell {
             runtime.spawn(async move { drop(control.kill().await) });
         }
     }
-}
-
-enum Answer {
-    Answered,
-    Happened(Happened),
 }
 
 fn never(cancel: &CancellationToken) -> Ways {

@@ -1,0 +1,263 @@
+//! What is written of a lab, a step, a check.
+
+use console::{Style, style};
+
+use crate::outcome::{
+    ActionReport, CheckReport, ClusterReport, LabReport, Proof, RunReport, Spent, StepReport, Verdict,
+};
+use crate::report::layout::{duration, plural, surroundings};
+
+/// How many of its last lines stand for a failed action's output.
+const OUTPUT_LINES: usize = 15;
+/// Titles wider than this push the figures out of sight.
+const WIDEST_TITLE: usize = 46;
+/// Mark, checks, points and time, with the gaps between them.
+const FIGURES: usize = 4 + 2 + 10 + 2 + 9 + 2 + 7;
+
+pub(super) fn push(text: &mut String, indent: usize, line: impl std::fmt::Display) {
+    let line = format!("{:indent$}{line}", "");
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+fn accent(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Pass => Style::new().green(),
+        Verdict::Skipped => Style::new().dim(),
+        Verdict::CannotJudge => Style::new().yellow(),
+        Verdict::Fail => Style::new().red(),
+    }
+}
+
+fn mark(verdict: Verdict) -> console::StyledObject<&'static str> {
+    let mark = match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Skipped => "-",
+        Verdict::CannotJudge => "?",
+        Verdict::Fail => "✗",
+    };
+    accent(verdict).apply_to(mark)
+}
+
+pub(super) fn cluster_line(cluster: &ClusterReport) -> String {
+    let kubernetes = cluster.kubernetes.as_ref().map(|version| format!("Kubernetes {version}"));
+    let etcd = cluster.etcd.as_ref().map(|version| format!("etcd {version}"));
+    let parts: Vec<String> = [Some(cluster.kind.clone()), kubernetes, etcd].into_iter().flatten().collect();
+    parts.join(" · ")
+}
+
+/// What a step has at the lab's end, once its checks have been told.
+pub(super) fn cleaned_up(step: &StepReport) -> StepReport {
+    let actions: Vec<ActionReport> = step.actions.iter().filter(|action| action.role == "cleanup").cloned().collect();
+    let worst = actions.iter().find(|action| action.verdict != Verdict::Pass);
+    StepReport {
+        id: step.id.clone(),
+        title: format!("{}: clean-up", step.title),
+        line: step.line,
+        verdict: worst.map_or(Verdict::Pass, |action| action.verdict),
+        reason: worst.and_then(|action| action.reason.clone()),
+        duration_ms: actions.iter().map(|action| action.duration_ms).sum(),
+        points: 0,
+        max_points: 0,
+        hints_used: 0,
+        actions,
+        checks: Vec::new(),
+        questions: Vec::new(),
+    }
+}
+
+pub(super) fn step_line(step: &StepReport, width: usize) -> String {
+    let room = width.saturating_sub(FIGURES).min(WIDEST_TITLE);
+    let title = console::truncate_str(&step.title, room, "…");
+    let title = console::pad_str(&title, room, console::Alignment::Left, None);
+    let points = if step.max_points > 0 { format!("{}/{} pts", step.points, step.max_points) } else { String::new() };
+    let time = if step.verdict == Verdict::Skipped { "skipped".to_owned() } else { duration(step.duration_ms) };
+    format!("  {} {title}  {:<10}  {points:>9}  {:>7}", mark(step.verdict), checks(step), style(time).dim())
+}
+
+/// How many checks passed; where all did, whether they were red before.
+fn checks(step: &StepReport) -> String {
+    let judged: Vec<&CheckReport> = step.checks.iter().filter(|check| check.verdict != Verdict::Skipped).collect();
+    if judged.is_empty() {
+        return String::new();
+    }
+    let passed = judged.iter().filter(|check| check.verdict == Verdict::Pass).count();
+    let all_proved = passed == judged.len() && judged.iter().all(|check| check.proof.is_proved());
+    let proof = if all_proved { " proved" } else { "" };
+    format!("{passed}/{}{proof}", judged.len())
+}
+
+pub(super) fn step_detail(text: &mut String, lab: &LabReport, step: &StepReport, verbose: u8) {
+    for action in &step.actions {
+        action_detail(text, lab, action, verbose);
+    }
+    let surroundings_of = |check: &CheckReport| check.failure.as_ref().map(surroundings).unwrap_or_default();
+    for (nth, check) in step.checks.iter().enumerate() {
+        check_detail(text, check, verbose);
+        let lines = surroundings_of(check);
+        // Checks that failed together are told once what happened around them.
+        let is_told_later = step.checks[nth + 1..].iter().any(|later| surroundings_of(later) == lines);
+        for line in lines.iter().filter(|_| !is_told_later) {
+            push(text, 6, printable(line));
+        }
+    }
+    for question in &step.questions {
+        if matches!(question.verdict, Verdict::Fail | Verdict::CannotJudge) {
+            let reason = question.reason.as_deref().unwrap_or_default();
+            push(text, 4, format!("{} question at {}:{}", mark(question.verdict), lab.file, question.line));
+            push(text, 6, reason);
+        }
+    }
+    let told = step.actions.iter().map(|action| action.verdict).chain(step.checks.iter().map(|check| check.verdict));
+    if let Some(reason) = &step.reason
+        && !told.into_iter().any(|verdict| verdict == step.verdict && verdict != Verdict::Skipped)
+    {
+        push(text, 4, style(reason).dim());
+    }
+}
+
+fn action_detail(text: &mut String, lab: &LabReport, action: &ActionReport, verbose: u8) {
+    let failed = matches!(action.verdict, Verdict::Fail | Verdict::CannotJudge);
+    if !failed && verbose == 0 {
+        return;
+    }
+    let name = action.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    let line = action.failed_line.unwrap_or(action.line);
+    let head = format!("{} block{name} at {}:{line}", mark(action.verdict), lab.file);
+    push(text, 4, format!("{head}  {}", style(duration(action.duration_ms)).dim()));
+    if let Some(reason) = &action.reason {
+        push(text, 6, reason);
+    }
+    for line in &action.detail {
+        push(text, 6, printable(line));
+    }
+    if failed || verbose > 1 {
+        output(text, &action.output, if verbose > 1 { usize::MAX } else { OUTPUT_LINES });
+    }
+}
+
+fn output(text: &mut String, output: &str, most: usize) {
+    let lines: Vec<&str> = output.lines().collect();
+    let left_out = lines.len().saturating_sub(most);
+    if left_out > 0 {
+        push(text, 6, style(format!("│ … {} before", plural(left_out, "line"))).dim());
+    }
+    for line in &lines[left_out..] {
+        push(text, 6, format!("{} {}", style("│").dim(), printable(line)));
+    }
+}
+
+/// What a command printed must not move the cursor of whoever reads the report.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
+    let failed = matches!(check.verdict, Verdict::Fail | Verdict::CannotJudge);
+    if !failed && (verbose == 0 || check.verdict == Verdict::Skipped) {
+        return;
+    }
+    push(text, 4, format!("{} {}", mark(check.verdict), check.text));
+    if failed {
+        push(text, 6, style(format!("{}:{}:{}", check.file, check.line, check.column)).dim());
+        if let Some(author) = check.failure.as_ref().and_then(|failure| failure.author.as_ref()) {
+            push(text, 6, style(author).bold());
+        }
+        if let Some(reason) = &check.reason {
+            push(text, 6, accent(check.verdict).apply_to(reason));
+        }
+        for line in check.failure.iter().flat_map(|failure| &failure.explanation) {
+            push(text, 6, printable(line));
+        }
+    } else {
+        let revision = check.revision.map(|revision| format!(", at revision {revision}")).unwrap_or_default();
+        let sampled = if check.sampled { ", sampled" } else { "" };
+        push(text, 6, style(format!("{}{revision}{sampled}", proof(check.proof))).dim());
+    }
+}
+
+fn proof(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Red => "red before, green after",
+        Proof::ProvesNothing => "green before already: proves nothing",
+        Proof::Exempt => "owes no proof",
+        Proof::NotRun => "not proved",
+    }
+}
+
+/// What stopped the lab, where no step tells it, and what it left behind.
+pub(super) fn lab_detail(text: &mut String, lab: &LabReport) {
+    if lab.stopped {
+        let reason = lab.reason.as_deref().unwrap_or_default();
+        push(text, 2, format!("{} {reason}", mark(lab.verdict)));
+        for line in &lab.detail {
+            push(text, 4, line);
+        }
+    }
+    if !lab.keys_left.is_empty() {
+        let keys = plural(lab.keys_left.len(), "key");
+        push(text, 2, format!("{} the clean-up left {keys} that the lab created:", mark(Verdict::Fail)));
+        for key in &lab.keys_left {
+            push(text, 4, key);
+        }
+    }
+}
+
+pub(super) fn summary(lab: &LabReport) -> String {
+    let word = match lab.verdict {
+        Verdict::Pass => "passed",
+        Verdict::Skipped => "skipped",
+        Verdict::CannotJudge => "cannot judge",
+        Verdict::Fail => "failed",
+    };
+    let counted = || lab.steps.iter().flat_map(|step| &step.checks).filter(|check| check.max_points > 0 || ran(check));
+    let total = counted().count();
+    let passed = counted().filter(|check| check.verdict == Verdict::Pass).count();
+    let proved = counted().filter(|check| check.verdict == Verdict::Pass && check.proof.is_proved()).count();
+    let mut parts = Vec::new();
+    if total > 0 {
+        let checks =
+            if passed == total { plural(total, "check") } else { format!("{passed} of {}", plural(total, "check")) };
+        let proof = match proved {
+            0 => String::new(),
+            _ if proved == total => ", all proved".to_owned(),
+            _ => format!(", {proved} proved"),
+        };
+        parts.push(format!("{checks}{proof}"));
+    }
+    if lab.max_points > 0 {
+        parts.push(format!("{}/{} points", lab.points, lab.max_points));
+    }
+    parts.push(duration(lab.duration_ms));
+    format!("{}  {}", accent(lab.verdict).bold().apply_to(word), parts.join(" · "))
+}
+
+fn ran(check: &CheckReport) -> bool {
+    check.verdict != Verdict::Skipped
+}
+
+pub(super) fn spent(spent: &Spent) -> String {
+    let parts = [
+        ("cluster up", spent.up_ms),
+        ("actions", spent.actions_ms),
+        ("checks", spent.checks_ms),
+        ("clean-up", spent.cleanup_ms),
+        ("down", spent.down_ms),
+    ];
+    parts.map(|(what, ms)| format!("{what} {}", duration(ms))).join(" · ")
+}
+
+pub(super) fn total(report: &RunReport) -> String {
+    let count = |verdict| report.labs.iter().filter(|lab| lab.verdict == verdict).count();
+    let parts: Vec<String> = [
+        (Verdict::Pass, "passed"),
+        (Verdict::Fail, "failed"),
+        (Verdict::CannotJudge, "cannot be judged"),
+        (Verdict::Skipped, "skipped"),
+    ]
+    .into_iter()
+    .filter(|(verdict, _)| count(*verdict) > 0)
+    .map(|(verdict, word)| accent(verdict).apply_to(format!("{} {word}", count(verdict))).to_string())
+    .collect();
+    format!("{}: {} · {}", plural(report.labs.len(), "lab"), parts.join(", "), duration(report.duration_ms))
+}
