@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 
-use super::ClusterError;
-
 /// The labels that kubeadm gives to its static pods.
 const ETCD: &str = "component=etcd,tier=control-plane";
 const API_SERVER: &str = "component=kube-apiserver,tier=control-plane";
@@ -127,16 +125,6 @@ fn flags(pod: &Pod, container: &str) -> BTreeMap<String, String> {
         .map(|flag| flag.split_once('=').unwrap_or((flag, "true")))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
-}
-
-/// A client of our own for a kubeconfig file of this run.
-pub(crate) async fn client(kubeconfig: &std::path::Path) -> Result<kube::Client, ClusterError> {
-    let failed = |error: &dyn std::fmt::Display| ClusterError::new(format!("{}: {error}", kubeconfig.display()));
-    let config = kube::config::Kubeconfig::read_from(kubeconfig).map_err(|error| failed(&error))?;
-    let options = kube::config::KubeConfigOptions::default();
-    let mut config = kube::Config::from_custom_kubeconfig(config, &options).await.map_err(|error| failed(&error))?;
-    config.connect_timeout = Some(std::time::Duration::from_secs(5));
-    kube::Client::try_from(config).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]

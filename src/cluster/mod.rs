@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::guard::ShellIo;
 use crate::lab::{ClusterKind, ClusterSpec};
 
+mod api_client;
 mod attach;
 mod bare;
 mod engine;
@@ -21,6 +22,7 @@ mod reach;
 mod reuse;
 mod stay;
 
+pub use api_client::api_client;
 pub use attach::{Attach, AttachQuestion, Consent, GivenEtcd};
 pub use bare::Bare;
 pub use engine::Flavor;

@@ -8,7 +8,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::process::Command;
 
 use super::bootstrap::{self, Facts};
@@ -18,6 +17,7 @@ use super::etcd::free_ports;
 use super::kubelet::Kubelet;
 use super::pki::Pki;
 use super::{SandboxError, kubeconfig};
+use crate::cluster::api_client;
 use crate::guard::{Guard, Process};
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -178,12 +178,7 @@ fn flags(spec: &ApiServerSpec, version: &str, port: u16) -> Vec<String> {
 async fn client(dir: &Path, pki: &Pki, address: SocketAddr) -> Result<kube::Client, SandboxError> {
     let path = dir.join("super-admin.conf");
     kubeconfig::write(&path, "sandbox", &format!("https://{address}"), pki, "super-admin")?;
-    let failed = |error: &dyn std::fmt::Display| SandboxError::new(format!("{}: {error}", path.display()));
-    let file = Kubeconfig::read_from(&path).map_err(|error| failed(&error))?;
-    let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-        .await
-        .map_err(|error| failed(&error))?;
-    kube::Client::try_from(config).map_err(|error| failed(&error))
+    api_client(&path).await.map_err(SandboxError::new)
 }
 
 async fn ready(client: &kube::Client, process: &mut Process, log: &Path) -> Result<(), SandboxError> {

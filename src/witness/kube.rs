@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config, Error};
+use kube::{Client, Error};
 use serde_json::Value;
 
+use crate::cluster::api_client;
 use crate::text::nearest;
 
 const ANSWER: Duration = Duration::from_secs(5);
@@ -34,13 +34,7 @@ struct Served {
 
 impl Api {
     pub(super) async fn open(kubeconfig: &Path) -> Result<Self, String> {
-        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| error.to_string())?;
-        let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-            .await
-            .map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
-        config.connect_timeout = Some(ANSWER / 2);
-        let client = Client::try_from(config).map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
-        Ok(Self { client, served: Mutex::new(Vec::new()) })
+        Ok(Self { client: api_client(kubeconfig).await?, served: Mutex::new(Vec::new()) })
     }
 
     /// Whether it answers at all: a refusal is an answer too.

@@ -14,9 +14,9 @@ use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 
 use super::engine::Flavor;
-use super::etcd_pod::{self, EtcdPod};
+use super::etcd_pod::EtcdPod;
 use super::node_container::NodeContainer;
-use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink};
+use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink, api_client};
 use crate::guard::ShellIo;
 use crate::lab::ClusterKind;
 
@@ -56,7 +56,7 @@ impl Provider for Attach {
         let kubeconfig = dir.join("kubeconfig");
         pinned.write(&kubeconfig)?;
 
-        let client = etcd_pod::client(&kubeconfig).await?;
+        let client = api_client(&kubeconfig).await.map_err(ClusterError::new)?;
         let version = client.apiserver_version().await.map_err(|error| {
             ClusterError::new(format!(
                 "the API server of the context {} at {} does not answer: {error}",

@@ -13,7 +13,7 @@ use crate::cluster::etcd_pod::{self, EtcdPod};
 use crate::cluster::kept::Kept;
 use crate::cluster::node_container::NodeContainer;
 use crate::cluster::reach::probe;
-use crate::cluster::{Cluster, ClusterError, ClusterInfo, EtcdAccess, EtcdTls};
+use crate::cluster::{Cluster, ClusterError, ClusterInfo, EtcdAccess, EtcdTls, api_client};
 use crate::guard::{Guard, ShellIo};
 use crate::lab::ClusterKind;
 
@@ -60,7 +60,7 @@ impl KindCluster {
             return Err(ClusterError::new(format!("the cluster {name} has no control-plane container")));
         };
         let expected = nodes.iter().filter(|node| node.is_node()).count();
-        let client = etcd_pod::client(&kubeconfig).await?;
+        let client = api_client(&kubeconfig).await.map_err(ClusterError::new)?;
         let node = NodeContainer::new(engine.clone(), first.name.clone());
         let etcd_ready = async {
             let etcd = ready::etcd_pod(&client, &first.name, lacking).await?;
