@@ -204,7 +204,12 @@ impl Line<'_, '_, '_> {
                     }
                     word => {
                         let message = format!("`{word}` is not expected here");
-                        self.refuse(&message, "after the key come `strict` or `unordered`, `within D`, and then the events, each on an indented line")
+                        let known: &[&str] =
+                            if patterns.is_empty() { &["strict", "unordered", "within"] } else { &["where"] };
+                        let hint = did_you_mean(word, known.iter().copied()).unwrap_or_else(|| {
+                            "after the key come `strict` or `unordered`, `within D`, and then the events, each on an indented line".to_owned()
+                        });
+                        self.refuse(&message, &hint)
                     }
                 };
             };
