@@ -69,16 +69,13 @@ impl ApiServer {
                 }
             }
         };
-        let ca_file = pki.file("ca.crt");
-        let ca =
-            std::fs::read_to_string(&ca_file).map_err(|error| SandboxError::io("the authority", &ca_file, &error))?;
         let kubelet = Kubelet::start(&pki, spec.cluster.pod_access(&spec.guard), client.clone()).await?;
-        let facts = spec.cluster.facts(address.port(), &spec.etcd_version, &ca);
+        let facts = spec.cluster.facts(address.port(), &spec.etcd_version)?;
         bootstrap::over_api(&client, &facts, kubelet.port).await?;
         own_address(&spec.etcd, &facts).await?;
         let settings = Settings {
             nodes: vec![(spec.cluster.node.clone(), spec.cluster.address)],
-            ca,
+            ca: facts.ca,
             log: Some(spec.dir.join("controllers.log")),
         };
         let controllers = Controllers::start(client, settings);

@@ -75,19 +75,25 @@ impl ControlPlaneSpec {
         PodAccess { node: self.node.clone(), etcd: Some(etcd), guard: guard.clone() }
     }
 
-    pub(super) fn facts(&self, api_port: u16, etcd_version: &str, ca: &str) -> Facts {
-        Facts {
+    pub(super) fn facts(&self, api_port: u16, etcd_version: &str) -> Result<Facts, SandboxError> {
+        let pki = Pki::at(&self.pki);
+        let authority = |name: &str| {
+            let file = pki.file(name);
+            std::fs::read_to_string(&file).map_err(|error| SandboxError::io("the authority", &file, &error))
+        };
+        Ok(Facts {
             node: self.node.clone(),
             address: self.address.to_string(),
             api_port,
             etcd_flags: self.etcd_flags.clone(),
             etcd_url: self.etcd_url(),
             etcd_version: etcd_version.to_owned(),
-            ca: ca.to_owned(),
+            ca: authority("ca.crt")?,
+            front_proxy_ca: authority("front-proxy-ca.crt")?,
             now: api::meta::now_text(),
             server: bootstrap::identity(),
             node_uid: uuid::Uuid::new_v4().to_string(),
-        }
+        })
     }
 }
 
@@ -119,10 +125,7 @@ impl ControlPlane {
             events_lease: tokio::sync::Mutex::default(),
         });
         let router = api::router(api.clone());
-        let ca_file = pki.file("ca.crt");
-        let ca =
-            std::fs::read_to_string(&ca_file).map_err(|error| SandboxError::io("the authority", &ca_file, &error))?;
-        let facts = spec.facts(address.port(), &etcd_version, &ca);
+        let facts = spec.facts(address.port(), &etcd_version)?;
         bootstrap::write(&api, &facts).await?;
         crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;
         let mut tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), Some(api.clone())))];
@@ -130,7 +133,7 @@ impl ControlPlane {
         tasks.push(tokio::spawn(keep_short(api.store.clone())));
         let mut this = Self { address, api, router, tasks, controllers: None };
         let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
-        let settings = Settings { nodes, ca, log: None };
+        let settings = Settings { nodes, ca: facts.ca, log: None };
         let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
         controllers.sign_with(pki);
         this.controllers = Some(controllers);

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Facts;
+use crate::sandbox::api::admission;
+use crate::sandbox::controllers::daemonset;
 use crate::sandbox::{KUBERNETES_VERSION, agent};
 
 const NAMESPACE: &str = "kube-system";
@@ -84,6 +86,11 @@ fn running(facts: &Facts, name: &str, template: &Value, labels: &Value, owners: 
             }],
         },
     });
+    if owners[0]["kind"] == "DaemonSet" {
+        daemonset::place(&mut pod, &facts.node);
+    }
+    admission::tolerate_for_a_while(&mut pod);
+    admission::mount_token(&mut pod);
     // In the node agent's own words, so that it finds nothing to add.
     let told = agent::status_of(&pod);
     merge(&mut pod["status"], &told);
@@ -112,9 +119,20 @@ fn dns(facts: &Facts) -> Vec<Value> {
             {"containerPort": 8181, "name": "readiness-probe", "protocol": "TCP"},
         ],
         "resources": {"limits": {"memory": "170Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+        },
         "volumeMounts": [{"mountPath": "/etc/coredns", "name": "config-volume", "readOnly": true}],
     });
     let spec = json!({
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{
+            "weight": 100,
+            "podAffinityTerm": {
+                "topologyKey": "kubernetes.io/hostname",
+                "labelSelector": {"matchExpressions": [{"key": "k8s-app", "operator": "In", "values": ["kube-dns"]}]},
+            },
+        }]}},
         "dnsPolicy": "Default", "priorityClassName": "system-cluster-critical",
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "serviceAccount": "coredns", "serviceAccountName": "coredns",

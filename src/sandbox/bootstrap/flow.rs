@@ -38,7 +38,7 @@ const SCHEMAS: &[(&str, &str, u32, &str, &[&str])] = &[
         "leader-election",
         100,
         "ByUser",
-        &["user:system:kube-controller-manager", "user:system:kube-scheduler"],
+        &["user:system:kube-controller-manager", "user:system:kube-scheduler", "sa:kube-system:*"],
     ),
     ("system-node-high", "node-high", 400, "ByUser", &["group:system:nodes"]),
     ("system-nodes", "system", 500, "ByUser", &["group:system:nodes"]),

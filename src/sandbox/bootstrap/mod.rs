@@ -31,6 +31,8 @@ pub struct Facts {
     pub etcd_version: String,
     /// The authority of the API's certificates, in PEM.
     pub ca: String,
+    /// That of the API's own certificate towards servers behind it.
+    pub front_proxy_ca: String,
     pub now: String,
     pub node_uid: String,
     /// The name that the API server goes by.

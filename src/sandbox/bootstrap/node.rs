@@ -8,6 +8,9 @@ use super::Facts;
 use crate::sandbox::KUBERNETES_VERSION;
 use crate::sandbox::api::go_arch;
 
+/// In-tree volume plugins that CSI drivers stand in for, as a kubelet tells of itself.
+const MIGRATED_PLUGINS: &str = "kubernetes.io/aws-ebs,kubernetes.io/azure-disk,kubernetes.io/azure-file,kubernetes.io/cinder,kubernetes.io/gce-pd,kubernetes.io/portworx-volume,kubernetes.io/vsphere-volume";
+
 pub(super) fn objects(facts: &Facts) -> Vec<Value> {
     let node = facts.node.as_str();
     let uid = facts.node_uid.as_str();
@@ -78,6 +81,7 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
             "apiVersion": "storage.k8s.io/v1", "kind": "CSINode",
             "metadata": {
                 "name": node,
+                "annotations": {"storage.alpha.kubernetes.io/migrated-plugins": MIGRATED_PLUGINS},
                 "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid}],
             },
             "spec": {"drivers": null},

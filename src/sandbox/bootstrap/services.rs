@@ -138,7 +138,12 @@ pub fn api_service(facts: &Facts, group: &str, version: &str) -> Value {
     let priority = ORDER.iter().find(|(name, _)| *name == group).map_or(1000, |(_, priority)| *priority);
     let mut spec = json!({
         "version": version, "groupPriorityMinimum": priority,
-        "versionPriority": if group.is_empty() { 1 } else { 15 },
+        "versionPriority": match (group, version) {
+            ("", _) => 1,
+            ("autoscaling", "v2") => 30,
+            ("flowcontrol.apiserver.k8s.io" | "resource.k8s.io", "v1") => 21,
+            _ => 15,
+        },
     });
     if !group.is_empty() {
         spec["group"] = json!(group);

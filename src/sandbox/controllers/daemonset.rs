@@ -151,7 +151,7 @@ fn runs_on(set: &Value, node: &Object) -> (bool, bool) {
 }
 
 /// Binds the pod to its node by affinity, and lets it bear the troubles of nodes.
-fn place(pod: &mut Value, node: &str) {
+pub(in crate::sandbox) fn place(pod: &mut Value, node: &str) {
     let field = json!({"key": "metadata.name", "operator": "In", "values": [node]});
     let required = &mut pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
     match required["nodeSelectorTerms"].as_array_mut() {

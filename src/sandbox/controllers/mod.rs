@@ -3,7 +3,7 @@
 mod aggregation;
 mod certificates;
 mod cronjob;
-mod daemonset;
+pub(super) mod daemonset;
 mod deployment;
 mod discovery;
 mod disruption;

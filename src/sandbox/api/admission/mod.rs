@@ -17,6 +17,7 @@ use super::status::ApiError;
 use super::{SharedApi, meta};
 use crate::sandbox::crd;
 
+pub use pods::{mount_token, tolerate_for_a_while};
 pub use services::Reserved;
 
 /// Before defaults: parts that are the API's own to set.

@@ -70,7 +70,7 @@ async fn account_of(api: &SharedApi, namespace: &str, account: &str) -> Result<O
     }
 }
 
-fn mount_token(pod: &mut Value) {
+pub fn mount_token(pod: &mut Value) {
     let name = format!("kube-api-access-{}", meta::suffix());
     let mut used = false;
     for list in ["containers", "initContainers"] {
@@ -142,7 +142,7 @@ async fn priority(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Resu
 }
 
 /// A pod stays five minutes on a node that is gone or not ready.
-fn tolerate_for_a_while(pod: &mut Value) {
+pub fn tolerate_for_a_while(pod: &mut Value) {
     let tolerations = &mut pod["spec"]["tolerations"];
     if !tolerations.is_array() {
         *tolerations = json!([]);
