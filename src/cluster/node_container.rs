@@ -11,7 +11,9 @@ use super::{ClusterError, EtcdTls};
 use crate::guard::ShellIo;
 
 /// etcdctl on a node: kind's and minikube's nodes have none, so it runs in the etcd container. Endpoint and
-/// certificates are added only where the command itself names none.
+/// certificates are added only where the command itself names none. crictl is given a terminal only where both ends are
+/// one: with its output in a pipe, crictl 1.36 crashes, and without one on the other side it would eat what is typed
+/// ahead.
 const ETCDCTL: &str = r#"#!/bin/bash
 for dir in ${PATH//:/ }; do
   [ "$dir" != "${0%/*}" ] && [ -x "$dir/etcdctl" ] && exec "$dir/etcdctl" "$@"
@@ -22,8 +24,9 @@ given=" $* " add=()
 for flag in FLAGS; do
   case $given in *" ${flag%%=*}="*|*" ${flag%%=*} "*) ;; *) add+=("$flag") ;; esac
 done
-[ -t 0 ] && tty=-it || tty=-i
-exec crictl exec $tty "$container" etcdctl "${add[@]}" "$@"
+how=-i
+if [ -t 0 ]; then [ -t 1 ] && how=-it || how=; fi
+exec crictl exec $how "$container" etcdctl "${add[@]}" "$@"
 "#;
 
 #[derive(Debug, Clone)]
