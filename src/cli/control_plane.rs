@@ -12,7 +12,8 @@ use crate::sandbox::{ControlPlane, ControlPlaneSpec, Sandbox, SandboxError, Sand
 
 pub(super) fn sandbox(args: &[OsString]) -> ExitCode {
     let apiserver = args.iter().position(|arg| arg == "--apiserver").and_then(|at| args.get(at + 1));
-    with_runtime(run_sandbox(apiserver.map(PathBuf::from)))
+    let only_nodes = args.iter().any(|arg| arg == "--only-nodes");
+    with_runtime(run_sandbox(apiserver.map(PathBuf::from), only_nodes))
 }
 
 pub(super) fn control_plane(args: &[OsString]) -> ExitCode {
@@ -54,11 +55,11 @@ fn told(error: SandboxError) -> String {
 }
 
 /// Standard input takes `kill etcd` and `start etcd`; its end changes nothing.
-async fn run_sandbox(apiserver: Option<PathBuf>) -> Result<(), String> {
+async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(), String> {
     let guard = Guard::start(GuardSettings::default()).map_err(|error| error.to_string())?;
     let dir = guard.folder("sandbox").map_err(|error| error.to_string())?;
     let began = std::time::Instant::now();
-    let options = SandboxOptions { apiserver, ..SandboxOptions::new(guard.clone(), dir) };
+    let options = SandboxOptions { apiserver, only_nodes, ..SandboxOptions::new(guard.clone(), dir) };
     let mut sandbox = Sandbox::start(options).await.map_err(told)?;
     eprintln!("ready after {} ms", began.elapsed().as_millis());
     println!("export KUBECONFIG={}", sandbox.kubeconfig().display());

@@ -44,6 +44,7 @@ pub struct ApiServerSpec {
     pub cluster: ControlPlaneSpec,
     pub etcd: etcd_client::Client,
     pub etcd_version: String,
+    pub only_nodes: bool,
 }
 
 impl ApiServer {
@@ -76,6 +77,7 @@ impl ApiServer {
         let settings = Settings {
             nodes: vec![(spec.cluster.node.clone(), spec.cluster.address)],
             ca: facts.ca,
+            only_nodes: spec.only_nodes,
             log: Some(spec.dir.join("controllers.log")),
         };
         let controllers = Controllers::start(client, settings);

@@ -133,7 +133,7 @@ impl ControlPlane {
         tasks.push(tokio::spawn(keep_short(api.store.clone())));
         let mut this = Self { address, api, router, tasks, controllers: None };
         let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
-        let settings = Settings { nodes, ca: facts.ca, log: None };
+        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, log: None };
         let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
         controllers.sign_with(pki);
         this.controllers = Some(controllers);

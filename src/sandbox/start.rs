@@ -21,11 +21,14 @@ pub struct SandboxOptions {
     pub etcd: Option<PathBuf>,
     /// A kube-apiserver to run in place of our own API face.
     pub apiserver: Option<PathBuf>,
+    /// Beside a kube-apiserver: play the nodes, and leave the rest to a kube-controller-manager and a
+    /// kube-scheduler that somebody else starts.
+    pub only_nodes: bool,
 }
 
 impl SandboxOptions {
     pub fn new(guard: Guard, dir: PathBuf) -> Self {
-        Self { guard, dir, node: "sandbox-control-plane".into(), etcd: None, apiserver: None }
+        Self { guard, dir, node: "sandbox-control-plane".into(), etcd: None, apiserver: None, only_nodes: false }
     }
 }
 
@@ -91,7 +94,8 @@ impl Sandbox {
             None => Face::Ours(Box::new(Box::pin(ControlPlane::start(&cluster, client, &options.guard)).await?)),
             Some(binary) => {
                 let (dir, guard, etcd_version) = (options.dir.clone(), options.guard, etcd_version.clone());
-                let spec = ApiServerSpec { binary, dir, guard, cluster, etcd: client, etcd_version };
+                let only_nodes = options.only_nodes;
+                let spec = ApiServerSpec { binary, dir, guard, cluster, etcd: client, etcd_version, only_nodes };
                 Face::Real(Box::new(Box::pin(ApiServer::start(&spec)).await?))
             }
         };

@@ -1,5 +1,5 @@
 //! Every recorded scenario of a real cluster, replayed in a sandbox with the real kubectl.
-//! `KEYWITNESS_REPLAY=name` replays one of them.
+//! `KEYWITNESS_REPLAY=name` replays one of them, `KEYWITNESS_TRACES=folder` replays your own recordings.
 
 mod accepted;
 mod cluster;
@@ -17,7 +17,7 @@ use futures::StreamExt;
 use self::accepted::{client_words, reason};
 use self::cluster::{Ran, Watched};
 use self::compare::{Stream, compare};
-use self::normal::{Names, RECORDED_NODE};
+use self::normal::Names;
 use self::recording::{Step, Trace};
 use crate::harness::need;
 
@@ -27,7 +27,11 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(4);
 const AT_ONCE: usize = 2;
 
 fn wanted(name: &str) -> bool {
-    std::env::var("KEYWITNESS_REPLAY").map_or(true, |only| only == name)
+    let fits = |only: String| match only.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => only == name,
+    };
+    std::env::var("KEYWITNESS_REPLAY").map_or(true, fits)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,15 +86,15 @@ fn report(results: &[(String, Vec<String>)]) {
 async fn replay(trace: Trace) -> (String, Vec<String>) {
     let mut cluster = Box::pin(Watched::start()).await;
     let mut found = Vec::new();
-    let (mut recorded_names, mut names) = (Names::new(RECORDED_NODE), Names::new(&cluster.node));
+    let (mut recorded_names, mut names) = (Names::new(&trace.node, &trace.address), cluster.names());
     let recorded = Stream::of(&trace.events, &mut recorded_names);
     let mut ours = Stream::default();
     let mut told = HashSet::new();
     for step in &trace.commands {
-        let ran = cluster.run(step).await;
+        let ran = cluster.run(step, &trace.node).await;
         let wanted = recorded.state(step.rev_settled);
         cluster
-            .until(SETTLES_WITHIN, |events| {
+            .until(SETTLES_WITHIN.max(Duration::from_secs_f64(step.seconds)), |events| {
                 ours.extend(&events, &mut names);
                 let state = ours.state(i64::MAX);
                 state == wanted

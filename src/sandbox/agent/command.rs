@@ -13,7 +13,7 @@ pub(crate) enum Course {
     },
 }
 
-const KILLED: i32 = 137;
+pub(crate) const KILLED: i32 = 137;
 
 const AT_ONCE: Duration = Duration::ZERO;
 
@@ -46,6 +46,51 @@ pub(crate) fn when_stopped(command: &[&str], args: &[&str]) -> i32 {
     if program.is_some_and(deaf) { KILLED } else { 0 }
 }
 
+/// Whether it does nothing but wait, so that nobody answers at any port.
+pub(crate) fn only_waits(command: &[&str], args: &[&str]) -> bool {
+    let line: Vec<&str> = command.iter().chain(args).copied().collect();
+    let waits = |words: &[&str]| {
+        let program = words.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
+        ["sleep", "tail", "while", "do", "done", "until", ""].contains(&program) || INSTANT.contains(&program)
+    };
+    match script(&line) {
+        Some(script) => pieces(script).into_iter().all(|(_, text)| waits(&text.split_whitespace().collect::<Vec<_>>())),
+        None => !line.is_empty() && !command.is_empty() && waits(&line),
+    }
+}
+
+/// Whether a file is there so many seconds after a script's start, as far as the script says.
+pub(crate) fn file_at(line: &[&str], path: &str, at: i64) -> Option<bool> {
+    let (mut found, mut past) = (None, 0);
+    for (_, text) in pieces(script(line)?) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let names = words.contains(&path) || text.contains(&format!(">{path}"));
+        match words.as_slice() {
+            ["sleep", rest @ ..] => match sleep(rest) {
+                Course::Exits { after, .. } => past += i64::try_from(after.as_secs()).unwrap_or(i64::MAX / 2),
+                Course::Serves => break,
+            },
+            ["rm", ..] if names => found = Some((past <= at, false)).filter(|(done, _)| *done).or(found),
+            _ if names && (words[0] == "touch" || text.contains('>')) => {
+                // Before it is made, it is not there.
+                found = Some((true, past <= at));
+            }
+            _ => {}
+        }
+        if past > at {
+            break;
+        }
+    }
+    found.map(|(_, there)| there)
+}
+
+/// What a shell is given to run.
+fn script<'a>(line: &[&'a str]) -> Option<&'a str> {
+    let (program, rest) = line.split_first()?;
+    let at = rest.iter().position(|flag| flag.starts_with('-') && flag.ends_with('c'))?;
+    rest.get(at + 1).copied().filter(|_| SHELLS.contains(program))
+}
+
 fn exits(code: i32, after: Duration) -> Course {
     Course::Exits { code, after }
 }
@@ -59,13 +104,8 @@ fn run(line: &[&str], once: bool) -> Course {
     let Some((program, rest)) = line.split_first() else { return exits(0, AT_ONCE) };
     let name = program.rsplit('/').next().unwrap_or(program);
     if SHELLS.contains(program) {
-        let script =
-            rest.iter().position(|flag| flag.starts_with('-') && flag.ends_with('c')).map(|at| rest.get(at + 1));
-        return match script {
-            Some(Some(script)) => shell(script, once),
-            // A shell without a script and without input ends.
-            _ => exits(0, AT_ONCE),
-        };
+        // A shell without a script and without input ends.
+        return script(line).map_or(exits(0, AT_ONCE), |script| shell(script, once));
     }
     match name {
         "false" => exits(1, AT_ONCE),

@@ -1,10 +1,19 @@
 //! How a pod ends when it is deleted: told, stopped, reported over, then removed.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
+use super::containers::End;
 use super::life::State;
 use super::{Agent, Work, command};
 use crate::sandbox::controllers::runtime::{Error, Next, PODS, Severity};
+
+/// To stop and to clear away containers takes a kubelet a moment, in which the pod's owner makes another: whoever
+/// watches sees the new pod before the last of the old one.
+const STOPPING: Duration = Duration::from_millis(80);
+const CLEARING: Duration = Duration::from_millis(200);
 
 impl Agent {
     pub(super) async fn stop(&self, work: &mut Work<'_>) -> Result<Next, Error> {
@@ -19,14 +28,22 @@ impl Agent {
                 .filter(|container| matches!(container.state, State::Running { .. }))
                 .map(|container| container.name().to_owned())
                 .collect();
-            for name in &running {
-                self.tell(work, name, Severity::Normal, "Killing", &format!("Stopping container {name}")).await;
+            let stops = Arc::clone(&work.object.uid);
+            if self.told.starts(&stops, End::Told) {
+                for name in &running {
+                    self.tell(work, name, Severity::Normal, "Killing", &format!("Stopping container {name}")).await;
+                }
             }
             // What waits for its image waits no longer.
             for container in work.life.main.iter_mut().filter(|container| container.id.is_empty()) {
                 container.waits("ContainerCreating", "");
             }
             self.write(work).await?;
+            if !running.is_empty()
+                && let Some(left) = self.told.lingers(&stops, End::Told, STOPPING)
+            {
+                return Ok(Next::After(left));
+            }
             let ran = !running.is_empty() || work.life.main.iter().any(|container| !container.id.is_empty());
             if !ran {
                 work.life.sandbox = false;
@@ -50,6 +67,11 @@ impl Agent {
         }
         if held {
             return Ok(Next::Change);
+        }
+        if !self.told.starts(&work.object.uid, End::Told)
+            && let Some(left) = self.told.lingers(&work.object.uid, End::Over, CLEARING)
+        {
+            return Ok(Next::After(left));
         }
         let key = &work.object.key;
         let options = json!({"gracePeriodSeconds": 0});

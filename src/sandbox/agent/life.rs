@@ -29,6 +29,8 @@ pub(crate) struct Container {
     pub(crate) last: Value,
     pub(crate) restarts: i64,
     pub(crate) ready: bool,
+    /// Its startup probe, if it has one, was answered.
+    pub(crate) started: bool,
     /// Empty until it was started once.
     pub(crate) id: String,
 }
@@ -249,6 +251,7 @@ impl Container {
             last: held.get("lastState").cloned().unwrap_or_else(|| json!({})),
             restarts: meta::int(&held["restartCount"], 0),
             ready: held["ready"] == true,
+            started: held["started"] == true,
             id: meta::text(held, "/containerID").to_owned(),
         }
     }
@@ -271,7 +274,7 @@ impl Container {
     }
 
     fn side_runs(&self) -> bool {
-        self.is_sidecar() && matches!(self.state, State::Running { .. })
+        self.is_sidecar() && self.started && matches!(self.state, State::Running { .. })
     }
 
     pub(crate) fn done(&self) -> bool {
@@ -281,6 +284,7 @@ impl Container {
     pub(crate) fn waits(&mut self, reason: &str, message: &str) {
         self.state = State::Waiting { reason: reason.to_owned(), message: message.to_owned() };
         self.ready = false;
+        self.started = false;
     }
 
     /// Starts it anew; what it was before becomes its last state.
@@ -294,6 +298,7 @@ impl Container {
         self.id = id;
         self.state = State::Running { since: meta::now() };
         self.ready = false;
+        self.started = false;
     }
 
     pub(crate) fn end(&mut self, code: i32, reason: &str, message: &str) {
@@ -310,6 +315,7 @@ impl Container {
             id: self.id.clone(),
         });
         self.ready = false;
+        self.started = false;
     }
 
     /// It was never started and now never will be.
@@ -323,6 +329,7 @@ impl Container {
             id: String::new(),
         });
         self.ready = false;
+        self.started = false;
     }
 
     /// After an exit, what `kubectl` shows while the next start is put off.
@@ -354,7 +361,6 @@ impl Container {
     }
 
     fn status(&self) -> Value {
-        let runs = matches!(self.state, State::Running { .. });
         let ran = !self.id.is_empty();
         let mut status = json!({
             "name": self.name(),
@@ -364,7 +370,7 @@ impl Container {
             "restartCount": self.restarts,
             "image": if ran { image::full_name(self.image()) } else { self.image().to_owned() },
             "imageID": if ran { image::digest(self.image()) } else { String::new() },
-            "started": runs,
+            "started": self.started,
         });
         if ran {
             status["containerID"] = self.id.as_str().into();

@@ -2,12 +2,16 @@
 //! conditions and Events of a real one.
 
 mod address;
+mod answer;
 mod command;
+mod containers;
 mod ending;
 mod image;
 mod life;
 mod machine;
 mod mirror;
+mod needs;
+mod probe;
 mod pull;
 
 use std::collections::HashMap;
@@ -16,17 +20,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rand::Rng;
 use serde_json::{Value, json};
 
 use self::address::Addresses;
-use self::command::Course;
+use self::containers::Told;
 use self::life::{Life, State};
 use self::mirror::{MIRROR, Mirrors};
 use self::pull::Attempts;
 use super::controllers::meta;
 use super::controllers::runtime::{
-    Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, Severity, Source, Store, seconds,
+    Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, Severity, Source, Store,
 };
 
 pub(super) use machine::Machine;
@@ -48,6 +51,7 @@ pub(super) struct Agent {
     addresses: Arc<Addresses>,
     /// How the images of a pod were asked for in vain.
     attempts: Arc<Mutex<HashMap<Arc<str>, Attempts>>>,
+    told: Told,
     mirrors: Mirrors,
 }
 
@@ -70,6 +74,7 @@ impl Agent {
             pods: context.store(&PODS),
             addresses: Arc::clone(addresses),
             attempts: Arc::default(),
+            told: Told::default(),
             mirrors: Mirrors::default(),
         }
     }
@@ -156,149 +161,6 @@ impl Agent {
         }
         self.write(work).await
     }
-
-    async fn step(&self, work: &mut Work<'_>, init: bool, at: usize, next: &mut Soonest) -> Result<(), Error> {
-        let container = if init { work.life.init[at].clone() } else { work.life.main[at].clone() };
-        let now = meta::now_seconds();
-        match &container.state {
-            State::Waiting { reason, .. } if reason == "CrashLoopBackOff" => {
-                let wait = back_off(container.restarts) - (now - seconds(&container.last["terminated"]["finishedAt"]));
-                if wait > 0 {
-                    next.within(Duration::from_secs(u64::try_from(wait).unwrap_or(1)));
-                    return Ok(());
-                }
-                self.start(work, init, at, next).await
-            }
-            State::Waiting { .. } => self.start(work, init, at, next).await,
-            State::Running { since } => {
-                Self::watch(work, init, at, seconds(&since.as_str().into()), next);
-                Ok(())
-            }
-            State::Ended(ended) => {
-                let policy = if init && container.is_sidecar() { "Always" } else { work.life.policy.as_str() };
-                let again = match (policy, init) {
-                    ("Always", false) => true,
-                    ("Never", _) => false,
-                    _ => ended.code != 0,
-                } || (init && container.is_sidecar());
-                if !again {
-                    return Ok(());
-                }
-                if container.restarts == 0 {
-                    return self.start(work, init, at, next).await;
-                }
-                let wait = back_off(container.restarts);
-                let (pod, uid) = (work.object.key.name.to_string(), &work.object.uid);
-                let full = format!("{pod}_{}({uid})", work.object.key.namespace);
-                let message =
-                    format!("back-off {} restarting failed container={} pod={full}", minutes(wait), container.name());
-                let event = format!("Back-off restarting failed container {} in pod {full}", container.name());
-                self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
-                let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-                held.backs_off(&message);
-                next.within(Duration::from_secs(u64::try_from(wait).unwrap_or(1)));
-                Ok(())
-            }
-        }
-    }
-
-    async fn start(&self, work: &mut Work<'_>, init: bool, at: usize, next: &mut Soonest) -> Result<(), Error> {
-        let container = if init { work.life.init[at].clone() } else { work.life.main[at].clone() };
-        let name = container.name().to_owned();
-        let policy = meta::text(&container.spec, "/imagePullPolicy").to_owned();
-        if let Some(wait) = self.holds_off(work, &container) {
-            if wait.is_zero() && matches!(&container.state, State::Waiting { reason, .. } if reason == "ErrImagePull") {
-                // Shown long enough; the next attempt comes after the back-off.
-                let message = format!(
-                    "Back-off pulling image \"{}\": ErrImagePull: {}",
-                    container.image(),
-                    message_of(&container.state)
-                );
-                let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-                held.waits("ImagePullBackOff", &message);
-                next.within(self.back_off_pull(work));
-                return Ok(());
-            }
-            if !wait.is_zero() {
-                next.within(wait);
-                return Ok(());
-            }
-        }
-        let fetched = self.fetch(work, &name, container.image(), &policy).await;
-        if !work.life.sandbox {
-            work.life.sandbox = true;
-            let address = std::mem::take(&mut work.life.address);
-            self.write(work).await?;
-            work.life.address = address;
-        }
-        if let Err((reason, message)) = fetched {
-            if reason == "ErrImagePull" {
-                self.tell_failed_pull(work, &name, container.image(), &message).await;
-                next.within(self.note_failure(work));
-            }
-            let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-            held.waits(&reason, &message);
-            return Ok(());
-        }
-        self.tell(work, &name, Severity::Normal, "Created", "Container created").await;
-        self.tell(work, &name, Severity::Normal, "Started", "Container started").await;
-        let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-        held.start(identity());
-        Self::watch(work, init, at, meta::now_seconds(), next);
-        Ok(())
-    }
-
-    /// A running container: is it ready by now, has it come to its end?
-    fn watch(work: &mut Work<'_>, init: bool, at: usize, since: i64, next: &mut Soonest) {
-        let once = work.life.policy != "Always" || init;
-        let container = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-        let course = command::foresee(
-            image::repository(container.image()),
-            &container.words("command"),
-            &container.words("args"),
-            once && !container.is_sidecar(),
-        );
-        let ran = meta::now_seconds() - since;
-        if let Course::Exits { code, after } = course {
-            let left = i64::try_from(after.as_secs()).unwrap_or(i64::MAX) - ran;
-            if left <= 0 && (after.as_secs() == 0 || ran > 0) {
-                container.end(code, if code == 0 { "Completed" } else { "Error" }, "");
-                if !init && container.restarts == 0 || work.life.policy != "Never" {
-                    next.within(Duration::ZERO);
-                }
-                return;
-            }
-            next.within(Duration::from_secs(u64::try_from(left.max(1)).unwrap_or(1)));
-        }
-        let delay = meta::int(&container.spec["readinessProbe"]["initialDelaySeconds"], 0);
-        container.ready = ran >= delay;
-        if !container.ready {
-            next.within(Duration::from_secs(u64::try_from(delay - ran).unwrap_or(1)));
-        }
-    }
-}
-
-fn message_of(state: &State) -> &str {
-    match state {
-        State::Waiting { message, .. } => message,
-        _ => "",
-    }
-}
-
-fn back_off(restarts: i64) -> i64 {
-    let doublings = u32::try_from((restarts - 1).clamp(0, 5)).unwrap_or_default();
-    i64::try_from((FIRST_BACK_OFF << doublings).min(LONGEST_BACK_OFF)).unwrap_or(i64::MAX)
-}
-
-/// Seconds as Go prints a duration.
-fn minutes(seconds: i64) -> String {
-    if seconds < 60 { format!("{seconds}s") } else { format!("{}m{}s", seconds / 60, seconds % 60) }
-}
-
-fn identity() -> String {
-    let mut random = rand::rng();
-    let [a, b]: [u128; 2] = random.random();
-    format!("containerd://{a:032x}{b:032x}")
 }
 
 /// The earliest of several times to look again.
@@ -308,6 +170,10 @@ struct Soonest(Option<Duration>);
 impl Soonest {
     fn within(&mut self, delay: Duration) {
         self.0 = Some(self.0.map_or(delay, |held| held.min(delay)));
+    }
+
+    fn within_some(&mut self, delay: Option<Duration>) {
+        delay.into_iter().for_each(|delay| self.within(delay));
     }
 
     fn next(self) -> Next {
@@ -321,12 +187,13 @@ impl Controller for Agent {
 
     fn sources(&self) -> Vec<Source<Key>> {
         let (name, addresses) = (Arc::clone(&self.name), Arc::clone(&self.addresses));
-        let attempts = Arc::clone(&self.attempts);
+        let (attempts, told) = (Arc::clone(&self.attempts), self.told.clone());
         vec![Source::new(Arc::clone(&self.pods), move |change| {
             let ours = |pod: &&Arc<Object>| pod.pod.as_ref().is_some_and(|facts| facts.node.as_ref() == Some(&name));
             if let (Some(old), None) = (&change.old, &change.new) {
                 addresses.free(&old.uid);
                 attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&old.uid);
+                told.forget(&old.uid);
             }
             if let (None, Some(new)) = (&change.old, &change.new)
                 && let Ok(address) = meta::text(&new.value(), "/status/podIP").parse()
@@ -368,6 +235,11 @@ impl Agent {
         }
         if work.life.started.is_empty() {
             self.admit(work).await?;
+        }
+        if !work.life.sandbox
+            && let Some(wait) = self.mount(work).await?
+        {
+            return Ok(Next::After(wait));
         }
         self.advance(work).await
     }

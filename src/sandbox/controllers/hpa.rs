@@ -207,6 +207,8 @@ impl Controller for Autoscalers {
                 warn(reason, error).await;
                 set(&mut status, "ScalingActive", "False", reason, &told);
                 let count = metrics.len();
+                // A place for each metric, and nothing measured in it.
+                status["currentMetrics"] = metrics.iter().map(|_| json!({"type": ""})).collect();
                 let invalid = format!("invalid metrics ({count} invalid out of {count}), first error is: {whole}");
                 warn("FailedComputeMetricsReplicas", invalid).await;
                 if status["desiredReplicas"].is_null() {

@@ -42,6 +42,8 @@ pub struct Settings {
     pub nodes: Vec<(String, std::net::Ipv4Addr)>,
     /// The API's certificate authority, in PEM, for `kube-root-ca.crt`.
     pub ca: String,
+    /// The pods are played and nothing else is done: another kube-controller-manager and kube-scheduler are there.
+    pub only_nodes: bool,
     /// Where a line is left about what cannot be done.
     pub log: Option<std::path::PathBuf>,
 }
@@ -56,31 +58,41 @@ impl Controllers {
     /// Starts them all; each begins once it has seen what is there.
     pub fn start(client: kube::Client, settings: Settings) -> Self {
         let context = Context::new(client, settings);
-        context.run(namespace::Furnishings::new(&context));
-        context.run(deployment::Deployments::new(&context));
-        context.run(replicaset::Replicas::sets(&context));
-        context.run(scheduler::Scheduler::new(&context));
-        context.run(replicaset::Replicas::controllers(&context));
-        context.run(namespace::Namespaces::new(&context));
-        context.run(nodes::Nodes::new(&context));
-        context.run(endpoints::Endpoints::new(&context));
-        context.run(endpoints::Slices::new(&context));
-        context.run(statefulset::StatefulSets::new(&context));
-        context.run(daemonset::DaemonSets::new(&context));
-        context.run(job::Jobs::new(&context));
-        context.run(cronjob::CronJobs::new(&context));
-        context.run(disruption::Budgets::new(&context));
-        context.run(hpa::Autoscalers::new(&context));
-        context.run(quota::Quotas::new(&context));
-        context.run(aggregation::Aggregation::new(&context));
-        context.run(volumes::Claims::new(&context));
+        Self::play_nodes(&context);
+        if !context.settings.only_nodes {
+            Self::control(&context);
+        }
+        Self { context }
+    }
+
+    fn play_nodes(context: &Context) {
         let addresses = std::sync::Arc::default();
         for (name, address) in &context.settings.nodes {
-            context.run(Agent::new(&context, name, *address, &addresses));
-            context.run(Machine::new(&context, name));
+            context.run(Agent::new(context, name, *address, &addresses));
+            context.run(Machine::new(context, name));
         }
-        garbage::Garbage::start(&context);
-        Self { context }
+    }
+
+    fn control(context: &Context) {
+        context.run(namespace::Furnishings::new(context));
+        context.run(deployment::Deployments::new(context));
+        context.run(replicaset::Replicas::sets(context));
+        context.run(scheduler::Scheduler::new(context));
+        context.run(replicaset::Replicas::controllers(context));
+        context.run(namespace::Namespaces::new(context));
+        context.run(nodes::Nodes::new(context));
+        context.run(endpoints::Endpoints::new(context));
+        context.run(endpoints::Slices::new(context));
+        context.run(statefulset::StatefulSets::new(context));
+        context.run(daemonset::DaemonSets::new(context));
+        context.run(job::Jobs::new(context));
+        context.run(cronjob::CronJobs::new(context));
+        context.run(disruption::Budgets::new(context));
+        context.run(hpa::Autoscalers::new(context));
+        context.run(quota::Quotas::new(context));
+        context.run(aggregation::Aggregation::new(context));
+        context.run(volumes::Claims::new(context));
+        garbage::Garbage::start(context);
     }
 }
 

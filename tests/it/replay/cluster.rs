@@ -12,12 +12,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::normal::RECORDED_NODE;
+use super::normal::Names;
 use super::recording::{Event, Step};
 use crate::harness;
 
 /// No command of the recordings takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Watched {
     pub(crate) node: String,
@@ -166,13 +166,18 @@ impl Watched {
         }
     }
 
-    pub(crate) async fn run(&self, step: &Step) -> Ran {
+    pub(crate) fn names(&self) -> Names {
+        Names::new(&self.node, "127.0.0.1")
+    }
+
+    /// `recorded` is the name that the node had in the recording.
+    pub(crate) async fn run(&self, step: &Step, recorded: &str) -> Ran {
         let kubectl = harness::tool("kubectl").expect("kubectl was looked for before");
         let mut path = kubectl.parent().expect("a folder").as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut child = tokio::process::Command::new("sh")
-            .args(["-c", &step.command.replace(RECORDED_NODE, &self.node)])
+            .args(["-c", &step.command.replace(recorded, &self.node)])
             .env("PATH", path)
             .env("KUBECONFIG", self.sandbox.kubeconfig())
             .env("HOME", self.guard.dir())
@@ -183,7 +188,7 @@ impl Watched {
             .spawn()
             .expect("a shell");
         let mut stdin = child.stdin.take().expect("a pipe");
-        let text = step.stdin.clone().unwrap_or_default().replace(RECORDED_NODE, &self.node);
+        let text = step.stdin.clone().unwrap_or_default().replace(recorded, &self.node);
         stdin.write_all(text.as_bytes()).await.expect("the command takes its input");
         drop(stdin);
         match tokio::time::timeout(PATIENCE, child.wait_with_output()).await {

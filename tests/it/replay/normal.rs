@@ -8,6 +8,7 @@ use serde_json::Value;
 
 /// The name of the recorded cluster's only node.
 pub(crate) const RECORDED_NODE: &str = "rig-control-plane";
+pub(crate) const RECORDED_ADDRESS: &str = "172.18.0.2";
 
 /// All of it in one pass. Generated names and hashes are made of letters that cannot make words.
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
@@ -33,17 +34,19 @@ static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     node: String,
+    address: String,
     hashes: HashMap<String, usize>,
 }
 
 impl Names {
-    pub(crate) fn new(node: &str) -> Self {
-        Self { node: node.to_owned(), hashes: HashMap::new() }
+    pub(crate) fn new(node: &str, address: &str) -> Self {
+        Self { node: node.to_owned(), address: address.to_owned(), hashes: HashMap::new() }
     }
 
     pub(crate) fn text(&mut self, text: &str) -> String {
         let text = text.replace(&self.node, "<node>");
-        let text = ["172.18.0.2", "127.0.0.1"].iter().fold(text, |text, address| text.replace(address, "<node-ip>"));
+        let text =
+            [self.address.as_str(), "127.0.0.1"].iter().fold(text, |text, address| text.replace(address, "<node-ip>"));
         if !text.bytes().any(|byte| byte.is_ascii_digit() || byte == b'-') {
             return text;
         }

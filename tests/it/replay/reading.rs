@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::accepted::client_words;
 use super::cluster::Watched;
-use super::normal::{Names, RECORDED_NODE, differences};
+use super::normal::{Names, RECORDED_ADDRESS, RECORDED_NODE, differences};
 use super::recording;
 
 static AGE: LazyLock<Regex> =
@@ -72,7 +72,7 @@ pub(crate) async fn read() -> Vec<String> {
     let mut cluster = Box::pin(Watched::start()).await;
     let mut found = Vec::new();
     for step in &recording.setup {
-        let ran = cluster.run(step).await;
+        let ran = cluster.run(step, RECORDED_NODE).await;
         if ran.exit != step.exit {
             found.push(format!("`{}` ended with {}: {}", step.command, ran.exit, ran.stderr));
         }
@@ -97,9 +97,9 @@ pub(crate) async fn read() -> Vec<String> {
     if !settled {
         found.push("the cluster of the reads did not come up".to_owned());
     }
-    let (mut recorded_names, mut names) = (Names::new(RECORDED_NODE), Names::new(&cluster.node));
+    let (mut recorded_names, mut names) = (Names::new(RECORDED_NODE, RECORDED_ADDRESS), cluster.names());
     for step in &recording.reads {
-        let ran = cluster.run(step).await;
+        let ran = cluster.run(step, RECORDED_NODE).await;
         if ran.exit != step.exit {
             found.push(format!(
                 "`{}` ended with {}, recorded {}: {}",

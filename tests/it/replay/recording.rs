@@ -6,11 +6,26 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::normal::{RECORDED_ADDRESS, RECORDED_NODE};
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct Trace {
     pub(crate) scenario: String,
+    /// The name and address of the recorded cluster's only node.
+    #[serde(default = "recorded_node")]
+    pub(crate) node: String,
+    #[serde(default = "recorded_address")]
+    pub(crate) address: String,
     pub(crate) commands: Vec<Step>,
     pub(crate) events: Vec<Event>,
+}
+
+fn recorded_node() -> String {
+    RECORDED_NODE.to_owned()
+}
+
+fn recorded_address() -> String {
+    RECORDED_ADDRESS.to_owned()
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +38,9 @@ pub(crate) struct Step {
     pub(crate) stderr: String,
     #[serde(default)]
     pub(crate) rev_settled: i64,
+    /// How long the recorded cluster took, its rest included.
+    #[serde(default)]
+    pub(crate) seconds: f64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -52,8 +70,10 @@ fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
+/// Our own recordings, or those in the folder that `KEYWITNESS_TRACES` names.
 pub(crate) fn traces() -> Vec<Trace> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(data("real-cluster/traces"))
+    let folder = std::env::var_os("KEYWITNESS_TRACES").map_or_else(|| data("real-cluster/traces"), PathBuf::from);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the recordings are there")
         .map(|entry| entry.expect("an entry").path())
         .collect();

@@ -55,6 +55,7 @@ pub(crate) const SERVICES: Resource = Resource::known("", "v1", "services", "Ser
 pub(crate) const ENDPOINTS: Resource = Resource::known("", "v1", "endpoints", "Endpoints", true);
 pub(crate) const EVENTS: Resource = Resource::known("", "v1", "events", "Event", true);
 pub(crate) const CONFIGMAPS: Resource = Resource::known("", "v1", "configmaps", "ConfigMap", true);
+pub(crate) const SECRETS: Resource = Resource::known("", "v1", "secrets", "Secret", true);
 pub(crate) const SERVICEACCOUNTS: Resource = Resource::known("", "v1", "serviceaccounts", "ServiceAccount", true);
 pub(crate) const CLAIMS: Resource = Resource::known("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true);
 pub(crate) const VOLUMES: Resource = Resource::known("", "v1", "persistentvolumes", "PersistentVolume", false);
