@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use self::accepted::{client_words, reason};
+use self::accepted::reason;
 use self::cluster::{Ran, Watched};
 use self::compare::{Stream, compare};
 use self::normal::Names;
@@ -123,11 +123,7 @@ fn said(step: &Step, ran: &Ran, recorded_names: &mut Names, names: &mut Names) -
         found.push(format!("`{}` ended with {}, recorded {}", step.command, ran.exit, step.exit));
     }
     for (what, recorded, ours) in [("printed", &step.stdout, &ran.stdout), ("warned", &step.stderr, &ran.stderr)] {
-        let recorded = recorded_names.text(&client_words(recorded));
-        let ours = names.text(&client_words(ours));
-        if recorded != ours {
-            found.push(format!("`{}` {what} {ours:?}, recorded {recorded:?}", step.command));
-        }
+        found.extend(reading::part(&step.command, what, recorded, ours, recorded_names, names));
     }
     found
 }

@@ -1,89 +1,21 @@
 //! One container after the other: started, watched, put off, started anew.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::Rng;
 
 use super::command::{self, Course};
-use super::life::State;
-use super::probe::{self, Failure, Kind};
+use super::life::{Container, State};
+use super::probe::{self, Failure};
+use super::told::NEXT_SYNC;
 use super::{Agent, FIRST_BACK_OFF, LONGEST_BACK_OFF, Soonest, Work, image};
 use crate::sandbox::controllers::meta;
 use crate::sandbox::controllers::runtime::{Error, Severity, seconds};
 
-/// What was told of a pod's probes and lacks, so that it is not told with every look.
-#[derive(Clone, Default)]
-pub(super) struct Told(Arc<Mutex<HashMap<Arc<str>, Pod>>>);
-
-#[derive(Default)]
-struct Pod {
-    /// By container and kind, how many probes were told of.
-    probes: HashMap<(String, Kind), i64>,
-    /// How often something was lacking, and when to look again.
-    lacks: u32,
-    next: Option<Instant>,
-    /// When it was seen to be deleted, and to be over after that.
-    stops: [Option<Instant>; 2],
-}
-
-/// The two ends of a pod that is deleted.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum End {
-    Told,
-    Over,
-}
-
-impl Told {
-    pub(super) fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-    }
-
-    /// Whether this is news; it is none the second time.
-    fn is_news(&self, uid: &Arc<str>, container: &str, kind: Kind, count: i64) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let probes = &mut told.entry(Arc::clone(uid)).or_default().probes;
-        probes.insert((container.to_owned(), kind), count).is_none_or(|before| before < count)
-    }
-
-    /// Whether nobody looked at this end of the pod before.
-    pub(super) fn starts(&self, uid: &Arc<str>, end: End) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.entry(Arc::clone(uid)).or_default().stops[end as usize].is_none()
-    }
-
-    /// What is left of the time that this end of the pod takes, counted from the first call.
-    pub(super) fn lingers(&self, uid: &Arc<str>, end: End, takes: Duration) -> Option<Duration> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = &mut told.entry(Arc::clone(uid)).or_default().stops[end as usize];
-        let left = takes.saturating_sub(since.get_or_insert_with(Instant::now).elapsed());
-        (!left.is_zero()).then_some(left)
-    }
-
-    /// How long it is pointless to look again.
-    fn holds_off(&self, uid: &str) -> Option<Duration> {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = told.get(uid)?.next?.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then_some(left)
-    }
-
-    /// Something lacks: `wait` says how long to hold off after so many times.
-    fn lacks(&self, uid: &Arc<str>, wait: impl Fn(u32) -> Duration) -> Duration {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let pod = told.entry(Arc::clone(uid)).or_default();
-        let wait = wait(pod.lacks);
-        pod.lacks += 1;
-        pod.next = Some(Instant::now() + wait);
-        wait
-    }
-}
-
 /// A kubelet tries again after a failed mount: soon at first, ever later, at most this late.
 const FIRST_MOUNT: Duration = Duration::from_millis(500);
 const LATEST_MOUNT: Duration = Duration::from_secs(122);
-/// And after a container that could not be made of what there is: it comes back to its pods that failed.
-const NEXT_SYNC: Duration = Duration::from_secs(10);
+const SEEN_RUNNING: Duration = Duration::from_millis(50);
 
 impl Agent {
     /// Until all that its volumes show is there, how long to wait before the next look.
@@ -111,9 +43,10 @@ impl Agent {
         let now = meta::now_seconds();
         match &container.state {
             State::Waiting { reason, .. } if reason == "CrashLoopBackOff" => {
-                let wait = back_off(container.restarts) - (now - seconds(&container.last["terminated"]["finishedAt"]));
+                let ended = seconds(&container.last["terminated"]["finishedAt"]);
+                let wait = self.back_off(work, &container) - (now - ended);
                 if wait > 0 {
-                    next.within(Duration::from_secs(u64::try_from(wait).unwrap_or(1)));
+                    next.within(seconds_of(wait));
                     return Ok(());
                 }
                 self.start(work, init, at, next).await
@@ -134,80 +67,100 @@ impl Agent {
                 if !again {
                     return Ok(());
                 }
-                if container.restarts == 0 {
+                let back_off = self.back_off(work, &container);
+                if back_off == 0 {
                     return self.start(work, init, at, next).await;
                 }
-                let wait = back_off(container.restarts);
+                let killed = self.told.was_killed(&work.object.uid, &container.id);
+                let ran_out = now - seconds(&ended.finished);
                 let (pod, uid) = (work.object.key.name.to_string(), &work.object.uid);
                 let full = format!("{pod}_{}({uid})", work.object.key.namespace);
-                let message =
-                    format!("back-off {} restarting failed container={} pod={full}", minutes(wait), container.name());
+                // What a kubelet finds dead it leaves so until it comes back to the pod.
+                let shown_for = if killed { 0 } else { i64::try_from(NEXT_SYNC.as_secs()).unwrap_or_default() };
+                if ran_out < shown_for.min(back_off) || killed {
+                    if self.told.puts_off(uid, &container.id) == 0 {
+                        let event = format!("Back-off restarting failed container {} in pod {full}", container.name());
+                        self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
+                    }
+                    if !killed {
+                        next.within(seconds_of(shown_for.min(back_off) - ran_out));
+                        return Ok(());
+                    }
+                }
+                let message = format!(
+                    "back-off {} restarting failed container={} pod={full}",
+                    minutes(back_off),
+                    container.name()
+                );
                 let event = format!("Back-off restarting failed container {} in pod {full}", container.name());
-                self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
                 let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
                 held.backs_off(&message);
-                next.within(Duration::from_secs(u64::try_from(wait).unwrap_or(1)));
+                if ran_out >= back_off {
+                    // Shown before it is started again.
+                    self.write_all(work).await?;
+                    return self.start(work, init, at, next).await;
+                }
+                self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
+                next.within(seconds_of(back_off - ran_out));
                 Ok(())
             }
         }
     }
 
+    /// How long after its end a container is started again, in seconds.
+    fn back_off(&self, work: &Work<'_>, container: &Container) -> i64 {
+        // The run that a probe ended was not yet over when the kubelet counted.
+        let killed = self.told.was_killed(&work.object.uid, &container.id);
+        back_off(container.restarts - i64::from(killed))
+    }
+
     async fn start(&self, work: &mut Work<'_>, init: bool, at: usize, next: &mut Soonest) -> Result<(), Error> {
         let container = if init { work.life.init[at].clone() } else { work.life.main[at].clone() };
-        let name = container.name().to_owned();
-        let policy = meta::text(&container.spec, "/imagePullPolicy").to_owned();
-        if let Some(wait) = self.holds_off(work, &container) {
-            if wait.is_zero() && matches!(&container.state, State::Waiting { reason, .. } if reason == "ErrImagePull") {
-                // Shown long enough; the next attempt comes after the back-off.
-                let message = format!(
-                    "Back-off pulling image \"{}\": ErrImagePull: {}",
-                    container.image(),
-                    message_of(&container.state)
-                );
-                let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-                held.waits("ImagePullBackOff", &message);
-                next.within(self.back_off_pull(work));
-                return Ok(());
-            }
-            if !wait.is_zero() {
-                next.within(wait);
-                return Ok(());
-            }
-        }
-        if matches!(&container.state, State::Waiting { reason, .. } if reason == "CreateContainerConfigError")
-            && let Some(left) = self.told.holds_off(&work.object.uid)
+        let (name, image) = (container.name().to_owned(), container.image());
+        let trouble = self.told.trouble(&work.object.uid, &name, image);
+        if let Some(left) = trouble.as_ref().map(|held| held.next.saturating_duration_since(Instant::now()))
+            && !left.is_zero()
         {
             next.within(left);
             return Ok(());
         }
-        let fetched = self.fetch(work, &name, container.image(), &policy).await;
+        let fetched = self.fetch(work, &container, trouble.as_ref()).await;
         if !work.life.sandbox {
             work.life.sandbox = true;
             let address = std::mem::take(&mut work.life.address);
             self.write(work).await?;
             work.life.address = address;
         }
-        if let Err((reason, message)) = fetched {
-            if reason == "ErrImagePull" {
-                self.tell_failed_pull(work, &name, container.image(), &message).await;
-                next.within(self.note_failure(work));
+        let made = match fetched {
+            Ok(()) => self
+                .unconfigured(work, &container.spec)
+                .await?
+                .map_or(Ok(()), |lack| Err(("CreateContainerConfigError".to_owned(), lack))),
+            error => error,
+        };
+        if let Err(result) = made {
+            if result.0 == "CreateContainerConfigError" {
+                self.tell(work, &name, Severity::Warning, "Failed", &format!("Error: {}", result.1)).await;
             }
-            let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-            held.waits(&reason, &message);
+            // A kubelet shows what the try before this one came to.
+            if let Some((reason, message)) = trouble.map(|held| held.result) {
+                let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
+                held.waits(&reason, &message);
+            }
+            next.within(self.told.note_trouble(&work.object.uid, &name, image, result));
             return Ok(());
         }
-        if let Some(lack) = self.unconfigured(work, &container.spec).await? {
-            self.tell(work, &name, Severity::Warning, "Failed", &format!("Error: {lack}")).await;
-            next.within(self.told.lacks(&work.object.uid, |_| NEXT_SYNC));
-            let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-            held.waits("CreateContainerConfigError", &lack);
-            return Ok(());
-        }
+        self.told.no_trouble(&work.object.uid, &name);
         self.tell(work, &name, Severity::Normal, "Created", "Container created").await;
         self.tell(work, &name, Severity::Normal, "Started", "Container started").await;
+        let address = if work.life.address.is_empty() { self.address(work) } else { work.life.address.clone() };
         let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
         held.start(identity());
-        self.watch(work, init, at, meta::now_seconds(), next).await;
+        // However short it runs, it is seen to run.
+        let health = probe::health(held, &address, 0);
+        held.started = health.started;
+        held.ready = health.ready && (!init || held.is_sidecar());
+        next.within(SEEN_RUNNING);
         Ok(())
     }
 
@@ -228,6 +181,8 @@ impl Agent {
             let left = i64::try_from(after.as_secs()).unwrap_or(i64::MAX) - ran;
             if left <= 0 && (after.as_secs() == 0 || ran > 0) {
                 container.end(code, if code == 0 { "Completed" } else { "Error" }, "");
+                // A part of the start that is done well.
+                container.ready = init && code == 0 && !container.is_sidecar();
                 if !init && container.restarts == 0 || work.life.policy != "Never" {
                     next.within(Duration::ZERO);
                 }
@@ -237,7 +192,7 @@ impl Agent {
         }
         let health = probe::health(container, &address, ran);
         container.started = health.started;
-        container.ready = health.ready;
+        container.ready = health.ready && (!init || container.is_sidecar());
         let (name, id) = (container.name().to_owned(), container.id.clone());
         let mut end = None;
         if let Some((kind, condemned)) = health.condemned {
@@ -273,14 +228,11 @@ fn seconds_of(seconds: i64) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
-fn message_of(state: &State) -> &str {
-    match state {
-        State::Waiting { message, .. } => message,
-        _ => "",
-    }
-}
-
+/// None after the first run.
 fn back_off(restarts: i64) -> i64 {
+    if restarts < 1 {
+        return 0;
+    }
     let doublings = u32::try_from((restarts - 1).clamp(0, 5)).unwrap_or_default();
     i64::try_from((FIRST_BACK_OFF << doublings).min(LONGEST_BACK_OFF)).unwrap_or(i64::MAX)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::containers::End;
 use super::life::State;
+use super::told::End;
 use super::{Agent, Work, command};
 use crate::sandbox::controllers::runtime::{Error, Next, PODS, Severity};
 

@@ -13,20 +13,20 @@ mod mirror;
 mod needs;
 mod probe;
 mod pull;
+mod told;
 
-use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use self::address::Addresses;
-use self::containers::Told;
 use self::life::{Life, State};
 use self::mirror::{MIRROR, Mirrors};
-use self::pull::Attempts;
+use self::pull::Images;
+use self::told::Told;
 use super::controllers::meta;
 use super::controllers::runtime::{
     Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, Severity, Source, Store,
@@ -49,9 +49,8 @@ pub(super) struct Agent {
     pods: Arc<Store>,
     events: Recorder,
     addresses: Arc<Addresses>,
-    /// How the images of a pod were asked for in vain.
-    attempts: Arc<Mutex<HashMap<Arc<str>, Attempts>>>,
     told: Told,
+    images: Images,
     mirrors: Mirrors,
 }
 
@@ -73,8 +72,8 @@ impl Agent {
             host,
             pods: context.store(&PODS),
             addresses: Arc::clone(addresses),
-            attempts: Arc::default(),
             told: Told::default(),
+            images: Images::default(),
             mirrors: Mirrors::default(),
         }
     }
@@ -187,12 +186,11 @@ impl Controller for Agent {
 
     fn sources(&self) -> Vec<Source<Key>> {
         let (name, addresses) = (Arc::clone(&self.name), Arc::clone(&self.addresses));
-        let (attempts, told) = (Arc::clone(&self.attempts), self.told.clone());
+        let told = self.told.clone();
         vec![Source::new(Arc::clone(&self.pods), move |change| {
             let ours = |pod: &&Arc<Object>| pod.pod.as_ref().is_some_and(|facts| facts.node.as_ref() == Some(&name));
             if let (Some(old), None) = (&change.old, &change.new) {
                 addresses.free(&old.uid);
-                attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&old.uid);
                 told.forget(&old.uid);
             }
             if let (None, Some(new)) = (&change.old, &change.new)

@@ -1,21 +1,21 @@
 //! Jobs: pods until enough have completed, with each end counted exactly once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::job_policy::{INDEX_FAILURES, INDEX_IGNORED, Past, Taken};
 use super::pods::{self, Selector};
 use super::runtime::{
-    Context, Controller, Error, JOBS, Key, Next, Object, PODS, Phase, Recorder, Rest, Severity, Source, Store, seconds,
+    Context, Controller, Error, JOBS, Key, Next, Object, PODS, Phase, Recorder, Rest, Severity, Source, Store,
 };
-use super::{job_status, meta};
+use super::{job_policy, job_status, meta};
 
 pub(crate) const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-/// After a failed pod the next one waits this long, then twice as long.
-const BACK_OFF: i64 = 10;
 
 pub(crate) struct Jobs {
     rest: Rest,
@@ -52,15 +52,20 @@ impl Jobs {
             .iter()
             .filter(|pod| pod.has_finalizer(TRACKING))
             .filter(|pod| {
-                pod.pod.as_ref().is_some_and(|facts| facts.phase.over()) || pod.deleting && job_status::given_up(pod)
+                pod.pod.as_ref().is_some_and(|facts| facts.phase == Phase::Succeeded) || job_policy::failed(job, pod)
             })
+            .collect();
+        let ignored: Vec<Arc<str>> = over
+            .iter()
+            .filter(|pod| job_policy::failed(job, pod) && job_policy::taken(job, &pod.value()) == Taken::Ignored)
+            .map(|pod| Arc::clone(&pod.uid))
             .collect();
         let mut status = job["status"].clone();
         let uncounted = |phase: Phase| -> Vec<&str> {
             over.iter()
                 .filter(|pod| {
                     let ended = pod.pod.as_ref().map_or(Phase::Failed, |facts| facts.phase);
-                    (ended == Phase::Succeeded) == (phase == Phase::Succeeded)
+                    (ended == Phase::Succeeded) == (phase == Phase::Succeeded) && !ignored.contains(&pod.uid)
                 })
                 .map(|pod| &*pod.uid)
                 .collect()
@@ -108,6 +113,7 @@ impl Jobs {
             job_status::note_indexes(&mut status, owned, INDEX);
         }
         job["status"] = status;
+        job_status::note_failed_indexes(job, owned, INDEX);
         Ok(())
     }
 
@@ -117,7 +123,8 @@ impl Jobs {
         let patch = json!({"metadata": {"uid": &*pod.uid, "finalizers": kept}});
         match self.rest.merge(&PODS, &pod.key.namespace, &pod.key.name, "", &patch).await {
             Ok(patched) => {
-                if pod.deleting {
+                // It was all that kept it.
+                if pod.deleting && patched["metadata"]["deletionGracePeriodSeconds"] == 0 {
                     self.pods.forgot(&pod.key, &pod.uid);
                 } else {
                     self.pods.wrote(&patched);
@@ -129,12 +136,18 @@ impl Jobs {
         }
     }
 
-    async fn create(&self, job: &Value, index: Option<i64>) -> Result<(), Error> {
+    async fn create(&self, job: &Value, index: Option<i64>, past: Past) -> Result<(), Error> {
         let mut pod = pods::from_template(job, &job["spec"]["template"]);
         pod["metadata"]["finalizers"] = json!([TRACKING]);
         if let Some(index) = index {
             let name = meta::text(job, "/metadata/name").to_owned();
             pod["metadata"]["annotations"][INDEX] = index.to_string().into();
+            if job_policy::counts_by_index(job) {
+                pod["metadata"]["annotations"][INDEX_FAILURES] = past.failures.to_string().into();
+                if past.ignored > 0 {
+                    pod["metadata"]["annotations"][INDEX_IGNORED] = past.ignored.to_string().into();
+                }
+            }
             pod["metadata"]["labels"][INDEX] = index.to_string().into();
             pod["metadata"]["generateName"] = format!("{name}-{index}-").into();
             pod["spec"]["hostname"] = format!("{name}-{index}").into();
@@ -160,6 +173,14 @@ impl Jobs {
         }
     }
 
+    /// Ends pods that are too many; no failures of the job.
+    async fn drop_surplus(&self, job: &Value, pods: &[Arc<Object>]) -> Result<(), Error> {
+        for pod in pods.iter().filter(|pod| pod.has_finalizer(TRACKING)) {
+            self.untrack(pod).await?;
+        }
+        self.remove(job, pods).await
+    }
+
     async fn remove(&self, job: &Value, pods: &[Arc<Object>]) -> Result<(), Error> {
         for pod in pods {
             self::pods::delete(&self.rest, &self.pods, pod).await?;
@@ -183,10 +204,10 @@ impl Jobs {
         };
         if running > wanted {
             let surplus = usize::try_from(running - wanted.max(0)).unwrap_or_default();
-            self.remove(job, &active[active.len().saturating_sub(surplus)..]).await?;
+            self.drop_surplus(job, &active[active.len().saturating_sub(surplus)..]).await?;
             return Ok(None);
         }
-        let left = back_off(job, owned);
+        let left = job_policy::back_off(job, owned);
         if running < wanted && left > 0 {
             return Ok(Some(left));
         }
@@ -195,18 +216,24 @@ impl Jobs {
             .iter()
             .filter(|pod| pod.deleting && pod.pod.as_ref().is_some_and(|facts| !facts.phase.over()))
             .count();
-        let held =
-            if job["spec"]["podReplacementPolicy"] == "Failed" { i64::try_from(going).unwrap_or_default() } else { 0 };
-        let indexed = job["spec"]["completionMode"] == "Indexed";
-        let mut free = job_status::free_indexes(job, active, INDEX).into_iter();
-        for _ in 0..(wanted - running - held).max(0) {
-            let index = if indexed { free.next() } else { None };
-            if indexed && index.is_none() {
-                break;
+        let held = if job_policy::replaces_only_failed(job) { i64::try_from(going).unwrap_or_default() } else { 0 };
+        let missing = (wanted - running - held).max(0);
+        if job["spec"]["completionMode"] != "Indexed" {
+            for _ in 0..missing {
+                self.create(job, None, Past::default()).await?;
             }
-            self.create(job, index).await?;
+            return Ok(None);
         }
-        Ok(None)
+        let by_index = job_policy::counts_by_index(job);
+        let pasts = if by_index { job_policy::pasts(job, owned, INDEX) } else { BTreeMap::new() };
+        let past = |index: i64| pasts.get(&index).copied().unwrap_or_default();
+        let free = job_status::free_indexes(job, active, INDEX);
+        let waits = free.iter().map(|index| past(*index).wait).filter(|wait| *wait > 0).min();
+        let ready = free.into_iter().filter(|index| past(*index).wait <= 0);
+        for index in ready.take(usize::try_from(missing).unwrap_or_default()) {
+            self.create(job, Some(index), past(index)).await?;
+        }
+        Ok(waits)
     }
 
     async fn finish(
@@ -225,11 +252,13 @@ impl Jobs {
         self.remove(job, active).await?;
         let object = self.jobs.get(&meta::key_of(job));
         let left = object.map(|object| pods::owned(&self.pods, &object)).unwrap_or_default();
-        if left.iter().any(|pod| pod.has_finalizer(TRACKING)) {
-            // Their ends are counted before the job is called over.
-            return Ok(());
-        }
         let mut status = job["status"].clone();
+        let going = |pod: &Arc<Object>| pod.pod.as_ref().is_some_and(|facts| !facts.phase.over());
+        if left.iter().any(|pod| pod.has_finalizer(TRACKING) || going(pod)) {
+            // Their ends are counted before the job is called over.
+            job_status::counts(&mut status, &left);
+            return self.write(job, status).await;
+        }
         job_status::add(&mut status, kind, reason, message);
         job_status::counts(&mut status, &left);
         if kind == "Complete" {
@@ -265,7 +294,7 @@ impl Jobs {
         // Of the same look as what is counted: a pod that ends in between would be in neither, and be replaced.
         let (active, _) = pods::active(&owned);
         self.count(&mut job, &owned).await?;
-        if let Some((kind, reason, message)) = job_status::verdict(&job) {
+        if let Some((kind, reason, message)) = job_status::verdict(&job, &owned) {
             self.finish(&mut job, kind, &reason, &message, &active).await?;
             return Ok(Next::Change);
         }
@@ -282,7 +311,7 @@ impl Jobs {
         }
         job["status"] = status.clone();
         let wait = if suspended {
-            self.remove(&job, &active).await?;
+            self.drop_surplus(&job, &active).await?;
             None
         } else {
             self.scale(&job, &owned, &active).await?
@@ -311,23 +340,6 @@ impl Jobs {
         self.rest.delete(&JOBS, &object.key.namespace, &object.key.name, &object.uid, options).await?;
         Ok(Next::Change)
     }
-}
-
-/// Seconds until a pod may follow those that failed.
-fn back_off(job: &Value, owned: &[Arc<Object>]) -> i64 {
-    let failures = meta::int(&job["status"]["failed"], 0);
-    if failures == 0 {
-        return 0;
-    }
-    let failed = owned.iter().filter(|pod| pod.pod.as_ref().is_some_and(|facts| facts.phase == Phase::Failed));
-    let ended = failed.map(|pod| {
-        let value = pod.value();
-        let containers = value["status"]["containerStatuses"].as_array().into_iter().flatten();
-        containers.map(|container| seconds(&container["state"]["terminated"]["finishedAt"])).max().unwrap_or_default()
-    });
-    let Some(last) = ended.max() else { return 0 };
-    let doublings = u32::try_from((failures - 1).clamp(0, 6)).unwrap_or_default();
-    last + (BACK_OFF << doublings).min(600) - meta::now_seconds()
 }
 
 #[async_trait]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::meta;
 use super::runtime::{Object, Phase, seconds};
+use super::{job_policy, meta};
 
 fn holds(status: &Value, kind: &str) -> bool {
     let conditions = status["conditions"].as_array().into_iter().flatten();
@@ -37,17 +37,23 @@ pub(crate) fn add(status: &mut Value, kind: &str, reason: &str, message: &str) -
 }
 
 /// `(condition, reason, message)` of a job that has come to its end.
-pub(crate) fn verdict(job: &Value) -> Option<(&'static str, String, String)> {
+pub(crate) fn verdict(job: &Value, owned: &[Arc<Object>]) -> Option<(&'static str, String, String)> {
     let (spec, status) = (&job["spec"], &job["status"]);
     let (succeeded, failed) = (meta::int(&status["succeeded"], 0), meta::int(&status["failed"], 0));
-    let limit = meta::int(&spec["backoffLimit"], 6);
+    let limit = meta::int(&spec["backoffLimit"], if job_policy::counts_by_index(job) { i64::MAX } else { 6 });
     let exceeded = |reason: &str, message: &str| Some(("Failed", reason.to_owned(), message.to_owned()));
-    if holds(status, "FailureTarget") || failed > limit {
-        let held = status["conditions"].as_array().into_iter().flatten().find(|held| held["type"] == "FailureTarget");
-        return match held {
-            Some(held) => exceeded(meta::text(held, "/reason"), meta::text(held, "/message")),
-            None => exceeded("BackoffLimitExceeded", "Job has reached the specified backoff limit"),
-        };
+    // What was found once stays so.
+    for (target, end) in [("SuccessCriteriaMet", "Complete"), ("FailureTarget", "Failed")] {
+        let held = status["conditions"].as_array().into_iter().flatten().find(|held| held["type"] == target);
+        if let Some(held) = held.filter(|held| held["status"] == "True") {
+            return Some((end, meta::text(held, "/reason").to_owned(), meta::text(held, "/message").to_owned()));
+        }
+    }
+    if let Some(message) = job_policy::fails_job(job, owned) {
+        return exceeded("PodFailurePolicy", &message);
+    }
+    if failed > limit || job_policy::restarted_too_often(job, owned) {
+        return exceeded("BackoffLimitExceeded", "Job has reached the specified backoff limit");
     }
     if spec["suspend"] != true
         && let Some(allowed) = spec["activeDeadlineSeconds"].as_i64()
@@ -55,6 +61,20 @@ pub(crate) fn verdict(job: &Value) -> Option<(&'static str, String, String)> {
         && seconds(&status["startTime"]) + allowed <= meta::now_seconds()
     {
         return exceeded("DeadlineExceeded", "Job was active longer than specified deadline");
+    }
+    let (done, lost) = (completed(status), listed(&status["failedIndexes"]));
+    if !lost.is_empty() {
+        let count = |set: &BTreeSet<i64>| i64::try_from(set.len()).unwrap_or(i64::MAX);
+        if spec["maxFailedIndexes"].as_i64().is_some_and(|allowed| count(&lost) > allowed) {
+            let words = "Job has exceeded the specified maximal number of failed indexes";
+            return exceeded("MaxFailedIndexesExceeded", words);
+        }
+        if count(&lost) + count(&done) >= meta::int(&spec["completions"], i64::MAX) {
+            return exceeded("FailedIndexes", "Job has failed indexes");
+        }
+    }
+    if let Some(rule) = job_policy::success(job, &done, |text| listed(&text.into())) {
+        return Some(("Complete", "SuccessPolicy".to_owned(), format!("Matched rules at index {rule}")));
     }
     let active = meta::int(&status["active"], 0);
     let complete = match spec["completions"].as_i64() {
@@ -70,11 +90,6 @@ pub(crate) fn deadline(job: &Value) -> Option<i64> {
     let allowed = job["spec"]["activeDeadlineSeconds"].as_i64()?;
     job["status"].get("startTime")?;
     Some((seconds(&job["status"]["startTime"]) + allowed - meta::now_seconds()).max(1))
-}
-
-/// A pod that is being deleted and will not end by itself: it never started.
-pub(crate) fn given_up(pod: &Object) -> bool {
-    pod.pod.as_ref().is_some_and(|facts| facts.node.is_none())
 }
 
 /// Active, ready and going pods.
@@ -139,7 +154,12 @@ fn ranges(indexes: &BTreeSet<i64>) -> String {
 }
 
 fn completed(status: &Value) -> BTreeSet<i64> {
-    let text = status["completedIndexes"].as_str().unwrap_or_default();
+    listed(&status["completedIndexes"])
+}
+
+/// `0-2,5` as the indexes that it means.
+fn listed(text: &Value) -> BTreeSet<i64> {
+    let text = text.as_str().unwrap_or_default();
     text.split(',')
         .filter_map(|part| match part.split_once('-') {
             Some((first, last)) => Some(first.parse().ok()?..=last.parse().ok()?),
@@ -159,9 +179,19 @@ pub(crate) fn note_indexes(status: &mut Value, owned: &[Arc<Object>], label: &st
     }
 }
 
-/// Indexes that are neither done nor running.
+/// Where failures are counted by index, those that failed for good.
+pub(crate) fn note_failed_indexes(job: &mut Value, owned: &[Arc<Object>], label: &str) {
+    if job_policy::counts_by_index(job) {
+        let mut lost = listed(&job["status"]["failedIndexes"]);
+        lost.extend(job_policy::failed_indexes(job, owned, label));
+        job["status"]["failedIndexes"] = ranges(&lost).into();
+    }
+}
+
+/// Indexes that are neither done, nor lost, nor running.
 pub(crate) fn free_indexes(job: &Value, active: &[Arc<Object>], label: &str) -> Vec<i64> {
-    let done = completed(&job["status"]);
+    let mut done = completed(&job["status"]);
+    done.extend(listed(&job["status"]["failedIndexes"]));
     let running: BTreeSet<i64> = active.iter().filter_map(|pod| index_of(pod, label)).collect();
     let all = 0..meta::int(&job["spec"]["completions"], 0);
     all.filter(|index| !done.contains(index) && !running.contains(index)).collect()
@@ -174,7 +204,7 @@ mod tests {
     #[test]
     fn a_job_is_over_when_its_numbers_say_so() {
         let job = |spec: Value, status: Value| json!({"spec": spec, "status": status});
-        let reason = |job: &Value| verdict(job).map(|(kind, reason, _)| format!("{kind} {reason}"));
+        let reason = |job: &Value| verdict(job, &[]).map(|(kind, reason, _)| format!("{kind} {reason}"));
         assert_eq!(reason(&job(json!({"completions": 2}), json!({"succeeded": 1}))), None);
         assert_eq!(
             reason(&job(json!({"completions": 2}), json!({"succeeded": 2}))).as_deref(),

@@ -12,6 +12,7 @@ mod fit;
 mod garbage;
 mod hpa;
 mod job;
+mod job_policy;
 mod job_status;
 pub(super) mod meta;
 pub(super) mod namespace;

@@ -16,7 +16,7 @@ static AGE: LazyLock<Regex> =
 static DATE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}").expect("a rule")
 });
-static RESTARTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b1 \(<age> ago\)").expect("a rule"));
+static RESTARTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b1 \([0-9hms]+ ago\)").expect("a rule"));
 static SPACES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[ \t]{2,}").expect("a rule"));
 
 /// Ages, dates and the widths of columns differ from run to run.
@@ -24,13 +24,12 @@ fn plain(text: &str, names: &mut Names) -> Vec<String> {
     let text = names.text(&client_words(text));
     let text = DATE.replace_all(&text, "<date>");
     let text = AGE.replace_all(&text, "<age>");
-    // The recorded rig was restarted once before it was read.
-    let text = RESTARTED.replace_all(&text, "0");
     let text = SPACES.replace_all(&text, "  ");
     text.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn part(
+/// Where two outputs part, line by line or, of JSON, field by field.
+pub(crate) fn part(
     command: &str,
     what: &str,
     recorded: &str,
@@ -110,7 +109,9 @@ pub(crate) async fn read() -> Vec<String> {
             ));
             continue;
         }
-        found.extend(part(&step.command, "printed", &step.stdout, &ran.stdout, &mut recorded_names, &mut names));
+        // The recorded rig was restarted once before it was read.
+        let recorded = RESTARTED.replace_all(&step.stdout, "0");
+        found.extend(part(&step.command, "printed", &recorded, &ran.stdout, &mut recorded_names, &mut names));
         found.extend(part(&step.command, "warned", &step.stderr, &ran.stderr, &mut recorded_names, &mut names));
     }
     cluster.stop().await;

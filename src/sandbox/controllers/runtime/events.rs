@@ -23,6 +23,8 @@ pub(crate) struct Recorder {
 struct Recent {
     events: HashMap<String, (String, u64)>,
     order: VecDeque<String>,
+    /// How many more Events an object is granted at once, and since when.
+    grants: HashMap<String, Grant>,
     /// The different messages that one object had for one reason, and when the last came.
     similar: HashMap<String, (HashSet<String>, i64)>,
 }
@@ -30,6 +32,26 @@ struct Recent {
 /// From so many different messages on they are combined into one Event, unless they are this old.
 const COMBINED_FROM: usize = 10;
 const SIMILAR_FOR: i64 = 600;
+
+/// So many Events of one severity about one object are written at once, then one more in so many seconds.
+const GRANTED: i64 = 25;
+const GRANT_EVERY: i64 = 300;
+
+struct Grant {
+    left: i64,
+    since: i64,
+}
+
+impl Grant {
+    fn take(&mut self, now: i64) -> bool {
+        let more = (now - self.since) / GRANT_EVERY;
+        self.since += more * GRANT_EVERY;
+        self.left = (self.left + more).min(GRANTED);
+        let granted = self.left > 0;
+        self.left -= i64::from(granted);
+        granted
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
@@ -54,7 +76,12 @@ impl Recorder {
         let combined = self.is_one_of_many(&group, message);
         let message = if combined { format!("(combined from similar events): {message}") } else { message.to_owned() };
         let same = if combined { group } else { format!("{group}\n{field}\n{message}") };
-        if let Some((name, count)) = self.again(&same) {
+        let (again, granted) =
+            (self.again(&same), self.is_granted(&format!("{}\n{}\n{severity:?}", involved["uid"], involved["name"])));
+        if !granted {
+            return;
+        }
+        if let Some((name, count)) = again {
             let patch = json!({"count": count, "lastTimestamp": meta::now(), "message": message});
             match self.rest.merge(&EVENTS, &namespace, &name, "", &patch).await {
                 Err(error) if error.is_not_found() => {}
@@ -114,6 +141,16 @@ impl Recorder {
         true
     }
 
+    fn is_granted(&self, object: &str) -> bool {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.grants.len() > REMEMBERED * 8 {
+            recent.grants.clear();
+        }
+        let now = meta::now_seconds();
+        let grant = recent.grants.entry(object.to_owned()).or_insert(Grant { left: GRANTED, since: now });
+        grant.take(now)
+    }
+
     fn again(&self, same: &str) -> Option<(String, u64)> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, count) = recent.events.get_mut(same)?;
@@ -146,4 +183,18 @@ fn reference(object: &Value, field: &str) -> Value {
         involved["fieldPath"] = field.into();
     }
     involved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_granted_a_number_of_events_and_then_few() {
+        let mut grant = Grant { left: GRANTED, since: 1000 };
+        assert_eq!((0..40).filter(|_| grant.take(1010)).count(), 25);
+        assert!(!grant.take(1299));
+        assert!(grant.take(1300));
+        assert!(!grant.take(1301));
+    }
 }
