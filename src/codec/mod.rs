@@ -6,6 +6,7 @@ mod duration;
 mod encode;
 mod envelope;
 mod kinds;
+mod ordered;
 mod quantity;
 mod schema;
 mod secrets;
@@ -19,6 +20,7 @@ pub use kinds::{
     KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
     kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,
 };
+pub use ordered::{Ordered, ordered_as};
 pub use quantity::{is_quantity, quantity};
 pub use schema::{Field, Message, Shape, Type, message, message_of, messages};
 pub use secrets::conceal;

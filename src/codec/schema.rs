@@ -27,6 +27,8 @@ pub struct Message {
     /// By number.
     pub fields: Vec<Field>,
     by_json: HashMap<&'static str, usize>,
+    /// Where each field stands in the Go struct, if not by its number.
+    places: Vec<usize>,
     has_inline: bool,
 }
 
@@ -107,6 +109,21 @@ impl Message {
         self.fields.iter().filter(|field| field.inline).find_map(|field| field.message()?.field(name))
     }
 
+    /// Where Go writes the field of this JSON name.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        // Room for the fields of an inlined struct.
+        const EACH: usize = 1000;
+        let at = |at: usize| self.places.get(at).copied().unwrap_or(at) * EACH;
+        if let Some(index) = self.by_json.get(name) {
+            return Some(at(*index));
+        }
+        if !self.has_inline {
+            return None;
+        }
+        let mut inlined = self.fields.iter().enumerate().filter(|(_, field)| field.inline);
+        inlined.find_map(|(index, field)| Some(at(index) + field.message()?.place(name)? / EACH))
+    }
+
     pub(super) fn by_number(&self, number: u32) -> Option<usize> {
         // Numbers run without great holes, so the place is at or before the number.
         let guess = self.fields.len().min(number as usize);
@@ -169,7 +186,15 @@ fn load() -> Schema {
                 atomic |= word == "atomic";
             }
             let (fields, by_json) = (Vec::new(), HashMap::new());
-            messages.push(Message { name, is_kind, atomic, fields, by_json, has_inline: false });
+            messages.push(Message { name, is_kind, atomic, fields, by_json, places: Vec::new(), has_inline: false });
+        }
+    }
+    for message in &mut messages {
+        if let Some(order) = super::ordered::go_order(message.name) {
+            let place = |field: &Field| {
+                order.split(' ').position(|name| name == field.name).unwrap_or(message.fields.len() + 1)
+            };
+            message.places = message.fields.iter().map(place).collect();
         }
     }
     Schema { messages, by_name }

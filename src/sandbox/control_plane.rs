@@ -122,6 +122,7 @@ impl ControlPlane {
             address: SocketAddr::from((spec.address, address.port())).to_string(),
             counters: Counters::default(),
             addresses: tokio::sync::Mutex::default(),
+            policies: api::admission::policies::Bound::default(),
             events_lease: tokio::sync::Mutex::default(),
         });
         let router = api::router(api.clone());

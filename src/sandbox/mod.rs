@@ -6,6 +6,7 @@ pub mod api;
 mod apiserver;
 mod authorize;
 mod bootstrap;
+mod cel;
 mod cluster;
 mod control_plane;
 mod controllers;

@@ -46,11 +46,20 @@ async fn handle(State(api): State<SharedApi>, request: Request<Body>) -> Respons
     let call = Call { method: request.method().clone(), path, query, headers: request.headers().clone(), user };
     let verb = verb(&call);
     let plural = call.path.plural.clone();
-    let deprecated = plural == "endpoints" && call.path.group.is_empty();
+    let deprecated = match plural.as_str() {
+        "endpoints" if call.path.group.is_empty() => Some(super::admission::ENDPOINTS_DEPRECATED),
+        "componentstatuses" if call.path.group.is_empty() => Some("v1 ComponentStatus is deprecated in v1.19+"),
+        _ => None,
+    };
+    let custom = api.registry.served().find(&call.path.group, &call.path.version, &plural);
+    let custom = custom.and_then(|resource| resource.custom.as_ref()?.deprecated.clone());
     let mut response = serve(api.clone(), call, request).await.unwrap_or_else(IntoResponse::into_response);
-    if deprecated && !response.headers().contains_key(header::WARNING) {
-        let warning = format!("299 - \"{}\"", super::admission::ENDPOINTS_DEPRECATED);
+    if let Some(deprecated) = deprecated.filter(|_| !response.headers().contains_key(header::WARNING)) {
+        let warning = format!("299 - \"{deprecated}\"");
         response.headers_mut().extend(HeaderValue::from_str(&warning).map(|warning| (header::WARNING, warning)));
+    }
+    if let Some(value) = custom.and_then(|told| HeaderValue::from_str(&format!("299 - \"{told}\"")).ok()) {
+        response.headers_mut().append(header::WARNING, value);
     }
     api.counters.answered(verb, &plural, response.status().as_u16());
     response

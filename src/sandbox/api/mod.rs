@@ -8,6 +8,7 @@ mod dispatch;
 mod eviction;
 mod fields;
 mod keep;
+mod labels;
 pub mod managed;
 pub mod meta;
 mod negotiate;
@@ -33,7 +34,7 @@ use super::pods::PodAccess;
 use super::store::{Hub, Store};
 use super::token::Tokens;
 pub use dispatch::router;
-pub use plain::go_arch;
+pub use plain::{go_arch, paths};
 use registry::Registry;
 
 /// All that a request needs.
@@ -48,6 +49,7 @@ pub struct Api {
     pub counters: Counters,
     /// Service addresses are given out one at a time.
     pub addresses: tokio::sync::Mutex<()>,
+    pub policies: admission::policies::Bound,
     pub events_lease: tokio::sync::Mutex<Option<(i64, std::time::Instant)>>,
 }
 

@@ -17,6 +17,7 @@ use super::resource::Resource;
 use super::selector::Selector;
 use super::status::{ApiError, json_response};
 use super::{Api, SharedApi, objects};
+use crate::codec;
 use crate::sandbox::print;
 use crate::sandbox::store::{Page, Stored};
 
@@ -239,13 +240,14 @@ async fn stream(
         pages.revision
     );
     let mut any = false;
+    let message = codec::message_of(&resource.api_version(), &resource.kind);
     let mut chunk_of = move |page: &Page, mut out: Vec<u8>| -> std::io::Result<Bytes> {
         for stored in &page.items {
             let Some(item) = item_of(&resource, &selector, stored).map_err(std::io::Error::other)? else { continue };
             if std::mem::replace(&mut any, true) {
                 out.push(b',');
             }
-            serde_json::to_writer(&mut out, &item)?;
+            serde_json::to_writer(&mut out, &codec::ordered_as(message, &item))?;
         }
         Ok(Bytes::from(out))
     };

@@ -41,7 +41,11 @@ pub(super) async fn serve(
         _ => return Err(ApiError::method_not_allowed()),
     };
     object["status"] = status;
-    meta::set(&mut object, "creationTimestamp", Value::Null);
+    if resource.plural == "selfsubjectreviews" {
+        meta::set(&mut object, "creationTimestamp", meta::now_text());
+    } else if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
+    }
     Ok(json_response(StatusCode::CREATED, &object))
 }
 
@@ -110,7 +114,7 @@ async fn component_statuses(api: &SharedApi, resource: &Resource, call: &Call) -
     let status = |name: &str, healthy: bool, message: &str| {
         json!({
             "apiVersion": "v1", "kind": "ComponentStatus",
-            "metadata": {"name": name, "creationTimestamp": null},
+            "metadata": {"name": name},
             "conditions": [{"type": "Healthy", "status": if healthy { "True" } else { "False" }, "message": message}],
         })
     };

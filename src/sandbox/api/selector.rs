@@ -2,16 +2,9 @@
 
 use serde_json::Value;
 
+use super::labels::{self, Requirement};
 use super::resource::Resource;
 use super::status::ApiError;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Requirement {
-    In(String, Vec<String>),
-    NotIn(String, Vec<String>),
-    Exists(String),
-    Absent(String),
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FieldRequirement {
@@ -29,12 +22,11 @@ pub struct Selector {
 
 impl Selector {
     pub fn parse(resource: &Resource, labels: Option<&str>, fields: Option<&str>) -> Result<Self, ApiError> {
-        let parsed_labels = parse_labels(labels.unwrap_or_default())
-            .map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
+        let parsed_labels = labels::parse(labels.unwrap_or_default()).map_err(ApiError::bad_request)?;
         let parsed_fields = parse_fields(fields.unwrap_or_default()).map_err(ApiError::bad_request)?;
         for requirement in &parsed_fields {
             if !selectable(resource, &requirement.field) {
-                return Err(ApiError::bad_request(format!("field label not supported: {}", requirement.field)));
+                return Err(ApiError::bad_request(not_selectable(resource, &requirement.field)));
             }
         }
         Ok(Self { labels: parsed_labels, fields: parsed_fields })
@@ -50,12 +42,15 @@ impl Selector {
     }
 
     pub fn matches(&self, object: &Value) -> bool {
+        let number = |value: Option<&str>| value?.parse::<i64>().ok();
         let label = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str();
         let labels = self.labels.iter().all(|requirement| match requirement {
             Requirement::In(key, values) => label(key).is_some_and(|value| values.iter().any(|one| one == value)),
             Requirement::NotIn(key, values) => label(key).is_none_or(|value| values.iter().all(|one| one != value)),
             Requirement::Exists(key) => label(key).is_some(),
             Requirement::Absent(key) => label(key).is_none(),
+            Requirement::More(key, than) => number(label(key)).is_some_and(|value| value > *than),
+            Requirement::Less(key, than) => number(label(key)).is_some_and(|value| value < *than),
         });
         labels && self.fields.iter().all(|one| (field(object, &one.field) == one.value) == one.equal)
     }
@@ -80,6 +75,17 @@ fn field(object: &Value, path: &str) -> String {
     }
 }
 
+/// Kinds that have fields of their own to select by say it in other words than those that have none.
+fn not_selectable(resource: &Resource, field: &str) -> String {
+    if resource.custom.is_some() || own_fields(resource).is_some_and(|_| !resource.is("batch", "jobs")) {
+        format!("field label not supported: {field}")
+    } else if resource.is("batch", "jobs") {
+        format!("field label \"{field}\" not supported for Job")
+    } else {
+        format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    }
+}
+
 fn selectable(resource: &Resource, field: &str) -> bool {
     if field == "metadata.name" || (field == "metadata.namespace" && resource.namespaced) {
         return true;
@@ -87,6 +93,10 @@ fn selectable(resource: &Resource, field: &str) -> bool {
     if let Some(custom) = &resource.custom {
         return custom.selectable.iter().any(|known| known == field);
     }
+    own_fields(resource).is_some_and(|known| known.contains(&field))
+}
+
+fn own_fields(resource: &Resource) -> Option<&'static [&'static str]> {
     let known: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => &[
             "spec.nodeName",
@@ -121,12 +131,12 @@ fn selectable(resource: &Resource, field: &str) -> bool {
         ("", "namespaces") => &["status.phase"],
         ("", "secrets") => &["type"],
         ("", "services") => &["spec.clusterIP", "spec.type"],
-        ("", "replicationcontrollers") | ("apps", "replicasets") => &["status.replicas"],
+        ("", "replicationcontrollers") => &["status.replicas"],
         ("batch", "jobs") => &["status.successful"],
         ("certificates.k8s.io", "certificatesigningrequests") => &["spec.signerName"],
-        _ => &[],
+        _ => return None,
     };
-    known.contains(&field)
+    Some(known)
 }
 
 fn parse_fields(text: &str) -> Result<Vec<FieldRequirement>, String> {
@@ -147,60 +157,13 @@ fn parse_fields(text: &str) -> Result<Vec<FieldRequirement>, String> {
         .collect()
 }
 
-/// `a=b, c!=d, e in (f, g), h notin (i), j, !k`.
-fn parse_labels(text: &str) -> Result<Vec<Requirement>, String> {
-    let mut parts = Vec::new();
-    let (mut depth, mut start) = (0, 0);
-    for (at, letter) in text.char_indices() {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(requirement).collect()
-}
-
-fn requirement(part: &str) -> Result<Requirement, String> {
-    let set = |rest: &str| {
-        let inner = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-        let inner = inner.ok_or_else(|| format!("found '{rest}', expected: '('"))?;
-        Ok::<_, String>(inner.split(',').map(|value| value.trim().to_owned()).collect::<Vec<_>>())
-    };
-    let key = |key: &str| key.trim().to_owned();
-    if let Some((name, values)) = part.split_once(" notin") {
-        return Ok(Requirement::NotIn(key(name), set(values)?));
-    }
-    if let Some((name, values)) = part.split_once(" in") {
-        return Ok(Requirement::In(key(name), set(values)?));
-    }
-    if let Some((name, value)) = part.split_once("!=") {
-        return Ok(Requirement::NotIn(key(name), vec![key(value)]));
-    }
-    if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        return Ok(Requirement::In(key(name), vec![key(value)]));
-    }
-    if let Some(name) = part.strip_prefix('!') {
-        return Ok(Requirement::Absent(key(name)));
-    }
-    if part.contains(char::is_whitespace) {
-        return Err(format!("found '{part}', expected: in, notin, =, ==, !=, gt, lt"));
-    }
-    Ok(Requirement::Exists(key(part)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     fn matches(labels: &str, object: &Value) -> bool {
-        Selector { labels: parse_labels(labels).expect("a selector"), fields: Vec::new() }.matches(object)
+        Selector { labels: labels::parse(labels).expect("a selector"), fields: Vec::new() }.matches(object)
     }
 
     #[test]
@@ -218,11 +181,11 @@ mod tests {
             ("!tier", false),
             ("!missing", true),
             ("missing", false),
+            ("tier>1", false),
             ("", true),
         ] {
             assert_eq!(matches(selector, &pod), expected, "{selector}");
         }
-        assert!(parse_labels("a b c").is_err());
     }
 
     #[test]

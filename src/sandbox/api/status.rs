@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::resource::Resource;
+use crate::codec::Ordered;
 use crate::sandbox::store::StoreError;
 
 /// One wrong field, as `Invalid` lists them.
@@ -121,6 +122,16 @@ impl ApiError {
         Self::new(404, NO_PATH, "404 page not found")
     }
 
+    /// The resource is there, but has no such part.
+    pub fn no_subresource() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
+    }
+
+    /// What went wrong in a place that has no words for clients.
+    pub fn plain(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
     pub fn already_exists(resource: &Resource, name: &str) -> Self {
         Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", resource.qualified()))
             .with_details(resource.details(name))
@@ -146,7 +157,13 @@ impl ApiError {
     }
 
     pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
-        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let mut list: Vec<String> = Vec::new();
+        for said in errors.iter().map(ToString::to_string) {
+            // Told once, though it may be found twice.
+            if !list.contains(&said) {
+                list.push(said);
+            }
+        }
         let said = match &list[..] {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
@@ -197,9 +214,11 @@ impl ApiError {
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
         if !self.details.is_null() {
             status["details"] = self.details.clone();
         }
@@ -225,7 +244,7 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if self.reason == NO_PATH {
+        if self.reason == NO_PATH && self.code == 404 {
             let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
             return (StatusCode::NOT_FOUND, plain, format!("{}\n", self.message)).into_response();
         }
@@ -235,7 +254,7 @@ impl IntoResponse for ApiError {
 
 /// `value` and a line end, as kube-apiserver sends JSON.
 pub fn json_response(status: StatusCode, value: &Value) -> Response {
-    let mut text = value.to_string();
+    let mut text = serde_json::to_string(&Ordered(value)).unwrap_or_default();
     text.push('\n');
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;

@@ -11,7 +11,8 @@ use super::request::Call;
 use super::resource::{Resource, ScalePaths};
 use super::status::{ApiError, FieldError, json_response};
 use super::write::{Change, Part};
-use super::{SharedApi, dispatch, eviction, meta, patch};
+use super::{SharedApi, dispatch, eviction, meta, negotiate, objects, patch};
+use crate::sandbox::print;
 
 pub(super) async fn serve(
     api: SharedApi,
@@ -40,7 +41,7 @@ pub(super) async fn serve(
             let pod = api.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
             crate::sandbox::pods::serve(&api.pods, subresource, &pod, &call, request).await
         }
-        _ => Err(ApiError::no_path()),
+        _ => Err(ApiError::no_subresource()),
     }
 }
 
@@ -96,6 +97,20 @@ fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
     })
 }
 
+fn scale_table(scale: &Value) -> Value {
+    let columns = [
+        json!({"name": "Desired", "type": "integer", "jsonPath": ".spec.replicas"}),
+        json!({"name": "Available", "type": "integer", "jsonPath": ".status.replicas"}),
+        json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}),
+    ];
+    let mut table = print::custom_table(&columns, std::slice::from_ref(scale), jiff::Timestamp::now());
+    table["kind"] = json!("Table");
+    table["apiVersion"] = json!("meta.k8s.io/v1");
+    table["metadata"] = json!({"resourceVersion": scale["metadata"]["resourceVersion"]});
+    table["rows"][0]["object"] = objects::partial(scale);
+    table
+}
+
 /// A label selector, or a plain map of labels, as one line.
 fn selector_text(selector: &Value) -> String {
     if let Some(text) = selector.as_str() {
@@ -116,7 +131,12 @@ async fn scale(
     let namespace = call.path.namespace.as_deref();
     if call.method == Method::GET {
         let object = api.get(resource, namespace, name_of(call)).await?;
-        return Ok(json_response(StatusCode::OK, &scale_of(&paths, &object)));
+        let scale = scale_of(&paths, &object);
+        let shown = match negotiate::form(&call.headers) {
+            negotiate::Form::Table => scale_table(&scale),
+            _ => scale,
+        };
+        return Ok(json_response(StatusCode::OK, &shown));
     }
     let mut write = api.write(resource, call)?;
     let content = dispatch::content_type(call);
@@ -151,6 +171,8 @@ async fn scale(
                 let error = FieldError::invalid("spec.replicas", &json!(replicas), why);
                 let mut invalid = ApiError::invalid(resource, &name, &[error]);
                 invalid.message = invalid.message.replacen(&resource.qualified_kind(), "Scale.autoscaling", 1);
+                invalid.details["kind"] = json!("Scale");
+                invalid.details["group"] = json!("autoscaling");
                 return Err(invalid);
             }
             let mut object = current.clone();
@@ -245,6 +267,32 @@ pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Resul
     Ok(json_response(StatusCode::CREATED, &status))
 }
 
+/// What a token is to end with has to be there.
+async fn bound_object(api: &SharedApi, call: &Call, bound: &Value) -> Result<(), ApiError> {
+    let text = |field: &str| bound.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (plural, namespace) = match text("kind") {
+        "" => return Ok(()),
+        "Pod" => ("pods", call.path.namespace.as_deref()),
+        "Secret" => ("secrets", call.path.namespace.as_deref()),
+        "Node" => ("nodes", None),
+        other => {
+            let why = format!("cannot bind token for serviceaccount to object of type {}/{other}", text("apiVersion"));
+            return Err(ApiError::bad_request(why));
+        }
+    };
+    let Some(resource) = api.registry.served().find("", "v1", plural) else { return Ok(()) };
+    let object = api.get(&resource, namespace, text("name")).await?;
+    let uid = meta::text(&object, "uid");
+    if !text("uid").is_empty() && text("uid") != uid {
+        let why = format!(
+            "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
+            text("uid")
+        );
+        return Err(ApiError::conflict(&resource, text("name"), &why));
+    }
+    Ok(())
+}
+
 async fn token(
     api: &SharedApi,
     accounts: &Arc<Resource>,
@@ -263,10 +311,12 @@ async fn token(
             &json!(seconds),
             "may not specify a duration less than 10 minutes",
         );
-        let mut invalid = ApiError::invalid(accounts, name_of(call), &[error]);
+        let mut invalid = ApiError::invalid(accounts, "", &[error]);
         invalid.message = invalid.message.replacen("ServiceAccount", "TokenRequest.authentication.k8s.io", 1);
         return Err(invalid);
     }
+    let bound = wanted.pointer("/spec/boundObjectRef").cloned().unwrap_or(Value::Null);
+    bound_object(api, call, &bound).await?;
     let audiences: Vec<String> = wanted
         .pointer("/spec/audiences")
         .and_then(Value::as_array)
@@ -283,7 +333,7 @@ async fn token(
             "name": meta::name(&account), "namespace": meta::namespace(&account), "creationTimestamp": meta::now_text(),
         },
         "spec": {
-            "audiences": issued.audiences, "expirationSeconds": seconds, "boundObjectRef": null,
+            "audiences": issued.audiences, "expirationSeconds": seconds, "boundObjectRef": bound,
         },
         "status": {"token": issued.token, "expirationTimestamp": meta::time_text(issued.expires)},
     });

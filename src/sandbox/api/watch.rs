@@ -18,6 +18,7 @@ use super::resource::Resource;
 use super::selector::Selector;
 use super::status::ApiError;
 use super::{SharedApi, convert, objects};
+use crate::codec::Ordered;
 use crate::sandbox::store::{Change, ChangeKind, Feed, FeedItem};
 
 /// Lines that are ready go out together up to about this size.
@@ -175,7 +176,7 @@ impl View {
 
 fn line(kind: &str, object: &Value) -> Bytes {
     let mut out = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
-    if serde_json::to_writer(&mut out, object).is_err() {
+    if serde_json::to_writer(&mut out, &Ordered(object)).is_err() {
         return Bytes::new();
     }
     out.extend_from_slice(b"}\n");

@@ -10,10 +10,10 @@ use super::fields::check_unknown;
 use super::keep::same;
 use super::request::{Call, FieldValidation, WriteOptions};
 use super::resource::Resource;
-use super::status::ApiError;
+use super::status::{ApiError, FieldError};
 use super::{Api, SharedApi, admission, dispatch, managed, meta, objects, patch};
 use crate::sandbox::store::Written;
-use crate::sandbox::{crd, defaults, validate};
+use crate::sandbox::{authorize, crd, defaults, validate};
 
 /// How often a change is tried again on what another client wrote meanwhile.
 const RETRIES: usize = 100;
@@ -117,7 +117,9 @@ impl Write {
         let quotas =
             admission::on_create(&self.api, &resource, self.namespace.as_deref(), &mut object, &mut self.warnings)
                 .await?;
+        authorize::check_escalation(&self.api, &self.call.user, &resource, None, &object).await?;
         self.validate_create(&object)?;
+        self.review(None, Some(&object)).await?;
         if self.options.manager != managed::NOBODY && object.pointer("/metadata/managedFields").is_none() {
             managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
         }
@@ -136,6 +138,7 @@ impl Write {
         match self.api.store.create(&key, bytes, lease).await? {
             Written::At(revision) => {
                 meta::set_resource_version(&mut object, revision);
+                self.api.policies.changed(&resource);
                 admission::after_create(&self.api, &resource, &object).await?;
                 Ok(object)
             }
@@ -181,11 +184,7 @@ impl Write {
             return Ok((created, StatusCode::CREATED));
         }
         if exists && given.is_empty() && resource.custom.is_some() {
-            let error = super::status::FieldError::invalid(
-                "metadata.resourceVersion",
-                &json!(0),
-                "must be specified for an update",
-            );
+            let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
             return Err(ApiError::invalid(&resource, &name, &[error]));
         }
         self.check_fields(&mut object)?;
@@ -248,6 +247,7 @@ impl Write {
                     }
                     other => other.apply(&resource, current)?,
                 };
+                identity(&resource, current, &patched)?;
                 let again = std::mem::replace(&mut checked.0, true);
                 let validation = if again { FieldValidation::Ignore } else { validation };
                 let mut said = Vec::new();
@@ -291,7 +291,9 @@ impl Write {
             if self.part != Part::All {
                 defaults::apply(&resource.kind, &mut new);
                 admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings).await?;
+                authorize::check_escalation(&self.api, &self.call.user, &resource, Some(&old), &new).await?;
                 self.validate_update(&old, &new)?;
+                self.review(Some(&old), Some(&new)).await?;
             }
             self.count_generation(&old, &mut new);
             if !applied && self.options.manager != managed::NOBODY {
@@ -313,6 +315,7 @@ impl Write {
             match written {
                 Written::At(revision) => {
                     meta::set_resource_version(&mut new, revision);
+                    self.api.policies.changed(&resource);
                     admission::after_update(&self.api, &resource, &new, gone).await?;
                     return Ok(new);
                 }
@@ -338,8 +341,23 @@ impl Write {
             Part::Status => "status",
             Part::EphemeralContainers => "ephemeralcontainers",
             Part::Approval => "approval",
+            Part::Main if self.call.path.subresource.as_deref() == Some("scale") => "scale",
             Part::Main | Part::All => "",
         }
+    }
+
+    /// Whether the cluster's own policies allow it.
+    async fn review(&mut self, old: Option<&Value>, new: Option<&Value>) -> Result<(), ApiError> {
+        let review = admission::policies::Review {
+            user: &self.call.user,
+            resource: &self.resource,
+            subresource: self.subresource(),
+            old,
+            new,
+            dry_run: self.options.dry_run,
+        };
+        // On the heap: most writes have nothing to be checked.
+        Box::pin(admission::policies::check(&self.api, &review, &mut self.warnings)).await
     }
 
     fn take_namespace(&self, object: &mut Value) -> Result<(), ApiError> {
@@ -370,7 +388,7 @@ impl Write {
     fn validate_create(&self, object: &Value) -> Result<(), ApiError> {
         let name = meta::name(object);
         let errors = match &self.resource.custom {
-            Some(custom) => crd::schema::validate_object(&self.resource, &custom.schema, object),
+            Some(custom) => crd::schema::validate_object(&custom.schema, object, None),
             None => validate::create(&self.resource.kind, object).err().unwrap_or_default(),
         };
         if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, name, &errors)) }
@@ -378,15 +396,33 @@ impl Write {
 
     fn validate_update(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
         let errors = match &self.resource.custom {
-            Some(custom) => crd::schema::validate_object(&self.resource, &custom.schema, new),
+            Some(custom) => crd::schema::validate_object(&custom.schema, new, Some(old)),
             // Nothing else of the pod can have changed.
             None if self.part == Part::EphemeralContainers => {
-                validate::create(&self.resource.kind, new).err().unwrap_or_default()
+                let mut errors = validate::create(&self.resource.kind, new).err().unwrap_or_default();
+                errors.retain(|error| error.field != "spec.ephemeralContainers");
+                errors
             }
             None => validate::update(&self.resource.kind, old, new).err().unwrap_or_default(),
         };
         if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, meta::name(old), &errors)) }
     }
+}
+
+/// A patch may not make another object of it.
+fn identity(resource: &Resource, current: &Value, patched: &Value) -> Result<(), ApiError> {
+    let given = meta::namespace(patched);
+    if resource.namespaced && !given.is_empty() && given != meta::namespace(current) {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    let uid = meta::text(patched, "uid");
+    if !uid.is_empty() && uid != meta::text(current, "uid") {
+        let error = FieldError::invalid("metadata.uid", &json!(uid), "field is immutable");
+        return Err(ApiError::invalid(resource, meta::name(current), &[error]));
+    }
+    Ok(())
 }
 
 /// Whether a terminating object has nothing left to wait for.

@@ -1,6 +1,7 @@
 //! Who may do what: Kubernetes' role-based access control over the roles and bindings that etcd holds,
 //! read anew for each decision so that a binding counts from the moment it is written.
 
+mod escalation;
 mod grants;
 mod impersonate;
 mod rules;
@@ -10,6 +11,7 @@ use http::Method;
 use super::api::SharedApi;
 use super::api::request::{Call, User};
 use super::api::status::ApiError;
+pub use escalation::check as check_escalation;
 pub use grants::grants;
 pub use impersonate::impersonated;
 

@@ -17,6 +17,26 @@ pub(super) fn allows(rule: &Value, wanted: &Attributes) -> bool {
         && (names().next().is_none() || names().any(|name| name == wanted.name))
 }
 
+/// Whether one rule gives all that another does; `one` is of one verb and one resource or path.
+pub(super) fn covers_rule(rule: &Value, one: &Value) -> bool {
+    let first = |field: &str| texts(one, field).next().unwrap_or_default().to_owned();
+    if !has(rule, "verbs", &first("verbs")) {
+        return false;
+    }
+    if one.get("nonResourceURLs").is_some() {
+        let wanted = first("nonResourceURLs");
+        return texts(rule, "nonResourceURLs").any(|url| covers_path(url, &wanted));
+    }
+    let resource = first("resources");
+    let (kind, part) = resource.split_once('/').unwrap_or((&resource, ""));
+    let wanted = Attributes { resource: kind.to_owned(), subresource: part.to_owned(), ..Attributes::default() };
+    let resources = texts(rule, "resources").any(|held| held == resource || covers(held, &wanted));
+    let names = || texts(rule, "resourceNames");
+    // A rule for some names does not cover one for all.
+    let named = names().next().is_none() || texts(one, "resourceNames").any(|name| names().any(|held| held == name));
+    has(rule, "apiGroups", &first("apiGroups")) && resources && named
+}
+
 fn texts<'a>(rule: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {
     rule.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }

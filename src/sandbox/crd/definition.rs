@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::codec::VERBS;
 use crate::sandbox::api::resource::{Resource, ScalePaths};
 
 /// What a custom resource's version adds to a plain one.
@@ -15,6 +14,21 @@ pub struct CustomVersion {
     pub columns: Vec<Value>,
     /// Fields that selectors may name, without the leading dot.
     pub selectable: Vec<String>,
+    /// What its users are told if it is on its way out.
+    pub deprecated: Option<String>,
+}
+
+/// In the order in which the server of custom resources names them.
+const CUSTOM_VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
+fn deprecation(definition: &Value, version: &Value) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    let text = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let own = version.get("deprecationWarning").and_then(Value::as_str).map(str::to_owned);
+    let name = version["name"].as_str().unwrap_or_default();
+    Some(own.unwrap_or_else(|| format!("{}/{name} {} is deprecated", text("/spec/group"), text("/spec/names/kind"))))
 }
 
 /// The served versions of a definition (as v1 has it); none before its names were accepted.
@@ -58,12 +72,13 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
                 categories: list(names, "categories"),
                 namespaced: spec["scope"] == "Namespaced",
                 folder: format!("{}/{}", text(spec, "group"), text(names, "plural")),
-                verbs: VERBS.iter().map(ToString::to_string).collect(),
+                verbs: CUSTOM_VERBS.map(str::to_owned).to_vec(),
                 status: version.pointer("/subresources/status").is_some(),
                 scale,
                 builtin: None,
                 custom: Some(Arc::new(CustomVersion {
                     definition: text(&definition["metadata"], "name"),
+                    deprecated: deprecation(definition, version),
                     schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null),
                     columns: version
                         .get("additionalPrinterColumns")

@@ -53,12 +53,15 @@ pub fn prepare_update(_old: &Value, new: &mut Value) {
 }
 
 fn fill_in(definition: &mut Value) {
+    if !definition["spec"].is_object() {
+        definition["spec"] = json!({});
+    }
     let spec = &mut definition["spec"];
     let kind = spec.pointer("/names/kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if spec.pointer("/names/singular").is_none() {
+    if spec.pointer("/names/singular").is_none() && !kind.is_empty() {
         spec["names"]["singular"] = json!(kind.to_lowercase());
     }
-    if spec.pointer("/names/listKind").is_none() {
+    if spec.pointer("/names/listKind").is_none() && !kind.is_empty() {
         spec["names"]["listKind"] = json!(format!("{kind}List"));
     }
     if spec.get("conversion").is_none() {

@@ -3,6 +3,7 @@
 pub mod convert;
 mod definition;
 mod lifecycle;
+mod rules;
 pub mod schema;
 
 pub use definition::CustomVersion;

@@ -3,8 +3,9 @@
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
+use super::rules;
+use crate::codec;
 use crate::sandbox::api::meta;
-use crate::sandbox::api::resource::Resource;
 use crate::sandbox::api::status::{FieldError, FieldErrorKind};
 use crate::sandbox::validate;
 
@@ -27,10 +28,13 @@ fn prune_at(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<Str
             let embedded = schema.get("x-kubernetes-embedded-resource") == Some(&json!(true));
             let mut strange = Vec::new();
             for (name, inner) in map.iter_mut() {
+                let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 if (path.is_empty() || embedded) && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
+                    if embedded && name == "metadata" {
+                        prune_metadata(inner, &here, unknown);
+                    }
                     continue;
                 }
-                let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 match (properties.and_then(|known| known.get(name)), additional) {
                     (Some(inner_schema), _) => prune_at(inner_schema, inner, &here, unknown),
                     (None, Some(Value::Object(_))) => {
@@ -54,6 +58,15 @@ fn prune_at(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<Str
             }
         }
         _ => {}
+    }
+}
+
+/// Metadata has the same fields wherever it stands.
+fn prune_metadata(metadata: &mut Value, path: &str, unknown: &mut Vec<String>) {
+    let Some(known) = codec::message("meta/v1.ObjectMeta") else { return };
+    if let Some(map) = metadata.as_object_mut() {
+        unknown.extend(map.keys().filter(|name| known.field(name).is_none()).map(|name| format!("{path}.{name}")));
+        map.retain(|name, _| known.field(name).is_some());
     }
 }
 
@@ -89,12 +102,22 @@ pub fn default_fields(schema: &Value, object: &mut Value) {
     }
 }
 
-pub fn validate_object(_resource: &Resource, schema: &Value, object: &Value) -> Vec<FieldError> {
+/// `old` is what it was, if this is a change of it.
+pub fn validate_object(schema: &Value, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = validate::metadata(object);
     if meta::name(object).is_empty() && !errors.iter().any(|error| error.field == "metadata.name") {
         errors.push(FieldError::required("metadata.name", "name or generateName is required"));
     }
     check(schema, object, "", &mut errors);
+    if rules::any(schema) {
+        let minor = [FieldErrorKind::Invalid, FieldErrorKind::Duplicate, FieldErrorKind::Forbidden];
+        if errors.iter().all(|error| minor.contains(&error.kind)) {
+            rules::check(schema, object, old, "", &mut errors);
+        } else {
+            let why = "null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+            errors.push(FieldError::new("<nil>", FieldErrorKind::Invalid, why));
+        }
+    }
     errors
 }
 
@@ -118,6 +141,11 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
     let wanted = rules.get("type").and_then(Value::as_str);
     let int_or_string = rules.get("x-kubernetes-int-or-string") == Some(&json!(true));
     let found = type_of(value);
+    if int_or_string && !matches!(found, "integer" | "string") {
+        let detail = format!("\"{found}\": {path} in body must be of type integer,string: \"{found}\"");
+        errors.push(FieldError::new(path, FieldErrorKind::Type, detail));
+        return;
+    }
     if let Some(wanted) = wanted.filter(|_| !int_or_string)
         && wanted != found
         && !(wanted == "number" && found == "integer")
@@ -143,6 +171,7 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
                 let why = format!("{path} in body should have at least {least} items");
                 errors.push(FieldError::new(path, FieldErrorKind::Invalid, format!("{count}: {why}")));
             }
+            unique(rules, items, path, errors);
             if let Some(inner) = rules.get("items") {
                 for (at, item) in items.iter().enumerate() {
                     check(inner, item, &format!("{path}[{at}]"), errors);
@@ -152,12 +181,79 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
         Value::Object(map) => check_object(rules, map, path, errors),
         Value::Null | Value::Bool(_) => {}
     }
+    combined(rules, value, path, errors);
     if let Some(allowed) = rules.get("enum").and_then(Value::as_array)
         && !allowed.contains(value)
     {
         let list = allowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         errors.push(FieldError::new(path, FieldErrorKind::NotSupported, format!("{value}: supported values: {list}")));
     }
+}
+
+/// Lists that are sets or have keys.
+fn unique(rules: &Map<String, Value>, items: &[Value], path: &str, errors: &mut Vec<FieldError>) {
+    let keys = rules.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
+    let key = |item: &Value| match rules.get("x-kubernetes-list-type").and_then(Value::as_str) {
+        Some("set") => Some(item.clone()),
+        Some("map") => {
+            let parts = keys.into_iter().flatten().filter_map(Value::as_str);
+            Some(parts.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect())
+        }
+        _ => None,
+    };
+    let mut seen: Vec<Value> = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let Some(key) = key(item) else { return };
+        if seen.contains(&key) {
+            errors.push(FieldError::new(format!("{path}[{at}]"), FieldErrorKind::Duplicate, key.to_string()));
+        }
+        seen.push(key);
+    }
+}
+
+/// Exactly one, any or all of some schemas, and none of another.
+fn combined(rules: &Map<String, Value>, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let wrong = |schema: &Value| {
+        let mut errors = Vec::new();
+        check(schema, value, path, &mut errors);
+        errors
+    };
+    let mut say = |why: String| {
+        errors.push(FieldError::new("<nil>", FieldErrorKind::Invalid, format!("\"\": \"{path}\" must {why}")));
+    };
+    let list = |name: &str| rules.get(name).and_then(Value::as_array).filter(|list| !list.is_empty());
+    let mut more = Vec::new();
+    if let Some(schemas) = list("oneOf") {
+        let found: Vec<_> = schemas.iter().map(wrong).collect();
+        match found.iter().filter(|errors| errors.is_empty()).count() {
+            1 => {}
+            0 => {
+                say("validate one and only one schema (oneOf). Found none valid".to_owned());
+                more.extend(found.into_iter().next());
+            }
+            several => say(format!("validate one and only one schema (oneOf). Found {several} valid alternatives")),
+        }
+    }
+    if let Some(schemas) = list("anyOf")
+        && rules.get("x-kubernetes-int-or-string") != Some(&json!(true))
+    {
+        let found: Vec<_> = schemas.iter().map(wrong).collect();
+        if found.iter().all(|errors| !errors.is_empty()) {
+            say("validate at least one schema (anyOf)".to_owned());
+            more.extend(found.into_iter().next());
+        }
+    }
+    if let Some(schemas) = list("allOf") {
+        let found: Vec<_> = schemas.iter().map(wrong).filter(|errors| !errors.is_empty()).collect();
+        if !found.is_empty() {
+            say("validate all the schemas (allOf)".to_owned());
+            more.extend(found);
+        }
+    }
+    if rules.get("not").is_some_and(|schema| wrong(schema).is_empty()) {
+        say("not validate the schema (not)".to_owned());
+    }
+    errors.extend(more.into_iter().flatten());
 }
 
 fn check_text(rules: &Map<String, Value>, text: &str, path: &str, errors: &mut Vec<FieldError>) {
@@ -172,10 +268,27 @@ fn check_text(rules: &Map<String, Value>, text: &str, path: &str, errors: &mut V
             &format!("{path} in body should be at least {least} chars long"),
         ));
     }
+    let format = rules.get("format").and_then(Value::as_str).unwrap_or_default();
+    if !has_format(text, format) {
+        let detail = format!("\"{text}\": {path} in body must be of type {format}: \"{text}\"");
+        errors.push(FieldError::new(path, FieldErrorKind::Type, detail));
+    }
     if let Some(pattern) = rules.get("pattern").and_then(Value::as_str)
         && Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))
     {
         errors.push(FieldError::invalid(path, &json!(text), &format!("{path} in body should match '{pattern}'")));
+    }
+}
+
+/// Formats that are not known here hold for any text.
+fn has_format(text: &str, format: &str) -> bool {
+    match format {
+        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "date" => text.parse::<jiff::civil::Date>().is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "uuid" => uuid::Uuid::parse_str(text).is_ok(),
+        _ => true,
     }
 }
 

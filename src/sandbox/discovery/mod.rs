@@ -44,18 +44,23 @@ pub(super) fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
         },
         ["api", version] => resources(&served, "", version),
         ["apis", group, version] => resources(&served, group, version),
-        [] => json_response(StatusCode::OK, &json!({"paths": paths(&served)})),
+        [] => {
+            let mut response = json_response(StatusCode::OK, &Value::Null);
+            *response.body_mut() = format!("{:#}", json!({"paths": paths(&served)})).into();
+            response
+        }
         _ => ApiError::no_path().into_response(),
     }
 }
 
 fn paths(served: &Served) -> Vec<String> {
-    let mut paths = vec!["/api".to_owned(), "/api/v1".into(), "/apis".into()];
+    let mut paths = vec!["/api".to_owned(), "/api/v1".into(), "/apis".into(), "/apis/".into()];
     for (group, versions) in served.groups().iter().filter(|(group, _)| !group.is_empty()) {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
     }
-    paths.extend(["/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths.extend(super::api::paths());
+    paths.sort();
     paths
 }
 

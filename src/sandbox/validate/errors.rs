@@ -14,6 +14,14 @@ impl Errors {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn append(&mut self, mut more: Self) {
+        self.0.append(&mut more.0);
+    }
+
     fn push(&mut self, field: impl Into<String>, kind: FieldErrorKind, detail: String) {
         self.0.push(FieldError::new(field, kind, detail));
     }
@@ -38,6 +46,20 @@ impl Errors {
 
     pub(super) fn duplicate(&mut self, field: impl Into<String>, value: &Value) {
         self.push(field, FieldErrorKind::Duplicate, value.to_string());
+    }
+
+    /// What is there twice, as Kubernetes' own type shows it.
+    pub(super) fn duplicate_text(&mut self, field: impl Into<String>, shown: String) {
+        self.push(field, FieldErrorKind::Duplicate, shown);
+    }
+
+    pub(super) fn invalid_text(&mut self, field: impl Into<String>, shown: &str, why: &str) {
+        self.push(field, FieldErrorKind::Invalid, format!("{shown}: {why}"));
+    }
+
+    pub(super) fn unsupported_text(&mut self, field: impl Into<String>, shown: &str, known: &[&str]) {
+        let known = known.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
+        self.push(field, FieldErrorKind::NotSupported, format!("{shown}: supported values: {known}"));
     }
 
     pub(super) fn not_found(&mut self, field: impl Into<String>, value: &Value) {

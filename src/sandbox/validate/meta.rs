@@ -11,8 +11,7 @@ type NameRule = fn(&str) -> Vec<String>;
 
 fn name_rule(kind: &str) -> NameRule {
     match kind {
-        "Namespace" => rules::dns_label,
-        "Service" => rules::dns_1035_label,
+        "Namespace" | "Service" => rules::dns_label,
         "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "APIService" | "IPAddress" | "Event" => {
             rules::path_segment
         }
@@ -45,16 +44,17 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut Errors) {
 
 fn common(metadata: &Value, errors: &mut Errors) {
     labels(metadata.get("labels"), "metadata.labels", errors);
-    annotations(metadata.get("annotations"), errors);
+    annotations(metadata.get("annotations"), "metadata.annotations", errors);
     owners(list(metadata, "ownerReferences"), errors);
-    for finalizer in list(metadata, "finalizers") {
+    for (at, finalizer) in list(metadata, "finalizers").iter().enumerate() {
+        let here = format!("metadata.finalizers[{at}]");
         let name = finalizer.as_str().unwrap_or_default();
         let wrong = rules::qualified_name(name);
         if wrong.is_empty() && !name.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.invalid("metadata.finalizers", finalizer, why);
+            errors.invalid(here.as_str(), finalizer, why);
         }
-        errors.all_invalid("metadata.finalizers", name, wrong);
+        errors.all_invalid(&here, name, wrong);
     }
 }
 
@@ -66,14 +66,14 @@ pub(super) fn labels(labels: Option<&Value>, field: &str, errors: &mut Errors) {
     }
 }
 
-fn annotations(annotations: Option<&Value>, errors: &mut Errors) {
+pub(super) fn annotations(annotations: Option<&Value>, field: &str, errors: &mut Errors) {
     let mut size = 0;
     for (key, value) in map(annotations) {
-        errors.all_invalid("metadata.annotations", key, rules::qualified_name(&key.to_lowercase()));
+        errors.all_invalid(field, key, rules::qualified_name(&key.to_lowercase()));
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     if size > MOST_ANNOTATIONS {
-        errors.too_long("metadata.annotations", MOST_ANNOTATIONS);
+        errors.too_long(field, MOST_ANNOTATIONS);
     }
 }
 

@@ -1,12 +1,17 @@
 //! Rules that an object must keep, in Kubernetes' own words.
 
+mod admission;
 mod data;
+mod definition;
 mod errors;
+mod internal;
 mod meta;
 mod network;
 mod pod;
 mod policy;
 mod rules;
+mod schedule;
+mod service;
 mod storage;
 mod template;
 mod types;
@@ -17,10 +22,13 @@ use serde_json::Value;
 
 use crate::codec::kind_by_api_version;
 use crate::sandbox::api::status::FieldError;
+use admission::expression as cel_expression;
 use errors::Errors;
 
+pub(super) use rules::{label_value, qualified_name as label_key};
 pub(super) use types::check as types;
 pub(super) use unknown::unknown_fields;
+pub(super) use workloads::selects;
 
 /// Whether a new object, with its defaults filled in, may be stored.
 pub(super) fn create(kind: &str, object: &Value) -> Result<(), Vec<FieldError>> {
@@ -72,8 +80,11 @@ fn rules_of(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors
         "PodTemplate" => template::check(&object["template"], "template", errors),
         "HorizontalPodAutoscaler" => workloads::autoscaler(object, errors),
         "PodDisruptionBudget" => policy::budget(object, errors),
-        "Service" => network::service(object, old, errors),
+        "Service" => service::service(object, old, errors),
         "Ingress" => network::ingress(object, errors),
+        "IngressClass" => network::ingress_class(object, old, errors),
+        "EndpointSlice" => network::slice(object, old, errors),
+        "Endpoints" => network::endpoints(object, errors),
         "NetworkPolicy" => network::policy(object, errors),
         "ConfigMap" => data::config_map(object, old, errors),
         "Secret" => data::secret(object, old, errors),
@@ -86,6 +97,13 @@ fn rules_of(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors
         "StorageClass" => storage::class(object, old, errors),
         "Role" | "ClusterRole" => policy::role(kind, object, errors),
         "RoleBinding" | "ClusterRoleBinding" => policy::binding(kind, object, old, errors),
+        "RuntimeClass" => policy::runtime_class(object, old, errors),
+        "ControllerRevision" => workloads::revision(object, old, errors),
+        "Namespace" => data::namespace(object, errors),
+        "CustomResourceDefinition" => definition::definition(object, old, errors),
+        "ValidatingAdmissionPolicy" => admission::policy(object, errors),
+        "ValidatingAdmissionPolicyBinding" => admission::binding(object, errors),
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => admission::webhooks(object, errors),
         "PriorityClass" => policy::priority(object, old, errors),
         _ => {}
     }

@@ -1,159 +1,260 @@
-//! Services, ingresses, network policies.
+//! Ingresses and their classes, network policies, endpoints.
 
 use serde_json::{Value, json};
 
-use super::errors::{Errors, is_empty, list, text};
+use super::errors::{Errors, IMMUTABLE, is_empty, list, text};
+use super::rules;
 use super::workloads::label_selector;
-use super::{meta, rules};
-
-pub(super) fn service(object: &Value, old: Option<&Value>, errors: &mut Errors) {
-    let spec = &object["spec"];
-    let kind = text(spec, "type");
-    let headless = spec["clusterIP"] == "None";
-    let ports = list(spec, "ports");
-    if ports.is_empty() && !headless && kind != "ExternalName" {
-        errors.required("spec.ports", "");
-    }
-    let types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-    errors.one_of("spec.type", &spec["type"], &types);
-    if kind == "ExternalName" {
-        let name = text(spec, "externalName");
-        if name.is_empty() {
-            errors.required("spec.externalName", "");
-        } else {
-            errors.all_invalid("spec.externalName", name, rules::dns_subdomain(name.trim_end_matches('.')));
-        }
-        if !is_empty(spec.get("clusterIP")) && !headless {
-            errors.forbidden("spec.clusterIPs[0]", "may not be set when `type` is 'ExternalName'");
-        }
-    }
-    if headless && ["NodePort", "LoadBalancer"].contains(&kind) {
-        let why = format!("may not be set to 'None' for {kind} services");
-        errors.invalid("spec.clusterIPs[0]", &spec["clusterIP"], &why);
-    }
-    meta::labels(spec.get("selector"), "spec.selector", errors);
-    errors.one_of("spec.sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"]);
-    check_ports(ports, errors);
-    let Some(old) = old else { return };
-    let (before, after) = (text(&old["spec"], "clusterIP"), text(spec, "clusterIP"));
-    let was = text(&old["spec"], "type");
-    if was != "ExternalName" && kind != "ExternalName" && !before.is_empty() && before != after {
-        errors.invalid("spec.clusterIPs[0]", &json!([after]), "may not change once set");
-    }
-}
-
-fn check_ports(ports: &[Value], errors: &mut Errors) {
-    let (mut names, mut pairs): (Vec<&str>, Vec<(i64, &str)>) = (Vec::new(), Vec::new());
-    for (at, port) in ports.iter().enumerate() {
-        let here = format!("spec.ports[{at}]");
-        let name = text(port, "name");
-        if name.is_empty() {
-            if ports.len() > 1 {
-                errors.required(format!("{here}.name"), "");
-            }
-        } else {
-            errors.all_invalid(&format!("{here}.name"), name, rules::dns_label(name));
-            if names.contains(&name) {
-                errors.duplicate(format!("{here}.name"), &port["name"]);
-            }
-        }
-        names.push(name);
-        let number = port["port"].as_i64().unwrap_or_default();
-        for why in rules::port_number(number) {
-            errors.invalid(format!("{here}.port"), &json!(number), &why);
-        }
-        let protocol = text(port, "protocol");
-        errors.one_of(format!("{here}.protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
-        match &port["targetPort"] {
-            Value::Number(target) => {
-                for why in rules::port_number(target.as_i64().unwrap_or_default()) {
-                    errors.invalid(format!("{here}.targetPort"), &port["targetPort"], &why);
-                }
-            }
-            Value::String(target) => {
-                errors.all_invalid(&format!("{here}.targetPort"), target, rules::port_name(target));
-            }
-            _ => {}
-        }
-        if pairs.contains(&(number, protocol)) {
-            errors.duplicate(here, &json!({"port": number, "protocol": protocol}));
-        }
-        pairs.push((number, protocol));
-    }
-}
 
 pub(super) fn ingress(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
-    let backend = spec.get("defaultBackend").filter(|one| !one.is_null());
-    if is_empty(spec.get("rules")) && backend.is_none() {
-        errors.invalid("spec", &json!([]), "either `defaultBackend` or `rules` must be specified");
+    let given = spec.get("defaultBackend").filter(|one| !one.is_null());
+    if is_empty(spec.get("rules")) && given.is_none() {
+        errors.invalid("spec", &spec["rules"], "either `defaultBackend` or `rules` must be specified");
     }
-    if let Some(backend) = backend {
-        check_backend(backend, "spec.defaultBackend", errors);
+    if let Some(given) = given {
+        backend(given, "spec.defaultBackend", errors);
     }
     for (at, rule) in list(spec, "rules").iter().enumerate() {
         let here = format!("spec.rules[{at}]");
         let host = text(rule, "host");
-        if !host.is_empty() && !host.starts_with("*.") {
-            errors.all_invalid(&format!("{here}.host"), host, rules::dns_subdomain(host));
+        if !host.is_empty() {
+            if host.parse::<std::net::IpAddr>().is_ok() {
+                errors.invalid(format!("{here}.host"), &rule["host"], "must be a DNS name, not an IP address");
+            }
+            errors.all_invalid(&format!("{here}.host"), host, rules::host(host));
         }
         let paths = rule.get("http").map_or(&[][..], |http| list(http, "paths"));
         if rule.get("http").is_some_and(Value::is_object) && paths.is_empty() {
             errors.required(format!("{here}.http.paths"), "");
         }
         for (at, path) in paths.iter().enumerate() {
-            let here = format!("{here}.http.paths[{at}]");
-            let known = ["Exact", "ImplementationSpecific", "Prefix"];
-            if is_empty(path.get("pathType")) {
-                errors.required(format!("{here}.pathType"), "pathType must be specified");
-            } else {
-                errors.one_of(format!("{here}.pathType"), &path["pathType"], &known);
-                if path["pathType"] != "ImplementationSpecific" && !text(path, "path").starts_with('/') {
-                    errors.invalid(format!("{here}.path"), &json!(text(path, "path")), "must be an absolute path");
-                }
-            }
-            check_backend(&path["backend"], &format!("{here}.backend"), errors);
+            http_path(path, &format!("{here}.http.paths[{at}]"), errors);
         }
+    }
+    for (at, tls) in list(spec, "tls").iter().enumerate() {
+        let here = format!("spec.tls[{at}]");
+        for (at, host) in list(tls, "hosts").iter().filter_map(Value::as_str).enumerate() {
+            errors.all_invalid(&format!("{here}.hosts[{at}]"), host, rules::host(host));
+        }
+        let secret = text(tls, "secretName");
+        if !secret.is_empty() {
+            errors.all_invalid(&format!("{here}.secretName"), secret, rules::dns_subdomain(secret));
+        }
+    }
+    if let Some(class) = spec.get("ingressClassName").and_then(Value::as_str) {
+        errors.all_invalid("spec.ingressClassName", class, rules::dns_subdomain(class));
     }
 }
 
-fn check_backend(backend: &Value, field: &str, errors: &mut Errors) {
-    let (service, resource) = (backend.get("service"), backend.get("resource"));
-    match (service.filter(|one| one.is_object()), resource.filter(|one| one.is_object())) {
+fn http_path(path: &Value, field: &str, errors: &mut Errors) {
+    if is_empty(path.get("pathType")) {
+        return errors.required(format!("{field}.pathType"), "pathType must be specified");
+    }
+    let (here, given) = (format!("{field}.path"), text(path, "path"));
+    let mut claim = |holds: bool, why: &str| {
+        if !holds {
+            errors.invalid(here.as_str(), &json!(given), why);
+        }
+    };
+    match text(path, "pathType") {
+        "Exact" | "Prefix" => {
+            claim(given.starts_with('/'), "must be an absolute path");
+            for part in ["//", "/./", "/../", "%2f", "%2F"] {
+                claim(!given.contains(part), &format!("must not contain '{part}'"));
+            }
+            for end in ["/..", "/."] {
+                claim(!given.ends_with(end), &format!("cannot end with '{end}'"));
+            }
+        }
+        "ImplementationSpecific" => claim(given.is_empty() || given.starts_with('/'), "must be an absolute path"),
+        _ => {
+            let known = ["Exact", "ImplementationSpecific", "Prefix"];
+            errors.unsupported(format!("{field}.pathType"), &path["pathType"], &known);
+        }
+    }
+    backend(&path["backend"], &format!("{field}.backend"), errors);
+}
+
+fn backend(backend: &Value, field: &str, errors: &mut Errors) {
+    let part = |name: &str| backend.get(name).filter(|one| one.is_object());
+    let service = match (part("service"), part("resource")) {
         (Some(_), Some(_)) => {
-            errors.invalid(field, &json!(""), "cannot set both resource and service backends");
+            return errors.invalid(field, &json!(""), "cannot set both resource and service backends");
         }
-        (None, None) => errors.invalid(field, &json!(""), "resource or service backend is required"),
-        (Some(service), None) => {
-            let name = text(service, "name");
-            if name.is_empty() {
-                errors.required(format!("{field}.service.name"), "");
-            } else {
-                errors.all_invalid(&format!("{field}.service.name"), name, rules::dns_1035_label(name));
+        (None, None) => return errors.invalid(field, &json!(""), "resource or service backend is required"),
+        (None, Some(resource)) => {
+            for part in ["kind", "name"] {
+                if text(resource, part).is_empty() {
+                    errors.required(format!("{field}.resource.{part}"), "");
+                }
             }
-            let port = &service["port"];
-            if text(port, "name").is_empty() && port["number"].as_i64().unwrap_or_default() == 0 {
-                errors.required(format!("{field}.service.port"), "port name or number is required");
+            return;
+        }
+        (Some(service), None) => service,
+    };
+    let name = text(service, "name");
+    if name.is_empty() {
+        errors.required(format!("{field}.service.name"), "");
+    } else {
+        errors.all_invalid(&format!("{field}.service.name"), name, rules::dns_label(name));
+    }
+    let (port_name, number) = (text(&service["port"], "name"), service["port"]["number"].as_i64().unwrap_or(0));
+    match (port_name.is_empty(), number == 0) {
+        (false, false) => errors.invalid(field, &json!(""), "cannot set both port name & port number"),
+        (false, true) => {
+            errors.all_invalid(&format!("{field}.service.port.name"), port_name, rules::port_name(port_name));
+        }
+        (true, false) => rules::port(&format!("{field}.service.port.number"), &json!(number), errors),
+        (true, true) => errors.required(field, "port name or number is required"),
+    }
+}
+
+pub(super) fn ingress_class(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    let spec = &object["spec"];
+    if text(spec, "controller").is_empty() {
+        errors.required("spec.controller", "");
+    }
+    if let Some(parameters) = spec.get("parameters").filter(|one| one.is_object()) {
+        for part in ["kind", "name"] {
+            if text(parameters, part).is_empty() {
+                errors.required(format!("spec.parameters.{part}"), "");
             }
         }
-        (None, Some(_)) => {}
+    }
+    if let Some(old) = old
+        && old["spec"]["controller"] != spec["controller"]
+    {
+        errors.invalid("spec.controller", &spec["controller"], IMMUTABLE);
     }
 }
 
 pub(super) fn policy(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
     label_selector(&spec["podSelector"], "spec.podSelector", errors);
-    for (at, one) in list(spec, "policyTypes").iter().enumerate() {
-        errors.one_of(format!("spec.policyTypes[{at}]"), one, &["Egress", "Ingress"]);
-    }
     for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
         for (at, rule) in list(spec, direction).iter().enumerate() {
-            for (peer_at, peer) in list(rule, peers).iter().enumerate() {
-                if is_empty(Some(peer)) {
-                    let why = "must specify a peer";
-                    errors.required(format!("spec.{direction}[{at}].{peers}[{peer_at}]"), why);
-                }
+            let here = format!("spec.{direction}[{at}]");
+            for (at, port) in list(rule, "ports").iter().enumerate() {
+                policy_port(port, &format!("{here}.ports[{at}]"), errors);
             }
+            for (at, one) in list(rule, peers).iter().enumerate() {
+                peer(one, &format!("{here}.{peers}[{at}]"), errors);
+            }
+        }
+    }
+    for (at, one) in list(spec, "policyTypes").iter().enumerate() {
+        errors.one_of(format!("spec.policyTypes[{at}]"), one, &["Ingress", "Egress"]);
+    }
+}
+
+fn policy_port(port: &Value, field: &str, errors: &mut Errors) {
+    errors.one_of(format!("{field}.protocol"), &port["protocol"], &["TCP", "UDP", "SCTP"]);
+    let (number, end) = (&port["port"], port["endPort"].as_i64());
+    let last = format!("{field}.endPort");
+    match (number, end) {
+        (Value::Null, Some(end)) => {
+            errors.invalid(last, &json!(end), "may not be specified when `port` is not specified");
+        }
+        (Value::String(_), Some(end)) => {
+            errors.invalid(last, &json!(end), "may not be specified when `port` is non-numeric");
+            rules::port(&format!("{field}.port"), number, errors);
+        }
+        (Value::Null, None) => {}
+        (number, end) => {
+            rules::port(&format!("{field}.port"), number, errors);
+            if let Some(end) = end {
+                if number.as_i64().is_some_and(|number| end < number) {
+                    errors.invalid(last.as_str(), number, "must be greater than or equal to `port`");
+                }
+                rules::port(&last, &json!(end), errors);
+            }
+        }
+    }
+}
+
+fn peer(peer: &Value, field: &str, errors: &mut Errors) {
+    let mut given = 0;
+    for part in ["podSelector", "namespaceSelector"] {
+        if let Some(selector) = peer.get(part).filter(|one| one.is_object()) {
+            given += 1;
+            label_selector(selector, &format!("{field}.{part}"), errors);
+        }
+    }
+    let Some(block) = peer.get("ipBlock").filter(|one| one.is_object()) else {
+        if given == 0 {
+            errors.required(field, "must specify a peer");
+        }
+        return;
+    };
+    let range = text(block, "cidr");
+    let here = format!("{field}.ipBlock");
+    if range.is_empty() {
+        errors.required(format!("{here}.cidr"), "");
+    } else {
+        errors.all_invalid(&format!("{here}.cidr"), range, rules::cidr(range));
+    }
+    for (at, part) in list(block, "except").iter().filter_map(Value::as_str).enumerate() {
+        let wrong = rules::cidr(part);
+        let outside = wrong.is_empty() && rules::cidr(range).is_empty() && !rules::is_within(part, range);
+        errors.all_invalid(&format!("{here}.except[{at}]"), part, wrong);
+        if outside {
+            errors.invalid(format!("{here}.except[{at}]"), &json!(part), "must be a strict subset of `cidr`");
+        }
+    }
+    if given > 0 {
+        errors.forbidden(field, "may not specify both ipBlock and another peer");
+    }
+}
+
+pub(super) fn slice(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    for (at, port) in list(object, "ports").iter().enumerate() {
+        let name = text(port, "name");
+        if !name.is_empty() {
+            errors.all_invalid(&format!("ports[{at}].name"), name, rules::dns_label(name));
+        }
+        errors.one_of(format!("ports[{at}].protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
+    }
+    let kind = text(object, "addressType");
+    for (at, endpoint) in list(object, "endpoints").iter().enumerate() {
+        let here = format!("endpoints[{at}]");
+        let addresses = list(endpoint, "addresses");
+        if addresses.is_empty() {
+            errors.required(format!("{here}.addresses"), "must contain at least 1 address");
+        }
+        for (at, address) in addresses.iter().filter_map(Value::as_str).enumerate() {
+            let here = format!("{here}.addresses[{at}]");
+            if kind == "FQDN" {
+                errors.all_invalid(&here, address, rules::dns_subdomain(address));
+            } else {
+                rules::endpoint_ip(&here, address, errors);
+            }
+        }
+        let host = text(endpoint, "hostname");
+        if !host.is_empty() {
+            errors.all_invalid(&format!("{here}.hostname"), host, rules::dns_label(host));
+        }
+    }
+    if kind.is_empty() {
+        errors.required("addressType", "");
+    } else {
+        errors.one_of("addressType", &object["addressType"], &["FQDN", "IPv4", "IPv6"]);
+    }
+    if let Some(old) = old {
+        errors.unchanged("addressType", "/addressType", old, object);
+    }
+}
+
+pub(super) fn endpoints(object: &Value, errors: &mut Errors) {
+    for (at, subset) in list(object, "subsets").iter().enumerate() {
+        let here = format!("subsets[{at}]");
+        for part in ["addresses", "notReadyAddresses"] {
+            for (at, address) in list(subset, part).iter().enumerate() {
+                rules::endpoint_ip(&format!("{here}.{part}[{at}].ip"), text(address, "ip"), errors);
+            }
+        }
+        for (at, port) in list(subset, "ports").iter().enumerate() {
+            rules::port(&format!("{here}.ports[{at}].port"), &port["port"], errors);
         }
     }
 }

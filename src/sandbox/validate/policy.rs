@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Errors, is_empty, list, text};
 use super::workloads::label_selector;
+use super::{internal, rules, template};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -74,14 +75,27 @@ pub(super) fn budget(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
     let given = |field: &str| spec.get(field).is_some_and(|one| !one.is_null());
     if given("minAvailable") && given("maxUnavailable") {
-        let shown = json!({"minAvailable": spec["minAvailable"], "maxUnavailable": spec["maxUnavailable"]});
-        errors.invalid("spec", &shown, "minAvailable and maxUnavailable cannot be both set");
+        let shown = internal::text("PodDisruptionBudgetSpec", spec);
+        errors.invalid_text("spec", &shown, "minAvailable and maxUnavailable cannot be both set");
     }
     for count in ["minAvailable", "maxUnavailable"] {
-        errors.not_negative(format!("spec.{count}"), spec.get(count));
+        rules::count_or_percent(&format!("spec.{count}"), spec.get(count), true, errors);
     }
     if !is_empty(spec.get("selector")) {
         label_selector(&spec["selector"], "spec.selector", errors);
+    }
+    let policies = ["AlwaysAllow", "IfHealthyBudget"];
+    errors.one_of("spec.unhealthyPodEvictionPolicy", &spec["unhealthyPodEvictionPolicy"], &policies);
+}
+
+pub(super) fn runtime_class(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    let handler = text(object, "handler");
+    errors.all_invalid("handler", handler, rules::dns_label(handler));
+    for (name, amount) in object.pointer("/overhead/podFixed").and_then(Value::as_object).into_iter().flatten() {
+        template::amount(name, amount, &format!("overhead.limits[{name}]"), errors);
+    }
+    if let Some(old) = old {
+        errors.unchanged("handler", "/handler", old, object);
     }
 }
 
@@ -99,6 +113,7 @@ pub(super) fn priority(object: &Value, old: Option<&Value>, errors: &mut Errors)
         let why = format!("maximum allowed value of a user defined priority is {MOST}");
         errors.forbidden("value", &why);
     }
+    errors.one_of("preemptionPolicy", &object["preemptionPolicy"], &["PreemptLowerPriority", "Never"]);
     let Some(old) = old else { return };
     for (part, none) in [("value", json!(0)), ("preemptionPolicy", json!("PreemptLowerPriority"))] {
         let value =

@@ -3,15 +3,21 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::{Value, json};
 
+use super::errors::Errors;
+
+const LABEL_1035: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
-const LABEL_1035: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
+const STARRED: &str = r"\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const LABEL_VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
 const CONFIG_KEY: &str = "[-._a-zA-Z0-9]+";
 
 struct Rule {
+    /// What its length is counted in.
+    unit: &'static str,
     whole: Regex,
     pattern: &'static str,
     most: usize,
@@ -22,13 +28,13 @@ struct Rule {
 impl Rule {
     fn new(pattern: &'static str, most: usize, what: &'static str, examples: &'static [&'static str]) -> Self {
         let whole = Regex::new(&format!("^(?:{pattern})$")).expect("the pattern is one of the constants above");
-        Self { whole, pattern, most, what, examples }
+        Self { unit: "characters", whole, pattern, most, what, examples }
     }
 
     fn check(&self, value: &str) -> Vec<String> {
         let mut wrong = Vec::new();
         if value.len() > self.most {
-            wrong.push(format!("must be no more than {} characters", self.most));
+            wrong.push(format!("must be no more than {} {}", self.most, self.unit));
         }
         if !self.whole.is_match(value) {
             wrong.push(self.words());
@@ -51,17 +57,21 @@ static DNS_SUBDOMAIN: LazyLock<Rule> = LazyLock::new(|| {
     let what = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
     Rule::new(SUBDOMAIN, 253, what, &["example.com"])
 });
+static WILDCARD: LazyLock<Rule> = LazyLock::new(|| {
+    let what = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
+    Rule::new(STARRED, 253, what, &["*.example.com"])
+});
 static DNS_1035: LazyLock<Rule> = LazyLock::new(|| {
     let what = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
     Rule::new(LABEL_1035, 63, what, &["my-name", "abc-123"])
 });
 static NAME_PART: LazyLock<Rule> = LazyLock::new(|| {
     let what = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-    Rule::new(QUALIFIED, 63, what, &["MyName", "my.name", "123-abc"])
+    Rule { unit: "bytes", ..Rule::new(QUALIFIED, 63, what, &["MyName", "my.name", "123-abc"]) }
 });
 static VALUE: LazyLock<Rule> = LazyLock::new(|| {
     let what = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-    Rule::new(LABEL_VALUE, 63, what, &["MyValue", "my_value", "12345"])
+    Rule { unit: "bytes", ..Rule::new(LABEL_VALUE, 63, what, &["MyValue", "my_value", "12345"]) }
 });
 static KEY: LazyLock<Rule> = LazyLock::new(|| {
     let what = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
@@ -80,7 +90,7 @@ pub(super) fn dns_1035_label(value: &str) -> Vec<String> {
     DNS_1035.check(value)
 }
 
-pub(super) fn label_value(value: &str) -> Vec<String> {
+pub(in crate::sandbox) fn label_value(value: &str) -> Vec<String> {
     VALUE.check(value)
 }
 
@@ -96,7 +106,7 @@ pub(super) fn path_segment(value: &str) -> Vec<String> {
 }
 
 /// A label's key: a name, perhaps with a domain before it.
-pub(super) fn qualified_name(value: &str) -> Vec<String> {
+pub(in crate::sandbox) fn qualified_name(value: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut parts = value.split('/');
     let (first, second, third) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
@@ -160,6 +170,121 @@ pub(super) fn port_name(value: &str) -> Vec<String> {
     wrong
 }
 
+/// A number, or a share of the whole.
+pub(super) fn count_or_percent(field: &str, value: Option<&Value>, at_most_all: bool, errors: &mut Errors) {
+    static PERCENT: LazyLock<Regex> = LazyLock::new(|| Regex::new("^[0-9]+%$").expect("the pattern is right"));
+    match value {
+        Some(Value::String(text)) if !PERCENT.is_match(text) => {
+            let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+            errors.invalid(field, &json!(text), why);
+        }
+        Some(Value::String(text))
+            if at_most_all && text.trim_end_matches('%').parse::<u64>().is_ok_and(|n| n > 100) =>
+        {
+            errors.invalid(field, &json!(text), "must not be greater than 100%");
+        }
+        value => errors.not_negative(field, value),
+    }
+}
+
+/// A port by its number or its name.
+pub(super) fn port(field: &str, port: &Value, errors: &mut Errors) {
+    match port.as_str() {
+        Some(name) => errors.all_invalid(field, name, port_name(name)),
+        None => {
+            let number = port.as_i64().unwrap_or_default();
+            port_number(number).iter().for_each(|why| errors.invalid(field, &json!(number), why));
+        }
+    }
+}
+
+pub(super) fn ip(value: &str) -> Vec<String> {
+    let what = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+    if value.parse::<std::net::IpAddr>().is_ok() { Vec::new() } else { vec![what.to_owned()] }
+}
+
+/// Where traffic may be sent to.
+pub(super) fn endpoint_ip(field: &str, value: &str, errors: &mut Errors) {
+    let Ok(address) = value.parse::<std::net::IpAddr>() else {
+        return errors.all_invalid(field, value, ip(value));
+    };
+    let mut claim = |holds: bool, why: &str| {
+        if !holds {
+            errors.invalid(field, &json!(value), why);
+        }
+    };
+    let (local, multicast) = match address {
+        std::net::IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[..3] == [224, 0, 0]),
+        std::net::IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.octets()[..2] == [0xff, 0x02]),
+    };
+    claim(!address.is_unspecified(), &format!("may not be unspecified ({value})"));
+    claim(!address.is_loopback(), "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+    claim(!local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+    claim(!multicast, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+}
+
+fn range(value: &str) -> Option<(std::net::IpAddr, u32)> {
+    let (address, bits) = value.split_once('/')?;
+    let (address, bits) = (address.parse::<std::net::IpAddr>().ok()?, bits.parse().ok()?);
+    (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, bits))
+}
+
+pub(super) fn cidr(value: &str) -> Vec<String> {
+    let what = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+    if range(value).is_some() { Vec::new() } else { vec![what.to_owned()] }
+}
+
+/// Whether one range is a part of the other, and not all of it.
+pub(super) fn is_within(part: &str, whole: &str) -> bool {
+    let (Some((part, inner)), Some((whole, outer))) = (range(part), range(whole)) else { return false };
+    let number = |address: std::net::IpAddr| match address {
+        std::net::IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32),
+        std::net::IpAddr::V6(v6) => (v6.to_bits(), 128),
+    };
+    let ((part, width), (whole, other)) = (number(part), number(whole));
+    width == other && inner > outer && (outer == 0 || part >> (128 - outer) == whole >> (128 - outer))
+}
+
+/// A name in the DNS, whose first part may be a star.
+pub(super) fn host(value: &str) -> Vec<String> {
+    if value.contains('*') { WILDCARD.check(value) } else { dns_subdomain(value) }
+}
+
+/// A path within a folder.
+pub(super) fn local_path(field: &str, path: &str, errors: &mut Errors) {
+    if path.starts_with('/') {
+        errors.invalid(field, &json!(path), "must be a relative path");
+    }
+    no_steps_back(field, path, errors);
+}
+
+/// A path within a folder that keeps names with two dots at their start for itself.
+pub(super) fn own_path(field: &str, path: &str, errors: &mut Errors) {
+    local_path(field, path, errors);
+    if path.starts_with("..") && !path.starts_with("../") {
+        errors.invalid(field, &json!(path), "must not start with '..'");
+    }
+}
+
+pub(super) fn no_steps_back(field: &str, path: &str, errors: &mut Errors) {
+    if path.split('/').any(|part| part == "..") {
+        errors.invalid(field, &json!(path), "must not contain '..'");
+    }
+}
+
+pub(super) fn file_mode(field: &str, mode: Option<&Value>, errors: &mut Errors) {
+    if let Some(mode) = mode.filter(|mode| mode.as_i64().is_some_and(|bits| !(0..=0o777).contains(&bits))) {
+        errors.invalid(field, mode, "must be a number between 0 and 0777 (octal), both inclusive");
+    }
+}
+
+pub(super) const SYSCTL: &str = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
+
+pub(super) fn is_sysctl(name: &str) -> bool {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(SYSCTL).expect("the pattern is the constant above"));
+    name.len() <= 253 && NAME.is_match(name)
+}
+
 pub(super) fn between(low: i64, high: i64) -> String {
     format!("must be between {low} and {high}, inclusive")
 }
@@ -194,11 +319,5 @@ mod tests {
         assert!(qualified_name("a/b/c")[0].starts_with("a valid label key must consist of"));
         assert_eq!(path_segment("a/b"), ["may not contain '/'"]);
         assert_eq!(config_key(".."), ["must not be '..'"]);
-        assert_eq!(
-            dns_1035_label("1a"),
-            [
-                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
-            ]
-        );
     }
 }

@@ -71,6 +71,11 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
         Type::String | Type::Duration => value.is_string(),
         Type::Time | Type::MicroTime => {
             let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
+            if field.kind == Type::MicroTime && text.ends_with('Z') && !text.contains('.') {
+                return Err(format!(
+                    "parsing time \"{text}\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"Z\" as \".000000\""
+                ));
+            }
             return text.parse::<jiff::Timestamp>().map(drop).map_err(|_| {
                 format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as \"2006\"")
             });

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::errors::{Errors, IMMUTABLE, is_empty, list, text};
-use super::{meta, rules, template};
+use super::{internal, meta, rules, schedule, storage, template};
 
 pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -12,19 +12,7 @@ pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Error
     selects_its_template(spec, fits, errors);
     template::check(&spec["template"], "spec.template", errors);
     always_restarts(spec, errors);
-    let strategy = &spec["strategy"];
-    errors.one_of("spec.strategy.type", &strategy["type"], &["Recreate", "RollingUpdate"]);
-    if strategy["type"] == "Recreate" && strategy.get("rollingUpdate").is_some_and(|one| !one.is_null()) {
-        let why = "may not be specified when strategy `type` is 'Recreate'";
-        errors.forbidden("spec.strategy.rollingUpdate", why);
-    }
-    if let Some(rolling) = strategy.get("rollingUpdate") {
-        let none = |field: &str| matches!(rolling.get(field), Some(one) if *one == json!(0) || *one == json!("0%"));
-        if none("maxUnavailable") && none("maxSurge") {
-            let why = "may not be 0 when `maxSurge` is 0";
-            errors.invalid("spec.strategy.rollingUpdate.maxUnavailable", &rolling["maxUnavailable"], why);
-        }
-    }
+    deployment_strategy(&spec["strategy"], errors);
     for count in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
         errors.not_negative(format!("spec.{count}"), spec.get(count));
     }
@@ -36,6 +24,36 @@ pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Error
         errors.invalid("spec.progressDeadlineSeconds", &spec["progressDeadlineSeconds"], why);
     }
     keeps_selector(object, old, errors);
+}
+
+fn deployment_strategy(strategy: &Value, errors: &mut Errors) {
+    let rolling = strategy.get("rollingUpdate").filter(|one| !one.is_null());
+    match text(strategy, "type") {
+        "Recreate" if rolling.is_some() => {
+            let why = "may not be specified when strategy `type` is 'Recreate'";
+            errors.forbidden("spec.strategy.rollingUpdate", why);
+        }
+        "Recreate" => {}
+        "RollingUpdate" => {
+            let field = "spec.strategy.rollingUpdate";
+            let Some(rolling) = rolling else { return };
+            rules::count_or_percent(&format!("{field}.maxUnavailable"), rolling.get("maxUnavailable"), false, errors);
+            rules::count_or_percent(&format!("{field}.maxSurge"), rolling.get("maxSurge"), false, errors);
+            let none = |field: &str| matches!(rolling.get(field), Some(one) if *one == json!(0) || *one == json!("0%"));
+            if none("maxUnavailable") && none("maxSurge") {
+                let why = "may not be 0 when `maxSurge` is 0";
+                errors.invalid(format!("{field}.maxUnavailable"), &rolling["maxUnavailable"], why);
+            }
+            let text = rolling["maxUnavailable"].as_str().unwrap_or_default();
+            if text.strip_suffix('%').and_then(|share| share.parse::<u64>().ok()).is_some_and(|share| share > 100) {
+                errors.invalid(format!("{field}.maxUnavailable"), &json!(text), "must not be greater than 100%");
+            }
+        }
+        _ => {
+            let shown = internal::text("DeploymentStrategy", strategy);
+            errors.unsupported_text("spec.strategy", &shown, &["Recreate", "RollingUpdate"]);
+        }
+    }
 }
 
 pub(super) fn replica_set(object: &Value, old: Option<&Value>, errors: &mut Errors) {
@@ -71,12 +89,26 @@ pub(super) fn replication_controller(object: &Value, errors: &mut Errors) {
 
 pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
-    errors.one_of("spec.podManagementPolicy", &spec["podManagementPolicy"], &["OrderedReady", "Parallel"]);
-    errors.one_of("spec.updateStrategy.type", &spec["updateStrategy"]["type"], &["OnDelete", "RollingUpdate"]);
+    if !["OrderedReady", "Parallel"].contains(&text(spec, "podManagementPolicy")) {
+        let why = "must be 'OrderedReady' or 'Parallel'";
+        errors.invalid("spec.podManagementPolicy", &spec["podManagementPolicy"], why);
+    }
+    if !["OnDelete", "RollingUpdate"].contains(&text(&spec["updateStrategy"], "type")) {
+        let shown = internal::text("StatefulSetUpdateStrategy", &spec["updateStrategy"]);
+        errors.invalid_text("spec.updateStrategy", &shown, "must be 'RollingUpdate' or 'OnDelete'");
+    }
+    for (at, claim) in list(spec, "volumeClaimTemplates").iter().enumerate() {
+        storage::claim_spec(&claim["spec"], &format!("spec.volumeClaimTemplates[{at}].spec"), errors);
+    }
+    let retention = &spec["persistentVolumeClaimRetentionPolicy"];
+    for part in ["whenDeleted", "whenScaled"] {
+        let here = format!("spec.persistentVolumeClaimRetentionPolicy.{part}");
+        errors.one_of(here, &retention[part], &["Retain", "Delete"]);
+    }
     errors.not_negative("spec.replicas", spec.get("replicas"));
     let fits = selector(spec, "statefulset", errors);
     selects_its_template(spec, fits, errors);
-    template::check(&spec["template"], "spec.template", errors);
+    template::check(&with_claims(spec), "spec.template", errors);
     always_restarts(spec, errors);
     let Some(old) = old else { return };
     let may_change = [
@@ -99,13 +131,47 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Err
     }
 }
 
+/// The template as its pods will have it, with a volume for each claim.
+fn with_claims(spec: &Value) -> Value {
+    let mut template = spec["template"].clone();
+    let claims = list(spec, "volumeClaimTemplates").iter().map(|claim| {
+        let name = &claim["metadata"]["name"];
+        json!({"name": name, "persistentVolumeClaim": {"claimName": name}})
+    });
+    let mut volumes: Vec<Value> = claims.collect();
+    let named = |volume: &Value| volumes.iter().all(|one| one["name"] != volume["name"]);
+    let others: Vec<Value> = list(&template["spec"], "volumes").iter().filter(|one| named(one)).cloned().collect();
+    volumes.extend(others);
+    if template["spec"].is_object() {
+        template["spec"]["volumes"] = json!(volumes);
+    }
+    template
+}
+
+pub(super) fn revision(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    if is_empty(object.get("data")) {
+        errors.required("data", "data is mandatory");
+    }
+    errors.not_negative("revision", object.get("revision"));
+    if let Some(old) = old {
+        errors.unchanged("data", "/data", old, object);
+    }
+}
+
 pub(super) fn daemon_set(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
     let fits = selector(spec, "daemonset", errors);
     selects_its_template(spec, fits, errors);
     template::check(&spec["template"], "spec.template", errors);
     always_restarts(spec, errors);
-    errors.one_of("spec.updateStrategy.type", &spec["updateStrategy"]["type"], &["OnDelete", "RollingUpdate"]);
+    if !spec["template"]["spec"]["activeDeadlineSeconds"].is_null() {
+        let why = "activeDeadlineSeconds in DaemonSet is not Supported";
+        errors.forbidden("spec.template.spec.activeDeadlineSeconds", why);
+    }
+    if !["OnDelete", "RollingUpdate"].contains(&text(&spec["updateStrategy"], "type")) {
+        let shown = internal::text("DaemonSetUpdateStrategy", &spec["updateStrategy"]);
+        errors.unsupported_text("spec.updateStrategy", &shown, &["RollingUpdate", "OnDelete"]);
+    }
     for count in ["minReadySeconds", "revisionHistoryLimit"] {
         errors.not_negative(format!("spec.{count}"), spec.get(count));
     }
@@ -117,7 +183,7 @@ pub(super) fn job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     for count in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
         errors.not_negative(format!("spec.{count}"), spec.get(count));
     }
-    errors.one_of("spec.completionMode", &spec["completionMode"], &["Indexed", "NonIndexed"]);
+    errors.one_of("spec.completionMode", &spec["completionMode"], &["NonIndexed", "Indexed"]);
     if spec["completionMode"] == "Indexed" && spec.get("completions").is_none_or(Value::is_null) {
         errors.required("spec.completions", "when completion mode is Indexed");
     }
@@ -136,7 +202,11 @@ pub(super) fn job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
         }
         template
     };
-    if template(old) != template(object) {
+    let (before, after) = (template(old), template(object));
+    if before["spec"] != after["spec"] {
+        let shown = internal::text("PodSpec", &spec["template"]["spec"]);
+        errors.invalid_text("spec.template.spec", &shown, IMMUTABLE);
+    } else if before != after {
         errors.invalid("spec.template", &spec["template"], IMMUTABLE);
     }
     errors.unchanged("spec.completionMode", "/spec/completionMode", old, object);
@@ -162,7 +232,7 @@ pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
     } else if schedule.contains("TZ") {
         let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
         errors.invalid("spec.schedule", &spec["schedule"], why);
-    } else if let Err(why) = is_schedule(schedule) {
+    } else if let Err(why) = schedule::parse(schedule) {
         errors.invalid("spec.schedule", &spec["schedule"], &why);
     }
     if let Some(zone) = spec.get("timeZone").and_then(Value::as_str)
@@ -177,44 +247,6 @@ pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
     let job = &spec["jobTemplate"]["spec"];
     template::check(&job["template"], "spec.jobTemplate.spec.template", errors);
     ends(job, "spec.jobTemplate.spec.template.spec", errors);
-}
-
-/// The five fields of cron, or one of its words.
-fn is_schedule(text: &str) -> Result<(), String> {
-    if let Some(word) = text.strip_prefix('@') {
-        let words = ["yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
-        let every = word.strip_prefix("every ").is_some_and(|span| span.ends_with(['s', 'm', 'h']));
-        return if words.contains(&word) || every { Ok(()) } else { Err(format!("unrecognized descriptor: {text}")) };
-    }
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    if fields.len() != 5 {
-        return Err(format!("expected exactly 5 fields, found {}: [{}]", fields.len(), fields.join(" ")));
-    }
-    let ranges = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
-    for (field, (low, high)) in fields.iter().zip(ranges) {
-        for part in field.split(',') {
-            let range = part.split('/').next().unwrap_or_default();
-            for end in range.split('-') {
-                let named = end.len() == 3 && end.chars().all(|c| c.is_ascii_alphabetic());
-                match end.parse::<u32>() {
-                    _ if ["*", "?"].contains(&end) || named => {}
-                    Ok(number) if number < low => {
-                        return Err(format!("beginning of range ({number}) below minimum ({low}): {part}"));
-                    }
-                    Ok(number) if number > high => {
-                        return Err(format!("end of range ({number}) above maximum ({high}): {part}"));
-                    }
-                    Ok(_) => {}
-                    Err(_) => {
-                        return Err(format!(
-                            "failed to parse int from {end}: strconv.Atoi: parsing \"{end}\": invalid syntax"
-                        ));
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn autoscaler(object: &Value, errors: &mut Errors) {
@@ -246,7 +278,7 @@ fn selector(spec: &Value, kind: &str, errors: &mut Errors) -> bool {
     };
     label_selector(selector, "spec.selector", errors);
     if is_empty(selector.get("matchLabels")) && is_empty(selector.get("matchExpressions")) {
-        errors.invalid("spec.selector", selector, &format!("empty selector is invalid for {kind}"));
+        errors.invalid("spec.selector", &json!({}), &format!("empty selector is invalid for {kind}"));
         return false;
     }
     true
@@ -283,7 +315,7 @@ fn selects_its_template(spec: &Value, has_selector: bool, errors: &mut Errors) {
     }
 }
 
-fn selects(selector: &Value, labels: &Value) -> bool {
+pub(in crate::sandbox) fn selects(selector: &Value, labels: &Value) -> bool {
     let wanted = selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten();
     let expressions = list(selector, "matchExpressions").iter();
     wanted.into_iter().all(|(key, value)| labels.get(key) == Some(value))

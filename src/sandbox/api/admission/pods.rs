@@ -23,11 +23,12 @@ pub(super) fn prepare(pod: &mut Value) {
 pub(super) async fn admit(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
     limits::pod(api, resource, pod).await?;
     pod["status"]["qosClass"] = json!(quality_of_service(&pod["spec"]));
-    priority(api, resource, pod).await?;
-    tolerate_for_a_while(pod);
     if pod.pointer("/metadata/annotations").and_then(|annotations| annotations.get(MIRROR)).is_none() {
         service_account(api, resource, pod).await?;
     }
+    priority(api, resource, pod).await?;
+    runtime_class(api, resource, pod).await?;
+    tolerate_for_a_while(pod);
     Ok(())
 }
 
@@ -134,9 +135,51 @@ async fn priority(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Resu
     if let Some(class) = &class {
         pod["spec"]["priorityClassName"] = json!(meta::name(class));
     }
+    let refused = |given: &Value, what: &str, computed: &Value| {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let why = format!(
+            "the {what} ({}) must not be provided in pod spec; priority admission controller computed {} from the given PriorityClass name",
+            text(given),
+            text(computed)
+        );
+        Err(ApiError::forbidden(resource, meta::name(pod), &why))
+    };
+    if let Some(given) = pod["spec"].get("priority").filter(|given| !given.is_null() && **given != value) {
+        return refused(given, "integer value of priority", &value);
+    }
+    if let Some(given) = pod["spec"].get("preemptionPolicy").filter(|given| !given.is_null() && **given != policy) {
+        return refused(given, "string value of PreemptionPolicy", &policy);
+    }
     pod["spec"]["priority"] = value;
-    if pod["spec"].get("preemptionPolicy").is_none() {
-        pod["spec"]["preemptionPolicy"] = policy;
+    pod["spec"]["preemptionPolicy"] = policy;
+    Ok(())
+}
+
+/// A runtime may cost something of its own, and may not be on every node.
+async fn runtime_class(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
+    let name = pod["spec"]["runtimeClassName"].as_str().unwrap_or_default().to_owned();
+    if name.is_empty() {
+        return Ok(());
+    }
+    let Some(classes) = api.registry.served().find("node.k8s.io", "v1", "runtimeclasses") else { return Ok(()) };
+    let class = match api.get(&classes, None, &name).await {
+        Ok(class) => class,
+        Err(error) if error.code == 404 => {
+            let why = format!("pod rejected: RuntimeClass \"{name}\" not found");
+            return Err(ApiError::forbidden(resource, meta::name(pod), &why));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(overhead) = class.pointer("/overhead/podFixed") {
+        pod["spec"]["overhead"] = overhead.clone();
+    }
+    for (key, value) in class.pointer("/scheduling/nodeSelector").and_then(Value::as_object).into_iter().flatten() {
+        pod["spec"]["nodeSelector"][key.as_str()] = value.clone();
+    }
+    if let Some(more) = class.pointer("/scheduling/tolerations").and_then(Value::as_array) {
+        let mut tolerations = pod["spec"]["tolerations"].as_array().cloned().unwrap_or_default();
+        tolerations.extend(more.iter().filter(|one| !tolerations.contains(one)).cloned().collect::<Vec<_>>());
+        pod["spec"]["tolerations"] = json!(tolerations);
     }
     Ok(())
 }

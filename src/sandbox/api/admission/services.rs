@@ -134,8 +134,10 @@ async fn node_ports(api: &SharedApi, service: &mut Value) -> Result<(), ApiError
     let served = api.registry.served();
     let Some(services) = served.find("", "v1", "services") else { return Ok(()) };
     let (all, _) = api.list_all(&services, None, &Selector::default()).await?;
+    let own = service["metadata"]["uid"].clone();
     let mut taken: HashSet<u64> = all
         .iter()
+        .filter(|one| one["metadata"]["uid"] != own)
         .filter_map(|one| one.pointer("/spec/ports")?.as_array())
         .flatten()
         .filter_map(|port| port.get("nodePort")?.as_u64())
@@ -166,11 +168,66 @@ async fn node_ports(api: &SharedApi, service: &mut Value) -> Result<(), ApiError
     if errors.is_empty() { Ok(()) } else { Err(invalid(api, service, &errors)) }
 }
 
-/// A client that sends the service without its addresses does not mean to lose them.
-pub(super) fn keep_addresses(old: &Value, new: &mut Value) {
-    if new.pointer("/spec/type") == Some(&json!("ExternalName")) {
-        return;
+/// What a change of the type takes away, and what it needs.
+pub(super) async fn on_update(
+    api: &SharedApi,
+    old: &Value,
+    new: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    let kind = |service: &Value| service.pointer("/spec/type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (before, after) = (kind(old), kind(new));
+    let unchanged = |field: &str, new: &Value| old["spec"].get(field) == new["spec"].get(field);
+    if after == "ExternalName" {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] {
+            if before != after && (unchanged(field, new) || field == "internalTrafficPolicy") {
+                remove(&mut new["spec"], field);
+            }
+        }
+    } else {
+        keep_addresses(old, new);
+        if !new["spec"]["externalName"].as_str().unwrap_or_default().is_empty() {
+            warnings.push("spec.externalName is ignored when spec.type is not \"ExternalName\"".to_owned());
+        }
     }
+    let on_nodes = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
+    if on_nodes(&before) {
+        keep_node_ports(old, new, on_nodes(&after));
+    }
+    if !on_nodes(&after) && on_nodes(&before) && unchanged("externalTrafficPolicy", new) {
+        remove(&mut new["spec"], "externalTrafficPolicy");
+    }
+    if before == "LoadBalancer" && after != before {
+        remove(&mut new["spec"], "allocateLoadBalancerNodePorts");
+    }
+    if before == "ExternalName" && after != before {
+        let _ = reserve(api, new, false).await?;
+    } else if on_nodes(&after) {
+        node_ports(api, new).await?;
+    }
+    Ok(())
+}
+
+fn remove(spec: &mut Value, field: &str) {
+    spec.as_object_mut().map(|spec| spec.remove(field));
+}
+
+/// A port that stays keeps its number on the nodes; a service that leaves them gives its numbers back.
+fn keep_node_ports(old: &Value, new: &mut Value, stays: bool) {
+    let held: Vec<Value> = old.pointer("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default();
+    for port in new["spec"].get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        let same = |one: &&Value| one["port"] == port["port"] && one["protocol"] == port["protocol"];
+        let Some(number) = held.iter().find(same).and_then(|one| one.get("nodePort")).cloned() else { continue };
+        if stays && port.get("nodePort").is_none() {
+            port["nodePort"] = number;
+        } else if !stays && port.get("nodePort") == Some(&number) {
+            remove(port, "nodePort");
+        }
+    }
+}
+
+/// A client that sends the service without its addresses does not mean to lose them.
+fn keep_addresses(old: &Value, new: &mut Value) {
     for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
         if new["spec"].get(field).is_none_or(|value| value.is_null() || value == "")
             && let Some(value) = old["spec"].get(field)

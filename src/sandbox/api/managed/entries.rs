@@ -101,10 +101,9 @@ impl Entry {
         if !self.subresource.is_empty() {
             text = format!("{text} with subresource {:?}", self.subresource);
         }
-        match (self.operation, &self.time) {
-            (Operation::Apply, _) => text,
-            (Operation::Update, Some(time)) => format!("{text} using {} at {time}", self.api_version),
-            (Operation::Update, None) => format!("{text} using {}", self.api_version),
+        match self.operation {
+            Operation::Apply => text,
+            Operation::Update => format!("{text} using {}", self.api_version),
         }
     }
 }

@@ -36,7 +36,8 @@ pub fn on_update(resource: &Resource, old: Option<&Value>, new: &mut Value, mana
     if !compared.changed.is_empty() {
         let entry = Entry::find_or_add(&mut entries, key);
         entry.set.add(&compared.changed);
-        entry.time = Some(meta::now_text());
+        // Who scales leaves no time.
+        entry.time = (subresource != "scale").then(meta::now_text);
     }
     Entry::write(entries, new);
 }
@@ -69,6 +70,7 @@ pub fn apply(
     let mine = |entry: &Entry| {
         entry.operation == Operation::Apply && entry.manager == manager && entry.subresource == subresource
     };
+    let before = entries.iter().find(|entry| mine(entry)).and_then(|entry| entry.time.clone());
     let last = entries.iter().find(|entry| mine(entry)).map(|entry| entry.set.clone()).unwrap_or_default();
 
     let live = bare(current);
@@ -98,7 +100,8 @@ pub fn apply(
     entries.retain(|entry| !mine(entry));
     let mut entry = key;
     entry.set = stated;
-    entry.time = Some(meta::now_text());
+    // To state what is so already is no change that would have a time.
+    entry.time = if merged == live { before } else { Some(meta::now_text()) };
     entries.push(entry);
 
     let mut object = merged;

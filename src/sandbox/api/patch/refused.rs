@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Patch;
+use crate::codec::Ordered;
 use crate::sandbox::api::status::ApiError;
 
 /// Puts the error of a decoder, `json: cannot unmarshal string into … of type int32`, down to the patch.
@@ -11,7 +12,7 @@ pub fn refused(patch: &Patch, patched: &Value, error: ApiError) -> ApiError {
     let why = &error.message[at..];
     let (value, why) = match patch {
         Patch::Strategic(patch) => (go_text(patch), converter_words(why)),
-        _ => (patched.to_string(), why.to_owned()),
+        _ => (serde_json::to_string(&Ordered(patched)).unwrap_or_default(), why.to_owned()),
     };
     let cause = format!("Invalid value: {}: {why}", json!(value));
     ApiError::new(422, "Invalid", format!(" \"\" is invalid: patch: {cause}"))
@@ -35,7 +36,7 @@ fn converter_words(why: &str) -> String {
 }
 
 /// As Go prints a map: `map[spec:map[replicas:x]]`.
-fn go_text(value: &Value) -> String {
+pub(super) fn go_text(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect();

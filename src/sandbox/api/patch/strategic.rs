@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::refused::go_text;
 use crate::sandbox::api::shape::Shape;
 use crate::sandbox::api::status::ApiError;
 
@@ -62,7 +63,7 @@ pub(super) fn merge(shape: Shape<'_>, target: &mut Value, patch: &Value) -> Resu
                 let list = map.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new()));
                 let mut merged = list.as_array().cloned().unwrap_or_default();
                 let before = merged.clone();
-                merge_list(field, key, &mut merged, items)?;
+                merge_list(field, &mut merged, items)?;
                 if let Some(order) = patch.get(&format!("{ORDER}{key}")).and_then(Value::as_array) {
                     merged = ordered(field.patch_key(), merged, order, &before);
                 }
@@ -87,7 +88,7 @@ pub(super) fn merge(shape: Shape<'_>, target: &mut Value, patch: &Value) -> Resu
     Ok(())
 }
 
-fn merge_list(field: Shape<'_>, name: &str, list: &mut Vec<Value>, items: &[Value]) -> Result<(), ApiError> {
+fn merge_list(field: Shape<'_>, list: &mut Vec<Value>, items: &[Value]) -> Result<(), ApiError> {
     let Some(key) = field.patch_key() else {
         // Without a key the items are texts and numbers, each there once.
         for item in items {
@@ -103,9 +104,7 @@ fn merge_list(field: Shape<'_>, name: &str, list: &mut Vec<Value>, items: &[Valu
     }
     for item in items {
         let Some(wanted) = item.get(key) else {
-            return Err(ApiError::bad_request(format!(
-                "map: {item} does not contain declared merge key: {key} (in {name})"
-            )));
+            return Err(ApiError::plain(format!("map: {} does not contain declared merge key: {key}", go_text(item))));
         };
         let at = list.iter().position(|one| one.get(key) == Some(wanted));
         let delete = item.get(DIRECTIVE).and_then(Value::as_str) == Some("delete");

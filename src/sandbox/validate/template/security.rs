@@ -1,0 +1,104 @@
+//! Security contexts.
+
+use serde_json::{Value, json};
+
+use super::super::errors::{Errors, list, text};
+use super::super::rules;
+
+const IDS: i64 = 2_147_483_647;
+
+fn id(field: String, value: Option<&Value>, errors: &mut Errors) {
+    if let Some(value) = value.filter(|value| value.as_i64().is_some_and(|id| !(0..=IDS).contains(&id))) {
+        errors.invalid(field, value, &rules::between(0, IDS));
+    }
+}
+
+pub(super) fn pod(context: &Value, field: &str, errors: &mut Errors) {
+    for part in ["fsGroup", "runAsUser", "runAsGroup"] {
+        id(format!("{field}.{part}"), context.get(part), errors);
+    }
+    for (at, group) in list(context, "supplementalGroups").iter().enumerate() {
+        id(format!("{field}.supplementalGroups[{at}]"), Some(group), errors);
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for (at, one) in list(context, "sysctls").iter().enumerate() {
+        let (here, name) = (format!("{field}.sysctls[{at}].name"), text(one, "name"));
+        if name.is_empty() {
+            errors.required(here, "");
+        } else if !rules::is_sysctl(name) {
+            let why = format!("must have at most 253 characters and match regex {}", rules::SYSCTL);
+            errors.invalid(here, &json!(name), &why);
+        } else if names.contains(&name) {
+            errors.duplicate(here, &json!(name));
+        }
+        names.push(name);
+    }
+    let policies = ["Always", "OnRootMismatch"];
+    errors.one_of(format!("{field}.fsGroupChangePolicy"), &context["fsGroupChangePolicy"], &policies);
+    profiles(context, field, errors);
+}
+
+pub(super) fn container(context: &Value, field: &str, errors: &mut Errors) {
+    for part in ["runAsUser", "runAsGroup"] {
+        id(format!("{field}.{part}"), context.get(part), errors);
+    }
+    errors.one_of(format!("{field}.procMount"), &context["procMount"], &["Default", "Unmasked"]);
+    if context["allowPrivilegeEscalation"] == false {
+        let shown = internal(context);
+        if context["privileged"] == true {
+            let why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
+            errors.invalid(field, &shown, why);
+        }
+        if list(&context["capabilities"], "add").iter().any(|one| one == "CAP_SYS_ADMIN") {
+            let why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
+            errors.invalid(field, &shown, why);
+        }
+    }
+    profiles(context, field, errors);
+}
+
+/// The whole context under the names that Kubernetes' own type has, which its message shows.
+fn internal(context: &Value) -> Value {
+    let part = |name: &str| context.get(name).cloned().unwrap_or(Value::Null);
+    let capabilities = match context.get("capabilities").filter(|one| one.is_object()) {
+        Some(one) => json!({"Add": one.get("add"), "Drop": one.get("drop")}),
+        None => Value::Null,
+    };
+    let mut shown = json!({
+        "Capabilities": capabilities, "Privileged": part("privileged"), "SELinuxOptions": part("seLinuxOptions"),
+        "WindowsOptions": part("windowsOptions"), "RunAsUser": part("runAsUser"), "RunAsGroup": part("runAsGroup"),
+        "RunAsNonRoot": part("runAsNonRoot"), "ReadOnlyRootFilesystem": part("readOnlyRootFilesystem"),
+        "AllowPrivilegeEscalation": part("allowPrivilegeEscalation"), "ProcMount": part("procMount"),
+    });
+    shown["SeccompProfile"] = part("seccompProfile");
+    shown["AppArmorProfile"] = part("appArmorProfile");
+    shown
+}
+
+fn profiles(context: &Value, field: &str, errors: &mut Errors) {
+    for (part, what) in [("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")] {
+        let Some(profile) = context.get(part).filter(|one| one.is_object()) else { continue };
+        let here = format!("{field}.{part}");
+        let kind = text(profile, "type");
+        if kind.is_empty() {
+            errors.required(format!("{here}.type"), &format!("type is required when {part} is set"));
+            continue;
+        }
+        errors.one_of(format!("{here}.type"), &profile["type"], &["Localhost", "RuntimeDefault", "Unconfined"]);
+        let local = profile.get("localhostProfile").filter(|one| !one.is_null());
+        match (kind, local) {
+            ("Localhost", None) => {
+                let why = format!("must be set when {what} type is Localhost");
+                errors.required(format!("{here}.localhostProfile"), &why);
+            }
+            ("Localhost", Some(path)) if part == "seccompProfile" => {
+                rules::local_path(&format!("{here}.localhostProfile"), path.as_str().unwrap_or_default(), errors);
+            }
+            (_, Some(path)) if kind != "Localhost" => {
+                let why = format!("can only be set when {what} type is Localhost");
+                errors.invalid(format!("{here}.localhostProfile"), path, &why);
+            }
+            _ => {}
+        }
+    }
+}
