@@ -26,7 +26,9 @@ impl Write {
             }
             Part::Approval => {
                 let given = new.pointer("/status/conditions").cloned();
+                let metadata = new["metadata"].clone();
                 keep_all_but_version(old, new);
+                new["metadata"] = metadata;
                 if let Some(given) = given {
                     new["status"]["conditions"] = stamped(given);
                 }

@@ -58,13 +58,9 @@ impl Selector {
 
 /// An object's field as selectors see it: text, and empty where it is not there.
 fn field(object: &Value, path: &str) -> String {
-    let path = match (path, object.get("kind").and_then(Value::as_str)) {
-        // Both spellings of who wrote an Event.
-        ("source", _) => "source.component",
-        ("reportingComponent", _) if object.get("reportingComponent").is_none() => "reportingController",
-        (path, _) => path,
-    };
-    let value = path.split('.').try_fold(object, |value, part| value.get(part));
+    let get = |path: &str| path.split('.').try_fold(object, |value, part| value.get(part));
+    let spellings = event_spellings(path);
+    let value = spellings.iter().find_map(|one| get(one).filter(|value| *value != "")).or_else(|| get(path));
     match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
@@ -72,6 +68,21 @@ fn field(object: &Value, path: &str) -> String {
         _ if path == "spec.unschedulable" || path == "spec.hostNetwork" => "false".into(),
         _ if path.ends_with("status.successful") || path.ends_with("status.replicas") => "0".into(),
         _ => String::new(),
+    }
+}
+
+/// An Event's fields go by other names in events.k8s.io; who wrote it stands in one of two places.
+fn event_spellings(path: &str) -> Vec<String> {
+    let spellings = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+    match path {
+        "source" => {
+            spellings(&["source.component", "deprecatedSource.component", "reportingComponent", "reportingController"])
+        }
+        "reportingComponent" | "reportingController" => spellings(&["reportingComponent", "reportingController"]),
+        _ => match path.strip_prefix("involvedObject.").or_else(|| path.strip_prefix("regarding.")) {
+            Some(field) => vec![format!("involvedObject.{field}"), format!("regarding.{field}")],
+            None => Vec::new(),
+        },
     }
 }
 
@@ -164,6 +175,18 @@ mod tests {
 
     fn matches(labels: &str, object: &Value) -> bool {
         Selector { labels: labels::parse(labels).expect("a selector"), fields: Vec::new() }.matches(object)
+    }
+
+    #[test]
+    fn an_event_is_found_by_either_name_of_its_fields() {
+        let core = json!({"involvedObject": {"kind": "Pod"}, "source": {"component": "kubelet"}});
+        let own = json!({"regarding": {"kind": "Pod"}, "deprecatedSource": {}, "reportingController": "kubelet"});
+        for event in [&core, &own] {
+            for wanted in ["source=kubelet", "involvedObject.kind=Pod", "regarding.kind=Pod"] {
+                let fields = parse_fields(wanted).expect("a selector");
+                assert!(Selector { labels: Vec::new(), fields }.matches(event), "{wanted} {event}");
+            }
+        }
     }
 
     #[test]
