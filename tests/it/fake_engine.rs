@@ -16,7 +16,7 @@ pub(crate) struct Engine {
     pub(crate) images: Vec<String>,
     /// What each pull's stream says, one after another; the last of them again and again.
     pub(crate) pulls: Vec<String>,
-    /// Containers with kind's label, and what they wrote.
+    /// Containers with kind's label, and what they wrote; kind's load balancer has ended, all others run.
     pub(crate) nodes: HashMap<String, String>,
     calls: Arc<Mutex<Vec<String>>>,
 }
@@ -82,7 +82,13 @@ async fn answer(State(engine): State<Engine>, request: Request) -> Response {
         "containers/json" => engine
             .nodes
             .keys()
-            .map(|name| json!({"Id": name, "Names": [format!("/{name}")], "Labels": {"io.x-k8s.kind.role": "control-plane"}}))
+            .map(|name| {
+                let balancer = name.ends_with("external-load-balancer");
+                let (role, state) =
+                    if balancer { ("external-load-balancer", "exited") } else { ("control-plane", "running") };
+                json!({"Id": name, "Names": [format!("/{name}")], "State": state,
+                       "Labels": {"io.x-k8s.kind.role": role}})
+            })
             .collect(),
         "networks/create" => json!({"Id": "1", "Warning": ""}),
         "volumes" => json!({"Volumes": [], "Warnings": []}),

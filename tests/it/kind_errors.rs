@@ -179,7 +179,7 @@ Command Output: 095f4f028fab94a1ac733d0a4264d9fc361c607bd53324ff1f317ab872ca26bb
 docker: Error response from daemon: driver failed programming external connectivity on endpoint labs-control-plane (f3bc65e6): Error starting userland proxy: listen tcp4 0.0.0.0:18080: bind: address already in use
 
 Run 'docker run --help' for more information",
-        None,
+        &[],
     );
 }
 
@@ -196,7 +196,7 @@ Command Output: 19fdc3b1ee106fa32ea1af30e8a328cc98a23da1b12c26352528f1071557e22c
 docker: Error response from daemon: failed to write resolv.conf hash file when setting up dns for sandbox fda0b614: write /var/lib/docker/containers/19fdc3b1/resolv.conf.hash: no space left on device
 
 Run 'docker run --help' for more information",
-        None,
+        &[],
     );
 }
 
@@ -207,21 +207,37 @@ fn the_node_did_not_come_up_and_its_last_words_tell_why() {
         " • Preparing nodes 📦   ...
  ✗ Preparing nodes 📦
 ERROR: failed to create cluster: could not find a log line that matches \"Reached target .*Multi-User System.*|detected cgroup v1\"",
-        Some("Welcome to Debian GNU/Linux 12 (bookworm)!\nFailed to create control group inotify object: Too many open files\nFailed to allocate manager object: Too many open files\n[!!!!!!] Failed to allocate manager object.\n"),
+        &[("labs-control-plane", "Welcome to Debian GNU/Linux 12 (bookworm)!\nFailed to create control group inotify object: Too many open files\nFailed to allocate manager object: Too many open files\n[!!!!!!] Failed to allocate manager object.\n")],
+    );
+}
+
+/// As haproxy ended on a machine with a low limit: the nodes themselves had nothing to tell.
+#[test]
+fn the_load_balancer_ended_and_tells_why() {
+    failed_creation(
+        "balancer",
+        " • Configuring the external load balancer ⚖️  ...
+ ✗ Configuring the external load balancer ⚖️
+ERROR: failed to create cluster: failed to copy loadbalancer config to node: failed to create directory /usr/local/etc/haproxy: command \"docker exec --privileged labs-external-load-balancer mkdir -p /usr/local/etc/haproxy\" failed with error: exit status 1
+Command Output: Error response from daemon: Container eefdcb40d048 is not running",
+        &[
+            ("labs-control-plane", "Reached target Multi-User System.\n"),
+            ("labs-external-load-balancer", "[ALERT]    (1) : [haproxy.main()] Cannot raise FD limit to 200028, limit is 20000.\n"),
+        ],
     );
 }
 
 #[track_caller]
-fn failed_creation(case: &str, said: &str, node: Option<&str>) {
+fn failed_creation(case: &str, said: &str, nodes: &[(&str, &str)]) {
     let machine = Machine::new(&format!("cat >&2 <<'END'\nCreating cluster \"labs\" ...\n{said}\nEND\nexit 1\n"));
     let mut engine = Engine::new();
     engine.images.push(IMAGE.to_owned());
-    engine.nodes.extend(node.map(|log| ("labs-control-plane".to_owned(), log.to_owned())));
+    engine.nodes.extend(nodes.iter().map(|(name, log)| ((*name).to_owned(), (*log).to_owned())));
     engine.serve(machine.path());
     machine.golden(case, &machine.up(&[]).run());
     let removed = engine.changes();
     assert!(removed.contains(&"DELETE /networks/labs".to_owned()), "{removed:?}");
-    if node.is_some() {
-        assert!(removed.contains(&"DELETE /containers/labs-control-plane".to_owned()), "{removed:?}");
+    for (name, _) in nodes {
+        assert!(removed.contains(&format!("DELETE /containers/{name}")), "{removed:?}");
     }
 }

@@ -224,30 +224,32 @@ fn read_config(path: &Path) -> Result<(String, String), ClusterError> {
 
 async fn creation_failed(engine: &Engine, name: &str, said: &[String], at: Option<&str>) -> ClusterError {
     let at = at.map_or(String::new(), |stage| format!(" at “{stage}”"));
-    let words = node_words(engine, name).await;
+    let (whose, words) = last_words(engine, name).await;
     let cause = failure::usual_cause(said.iter().chain(&words));
     let mut error =
         ClusterError::new(format!("kind could not create the cluster {name}{at}")).detail(failure::told(said));
     if !words.is_empty() {
         error =
-            error.detail(["the node's last words:".to_owned()]).detail(words.iter().map(|line| format!("  {line}")));
+            error.detail([format!("the {whose}'s last words:")]).detail(words.iter().map(|line| format!("  {line}")));
     }
     error.hint = cause.map(ToOwned::to_owned);
     error
 }
 
 async fn not_ready(engine: &Engine, name: &str, error: ClusterError) -> ClusterError {
-    let words = node_words(engine, name).await;
+    let (whose, words) = last_words(engine, name).await;
     let cause = failure::usual_cause(words.iter()).map(ToOwned::to_owned);
-    let error = error.detail(words.iter().map(|line| format!("node: {line}")));
+    let error = error.detail(words.iter().map(|line| format!("{whose}: {line}")));
     ClusterError { hint: error.hint.clone().or(cause), ..error }
 }
 
-async fn node_words(engine: &Engine, name: &str) -> Vec<String> {
+/// What the first container that ended wrote, since that is why; where all run, what the first one did.
+async fn last_words(engine: &Engine, name: &str) -> (&'static str, Vec<String>) {
     let nodes = engine.nodes(&label(name)).await.unwrap_or_default();
-    match nodes.first() {
-        Some(node) => engine.last_words(&node.id, 10).await,
-        None => Vec::new(),
+    match nodes.iter().find(|node| !node.running).or(nodes.first()) {
+        Some(node) if node.is_node() => ("node", engine.last_words(&node.id, 10).await),
+        Some(balancer) => ("load balancer", engine.last_words(&balancer.id, 10).await),
+        None => ("node", Vec::new()),
     }
 }
 
