@@ -20,7 +20,7 @@ use crate::lab::ClusterKind;
 pub(crate) struct KindCluster {
     info: ClusterInfo,
     kubeconfig: PathBuf,
-    endpoints: Vec<String>,
+    endpoint: String,
     tls: EtcdTls,
     etcd: EtcdPod,
     node: NodeContainer,
@@ -55,8 +55,7 @@ impl KindCluster {
         lacking: &Lacking,
     ) -> Result<Self, ClusterError> {
         let nodes = engine.nodes(&format!("{CLUSTER_LABEL}={name}")).await?;
-        let control_planes: Vec<_> = nodes.iter().filter(|node| node.is_control_plane()).collect();
-        let Some(first) = control_planes.first() else {
+        let Some(first) = nodes.iter().find(|node| node.is_control_plane()) else {
             return Err(ClusterError::new(format!("the cluster {name} has no control-plane container")));
         };
         let expected = nodes.iter().filter(|node| node.is_node()).count();
@@ -66,25 +65,21 @@ impl KindCluster {
             let etcd = ready::etcd_pod(&client, &first.name, lacking).await?;
             let pki = dir.join("pki");
             let tls = node.copy_certificates(&etcd, &pki).await?;
-            let mut endpoints = Vec::new();
-            for one in &control_planes {
-                endpoints.extend(engine.published(&one.id, etcd.port()).await?.map(|at| format!("https://{at}")));
-            }
-            let mut forward = None;
-            if endpoints.is_empty() {
+            // One member, however many there are: the one whose pod and node a lab is told. etcdctl takes no snapshot
+            // where it is given several.
+            let (endpoint, forward) = match engine.published(&first.id, etcd.port()).await? {
+                Some(at) => (format!("https://{at}"), None),
                 // Not made by us: kind publishes the API server's port only, and none can be added later.
-                let (endpoint, through) = unpublished(&client, &node, &etcd, &tls).await?;
-                endpoints.push(endpoint);
-                forward = through;
-            }
-            let answer = ready::etcd(&endpoints[0], &tls).await?;
-            Ok((etcd, pki, tls, endpoints, forward, answer))
+                None => unpublished(&client, &node, &etcd, &tls).await?,
+            };
+            let answer = ready::etcd(&endpoint, &tls).await?;
+            Ok((etcd, pki, tls, endpoint, forward, answer))
         };
         let (etcd, version, prefix) =
             tokio::try_join!(etcd_ready, ready::kubernetes(&client, expected, lacking), async {
                 Ok(etcd_pod::prefix(&client).await)
             })?;
-        let (etcd, pki, tls, endpoints, forward, answer) = etcd;
+        let (etcd, pki, tls, endpoint, forward, answer) = etcd;
         let info = ClusterInfo {
             kind: ClusterKind::Kind,
             name: name.to_owned(),
@@ -100,12 +95,12 @@ impl KindCluster {
             runs_pods: true,
             shared: true,
             etcd_route: match &forward {
-                Some(_) => format!("{}, forwarded through the API", endpoints.join(", ")),
-                None => format!("{}, of the node's container", endpoints.join(", ")),
+                Some(_) => format!("{endpoint}, forwarded through the API"),
+                None => format!("{endpoint}, of the node's container"),
             },
             prefix,
         };
-        Ok(Self { info, kubeconfig, endpoints, tls, etcd, node, owned: None, _forward: forward })
+        Ok(Self { info, kubeconfig, endpoint, tls, etcd, node, owned: None, _forward: forward })
     }
 
     pub(super) fn own(&mut self, ownership: Ownership, guard: Guard) {
@@ -162,7 +157,7 @@ impl Cluster for KindCluster {
     }
 
     fn etcd(&self) -> EtcdAccess {
-        EtcdAccess::Direct { endpoints: self.endpoints.clone(), tls: Some(self.tls.clone()) }
+        EtcdAccess::Direct { endpoints: vec![self.endpoint.clone()], tls: Some(self.tls.clone()) }
     }
 
     async fn node_shell(&self, rows: u16, columns: u16) -> Result<ShellIo, ClusterError> {
