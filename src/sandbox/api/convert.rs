@@ -7,8 +7,13 @@ use super::resource::Resource;
 use crate::sandbox::{crd, defaults};
 
 pub fn from_stored(resource: &Resource, mut object: Value) -> Value {
-    if resource.custom.is_none() {
-        defaults::on_read(&mut object);
+    match &resource.custom {
+        None => defaults::on_read(&mut object),
+        // What was stored may be older than the schema, or of another version.
+        Some(custom) => {
+            crd::schema::prune(&custom.schema, &mut object);
+            crd::schema::default_fields(&custom.schema, &mut object);
+        }
     }
     if object.get("apiVersion").and_then(Value::as_str) == Some(&resource.api_version()) {
         return object;

@@ -13,6 +13,20 @@ pub(super) fn check_unknown(
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
+    check_known(resource, object, validation, warnings)?;
+    if let Some(custom) = &resource.custom {
+        crd::schema::default_fields(&custom.schema, object);
+    }
+    Ok(())
+}
+
+/// The same, without filling in what the author left to the schema.
+pub(super) fn check_known(
+    resource: &Resource,
+    object: &mut Value,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
     let kind = &resource.kind;
     let refused = |why: &str| {
         let version = &resource.version;
@@ -22,11 +36,7 @@ pub(super) fn check_unknown(
         validate::types(object).map_err(|why| refused(&why))?;
     }
     let unknown = match &resource.custom {
-        Some(custom) => {
-            let unknown = crd::schema::prune(&custom.schema, object);
-            crd::schema::default_fields(&custom.schema, object);
-            unknown
-        }
+        Some(custom) => crd::schema::prune(&custom.schema, object),
         None => validate::unknown_fields(&resource.kind, object),
     };
     if unknown.is_empty() || validation == FieldValidation::Ignore {

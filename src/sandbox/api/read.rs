@@ -207,9 +207,12 @@ fn wanted_revision(call: &Call) -> Result<i64, ApiError> {
     let given = call.query.get("resourceVersion");
     let how = call.query.get("resourceVersionMatch");
     match (given, how) {
-        (None, Some(_)) => {
-            Err(ApiError::bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided"))
-        }
+        (None, Some(_)) => Err(ApiError::list_options(
+            "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+        )),
+        (Some(_), Some(how)) if !["Exact", "NotOlderThan", ""].contains(&how) => Err(ApiError::list_options(&format!(
+            "Unsupported value: \"{how}\": supported values: \"Exact\", \"NotOlderThan\", \"\""
+        ))),
         (Some(given), Some("Exact")) if given != "0" => number(given),
         (Some(given), _) => number(given).map(|_| 0),
         (None, None) => Ok(0),
@@ -219,7 +222,7 @@ fn wanted_revision(call: &Call) -> Result<i64, ApiError> {
 pub(super) fn number(revision: &str) -> Result<i64, ApiError> {
     revision.parse::<i64>().map_err(|_| {
         ApiError::bad_request(format!(
-            "resourceVersion: Invalid value: \"{revision}\": strconv.ParseUint: parsing \"{revision}\": invalid syntax"
+            "invalid resource version: resourceVersion: Invalid value: \"{revision}\": strconv.ParseUint: parsing \"{revision}\": invalid syntax"
         ))
     })
 }
@@ -283,8 +286,18 @@ fn json_body(body: Body) -> Response {
     response
 }
 
+fn precedence(schema: &Value) -> Option<i64> {
+    schema.pointer("/spec/matchingPrecedence").and_then(Value::as_i64)
+}
+
 /// A server-side table; `include` says how much of each object goes along.
 pub(super) fn table(resource: &Resource, items: &[Value], include: &str, columns: bool) -> Value {
+    if resource.plural == "flowschemas" && !items.is_sorted_by_key(precedence) {
+        // The one that is asked first comes first.
+        let mut sorted = items.to_vec();
+        sorted.sort_by_key(precedence);
+        return table(resource, &sorted, include, columns);
+    }
     let now = jiff::Timestamp::now();
     let mut table = match (resource.builtin, &resource.custom) {
         (Some(kind), _) => print::table(kind, items, now),

@@ -126,6 +126,7 @@ impl Resource {
                 ("", "pods" | "podtemplates" | "replicationcontrollers")
                     | ("apps", "daemonsets" | "deployments" | "replicasets" | "statefulsets")
                     | ("batch", "jobs" | "cronjobs")
+                    | ("resource.k8s.io", "deviceclasses" | "resourceslices")
                     | ("policy", "poddisruptionbudgets")
                     | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
                     | ("scheduling.k8s.io", "priorityclasses")

@@ -179,6 +179,14 @@ impl ApiError {
         Self::new(422, "Invalid", format!("{kind} \"{name}\" is invalid: {said}")).with_details(details)
     }
 
+    /// What is wrong with `resourceVersionMatch`.
+    pub fn list_options(why: &str) -> Self {
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: {why}");
+        Self::new(422, "Invalid", message).with_details(json!({
+            "kind": "ListOptions", "group": "meta.k8s.io", "causes": [{"message": why, "field": "resourceVersionMatch"}],
+        }))
+    }
+
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }

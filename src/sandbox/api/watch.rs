@@ -41,10 +41,8 @@ pub(super) async fn serve(
         None => None,
         Some(wanted) => {
             if call.query.get("resourceVersionMatch") != Some("NotOlderThan") {
-                return Err(ApiError::new(
-                    422,
-                    "Invalid",
-                    "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                return Err(ApiError::list_options(
+                    "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
                 ));
             }
             Some(wanted == "true")

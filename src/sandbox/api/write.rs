@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::fields::check_unknown;
+use super::fields::{check_known, check_unknown};
 use super::keep::same;
 use super::request::{Call, FieldValidation, WriteOptions};
 use super::resource::Resource;
@@ -218,6 +218,7 @@ impl Write {
                     "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
                 ));
             }
+            managed::check(&resource, self.namespace.as_deref(), configuration)?;
             let exists = self.api.store.get(&self.key(&name)).await?.0.is_some();
             if !exists && self.part == Part::Main {
                 if !meta::text(configuration, "uid").is_empty() {
@@ -240,7 +241,7 @@ impl Write {
                     patch::Patch::Apply(configuration) => {
                         let mut configuration = configuration.clone();
                         if !std::mem::replace(&mut checked.0, true) {
-                            check_unknown(&resource, &mut configuration, validation, &mut checked.1)?;
+                            check_known(&resource, &mut configuration, validation, &mut checked.1)?;
                         }
                         return managed::apply(&resource, current, &configuration, &manager, force, subresource)
                             .map(Change::Applied);

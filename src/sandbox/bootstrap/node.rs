@@ -65,6 +65,13 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
                     {"type": "Hostname", "address": node},
                 ],
                 "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+                // A kube-apiserver of 1.36 asks this before it hands a client's WebSocket on.
+                "declaredFeatures": [
+                    "ExtendWebSocketsToKubelet",
+                    "InPlacePodLevelResourcesVerticalScaling",
+                    "InPlacePodVerticalScalingInitContainers",
+                    "RestartAllContainersOnContainerExits",
+                ],
                 "nodeInfo": {
                     "machineID": machine, "systemUUID": machine,
                     "bootID": read("/proc/sys/kernel/random/boot_id"),

@@ -79,7 +79,9 @@ fn storage_hash(resource: &Resource) -> Option<String> {
     if resource.builtin.is_some_and(|kind| !kind.is_stored()) {
         return None;
     }
-    let stored = format!("{}/{}/{}", resource.group, resource.stored, resource.kind);
+    let api_version = resource.stored_api_version();
+    let (group, version) = crate::codec::split_group(&api_version);
+    let stored = format!("{group}/{version}/{}", resource.kind);
     let digest = ring::digest::digest(&ring::digest::SHA256, stored.as_bytes());
     Some(STANDARD.encode(&digest.as_ref()[..8]))
 }

@@ -119,11 +119,7 @@ const LEVEL: &[Column] = &[
 
 fn level(row: &Row<'_>) -> Vec<Value> {
     let text = |pointer: &str| row.at(pointer).map_or_else(|| json!(NONE), |value| json!(plain(value)));
-    let shares = if row.text("/spec/type") == "Exempt" {
-        text("/spec/exempt/nominalConcurrencyShares")
-    } else {
-        text("/spec/limited/nominalConcurrencyShares")
-    };
+    let shares = text("/spec/limited/nominalConcurrencyShares");
     let queues = "/spec/limited/limitResponse/queuing";
     vec![
         row.name(),

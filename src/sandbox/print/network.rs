@@ -132,7 +132,10 @@ fn class(row: &Row<'_>) -> Vec<Value> {
             format!("{}{group}/{}", plain(&one["kind"]), plain(&one["name"]))
         },
     );
-    vec![row.name(), json!(row.text("/spec/controller")), json!(parameters), row.age()]
+    let mark = "/metadata/annotations/ingressclass.kubernetes.io~1is-default-class";
+    let name = row.text("/metadata/name");
+    let name = if row.text(mark) == "true" { format!("{name} (default)") } else { name.to_owned() };
+    vec![json!(name), json!(row.text("/spec/controller")), json!(parameters), row.age()]
 }
 
 fn policy(row: &Row<'_>) -> Vec<Value> {

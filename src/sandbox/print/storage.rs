@@ -14,9 +14,6 @@ pub(super) fn printer(plural: &str) -> Option<Printer> {
         "volumeattachments" => (ATTACHMENT, attachment),
         "csinodes" => (const { &[column("Name"), number("Drivers"), column("Age")] }, node),
         "csidrivers" => (DRIVER, driver),
-        "csistoragecapacities" => {
-            (const { &[column("Name"), column("StorageClassName"), column("Capacity")] }, capacity)
-        }
         _ => return None,
     };
     Some(Printer { columns, cells })
@@ -168,9 +165,4 @@ fn driver(row: &Row<'_>) -> Vec<Value> {
         json!(or(join(row.list("/spec/volumeLifecycleModes").iter(), ","), "<none>")),
         row.age(),
     ]
-}
-
-fn capacity(row: &Row<'_>) -> Vec<Value> {
-    let capacity = row.at("/capacity").map_or_else(|| UNSET.to_owned(), plain);
-    vec![row.name(), json!(row.text("/storageClassName")), json!(capacity)]
 }

@@ -128,9 +128,8 @@ pub(in crate::sandbox) fn qualified_name(value: &str) -> Vec<String> {
     };
     if name.is_empty() {
         wrong.push("name part must be non-empty".to_owned());
-    } else {
-        wrong.extend(NAME_PART.check(name).into_iter().map(|why| format!("name part {why}")));
     }
+    wrong.extend(NAME_PART.check(name).into_iter().map(|why| format!("name part {why}")));
     wrong
 }
 

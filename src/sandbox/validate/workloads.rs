@@ -235,18 +235,21 @@ pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
     } else if let Err(why) = schedule::parse(schedule) {
         errors.invalid("spec.schedule", &spec["schedule"], &why);
     }
-    if let Some(zone) = spec.get("timeZone").and_then(Value::as_str)
-        && (zone.eq_ignore_ascii_case("local") || zone.is_empty() || jiff::tz::TimeZone::get(zone).is_err())
-    {
-        errors.invalid("spec.timeZone", &spec["timeZone"], &format!("unknown time zone {zone}"));
+    errors.not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"));
+    if let Some(zone) = spec.get("timeZone").and_then(Value::as_str) {
+        if zone.is_empty() {
+            errors.invalid("spec.timeZone", &spec["timeZone"], "timeZone must be nil or non-empty string");
+        } else if zone.eq_ignore_ascii_case("local") || jiff::tz::TimeZone::get(zone).is_err() {
+            errors.invalid("spec.timeZone", &spec["timeZone"], &format!("unknown time zone {zone}"));
+        }
     }
     errors.one_of("spec.concurrencyPolicy", &spec["concurrencyPolicy"], &["Allow", "Forbid", "Replace"]);
-    for count in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
-        errors.not_negative(format!("spec.{count}"), spec.get(count));
-    }
     let job = &spec["jobTemplate"]["spec"];
     template::check(&job["template"], "spec.jobTemplate.spec.template", errors);
     ends(job, "spec.jobTemplate.spec.template.spec", errors);
+    for count in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+        errors.not_negative(format!("spec.{count}"), spec.get(count));
+    }
 }
 
 pub(super) fn autoscaler(object: &Value, errors: &mut Errors) {
@@ -308,6 +311,11 @@ pub(super) fn label_selector(selector: &Value, field: &str, errors: &mut Errors)
 
 fn selects_its_template(spec: &Value, has_selector: bool, errors: &mut Errors) {
     let labels = spec.pointer("/template/metadata/labels").filter(|labels| labels.is_object()).unwrap_or(&Value::Null);
+    let known = ["In", "NotIn", "Exists", "DoesNotExist"];
+    let readable = list(&spec["selector"], "matchExpressions").iter().all(|one| known.contains(&text(one, "operator")));
+    if !readable {
+        return errors.invalid("spec.selector", &spec["selector"], "invalid label selector");
+    }
     let selected = spec["selector"].is_object() && selects(&spec["selector"], labels);
     if has_selector && !selected {
         let why = "`selector` does not match template `labels`";

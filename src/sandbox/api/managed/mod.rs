@@ -4,6 +4,7 @@
 mod entries;
 mod merge;
 mod set;
+mod typed;
 
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use super::shape::Shape;
 use super::status::ApiError;
 use entries::{Entry, Operation};
 use set::{Set, compare};
+pub use typed::check;
 
 /// The manager of writes that nobody is to own.
 pub const NOBODY: &str = "";

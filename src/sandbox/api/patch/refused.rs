@@ -12,6 +12,8 @@ pub fn refused(patch: &Patch, patched: &Value, error: ApiError) -> ApiError {
     let why = &error.message[at..];
     let (value, why) = match patch {
         Patch::Strategic(patch) => (go_text(patch), converter_words(why)),
+        // Written anew after the operations, from a map that knows no order.
+        Patch::Json(_) => (patched.to_string(), why.to_owned()),
         _ => (serde_json::to_string(&Ordered(patched)).unwrap_or_default(), why.to_owned()),
     };
     let cause = format!("Invalid value: {}: {why}", json!(value));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::errors::{Errors, list, text};
-use super::super::rules;
+use super::super::{internal, rules};
 
 const IDS: i64 = 2_147_483_647;
 
@@ -44,35 +44,17 @@ pub(super) fn container(context: &Value, field: &str, errors: &mut Errors) {
     }
     errors.one_of(format!("{field}.procMount"), &context["procMount"], &["Default", "Unmasked"]);
     if context["allowPrivilegeEscalation"] == false {
-        let shown = internal(context);
+        let shown = internal::text("SecurityContext", context);
         if context["privileged"] == true {
             let why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
-            errors.invalid(field, &shown, why);
+            errors.invalid_text(field, &shown, why);
         }
         if list(&context["capabilities"], "add").iter().any(|one| one == "CAP_SYS_ADMIN") {
             let why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
-            errors.invalid(field, &shown, why);
+            errors.invalid_text(field, &shown, why);
         }
     }
     profiles(context, field, errors);
-}
-
-/// The whole context under the names that Kubernetes' own type has, which its message shows.
-fn internal(context: &Value) -> Value {
-    let part = |name: &str| context.get(name).cloned().unwrap_or(Value::Null);
-    let capabilities = match context.get("capabilities").filter(|one| one.is_object()) {
-        Some(one) => json!({"Add": one.get("add"), "Drop": one.get("drop")}),
-        None => Value::Null,
-    };
-    let mut shown = json!({
-        "Capabilities": capabilities, "Privileged": part("privileged"), "SELinuxOptions": part("seLinuxOptions"),
-        "WindowsOptions": part("windowsOptions"), "RunAsUser": part("runAsUser"), "RunAsGroup": part("runAsGroup"),
-        "RunAsNonRoot": part("runAsNonRoot"), "ReadOnlyRootFilesystem": part("readOnlyRootFilesystem"),
-        "AllowPrivilegeEscalation": part("allowPrivilegeEscalation"), "ProcMount": part("procMount"),
-    });
-    shown["SeccompProfile"] = part("seccompProfile");
-    shown["AppArmorProfile"] = part("appArmorProfile");
-    shown
 }
 
 fn profiles(context: &Value, field: &str, errors: &mut Errors) {
