@@ -14,6 +14,8 @@ use super::{MARKER, folder};
 
 /// How long a killed process may take to be gone.
 const KILL_WAIT: Duration = Duration::from_secs(2);
+/// How long an engine may take to make a container that nobody waits for any more.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Ends processes, then containers, then folders, and tells what would not go.
 pub(super) fn end(run_id: &str, dir: &Path, entries: &[Entry], grace: Duration) -> Vec<String> {
@@ -24,7 +26,7 @@ pub(super) fn end(run_id: &str, dir: &Path, entries: &[Entry], grace: Duration) 
     }
     for entry in entries {
         match &entry.what {
-            Owned::Labelled { engine, label } => left.extend(remove_labelled(engine, label).err()),
+            Owned::Labelled { engine, label } => left.extend(remove_labelled_and_late(engine, label).err()),
             Owned::Volume { engine, name } => left.extend(engine_run(engine, &["volume", "rm", "-f", name]).err()),
             Owned::Folder(other) => left.extend(remove_folder(other).err()),
             Owned::Group(_) | Owned::Session(_) => {}
@@ -110,6 +112,13 @@ fn listed(entries: &[Entry], mut rows: Vec<Row>) -> Vec<Row> {
         })
     });
     rows
+}
+
+/// Twice: an engine goes on with what it was asked for by a process that was killed meanwhile.
+fn remove_labelled_and_late(engine: &[String], label: &str) -> Result<(), String> {
+    let first = remove_labelled(engine, label);
+    std::thread::sleep(LATE);
+    remove_labelled(engine, label).or(first)
 }
 
 /// Containers first: networks and volumes in use cannot be removed.

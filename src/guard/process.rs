@@ -51,6 +51,18 @@ impl Process {
         self.child.try_wait()
     }
 
+    /// Waits for what the process left in its group, where that ends by itself and in time.
+    pub async fn rest(&self, limit: Duration) {
+        let group = Pid::from_raw(self.group);
+        let gone = async {
+            while killpg(group, None).is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // Whoever stays is ended by the run's end.
+        let _ = tokio::time::timeout(limit, gone).await;
+    }
+
     /// Signals the whole group.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         killpg(Pid::from_raw(self.group), signal).map_err(io::Error::from)

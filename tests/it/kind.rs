@@ -74,6 +74,32 @@ fn an_interrupt_during_creation_leaves_nothing() {
     assert_eq!(traces("keywitness-interrupted"), [""; 0]);
 }
 
+/// kind makes all nodes at once and ends at the first that fails, while the engine goes on with the others: here a node
+/// comes when the cluster has just been removed.
+#[test]
+fn what_a_failed_kind_still_makes_is_removed_too() {
+    let image = need_engine!();
+    let home = home();
+    let name = "kw-test-late";
+    let real = crate::harness::tool("kind").expect("asked for above");
+    let engine = crate::containers::command();
+    let node = format!("{engine} create --label io.x-k8s.kind.cluster={name} --name {name}-worker {image}");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = create ] || exec {} \"$@\"\n\
+         env -i PATH=\"$PATH\" setsid sh -c 'while {engine} network inspect {name}; do :; done; {node}' >/dev/null 2>&1 &\n\
+         echo 'ERROR: failed to create cluster' >&2\nexit 1\n",
+        real.display()
+    );
+    let kind = home.path().join("kind");
+    fs::write(&kind, script).expect("written");
+    fs::set_permissions(&kind, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    keywitness(&["cluster", "up", name], image, home.path())
+        .env("KEYWITNESS_KIND", &kind.display().to_string())
+        .run()
+        .expect_exit(3);
+    assert_eq!(traces(name), [""; 0]);
+}
+
 #[test]
 fn a_killed_run_is_cleared_away_and_one_whose_watchdog_died_too_is_found() {
     let image = need_engine!();

@@ -16,6 +16,8 @@ const OLDEST: (u32, u32) = (0, 20);
 /// kind gives kubeadm four minutes; an image that kind pulls by itself comes on top.
 const CREATE_LIMIT: Duration = Duration::from_mins(15);
 const GRACE: Duration = Duration::from_secs(5);
+/// How long nodes may take that a failed kind has still in the making.
+const REST: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone)]
 pub(super) struct KindCommand {
@@ -108,6 +110,10 @@ impl KindCommand {
             );
         }
         let ok = process.wait().await.map_err(failed)?.success();
+        if !ok {
+            // kind makes all nodes at once, and at the first failure leaves the others' `docker run` to themselves.
+            process.rest(REST).await;
+        }
         Ok(Called { ok, said })
     }
 }

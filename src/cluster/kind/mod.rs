@@ -22,6 +22,7 @@ pub(crate) use running::KindCluster;
 
 /// Names longer than this would make host names of nodes that are too long.
 const LAB_NAME: usize = 28;
+const LATE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Makes a cluster for one run.
 #[derive(Debug, Clone)]
@@ -102,7 +103,7 @@ impl Kind {
                 })
             }
             Err(error) => {
-                let left = remove(&engine, name).await;
+                let left = remove_unfinished(&engine, name).await;
                 if left.is_ok() {
                     owner.release(&self.guard);
                 }
@@ -189,6 +190,14 @@ pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), ClusterErr
     futures::future::try_join_all(removals).await?;
     engine.remove_volumes(name).await?;
     engine.remove_network(name).await
+}
+
+/// Removes what a creation left that was broken off: the engine may still be making what nobody waits for any more.
+async fn remove_unfinished(engine: &Engine, name: &str) -> Result<(), ClusterError> {
+    // What fails now, since a container has just come into the network, is tried again below.
+    drop(remove(engine, name).await);
+    tokio::time::sleep(LATE).await;
+    remove(engine, name).await
 }
 
 /// The kubeconfig of a cluster that kind knows, into a file of this run.
