@@ -68,10 +68,21 @@ impl DaemonSets {
     }
 
     async fn act(&self, set: &Value, hash: &str, placed: &[Placed], nodes: &[Arc<Object>]) -> Result<(), Error> {
+        let update = &set["spec"]["updateStrategy"];
+        let all = i64::try_from(nodes.iter().filter(|node| runs_on(set, node).0).count()).unwrap_or_default();
+        let surge = match update["type"].as_str() {
+            Some("OnDelete") => 0,
+            _ => meta::int_or_percent(&update["rollingUpdate"]["maxSurge"], all, true),
+        };
         for node in nodes {
             let name = &*node.key.name;
-            let there: Vec<&Arc<Object>> = placed.iter().filter(|(at, _)| at == name).map(|(_, pod)| pod).collect();
             let over = |pod: &Object| pod.pod.as_ref().is_some_and(|facts| facts.phase.over());
+            // One that has ended and is on its way out is replaced already.
+            let there: Vec<&Arc<Object>> = placed
+                .iter()
+                .filter(|(at, pod)| at == name && !(pod.deleting && over(pod)))
+                .map(|(_, pod)| pod)
+                .collect();
             let (should, may_stay) = runs_on(set, node);
             if !should && there.is_empty() {
                 continue;
@@ -93,9 +104,16 @@ impl DaemonSets {
             // Of several the oldest stays.
             let mut living: Vec<_> = there.iter().filter(|pod| !pod.deleting && !over(pod)).collect();
             living.sort_by(|a, b| meta::oldest_first(a, b));
-            for pod in living.iter().skip(1) {
-                self.delete(set, pod).await?;
+            if surge == 0 {
+                for pod in living.iter().skip(1) {
+                    self.delete(set, pod).await?;
+                }
+            } else if living.is_empty() && should && !there.is_empty() {
+                self.create(set, hash, name).await?;
             }
+        }
+        if surge > 0 {
+            return self.surge(set, hash, placed, nodes, surge).await;
         }
         if set["spec"]["updateStrategy"]["type"] == "OnDelete" {
             return Ok(());
@@ -114,6 +132,40 @@ impl DaemonSets {
                 may_go -= 1;
             }
             self.delete(set, pod).await?;
+        }
+        Ok(())
+    }
+
+    /// New pods beside the old ones, at most so many at once; an old one goes when its successor serves.
+    async fn surge(
+        &self,
+        set: &Value,
+        hash: &str,
+        placed: &[Placed],
+        nodes: &[Arc<Object>],
+        most: i64,
+    ) -> Result<(), Error> {
+        let (now, min_ready) = (meta::now_seconds(), meta::int(&set["spec"]["minReadySeconds"], 0));
+        let serves = |pod: &Object| pod.pod.as_ref().is_some_and(|facts| facts.available(min_ready, now));
+        let (mut at_once, mut candidates) = (0, Vec::new());
+        for node in nodes.iter().filter(|node| runs_on(set, node).0) {
+            let mut there: Vec<&Arc<Object>> =
+                placed.iter().filter(|(at, pod)| *at == *node.key.name && !pod.deleting).map(|(_, pod)| pod).collect();
+            there.sort_by(|a, b| meta::oldest_first(a, b));
+            let (new, old): (Vec<_>, Vec<_>) = there.into_iter().partition(|pod| pod.label(REVISION) == Some(hash));
+            match (new.first(), old.first()) {
+                (_, None) => {}
+                (None, Some(old)) if serves(old) => candidates.push(&*node.key.name),
+                (None, Some(_)) => self.create(set, hash, &node.key.name).await?,
+                (Some(new), Some(old)) if serves(new) || !serves(old) => self.delete(set, old).await?,
+                (Some(_), Some(_)) => at_once += 1,
+            }
+            for pod in new.iter().skip(1).chain(old.iter().skip(1)) {
+                self.delete(set, pod).await?;
+            }
+        }
+        for node in candidates.into_iter().take(usize::try_from(most - at_once).unwrap_or_default()) {
+            self.create(set, hash, node).await?;
         }
         Ok(())
     }

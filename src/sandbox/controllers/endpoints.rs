@@ -11,8 +11,8 @@ use super::runtime::{
     Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES, Source,
     Store,
 };
+use super::trigger::{TRIGGER, Triggers};
 
-const TRIGGER: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 const SERVICE: &str = "kubernetes.io/service-name";
 const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
@@ -92,6 +92,37 @@ fn is_headless(service: &Value) -> bool {
     service["spec"]["clusterIP"] == "None"
 }
 
+/// Since when each pod behind the Service is as ready as it is.
+fn moves(service: &Value, pods: &Store) -> BTreeMap<String, String> {
+    let selector = &service["spec"]["selector"];
+    let behind = pods.in_namespace(meta::text(service, "/metadata/namespace")).into_iter();
+    behind
+        .filter(|pod| meta::selects_map(selector, |key| pod.label(key)))
+        .filter_map(|pod| {
+            let value = pod.value();
+            let ready = value["status"]["conditions"].as_array()?.iter().find(|held| held["type"] == "Ready")?;
+            Some((pod.key.name.to_string(), meta::text(ready, "/lastTransitionTime").to_owned()))
+        })
+        .collect()
+}
+
+/// Notes what the change goes back to; one that goes back to nothing known says so.
+fn owe(object: &mut Value, trigger: Option<String>) {
+    let metadata = &mut object["metadata"];
+    if let Some(trigger) = trigger {
+        metadata["annotations"][TRIGGER] = trigger.into();
+        return;
+    }
+    let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+    let empty = annotations.is_some_and(|annotations| {
+        annotations.remove(TRIGGER);
+        annotations.is_empty()
+    });
+    if empty && let Some(metadata) = metadata.as_object_mut() {
+        metadata.remove("annotations");
+    }
+}
+
 fn has_selector(service: &Value) -> bool {
     service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty())
 }
@@ -114,6 +145,7 @@ pub(crate) struct Endpoints {
     services: Arc<Store>,
     pods: Arc<Store>,
     endpoints: Arc<Store>,
+    triggers: Triggers,
 }
 
 impl Endpoints {
@@ -123,6 +155,7 @@ impl Endpoints {
             services: context.store(&SERVICES),
             pods: context.store(&PODS),
             endpoints: context.store(&ENDPOINTS),
+            triggers: Triggers::default(),
         }
     }
 }
@@ -196,6 +229,7 @@ impl Controller for Endpoints {
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         let held = self.endpoints.get(key);
         let Some(service) = self.services.get(key) else {
+            self.triggers.forget(key);
             let ours = held.filter(|held| held.label("endpoints.kubernetes.io/managed-by").is_some());
             if let Some(held) = ours {
                 self.rest.delete(&ENDPOINTS, &key.namespace, &key.name, &held.uid, json!({})).await?;
@@ -204,9 +238,14 @@ impl Controller for Endpoints {
             return Ok(Next::Change);
         };
         let service = service.value();
-        if !has_selector(&service) {
+        if !has_selector(&service) || service["spec"]["type"] == "ExternalName" {
             return Ok(Next::Change);
         }
+        let trigger = self.triggers.changed(
+            key,
+            meta::text(&service, "/metadata/creationTimestamp"),
+            moves(&service, &self.pods),
+        );
         let subsets = subsets(&backends(&service, &self.pods), &service);
         let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
         labels.insert("endpoints.kubernetes.io/managed-by".into(), "endpoint-controller".into());
@@ -225,7 +264,7 @@ impl Controller for Endpoints {
             return Ok(Next::Change);
         }
         object["metadata"]["labels"] = labels.into();
-        object["metadata"]["annotations"][TRIGGER] = meta::now().into();
+        owe(&mut object, trigger);
         if subsets.is_empty() {
             drop(object.as_object_mut().and_then(|object| object.remove("subsets")));
         } else {
@@ -250,6 +289,7 @@ pub(crate) struct Slices {
     services: Arc<Store>,
     pods: Arc<Store>,
     slices: Arc<Store>,
+    triggers: Triggers,
 }
 
 impl Slices {
@@ -259,6 +299,7 @@ impl Slices {
             services: context.store(&SERVICES),
             pods: context.store(&PODS),
             slices: context.store(&ENDPOINT_SLICES),
+            triggers: Triggers::default(),
         }
     }
 
@@ -276,6 +317,7 @@ impl Slices {
         held: Option<&Object>,
         endpoints: &[Value],
         ports: &[Value],
+        trigger: Option<String>,
     ) -> Result<(), Error> {
         let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
         labels.insert(MANAGED.into(), MANAGER.into());
@@ -312,7 +354,7 @@ impl Slices {
             return Ok(());
         }
         slice["metadata"]["labels"] = labels.into();
-        slice["metadata"]["annotations"][TRIGGER] = meta::now().into();
+        owe(&mut slice, trigger);
         slice["endpoints"] = endpoints.into();
         slice["ports"] = ports.into();
         let written = if held.is_some() {
@@ -343,7 +385,10 @@ impl Controller for Slices {
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         // The slices of a Service that is gone are garbage.
-        let Some(service) = self.services.get(key).filter(|service| !service.deleting) else { return Ok(Next::Change) };
+        let Some(service) = self.services.get(key).filter(|service| !service.deleting) else {
+            self.triggers.forget(key);
+            return Ok(Next::Change);
+        };
         let service = service.value();
         if !has_selector(&service) || service["spec"]["type"] == "ExternalName" {
             return Ok(Next::Change);
@@ -376,8 +421,10 @@ impl Controller for Slices {
             wanted.push((Vec::new(), Vec::new()));
         }
         let held = self.held(key);
+        let made = meta::text(&service, "/metadata/creationTimestamp");
+        let trigger = self.triggers.changed(key, made, moves(&service, &self.pods));
         for (at, (endpoints, ports)) in wanted.iter().enumerate() {
-            self.write(&service, held.get(at).map(|held| &**held), endpoints, ports).await?;
+            self.write(&service, held.get(at).map(|held| &**held), endpoints, ports, trigger.clone()).await?;
         }
         for surplus in held.iter().skip(wanted.len()) {
             self.rest.delete(&ENDPOINT_SLICES, &key.namespace, &surplus.key.name, &surplus.uid, json!({})).await?;

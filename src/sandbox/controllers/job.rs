@@ -1,13 +1,13 @@
 //! Jobs: pods until enough have completed, with each end counted exactly once.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::job_policy::{INDEX_FAILURES, INDEX_IGNORED, Past, Taken};
+use super::job_policy::{Failures, INDEX_FAILURES, INDEX_IGNORED, Past, Taken};
 use super::pods::{self, Selector};
 use super::runtime::{
     Context, Controller, Error, JOBS, Key, Next, Object, PODS, Phase, Recorder, Rest, Severity, Source, Store,
@@ -22,6 +22,7 @@ pub(crate) struct Jobs {
     jobs: Arc<Store>,
     pods: Arc<Store>,
     events: Recorder,
+    failures: Mutex<HashMap<Key, Failures>>,
 }
 
 impl Jobs {
@@ -31,6 +32,7 @@ impl Jobs {
             jobs: context.store(&JOBS),
             pods: context.store(&PODS),
             events: context.recorder("job-controller"),
+            failures: Mutex::default(),
         }
     }
 
@@ -55,6 +57,8 @@ impl Jobs {
                 pod.pod.as_ref().is_some_and(|facts| facts.phase == Phase::Succeeded) || job_policy::failed(job, pod)
             })
             .collect();
+        let ends: Vec<Arc<Object>> = over.iter().map(|pod| Arc::clone(pod)).collect();
+        self.note_failures(job, &ends);
         let ignored: Vec<Arc<str>> = over
             .iter()
             .filter(|pod| job_policy::failed(job, pod) && job_policy::taken(job, &pod.value()) == Taken::Ignored)
@@ -115,6 +119,15 @@ impl Jobs {
         job["status"] = status;
         job_status::note_failed_indexes(job, owned, INDEX);
         Ok(())
+    }
+
+    fn note_failures(&self, job: &Value, ends: &[Arc<Object>]) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.entry(meta::key_of(job)).or_default().note(job, ends);
+    }
+
+    fn failures(&self, key: &Key) -> Failures {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or_default()
     }
 
     async fn untrack(&self, pod: &Object) -> Result<(), Error> {
@@ -207,7 +220,7 @@ impl Jobs {
             self.drop_surplus(job, &active[active.len().saturating_sub(surplus)..]).await?;
             return Ok(None);
         }
-        let left = job_policy::back_off(job, owned);
+        let left = self.failures(&meta::key_of(job)).wait(job);
         if running < wanted && left > 0 {
             return Ok(Some(left));
         }
@@ -356,6 +369,7 @@ impl Controller for Jobs {
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         let Some(object) = self.jobs.get(key) else {
+            self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
             // Pods whose job is gone are freed, else they could never go.
             for pod in self.pods.in_namespace(&key.namespace) {
                 let orphan = pod.controller().is_some_and(|owner| &*owner.kind == "Job" && owner.name == key.name);

@@ -138,22 +138,37 @@ fn left_after(failures: i64, last: i64) -> i64 {
     last + (BACK_OFF << doublings).min(LONGEST_BACK_OFF) - meta::now_seconds()
 }
 
-/// Seconds until a pod may follow those that failed since the last success.
-pub(crate) fn back_off(job: &Value, owned: &[Arc<Object>]) -> i64 {
-    if counts_by_index(job) {
-        return 0;
+/// The failures since the last success, and the time of the latest. Pods go, so that it has to be remembered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failures {
+    count: i64,
+    last: i64,
+}
+
+impl Failures {
+    /// Pods that came to their end since the last look.
+    pub(crate) fn note(&mut self, job: &Value, ends: &[Arc<Object>]) {
+        let of = |pod: &&Arc<Object>| !failed(job, pod);
+        let success = ends.iter().filter(of).map(|pod| ended(&pod.value())).max();
+        let failures = ends.iter().filter(|pod| failed(job, pod)).map(|pod| pod.value());
+        let counted = failures.filter(|pod| taken(job, pod) != Taken::Ignored).map(|pod| ended(&pod));
+        self.add(success, &counted.collect::<Vec<_>>());
     }
-    let good = |pod: &&Arc<Object>| pod.pod.as_ref().is_some_and(|facts| facts.phase == Phase::Succeeded);
-    let success = owned.iter().filter(good).map(|pod| ended(&pod.value())).max().unwrap_or_default();
-    let failures: Vec<i64> = owned
-        .iter()
-        .filter(|pod| failed(job, pod))
-        .map(|pod| pod.value())
-        .filter(|pod| taken(job, pod) != Taken::Ignored)
-        .map(|pod| ended(&pod))
-        .filter(|ended| *ended > success)
-        .collect();
-    left_after(i64::try_from(failures.len()).unwrap_or(i64::MAX), failures.iter().max().copied().unwrap_or_default())
+
+    fn add(&mut self, success: Option<i64>, failures: &[i64]) {
+        if success.is_some() {
+            *self = Self::default();
+        }
+        let later: Vec<i64> =
+            failures.iter().copied().filter(|at| success.is_none_or(|success| *at > success)).collect();
+        self.count += i64::try_from(later.len()).unwrap_or_default();
+        self.last = later.into_iter().chain([self.last]).max().unwrap_or_default();
+    }
+
+    /// Seconds until a pod may follow.
+    pub(crate) fn wait(self, job: &Value) -> i64 {
+        if counts_by_index(job) { 0 } else { left_after(self.count, self.last) }
+    }
 }
 
 pub(crate) fn counts_by_index(job: &Value) -> bool {
@@ -248,6 +263,18 @@ mod tests {
         let mut evicted = pod(42);
         evicted["status"]["conditions"] = json!([{"type": "DisruptionTarget", "status": "True"}]);
         assert_eq!(taken(&job, &evicted), Taken::Ignored);
+    }
+
+    #[test]
+    fn failures_are_remembered_until_the_next_success() {
+        let now = meta::now_seconds();
+        let mut failures = Failures::default();
+        failures.add(None, &[now - 3]);
+        assert!((6..=7).contains(&failures.wait(&json!({}))));
+        failures.add(None, &[now - 1, now - 2]);
+        assert!((38..=39).contains(&failures.wait(&json!({}))));
+        failures.add(Some(now), &[now - 1]);
+        assert_eq!(failures.wait(&json!({})), 0);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) mod runtime;
 mod schedule;
 mod scheduler;
 mod statefulset;
+mod trigger;
 pub(super) mod usage;
 mod volumes;
 

@@ -1,6 +1,8 @@
 //! Claims on storage: the class `standard` waits for a pod, then a volume is made on that pod's node.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -16,6 +18,10 @@ const PROTECTION: &str = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 /// What kind's own storage class is provisioned by.
 const PROVISIONER: &str = "rancher.io/local-path";
+const PROVISIONED_BY: [&str; 2] =
+    ["volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner"];
+/// The controller goes over all claims this often.
+const RESYNC: Duration = Duration::from_secs(15);
 
 fn names(pod: &Value) -> impl Iterator<Item = &str> {
     let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
@@ -71,6 +77,9 @@ pub(crate) struct Claims {
     classes: Arc<Store>,
     pods: Arc<Store>,
     events: Recorder,
+    provisioner: Recorder,
+    /// What a claim's wait was told of, and when.
+    told: Mutex<HashMap<Key, (String, Instant)>>,
 }
 
 impl Claims {
@@ -82,6 +91,8 @@ impl Claims {
             classes: context.store(&STORAGE_CLASSES),
             pods: context.store(&PODS),
             events: context.recorder("persistentvolume-controller"),
+            provisioner: context.recorder(PROVISIONER),
+            told: Mutex::default(),
         }
     }
 
@@ -118,6 +129,8 @@ impl Claims {
         if let Some(volume) = self.rest.get(&VOLUMES, "", &name).await? {
             return Ok(volume);
         }
+        let message = format!("External provisioner is provisioning volume for claim \"{}\"", meta::key_of(claim));
+        self.provisioner.record(claim, "", Severity::Normal, "Provisioning", &message).await;
         let volume = json!({
             "apiVersion": "v1",
             "kind": "PersistentVolume",
@@ -142,8 +155,47 @@ impl Claims {
         let made = self.rest.create(&VOLUMES, "", &volume).await?;
         self.volumes.wrote(&made);
         let message = format!("Successfully provisioned volume {name}");
-        self.events.record(claim, "", Severity::Normal, "ProvisioningSucceeded", &message).await;
+        self.provisioner.record(claim, "", Severity::Normal, "ProvisioningSucceeded", &message).await;
         Ok(made)
+    }
+
+    /// Leaves the making of a volume to whoever provisions for the class.
+    async fn hand_over(&self, claim: &Value, provisioner: &str) -> Result<Value, Error> {
+        let named = |name: &str| claim["metadata"]["annotations"][name] == provisioner;
+        if PROVISIONED_BY.into_iter().all(named) {
+            return Ok(claim.clone());
+        }
+        let annotations: serde_json::Map<_, _> =
+            PROVISIONED_BY.into_iter().map(|name| (name.to_owned(), provisioner.into())).collect();
+        let key = meta::key_of(claim);
+        let patch = json!({"metadata": {"annotations": annotations}});
+        let claim = self.rest.merge(&CLAIMS, &key.namespace, &key.name, "", &patch).await?;
+        self.claims.wrote(&claim);
+        let message = format!(
+            "Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the \
+             system administrator. If volume creation is delayed, please verify that the provisioner is running and \
+             correctly registered."
+        );
+        self.events.record(&claim, "", Severity::Normal, "ExternalProvisioning", &message).await;
+        Ok(claim)
+    }
+
+    /// Tells why a claim waits; no more often than a controller that goes over all of them in turn.
+    async fn complain(&self, key: &Key, claim: &Value, severity: Severity, reason: &str, message: &str) {
+        let due = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = told.insert(key.clone(), (reason.to_owned(), Instant::now()));
+            match last {
+                Some((held, at)) if held == reason && at.elapsed() < RESYNC => {
+                    told.insert(key.clone(), (held, at));
+                    false
+                }
+                _ => true,
+            }
+        };
+        if due {
+            self.events.record(claim, "", severity, reason, message).await;
+        }
     }
 
     async fn bind(&self, claim: &Value, volume: &Value) -> Result<(), Error> {
@@ -292,7 +344,10 @@ impl Controller for Claims {
             }
             return Ok(Next::Change);
         }
-        let Some(object) = self.claims.get(key) else { return Ok(Next::Change) };
+        let Some(object) = self.claims.get(key) else {
+            self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            return Ok(Next::Change);
+        };
         if object.deleting {
             self.unprotect(&object).await?;
             return Ok(Next::Change);
@@ -305,18 +360,34 @@ impl Controller for Claims {
         let node = meta::text(&claim, "/metadata/annotations/volume.kubernetes.io~1selected-node").to_owned();
         if let Some(volume) = self.matching(&claim) {
             self.bind(&claim, &volume).await?;
-        } else if let Some(class) = class.filter(|class| class["provisioner"] == PROVISIONER) {
-            if class["volumeBindingMode"] == "WaitForFirstConsumer" && node.is_empty() {
-                let message = "waiting for first consumer to be created before binding";
-                self.events.record(&claim, "", Severity::Normal, "WaitForFirstConsumer", message).await;
-            } else {
-                let volume = self.provision(&claim, &class, &node).await?;
-                self.bind(&claim, &volume).await?;
-            }
-        } else {
-            let message = "no persistent volumes available for this claim and no storage class is set";
-            self.events.record(&claim, "", Severity::Normal, "FailedBinding", message).await;
+            return Ok(Next::Change);
         }
-        Ok(Next::Change)
+        let asked = meta::text(&claim, "/spec/storageClassName");
+        let (severity, reason, message) = match class {
+            Some(class) if class["volumeBindingMode"] == "WaitForFirstConsumer" && node.is_empty() => {
+                let message = "waiting for first consumer to be created before binding".to_owned();
+                (Severity::Normal, "WaitForFirstConsumer", message)
+            }
+            Some(class) => {
+                let provisioner = meta::text(&class, "/provisioner");
+                let claim = self.hand_over(&claim, provisioner).await?;
+                if provisioner == PROVISIONER {
+                    let volume = self.provision(&claim, &class, &node).await?;
+                    self.bind(&claim, &volume).await?;
+                    return Ok(Next::Change);
+                }
+                return Ok(Next::After(RESYNC));
+            }
+            None if asked.is_empty() => {
+                let message = "no persistent volumes available for this claim and no storage class is set".to_owned();
+                (Severity::Normal, "FailedBinding", message)
+            }
+            None => {
+                let message = format!("storageclass.storage.k8s.io \"{asked}\" not found");
+                (Severity::Warning, "ProvisioningFailed", message)
+            }
+        };
+        self.complain(key, &claim, severity, reason, &message).await;
+        Ok(Next::After(RESYNC))
     }
 }

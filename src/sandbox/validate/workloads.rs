@@ -162,7 +162,22 @@ pub(super) fn daemon_set(object: &Value, old: Option<&Value>, errors: &mut Error
     let spec = &object["spec"];
     let fits = selector(spec, "daemonset", errors);
     selects_its_template(spec, fits, errors);
-    template::check(&spec["template"], "spec.template", errors);
+    // What is claimed by template is a volume of every pod.
+    let mut template = spec["template"].clone();
+    let claims = spec["volumeClaimTemplates"].as_array().into_iter().flatten();
+    let claimed: Vec<Value> = claims
+        .map(|claim| {
+            let name = &claim["metadata"]["name"];
+            json!({"name": name, "persistentVolumeClaim": {"claimName": name}})
+        })
+        .collect();
+    if !claimed.is_empty() {
+        let mut volumes = template["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+        volumes.retain(|volume| claimed.iter().all(|claim| claim["name"] != volume["name"]));
+        volumes.extend(claimed);
+        template["spec"]["volumes"] = volumes.into();
+    }
+    template::check(&template, "spec.template", errors);
     always_restarts(spec, errors);
     if !spec["template"]["spec"]["activeDeadlineSeconds"].is_null() {
         let why = "activeDeadlineSeconds in DaemonSet is not Supported";

@@ -128,6 +128,9 @@ pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) 
     if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
         crd::definition_written(api, object).await?;
     }
+    if resource.is("", "services") {
+        services::note_ports(api).await?;
+    }
     if resource.is("", "secrets") {
         Box::pin(tokens::fill(api, resource, object)).await?;
     }
@@ -136,7 +139,12 @@ pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) 
 
 pub async fn after_update(api: &SharedApi, resource: &Resource, object: &Value, gone: bool) -> Result<(), ApiError> {
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "services") if gone => services::release(api, object).await?,
+        ("", "services") => {
+            if gone {
+                services::release(api, object).await?;
+            }
+            services::note_ports(api).await?;
+        }
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::definition_written(api, object).await?,
         _ => {}
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
+use base64::Engine;
 use rand::Rng;
 use serde_json::{Value, json};
 
@@ -234,5 +235,56 @@ fn keep_addresses(old: &Value, new: &mut Value) {
         {
             new["spec"][field] = value.clone();
         }
+    }
+}
+
+async fn ports_of(api: &SharedApi) -> Result<HashSet<u64>, ApiError> {
+    let served = api.registry.served();
+    let Some(services) = served.find("", "v1", "services") else { return Ok(HashSet::new()) };
+    let (all, _) = api.list_all(&services, None, &Selector::default()).await?;
+    let ports = all.iter().filter_map(|one| one.pointer("/spec/ports")?.as_array()).flatten();
+    Ok(ports.filter_map(|port| port.get("nodePort")?.as_u64()).collect())
+}
+
+/// Kubernetes keeps the ports that are given out as bits of one object, and so do we for whoever looks there.
+pub(super) async fn note_ports(api: &SharedApi) -> Result<(), ApiError> {
+    let _one_at_a_time = api.addresses.lock().await;
+    let taken = ports_of(api).await?;
+    let key = api.store.key("ranges", None, Some("servicenodeports"));
+    let Some(stored) = api.store.get(&key).await?.0 else { return Ok(()) };
+    let data = base64::engine::general_purpose::STANDARD.encode(bits(&taken));
+    let object = json!({
+        "apiVersion": "v1", "kind": "RangeAllocation", "metadata": {},
+        "range": format!("{FIRST_PORT}-{LAST_PORT}"), "data": data,
+    });
+    let bytes = crate::codec::encode(&object).map_err(|error| ApiError::internal(error.to_string()))?;
+    if bytes == stored.value {
+        return Ok(());
+    }
+    // Whoever was faster has noted the same ports and more.
+    api.store.put_if(&key, stored.revision, bytes, stored.lease).await.map(drop).map_err(ApiError::from)
+}
+
+/// The number whose bits are the ports, its highest byte first.
+fn bits(taken: &HashSet<u64>) -> Vec<u8> {
+    let offsets = || taken.iter().filter_map(|port| usize::try_from(port.checked_sub(u64::from(FIRST_PORT))?).ok());
+    let Some(highest) = offsets().max() else { return Vec::new() };
+    let mut bytes = vec![0; highest / 8 + 1];
+    let last = bytes.len() - 1;
+    for offset in offsets() {
+        bytes[last - offset / 8] |= 1 << (offset % 8);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_bits_with_the_highest_byte_first() {
+        assert_eq!(bits(&HashSet::new()), Vec::<u8>::new());
+        assert_eq!(bits(&HashSet::from([30000])), [1]);
+        assert_eq!(bits(&HashSet::from([30000, 30009])), [2, 1]);
     }
 }
