@@ -74,6 +74,28 @@ fn an_interrupt_during_creation_leaves_nothing() {
     assert_eq!(traces("keywitness-interrupted"), [""; 0]);
 }
 
+/// What kind_errors plays, here by a real engine.
+#[test]
+fn a_port_that_is_really_taken_is_told_and_nothing_stays() {
+    let image = need_engine!();
+    let home = home();
+    let name = "kw-test-port";
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let config = format!(
+        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- extraPortMappings:\n  \
+         - {{containerPort: 30080, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
+    );
+    let done = keywitness(&["cluster", "up", name, "--kind-config", "kind.yaml"], image, home.path())
+        .file("kind.yaml", &config)
+        .run()
+        .expect_exit(3);
+    let said = done.stderr();
+    assert!(said.contains("hint: a port of the kind configuration is taken"), "{said}");
+    assert!(said.contains(&port.to_string()), "{said}");
+    assert_eq!(traces(name), [""; 0]);
+}
+
 /// kind makes all nodes at once and ends at the first that fails, while the engine goes on with the others: here a node
 /// comes when the cluster has just been removed.
 #[test]
