@@ -49,7 +49,10 @@ impl Watched {
             GuardSettings { watchdog: Some(env!("CARGO_BIN_EXE_keywitness").into()), ..GuardSettings::default() };
         let guard = Guard::start(settings).expect("a guard");
         let dir = guard.folder("sandbox").expect("a private folder");
-        let sandbox = Sandbox::start(SandboxOptions::new(guard.clone(), dir)).await.expect("a sandbox");
+        // With a real API server in place of ours, what still differs is the controllers' doing.
+        let apiserver = std::env::var_os("KEYWITNESS_REPLAY_APISERVER").map(Into::into);
+        let options = SandboxOptions { apiserver, ..SandboxOptions::new(guard.clone(), dir) };
+        let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let pem = |name: &str| std::fs::read(sandbox.pki().file(name)).expect("a key file");
         let tls = TlsOptions::new()
             .ca_certificate(Certificate::from_pem(pem("etcd/ca.crt")))

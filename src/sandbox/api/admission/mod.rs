@@ -91,6 +91,7 @@ pub async fn on_update(
             Box::pin(pod_security::relabelled(api, old, new, warnings)).await?;
         }
         ("", "services") => services::on_update(api, old, new, warnings).await?,
+        ("", "pods") => pods::tolerate_for_a_while(new),
         ("", "persistentvolumeclaims") => may_grow(api, resource, old, new).await?,
         ("apps", "daemonsets") => {
             let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());
