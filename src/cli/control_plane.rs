@@ -61,6 +61,9 @@ async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(),
     let began = std::time::Instant::now();
     let options = SandboxOptions { apiserver, only_nodes, ..SandboxOptions::new(guard.clone(), dir) };
     let mut sandbox = Sandbox::start(options).await.map_err(told)?;
+    // Before anything is told: whoever reads it may interrupt at once.
+    let mut interrupted =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).map_err(|error| error.to_string())?;
     eprintln!("ready after {} ms", began.elapsed().as_millis());
     println!("export KUBECONFIG={}", sandbox.kubeconfig().display());
     println!("export ETCDCTL_ENDPOINTS={}", sandbox.etcd_url());
@@ -73,10 +76,7 @@ async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(),
     let mut listening = true;
     loop {
         tokio::select! {
-            end = tokio::signal::ctrl_c() => {
-                end.map_err(|error| error.to_string())?;
-                break;
-            }
+            _ = interrupted.recv() => break,
             line = lines.next_line(), if listening => match line.as_ref().map(Option::as_deref) {
                 Ok(Some("kill etcd")) => {
                     sandbox.kill_etcd().await;
