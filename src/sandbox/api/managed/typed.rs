@@ -6,11 +6,16 @@ use crate::codec::{self, Field, Message, Shape, Type};
 use crate::sandbox::api::meta;
 use crate::sandbox::api::resource::Resource;
 use crate::sandbox::api::status::ApiError;
+use crate::sandbox::crd;
 
 pub fn check(resource: &Resource, namespace: Option<&str>, configuration: &Value) -> Result<(), ApiError> {
-    let Some(message) = codec::message_of(&resource.api_version(), &resource.kind) else { return Ok(()) };
     let mut errors = Vec::new();
-    walk(message, configuration, "", &mut errors);
+    if let Some(custom) = &resource.custom {
+        let unknown = crd::schema::prune(&custom.schema, &mut configuration.clone());
+        errors.extend(unknown.iter().map(|field| format!(".{field}: field not declared in schema")));
+    } else if let Some(message) = codec::message_of(&resource.api_version(), &resource.kind) {
+        walk(message, configuration, "", &mut errors);
+    }
     let said = match &errors[..] {
         [] => return Ok(()),
         [one] => one.clone(),
