@@ -13,7 +13,7 @@ use crate::sandbox::controllers::runtime::{Error, Next, PODS, Severity};
 /// To stop and to clear away containers takes a kubelet a moment, in which the pod's owner makes another: whoever
 /// watches sees the new pod before the last of the old one.
 const STOPPING: Duration = Duration::from_millis(80);
-const CLEARING: Duration = Duration::from_millis(200);
+const CLEARING: Duration = Duration::from_millis(300);
 
 impl Agent {
     pub(super) async fn stop(&self, work: &mut Work<'_>) -> Result<Next, Error> {

@@ -209,6 +209,13 @@ impl Life {
             "containerStatuses": self.main.iter().map(Container::status).collect::<Vec<_>>(),
             "resources": {},
         });
+        // What a pod of one container has is what that container has.
+        if let ([only], true) = (&self.main[..], self.init.is_empty())
+            && let Some(requests) = only.spec["resources"].get("requests")
+        {
+            status["resources"] = only.spec["resources"].clone();
+            status["allocatedResources"] = requests.clone();
+        }
         if !self.generation.is_null() {
             status["observedGeneration"] = self.generation.clone();
         }

@@ -170,7 +170,18 @@ fn affinity(
 /// The one line that `kubectl describe pod` shows.
 pub(crate) fn explain(nodes: usize, refusals: &BTreeMap<String, usize>, before: Option<&str>) -> String {
     let none = format!("0/{nodes} nodes are available:");
-    let hopeless = |reason: &str| !reason.starts_with("Insufficient") && reason != "Too many pods";
+    // What other pods hold they could give up; what a node is it stays.
+    let held = [
+        "Insufficient",
+        "Too many pods",
+        "node(s) didn't have free ports",
+        "node(s) didn't match pod anti-affinity rules",
+        "node(s) didn't satisfy existing pods anti-affinity rules",
+    ];
+    let hopeless = |reason: &str| {
+        !held.iter().any(|start| reason.starts_with(start))
+            && reason != "node(s) didn't match pod topology spread constraints"
+    };
     if let Some(before) = before {
         let help = format!("{nodes} Preemption is not helpful for scheduling");
         return format!("{none} {before}. no new claims to deallocate, preemption: {none} {help}.");

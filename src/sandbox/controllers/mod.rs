@@ -28,6 +28,7 @@ pub(super) mod runtime;
 mod schedule;
 mod scheduler;
 mod statefulset;
+mod tokens;
 mod trigger;
 pub(super) mod usage;
 mod volumes;
@@ -94,6 +95,7 @@ impl Controllers {
         context.run(quota::Quotas::new(context));
         context.run(aggregation::Aggregation::new(context));
         context.run(volumes::Claims::new(context));
+        context.run(tokens::Tokens::new(context));
         garbage::Garbage::start(context);
     }
 }

@@ -102,6 +102,12 @@ impl Scheduler {
         let mut condition = json!({
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
         });
+        let told = conditions
+            .iter()
+            .any(|held| ["type", "status", "reason", "message"].iter().all(|field| held[*field] == condition[*field]));
+        if told {
+            return Ok(());
+        }
         if let Some(generation) = value["metadata"].get("generation") {
             condition["observedGeneration"] = generation.clone();
         }

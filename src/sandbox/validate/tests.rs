@@ -237,6 +237,12 @@ fn other_kinds() {
             .starts_with("spec: Forbidden: updates to statefulset spec")
     );
     assert_eq!(changed(&set, |new| new["spec"]["replicas"] = json!(5)), [""; 0]);
+    let mut claims = set.clone();
+    claims["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "data", "mountPath": "/d"}]);
+    assert_eq!(wrong(&claims), ["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"data\""]);
+    claims["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}, "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]);
+    assert_eq!(wrong(&claims), [""; 0]);
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub(crate) const ACCEPTED: &[(&str, &str, &str)] = &[
     ("daemonset", "/registry/pods/default/agent-<r>: 0 of them, recorded 1", CUT_OFF),
     ("daemonset", "milestones: /registry/pods/default/agent-<r>", CUT_OFF),
     ("daemonset", "order: DELETE /registry/pods/default/agent-<r> | recorded ", CUT_OFF),
+    ("deployment-lifecycle", "order:", FAST_END),
+    ("deployment-bad-update", "order:", FAST_END),
+    ("deployment-bad-update", "rollout undo deployment/web` warned no", CLIENT),
     ("errors", "no objects passed to scale", CLIENT),
     ("errors", "scale deployment nosuch --replicas=2` warned no", CLIENT),
     ("job", "Failed: Error: failed to create containerd task", STAND_IN),
@@ -77,6 +80,8 @@ const CGROUP: &str =
 const PULL: &str = "how long a pull took and what it brought is part of the Event's words; nothing is pulled here";
 const TIMING: &str = "what is seen in passing depends on when one looks";
 const CUT_OFF: &str = "the recording ends before the last deletion reached its watch";
+const FAST_END: &str =
+    "pods stop and start in other moments, and on a busy machine an old one may be gone before the next is made";
 const CLIENT: &str = "kubectl 1.32 words this differently from 1.36; the server's answer is the same";
 const STAND_IN: &str =
     "the recorded image is a stand-in without a program named true; here `true` succeeds, as in the real image";
