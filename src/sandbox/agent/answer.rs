@@ -123,13 +123,15 @@ fn file_asked_for<'a>(words: &[&'a str]) -> Option<&'a str> {
             let found = [words.next()?, words.next()?];
             let (third, fourth) = (words.next(), words.next());
             match (found, third, fourth) {
-                (["cat" | "ls", path], None, None) => Some(path),
-                (["test", "-f" | "-e"], Some(path), None) | (["[", "-f" | "-e"], Some(path), Some("]")) => Some(path),
+                (["cat" | "ls", path], None, None)
+                | (["test", "-f" | "-e"], Some(path), None)
+                | (["[", "-f" | "-e"], Some(path), Some("]")) => Some(path),
                 _ => None,
             }
         }
-        ["cat" | "/bin/cat" | "ls" | "/bin/ls", path] => Some(path),
-        ["test", "-f" | "-e", path] | ["[", "-f" | "-e", path, "]"] => Some(path),
+        ["cat" | "/bin/cat" | "ls" | "/bin/ls", path] | ["test", "-f" | "-e", path] | ["[", "-f" | "-e", path, "]"] => {
+            Some(path)
+        }
         _ => None,
     }
 }

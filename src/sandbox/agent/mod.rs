@@ -172,7 +172,9 @@ impl Soonest {
     }
 
     fn within_some(&mut self, delay: Option<Duration>) {
-        delay.into_iter().for_each(|delay| self.within(delay));
+        if let Some(delay) = delay {
+            self.within(delay);
+        }
     }
 
     fn next(self) -> Next {

@@ -124,13 +124,14 @@ pub(super) fn health(container: &Container, address: &str, ran: i64) -> Health {
         let asked = ask(container, probe, kind, address, from, ran);
         health.failures.extend(asked.latest);
         match kind {
-            Kind::Startup => match asked.good {
-                Some(time) => from = time,
-                None => {
+            Kind::Startup => {
+                if let Some(time) = asked.good {
+                    from = time;
+                } else {
                     health.started = false;
                     health.ready = false;
                 }
-            },
+            }
             Kind::Liveness => {}
             Kind::Readiness => health.ready = asked.good.is_some(),
         }
@@ -138,7 +139,8 @@ pub(super) fn health(container: &Container, address: &str, ran: i64) -> Health {
             health.condemned = Some((kind, time));
             return health;
         }
-        if !asked.settled && !(kind == Kind::Startup && health.started) {
+        let passed = kind == Kind::Startup && health.started;
+        if !asked.settled && !passed {
             soonest = Some(soonest.map_or(asked.next, |held| held.min(asked.next)));
         }
         if !health.started {
