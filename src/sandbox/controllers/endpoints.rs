@@ -101,7 +101,9 @@ fn moves(service: &Value, pods: &Store) -> BTreeMap<String, String> {
         .filter_map(|pod| {
             let value = pod.value();
             let ready = value["status"]["conditions"].as_array()?.iter().find(|held| held["type"] == "Ready")?;
-            Some((pod.key.name.to_string(), meta::text(ready, "/lastTransitionTime").to_owned()))
+            let since = meta::text(ready, "/lastTransitionTime");
+            // Here a pod may become ready within the second in which it was told not to be: `True` sorts last.
+            Some((pod.key.name.to_string(), format!("{since}|{}", meta::text(ready, "/status"))))
         })
         .collect()
 }

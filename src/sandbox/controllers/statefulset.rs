@@ -151,7 +151,7 @@ impl StatefulSets {
                 Ok(made) => {
                     self.claims.wrote(&made);
                     let message = format!(
-                        "create Claim {name} Pod {}-{number} in StatefulSet {} success",
+                        "Create Claim {name} Pod {}-{number} in StatefulSet {} success",
                         round.name(),
                         round.name()
                     );

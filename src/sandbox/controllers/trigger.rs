@@ -24,7 +24,10 @@ impl Triggers {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.insert(key.clone(), Known { service: service.to_owned(), pods: pods.clone() });
         let before = |pod: &String| known.as_ref().and_then(|known| known.pods.get(pod)).map_or("", String::as_str);
-        let moved = pods.iter().filter(|(pod, since)| since.as_str() > before(pod)).map(|(_, since)| since.clone());
+        let moved = pods
+            .iter()
+            .filter(|(pod, since)| since.as_str() > before(pod))
+            .map(|(_, since)| since.split('|').next().unwrap_or_default().to_owned());
         let made = known.as_ref().is_none_or(|known| known.service.as_str() < service).then(|| service.to_owned());
         moved.chain(made).min()
     }
@@ -47,6 +50,7 @@ mod tests {
         let two = [("a", "2026-01-01T00:00:08Z"), ("b", "2026-01-01T00:00:07Z")];
         assert_eq!(look(&two).as_deref(), Some("2026-01-01T00:00:07Z"));
         assert_eq!(look(&two[..1]), None);
-        assert_eq!(look(&[("a", "2026-01-01T00:00:09Z")]).as_deref(), Some("2026-01-01T00:00:09Z"));
+        assert_eq!(look(&[("a", "2026-01-01T00:00:09Z|False")]).as_deref(), Some("2026-01-01T00:00:09Z"));
+        assert_eq!(look(&[("a", "2026-01-01T00:00:09Z|True")]).as_deref(), Some("2026-01-01T00:00:09Z"));
     }
 }
