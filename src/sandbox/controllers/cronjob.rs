@@ -118,6 +118,14 @@ impl CronJobs {
         let mut active = Vec::new();
         for job in &owned {
             let value = job.value();
+            // `kubectl create job --from` makes it a job of ours, but not one that we made.
+            if value["metadata"]["annotations"]["cronjob.kubernetes.io/instantiate"] == "manual" {
+                if job_status::over(&value).is_none() {
+                    let message = format!("Saw a job that the controller did not create or forgot: {}", job.key.name);
+                    self.events.record(&cron, "", Severity::Warning, "UnexpectedJob", &message).await;
+                }
+                continue;
+            }
             if job_status::over(&value).is_none() {
                 active.push(json!({
                     "kind": "Job", "namespace": &*job.key.namespace, "name": &*job.key.name, "uid": &*job.uid,
