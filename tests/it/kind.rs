@@ -74,7 +74,7 @@ fn an_interrupt_during_creation_leaves_nothing() {
     assert_eq!(traces("keywitness-interrupted"), [""; 0]);
 }
 
-/// What kind_errors plays, here by a real engine.
+/// What `kind_errors` plays, here by a real engine.
 #[test]
 fn a_port_that_is_really_taken_is_told_and_nothing_stays() {
     let image = need_engine!();

@@ -13,6 +13,8 @@ use super::usage::{counted, covers, usage};
 
 /// What no watch tells of is counted anew this often.
 const RECOUNT: Duration = Duration::from_secs(5);
+/// A status that somebody else wrote is put right this often (kube-controller-manager's `--resource-quota-sync-period`).
+const RESYNC: Duration = Duration::from_secs(300);
 
 pub(crate) struct Quotas {
     rest: Rest,
@@ -98,6 +100,6 @@ impl Controller for Quotas {
             quota["status"] = status;
             self.quotas.wrote(&self.rest.replace(&QUOTAS, "status", &quota).await?);
         }
-        Ok(if others { Next::After(RECOUNT) } else { Next::Change })
+        Ok(Next::After(if others { RECOUNT } else { RESYNC }))
     }
 }

@@ -141,7 +141,7 @@ fn structural(schema: &Value, field: &str, is_root: bool, errors: &mut Errors) {
     let flag = |name: &str| schema[name] == true;
     let untyped = flag("x-kubernetes-int-or-string") || flag("x-kubernetes-preserve-unknown-fields");
     if kind.is_empty() && !untyped && !is_root {
-        let what = if field.ends_with(".items") { "array items" } else { "object fields" };
+        let what = if field.rsplit('.').next() == Some("items") { "array items" } else { "object fields" };
         errors.required(format!("{field}.type"), &format!("must not be empty for specified {what}"));
     }
     if kind == "array" && schema.get("items").is_none() {

@@ -188,12 +188,12 @@ pub(super) fn count_or_percent(field: &str, value: Option<&Value>, at_most_all: 
 
 /// A port by its number or its name.
 pub(super) fn port(field: &str, port: &Value, errors: &mut Errors) {
-    match port.as_str() {
-        Some(name) => errors.all_invalid(field, name, port_name(name)),
-        None => {
-            let number = port.as_i64().unwrap_or_default();
-            port_number(number).iter().for_each(|why| errors.invalid(field, &json!(number), why));
-        }
+    if let Some(name) = port.as_str() {
+        return errors.all_invalid(field, name, port_name(name));
+    }
+    let number = port.as_i64().unwrap_or_default();
+    for why in &port_number(number) {
+        errors.invalid(field, &json!(number), why);
     }
 }
 

@@ -87,7 +87,9 @@ fn each_port(ports: &[Value], errors: &mut Errors) {
             errors.required(format!("{here}.name"), "");
         }
         let number = port["port"].as_i64().unwrap_or_default();
-        rules::port_number(number).iter().for_each(|why| errors.invalid(format!("{here}.port"), &json!(number), why));
+        for why in &rules::port_number(number) {
+            errors.invalid(format!("{here}.port"), &json!(number), why);
+        }
         errors.one_of(format!("{here}.protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
         if !port["targetPort"].is_null() {
             rules::port(&format!("{here}.targetPort"), &port["targetPort"], errors);
@@ -105,13 +107,13 @@ fn twice(ports: &[Value], errors: &mut Errors) {
         let one = &ports[at];
         ports[..at].iter().any(|other| other["protocol"] == one["protocol"] && other[field] == one[field])
     };
-    for at in 0..ports.len() {
-        if ports[at]["nodePort"].as_i64().unwrap_or(0) != 0 && same(at, "nodePort") {
-            errors.duplicate(format!("spec.ports[{at}].nodePort"), &ports[at]["nodePort"]);
+    for (at, port) in ports.iter().enumerate() {
+        if port["nodePort"].as_i64().unwrap_or(0) != 0 && same(at, "nodePort") {
+            errors.duplicate(format!("spec.ports[{at}].nodePort"), &port["nodePort"]);
         }
     }
-    for at in (0..ports.len()).filter(|at| same(*at, "port")) {
-        let key = json!({"protocol": ports[at]["protocol"], "port": ports[at]["port"]});
+    for (at, port) in ports.iter().enumerate().filter(|(at, _)| same(*at, "port")) {
+        let key = json!({"protocol": port["protocol"], "port": port["port"]});
         errors.duplicate_text(format!("spec.ports[{at}]"), super::internal::text("ServicePort", &key));
     }
 }

@@ -109,7 +109,7 @@ fn one_source(kind: &str, source: &Value, field: &str, errors: &mut Errors) {
         "projected" => projected(source, field, errors),
         "ephemeral" => match source.get("volumeClaimTemplate").filter(|one| one.is_object()) {
             Some(template) => {
-                storage::claim_spec(&template["spec"], &format!("{field}.volumeClaimTemplate.spec"), errors)
+                storage::claim_spec(&template["spec"], &format!("{field}.volumeClaimTemplate.spec"), errors);
             }
             None => errors.required(format!("{field}.volumeClaimTemplate"), ""),
         },
