@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use etcd_client::{Certificate, Client, ConnectOptions, EventType, GetOptions, Identity, TlsOptions, WatchOptions};
+use etcd_client::{Certificate, Client, ConnectOptions, EventType, Identity, TlsOptions, WatchOptions};
 use keywitness::guard::{Guard, GuardSettings};
 use keywitness::sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
@@ -18,6 +18,10 @@ use crate::harness;
 
 /// No command of the recordings takes longer.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// For what a fresh cluster holds.
+const START: Duration = Duration::from_secs(30);
+/// A busy machine pauses in the middle of its start, too.
+const QUIET: Duration = Duration::from_millis(400);
 
 pub(crate) struct Watched {
     pub(crate) node: String,
@@ -25,7 +29,6 @@ pub(crate) struct Watched {
     guard: Guard,
     events: Arc<Mutex<Vec<Event>>>,
     moved: watch::Receiver<u64>,
-    client: Client,
     task: JoinHandle<()>,
 }
 
@@ -65,11 +68,10 @@ impl Watched {
             guard,
             events: Arc::default(),
             moved: watch::channel(0).1,
-            client,
             task: tokio::spawn(async {}),
         };
+        watched.follow(client).await;
         watched.rest().await;
-        watched.follow().await;
         watched
     }
 
@@ -79,49 +81,39 @@ impl Watched {
         self.guard.end().await;
     }
 
-    async fn revision(&mut self) -> i64 {
-        let answer = self.client.get("/", None).await.expect("etcd answers");
-        answer.header().map_or(0, etcd_client::ResponseHeader::revision)
-    }
-
     /// Until what every cluster has at its start is there: accounts and certificates in each namespace, pods that run.
     async fn rest(&mut self) {
-        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-            for key in [
-                format!("/registry/serviceaccounts/{name}/default"),
-                format!("/registry/configmaps/{name}/kube-root-ca.crt"),
-            ] {
-                self.has(&key).await;
-            }
-        }
+        let mut lacking: Vec<String> = ["default", "kube-system", "kube-public", "kube-node-lease"]
+            .iter()
+            .flat_map(|name| {
+                [
+                    format!("/registry/serviceaccounts/{name}/default"),
+                    format!("/registry/configmaps/{name}/kube-root-ca.crt"),
+                ]
+            })
+            .collect();
         // The last that the controllers do about a fresh cluster.
-        self.has("/registry/services/endpoints/kube-system/kube-dns").await;
-        self.has("/registry/endpointslices/kube-system/kube-dns-").await;
-        self.has("/registry/events/default/").await;
+        lacking.extend(
+            [
+                "/registry/services/endpoints/kube-system/kube-dns",
+                "/registry/endpointslices/kube-system/kube-dns-",
+                "/registry/events/default/",
+            ]
+            .map(str::to_owned),
+        );
+        let whole = self.until(START, |events| {
+            lacking.retain(|prefix| !events.iter().any(|event| event.key.starts_with(prefix)));
+            lacking.is_empty()
+        });
+        assert!(whole.await, "a fresh sandbox lacks {lacking:?}");
         // Nothing of the start may be taken for the scenario's.
-        let (mut last, mut quiet) = (self.revision().await, 0);
-        // A busy machine pauses in the middle, too.
-        while quiet < 4 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            let now = self.revision().await;
-            quiet = if now == last { quiet + 1 } else { 0 };
-            last = now;
-        }
+        while self.until(QUIET, |events| !events.is_empty()).await {}
     }
 
-    async fn has(&mut self, prefix: &str) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-        let first = GetOptions::new().with_prefix().with_limit(1);
-        while self.client.get(prefix, Some(first.clone())).await.expect("etcd answers").count() == 0 {
-            assert!(tokio::time::Instant::now() < deadline, "a fresh sandbox lacks {prefix}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn follow(&mut self) {
-        let start = self.revision().await;
-        let options = WatchOptions::new().with_prefix().with_start_revision(start + 1).with_fragment();
-        let mut stream = self.client.watch("/registry/", Some(options)).await.expect("a watch");
+    /// From the first revision of all.
+    async fn follow(&mut self, client: Client) {
+        let options = WatchOptions::new().with_prefix().with_start_revision(1).with_fragment();
+        let mut stream = client.watch_client().watch("/registry/", Some(options)).await.expect("a watch");
         let (told, moved) = watch::channel(0);
         let events = Arc::clone(&self.events);
         self.moved = moved;
