@@ -37,14 +37,33 @@ pub fn is_quantity(text: &str) -> bool {
     parse(text).is_some()
 }
 
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The size of a quantity in thousandths, for adding up; less than one is rounded up, as Kubernetes does.
+pub fn thousandths(value: &Value) -> Option<i128> {
+    let (digits, fraction, unit) = parse(&text(value)?)?;
+    let (factor, power) = match unit {
+        Unit::Decimal(power) | Unit::Exponent(power) => (1, power),
+        Unit::Binary(power) => (1024_i128.checked_pow(power)?, 0),
+    };
+    let digits = digits.checked_mul(factor)?;
+    let power = power + 3 - fraction;
+    let ten = 10_i128.checked_pow(power.unsigned_abs())?;
+    if power >= 0 {
+        return digits.checked_mul(ten);
+    }
+    Some(digits.div_euclid(ten) + i128::from(digits.rem_euclid(ten) != 0))
+}
+
 /// The size of a quantity, for comparing.
 pub fn quantity(value: &Value) -> Option<f64> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let (digits, fraction, unit) = parse(&text)?;
+    let (digits, fraction, unit) = parse(&text(value)?)?;
     #[expect(clippy::cast_precision_loss, reason = "sizes are compared, not counted with")]
     let number = digits as f64 / 10_f64.powi(fraction);
     Some(match unit {

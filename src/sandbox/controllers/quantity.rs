@@ -4,43 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::codec;
+
 pub(crate) type Amounts = BTreeMap<String, i128>;
 
-const SUFFIXES: [(&str, i128); 13] = [
-    ("Ki", 1 << 10),
-    ("Mi", 1 << 20),
-    ("Gi", 1 << 30),
-    ("Ti", 1 << 40),
-    ("Pi", 1 << 50),
-    ("Ei", 1 << 60),
-    ("k", 1_000),
-    ("M", 1_000_000),
-    ("G", 1_000_000_000),
-    ("T", 1_000_000_000_000),
-    ("P", 1_000_000_000_000_000),
-    ("E", 1_000_000_000_000_000_000),
-    ("", 1),
-];
+const BINARY: [(&str, i128); 6] =
+    [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("Ei", 1 << 60)];
 
 /// Thousandths; what cannot be read counts nothing, since the API has checked it.
 pub(crate) fn parse(value: &Value) -> i128 {
-    let owned;
-    let text = match value {
-        Value::String(text) => text.trim(),
-        Value::Number(number) => {
-            owned = number.to_string();
-            &owned
-        }
-        _ => return 0,
-    };
-    if let Some(milli) = text.strip_suffix('m') {
-        return milli.parse().unwrap_or_default();
-    }
-    let (number, factor) =
-        SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor))).unwrap_or((text, 1));
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let milli: String = format!("{fraction}000").chars().take(3).collect();
-    (whole.parse::<i128>().unwrap_or_default() * 1000 + milli.parse::<i128>().unwrap_or_default()) * factor
+    codec::thousandths(value).unwrap_or_default()
 }
 
 /// An amount as Kubernetes would write it: memory in the largest binary unit that divides it.
@@ -49,7 +22,7 @@ pub(crate) fn format(resource: &str, milli: i128) -> String {
         return format!("{milli}m");
     }
     let whole = milli / 1000;
-    let binary = SUFFIXES.iter().take(6).rev();
+    let binary = BINARY.iter().rev();
     let fitting =
         (resource != "cpu" && whole != 0).then(|| binary.into_iter().find(|(_, factor)| whole % factor == 0)).flatten();
     fitting.map_or_else(|| whole.to_string(), |(suffix, factor)| format!("{}{suffix}", whole / factor))
@@ -96,6 +69,9 @@ mod tests {
             ("1Ki", 1_024_000),
             ("2k", 2_000_000),
             ("1.5Gi", 1_610_612_736_000),
+            ("1e3", 1_000_000),
+            ("250u", 1),
+            ("-1.5", -1500),
         ] {
             assert_eq!(parse(&json!(text)), milli, "{text}");
         }

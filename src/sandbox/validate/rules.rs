@@ -186,6 +186,23 @@ pub(super) fn count_or_percent(field: &str, value: Option<&Value>, at_most_all: 
     }
 }
 
+/// Whether a requirement has values where its operator takes some, and only there.
+pub(super) fn set_operator(requirement: &Value, field: &str, errors: &mut Errors) {
+    let has_values = requirement["values"].as_array().is_some_and(|values| !values.is_empty());
+    match requirement["operator"].as_str().unwrap_or_default() {
+        "In" | "NotIn" if !has_values => {
+            let why = "must be specified when `operator` is 'In' or 'NotIn'";
+            errors.required(format!("{field}.values"), why);
+        }
+        "Exists" | "DoesNotExist" if has_values => {
+            let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            errors.forbidden(format!("{field}.values"), why);
+        }
+        "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+        other => errors.invalid(format!("{field}.operator"), &json!(other), "not a valid selector operator"),
+    }
+}
+
 /// A port by its number or its name.
 pub(super) fn port(field: &str, port: &Value, errors: &mut Errors) {
     if let Some(name) = port.as_str() {

@@ -306,19 +306,7 @@ pub(super) fn label_selector(selector: &Value, field: &str, errors: &mut Errors)
     meta::labels(selector.get("matchLabels"), &format!("{field}.matchLabels"), errors);
     for (at, one) in list(selector, "matchExpressions").iter().enumerate() {
         let here = format!("{field}.matchExpressions[{at}]");
-        let values = list(one, "values");
-        match text(one, "operator") {
-            "In" | "NotIn" if values.is_empty() => {
-                let why = "must be specified when `operator` is 'In' or 'NotIn'";
-                errors.required(format!("{here}.values"), why);
-            }
-            "Exists" | "DoesNotExist" if !values.is_empty() => {
-                let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                errors.forbidden(format!("{here}.values"), why);
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            other => errors.invalid(format!("{here}.operator"), &json!(other), "not a valid selector operator"),
-        }
+        rules::set_operator(one, &here, errors);
         let key = text(one, "key");
         errors.all_invalid(&format!("{here}.key"), key, rules::qualified_name(key));
     }

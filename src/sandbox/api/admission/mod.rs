@@ -1,6 +1,7 @@
 //! What the API does to an object besides storing it: parts that clients do not set, rules that look at
 //! other objects, and what follows from a write.
 
+mod classes;
 mod limits;
 mod namespaces;
 mod pod_security;
@@ -61,10 +62,10 @@ pub async fn on_create(
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => pods::admit(api, resource, object).await?,
         ("", "persistentvolumeclaims") => {
-            default_storage_class(api, object).await?;
+            classes::of_claim(api, object).await?;
             limits::claim(api, resource, object).await?;
         }
-        ("networking.k8s.io", "ingresses") => default_ingress_class(api, object).await?,
+        ("networking.k8s.io", "ingresses") => classes::of_ingress(api, object).await?,
         // After the defaults, which would copy these labels to the job itself.
         ("batch", "jobs") => job_selector(object),
         ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
@@ -92,7 +93,7 @@ pub async fn on_update(
         }
         ("", "services") => services::on_update(api, old, new, warnings).await?,
         ("", "pods") => pods::tolerate_for_a_while(new),
-        ("", "persistentvolumeclaims") => may_grow(api, resource, old, new).await?,
+        ("", "persistentvolumeclaims") => classes::may_grow(api, resource, old, new).await?,
         ("apps", "daemonsets") => {
             let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());
             let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
@@ -214,58 +215,4 @@ fn job_selector(job: &mut Value) {
         labels[key] = json!(value);
     }
     job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
-}
-
-/// An ingress that names no class gets the default one.
-async fn default_ingress_class(api: &SharedApi, ingress: &mut Value) -> Result<(), ApiError> {
-    let annotated = ingress["metadata"]["annotations"].get("kubernetes.io/ingress.class").is_some();
-    if annotated || ingress.pointer("/spec/ingressClassName").is_some() {
-        return Ok(());
-    }
-    let served = api.registry.served();
-    let Some(classes) = served.find("networking.k8s.io", "v1", "ingressclasses") else { return Ok(()) };
-    let (classes, _) = api.list_all(&classes, None, &super::selector::Selector::default()).await?;
-    let default = classes
-        .iter()
-        .find(|class| class["metadata"]["annotations"]["ingressclass.kubernetes.io/is-default-class"] == "true");
-    if let Some(class) = default {
-        ingress["spec"]["ingressClassName"] = json!(meta::name(class));
-    }
-    Ok(())
-}
-
-/// A claim can grow where its class says that its volume can.
-async fn may_grow(api: &SharedApi, resource: &Resource, old: &Value, new: &Value) -> Result<(), ApiError> {
-    const SIZE: &str = "/spec/resources/requests/storage";
-    let size = |claim: &Value| claim.pointer(SIZE).and_then(crate::codec::quantity);
-    let bound = old.pointer("/status/phase").is_some_and(|phase| phase == "Bound");
-    if !bound || size(new) <= size(old) {
-        return Ok(());
-    }
-    let name = new["spec"]["storageClassName"].as_str().unwrap_or_default();
-    if let Some(classes) = api.registry.served().find("storage.k8s.io", "v1", "storageclasses")
-        && let Ok(class) = api.get(&classes, None, name).await
-        && class["allowVolumeExpansion"] == true
-    {
-        return Ok(());
-    }
-    let why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
-    Err(ApiError::forbidden(resource, meta::name(new), why))
-}
-
-/// A claim that names no class gets the default one.
-async fn default_storage_class(api: &SharedApi, claim: &mut Value) -> Result<(), ApiError> {
-    if claim.pointer("/spec/storageClassName").is_some() || claim.pointer("/spec/volumeName").is_some() {
-        return Ok(());
-    }
-    let served = api.registry.served();
-    let Some(classes) = served.find("storage.k8s.io", "v1", "storageclasses") else { return Ok(()) };
-    let (classes, _) = api.list_all(&classes, None, &super::selector::Selector::default()).await?;
-    let default = classes
-        .iter()
-        .find(|class| class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true");
-    if let Some(class) = default {
-        claim["spec"]["storageClassName"] = json!(meta::name(class));
-    }
-    Ok(())
 }

@@ -51,20 +51,12 @@ fn node_term(term: &Value, any_value: bool, field: &str, errors: &mut Errors) {
         let here = format!("{field}.matchExpressions[{at}]");
         let values = list(one, "values");
         match text(one, "operator") {
-            "In" | "NotIn" if values.is_empty() => {
-                let why = "must be specified when `operator` is 'In' or 'NotIn'";
-                errors.required(format!("{here}.values"), why);
-            }
-            "Exists" | "DoesNotExist" if !values.is_empty() => {
-                let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                errors.forbidden(format!("{here}.values"), why);
-            }
             "Gt" | "Lt" if values.len() != 1 => {
                 let why = "must be specified single value when `operator` is 'Lt' or 'Gt'";
                 errors.required(format!("{here}.values"), why);
             }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
-            other => errors.invalid(format!("{here}.operator"), &json!(other), "not a valid selector operator"),
+            "Gt" | "Lt" => {}
+            _ => rules::set_operator(one, &here, errors),
         }
         let key = text(one, "key");
         errors.all_invalid(&format!("{here}.key"), key, rules::qualified_name(key));

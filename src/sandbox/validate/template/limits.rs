@@ -29,17 +29,8 @@ const STANDARD: [&str; 20] = [
     "services.nodeports",
     "services.loadbalancers",
 ];
-const WHOLE: [&str; 9] = [
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "services.nodeports",
-    "services.loadbalancers",
-];
+/// Those at the end of [`STANDARD`] that are counted in whole numbers.
+const WHOLE: usize = 9;
 
 fn is_huge(name: &str) -> bool {
     name.starts_with("hugepages-")
@@ -85,7 +76,7 @@ pub(in super::super) fn quantity(name: &str, value: &Value, field: &str, errors:
     if amount < 0.0 {
         errors.invalid(field, &json!(shown(value)), "must be greater than or equal to 0");
     }
-    if (WHOLE.contains(&name) || is_extended(name)) && amount.fract() != 0.0 {
+    if (STANDARD[STANDARD.len() - WHOLE..].contains(&name) || is_extended(name)) && amount.fract() != 0.0 {
         errors.invalid(field, &json!(shown(value)), "must be an integer");
     }
 }
