@@ -8,17 +8,18 @@
 
 pub mod cli;
 pub mod cluster;
-pub mod codec;
 pub mod expr;
 pub mod grade;
-pub mod guard;
 pub mod journal;
 pub mod lab;
 pub mod outcome;
 pub mod parse;
 pub mod report;
 pub mod run;
-pub mod sandbox;
 pub mod terminal;
 pub mod text;
 pub mod witness;
+
+pub use kube_etcd_codec as codec;
+pub use kube_sandbox as sandbox;
+pub use owned_processes as guard;

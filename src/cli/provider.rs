@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::args::ClusterFlags;
 use super::screen;
+use crate::cluster::SandboxProvider;
 use crate::cluster::{Attach, AttachQuestion, Bare, Consent, Flavor, GivenEtcd, Kind, Provider, Reuse};
 use crate::guard::{Guard, tool};
 use crate::lab::{ClusterKind, Lab};
-use crate::sandbox::SandboxProvider;
 
 /// Why there is no cluster for a lab on this machine.
 pub(super) struct NoCluster {

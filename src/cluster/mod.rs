@@ -1,5 +1,5 @@
 //! `Provider` (up, down) and `Cluster` (kubeconfig, etcd endpoints and TLS, node shell): kind, attach,
-//! bare. The only place that names bollard.
+//! bare, sandbox. The only place that names bollard.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use crate::guard::ShellIo;
 use crate::lab::{ClusterKind, ClusterSpec};
 
-mod api_client;
 mod attach;
 mod bare;
 mod engine;
@@ -20,14 +19,16 @@ mod kind;
 mod node_container;
 mod reach;
 mod reuse;
+mod sandbox;
 mod stay;
 
-pub use api_client::api_client;
 pub use attach::{Attach, AttachQuestion, Consent, GivenEtcd};
 pub use bare::Bare;
 pub use engine::Flavor;
 pub use kind::Kind;
+pub use kube_sandbox::api_client;
 pub use reuse::{Clusters, Found, FoundNode, Origin, Reuse};
+pub use sandbox::SandboxProvider;
 pub use stay::bring_up_to_stay;
 
 /// Brings a cluster up; what it made is undone on failure unless `keep`. What only one provider wants to

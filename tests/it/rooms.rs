@@ -7,19 +7,16 @@ use std::path::{Path, PathBuf};
 /// What each room may import, as the design lays down.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("text", &[]),
-    ("guard", &["text"]),
     ("expr", &["text"]),
     ("lab", &["text", "expr"]),
     ("parse", &["text", "expr", "lab", "codec"]),
-    ("codec", &[]),
     ("journal", &["text", "codec"]),
     ("grade", &["text", "expr", "lab", "codec", "journal", "outcome"]),
     ("outcome", &["text", "lab", "journal"]),
     ("terminal", &["text", "guard"]),
-    ("cluster", &["text", "lab", "guard"]),
+    ("cluster", &["text", "lab", "guard", "sandbox"]),
     // guard: it runs `run` checks, etcdutl, and etcdctl in a pod.
     ("witness", &["text", "codec", "journal", "cluster", "guard"]),
-    ("sandbox", &["text", "codec", "cluster", "guard", "lab"]),
     (
         "run",
         &["text", "guard", "expr", "lab", "codec", "journal", "grade", "outcome", "terminal", "cluster", "witness"],
@@ -34,8 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// guard: a shell's two ends are tokio's streams, and it waits for children.
-const MAY_NAME_TOKIO: &[&str] = &["guard", "terminal", "cluster", "sandbox", "witness", "run", "cli"];
+const MAY_NAME_TOKIO: &[&str] = &["terminal", "cluster", "witness", "run", "cli"];
 
 const LONGEST_FILE: usize = 600;
 
@@ -138,8 +134,12 @@ fn is_test_file(path: &Path) -> bool {
 }
 
 fn source_files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    rust_files(&root.join("src"), &mut files);
+    for entry in fs::read_dir(root.join("crates")).expect("the crates are where the test looks") {
+        rust_files(&entry.expect("an entry").path().join("src"), &mut files);
+    }
     assert!(files.len() > 15, "the sources are where the test looks");
     files
 }
@@ -150,7 +150,8 @@ fn every_room_imports_only_what_the_design_allows() {
     let mut breaches = Vec::new();
     let mut rooms = BTreeSet::new();
     for file in source_files().into_iter().filter(|f| !is_test_file(f)) {
-        let inside = file.strip_prefix(&src).expect("below src");
+        // The compiler keeps the walls of the crates.
+        let Ok(inside) = file.strip_prefix(&src) else { continue };
         let parts: Vec<_> = inside.components().filter_map(|c| c.as_os_str().to_str()).collect();
         let [room, rest @ ..] = parts.as_slice() else { continue };
         if rest.is_empty() {
@@ -161,7 +162,7 @@ fn every_room_imports_only_what_the_design_allows() {
         let depth = rest.len() - usize::from(is_mod);
         breaches.extend(breaches_of(room, inside, depth, &fs::read_to_string(&file).expect("readable")));
     }
-    assert!(rooms.len() >= 16, "all rooms were read: {rooms:?}");
+    assert!(rooms.len() >= 13, "all rooms were read: {rooms:?}");
     assert!(breaches.is_empty(), "{breaches:#?}");
 }
 
@@ -190,8 +191,8 @@ fn the_wall_test_sees_a_breach_however_it_is_written() {
         ["1: `grade` may not import `run`"]
     );
     assert_eq!(whats("grade", 1, "fn f() { crate::sandbox::start(); }"), ["1: `grade` may not import `sandbox`"]);
-    assert_eq!(whats("codec", 1, "use super::super::journal;"), ["1: `codec` may not import `journal`"]);
-    assert_eq!(whats("codec", 1, "use super::kinds; // crate::run"), Vec::<String>::new());
+    assert_eq!(whats("text", 1, "use super::super::journal;"), ["1: `text` may not import `journal`"]);
+    assert_eq!(whats("text", 1, "use super::kinds; // crate::run"), Vec::<String>::new());
     assert_eq!(whats("parse", 1, "use tokio::io;"), ["1: `parse` may not name tokio"]);
     assert_eq!(whats("run", 1, "use bollard::Docker;"), ["1: `run` may not name bollard"]);
     assert_eq!(whats("attic", 1, ""), ["1: `attic` is not a room of the design"]);

@@ -1,0 +1,218 @@
+//! What the API does to an object besides storing it: parts that clients do not set, rules that look at
+//! other objects, and what follows from a write.
+
+mod classes;
+mod limits;
+mod namespaces;
+mod pod_security;
+mod pods;
+pub mod policies;
+mod quota;
+mod services;
+mod tokens;
+
+use serde_json::{Value, json};
+
+use super::request::User;
+use super::resource::Resource;
+use super::status::ApiError;
+use super::{SharedApi, meta};
+use crate::crd;
+
+pub use pods::{mount_token, tolerate_for_a_while};
+pub use services::Reserved;
+
+/// Before defaults: parts that are the API's own to set.
+pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
+    if resource.status && !resource.is("", "nodes") && !resource.is("apiregistration.k8s.io", "apiservices") {
+        object.as_object_mut().map(|map| map.remove("status"));
+    }
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "namespaces") => namespaces::prepare(object),
+        ("", "pods") => pods::prepare(object),
+        ("", "secrets") => fold_string_data(object),
+        ("", "persistentvolumes") => {
+            object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": meta::now_text()});
+            add_finalizer(object, "kubernetes.io/pv-protection");
+        }
+        ("", "persistentvolumeclaims") => add_finalizer(object, "kubernetes.io/pvc-protection"),
+        ("apps", "daemonsets") => set_template_generation(object, 1),
+        ("certificates.k8s.io", "certificatesigningrequests") => requested_by(object, user),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare(object),
+        _ => {}
+    }
+}
+
+/// After defaults: what depends on other objects. Answers with the quotas that the object has to fit.
+pub async fn on_create(
+    api: &SharedApi,
+    resource: &Resource,
+    namespace: Option<&str>,
+    object: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Value>, ApiError> {
+    let mut quotas = Vec::new();
+    if let Some(namespace) = namespace {
+        // Two reads that do not wait for each other: most namespaces have no quota.
+        let open = namespaces::check_open(api, resource, namespace, meta::name(object));
+        let (namespace, found) = tokio::try_join!(open, quota::of(api, resource, namespace))?;
+        pod_security::check(resource, &namespace, object, warnings)?;
+        quotas = found;
+    }
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => pods::admit(api, resource, object).await?,
+        ("", "persistentvolumeclaims") => {
+            classes::of_claim(api, object).await?;
+            limits::claim(api, resource, object).await?;
+        }
+        ("networking.k8s.io", "ingresses") => classes::of_ingress(api, object).await?,
+        // After the defaults, which would copy these labels to the job itself.
+        ("batch", "jobs") => job_selector(object),
+        ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
+        _ => {}
+    }
+    Ok(quotas)
+}
+
+pub const ENDPOINTS_DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+
+pub async fn on_update(
+    api: &SharedApi,
+    resource: &Resource,
+    old: &Value,
+    new: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "secrets") => fold_string_data(new),
+        ("", "namespaces") => {
+            // Only the finalize subresource may empty them.
+            new["spec"] = old["spec"].clone();
+            namespaces::label(new);
+            Box::pin(pod_security::relabelled(api, old, new, warnings)).await?;
+        }
+        ("", "services") => services::on_update(api, old, new, warnings).await?,
+        ("", "pods") => pods::tolerate_for_a_while(new),
+        ("", "persistentvolumeclaims") => classes::may_grow(api, resource, old, new).await?,
+        ("apps", "daemonsets") => {
+            let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());
+            let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
+            set_template_generation(new, held.unwrap_or(0) + i64::from(changed));
+        }
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare_update(old, new),
+        _ => {}
+    }
+    Ok(())
+}
+
+pub fn on_delete(resource: &Resource, name: &str) -> Result<(), ApiError> {
+    if resource.is("", "namespaces") && matches!(name, "default" | "kube-system" | "kube-public") {
+        return Err(ApiError::forbidden(resource, name, "this namespace may not be deleted"));
+    }
+    Ok(())
+}
+
+/// Takes what only one object can have: a place in the namespace's quotas, service addresses and ports.
+pub async fn reserve(
+    api: &SharedApi,
+    resource: &Resource,
+    object: &mut Value,
+    quotas: Vec<Value>,
+    dry_run: bool,
+) -> Result<Reserved, ApiError> {
+    if !quotas.is_empty() {
+        Box::pin(quota::admit(api, resource, quotas, object, dry_run)).await?;
+    }
+    if resource.is("", "services") { services::reserve(api, object, dry_run).await } else { Ok(Reserved::nothing()) }
+}
+
+pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+        crd::definition_written(api, object).await?;
+    }
+    if resource.is("", "services") {
+        services::note_ports(api).await?;
+    }
+    if resource.is("", "secrets") {
+        Box::pin(tokens::fill(api, resource, object)).await?;
+    }
+    Ok(())
+}
+
+pub async fn after_update(api: &SharedApi, resource: &Resource, object: &Value, gone: bool) -> Result<(), ApiError> {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "services") => {
+            if gone {
+                services::release(api, object).await?;
+            }
+            services::note_ports(api).await?;
+        }
+        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::definition_written(api, object).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+const TEMPLATE_GENERATION: &str = "/metadata/annotations/deprecated.daemonset.template.generation";
+
+/// A number that only `DaemonSets` have, and that Kubernetes keeps in an annotation.
+fn set_template_generation(object: &mut Value, generation: i64) {
+    let annotations = &mut object["metadata"]["annotations"];
+    if !annotations.is_object() {
+        *annotations = json!({});
+    }
+    annotations["deprecated.daemonset.template.generation"] = generation.to_string().into();
+}
+
+fn add_finalizer(object: &mut Value, finalizer: &str) {
+    let mut finalizers = meta::finalizers(object);
+    if !finalizers.iter().any(|one| one == finalizer) {
+        finalizers.push(finalizer.to_owned());
+        meta::set_finalizers(object, &finalizers);
+    }
+}
+
+/// Who wants a certificate is for the API to say.
+fn requested_by(request: &mut Value, user: &User) {
+    let Some(spec) = request.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for field in ["username", "uid", "groups", "extra"] {
+        spec.remove(field);
+    }
+    spec.extend(user.info().as_object().into_iter().flatten().map(|(field, value)| (field.clone(), value.clone())));
+}
+
+/// `stringData` is for writing only: it ends up in `data`.
+fn fold_string_data(object: &mut Value) {
+    use base64::Engine as _;
+    let Some(map) = object.as_object_mut() else { return };
+    let Some(Value::Object(texts)) = map.remove("stringData") else { return };
+    let data = map.entry("data").or_insert_with(|| json!({}));
+    if !data.is_object() {
+        *data = json!({});
+    }
+    for (key, text) in texts {
+        let bytes = base64::engine::general_purpose::STANDARD.encode(text.as_str().unwrap_or_default());
+        data[key] = json!(bytes);
+    }
+}
+
+/// A job finds its pods by its own uid, unless its author chose a selector.
+fn job_selector(job: &mut Value) {
+    if job.pointer("/spec/manualSelector") == Some(&json!(true)) {
+        return;
+    }
+    let (uid, name) = (meta::text(job, "uid").to_owned(), meta::name(job).to_owned());
+    let labels = &mut job["spec"]["template"]["metadata"]["labels"];
+    if !labels.is_object() {
+        *labels = json!({});
+    }
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        labels[key] = json!(value);
+    }
+    job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+}

@@ -1,0 +1,51 @@
+//! Fields that a kind does not have, and values of the wrong type.
+
+use serde_json::Value;
+
+use super::request::FieldValidation;
+use super::resource::Resource;
+use super::status::ApiError;
+use crate::{crd, validate};
+
+pub(super) fn check_unknown(
+    resource: &Resource,
+    object: &mut Value,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    check_known(resource, object, validation, warnings)?;
+    if let Some(custom) = &resource.custom {
+        crd::schema::default_fields(&custom.schema, object);
+    }
+    Ok(())
+}
+
+/// The same, without filling in what the author left to the schema.
+pub(super) fn check_known(
+    resource: &Resource,
+    object: &mut Value,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    let kind = &resource.kind;
+    let refused = |why: &str| {
+        let version = &resource.version;
+        ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+    };
+    if resource.custom.is_none() {
+        validate::types(object).map_err(|why| refused(&why))?;
+    }
+    let unknown = match &resource.custom {
+        Some(custom) => crd::schema::prune(&custom.schema, object),
+        None => validate::unknown_fields(&resource.kind, object),
+    };
+    if unknown.is_empty() || validation == FieldValidation::Ignore {
+        return Ok(());
+    }
+    let said: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+    if validation == FieldValidation::Warn {
+        warnings.extend(said);
+        return Ok(());
+    }
+    Err(refused(&format!("strict decoding error: {}", said.join(", "))))
+}

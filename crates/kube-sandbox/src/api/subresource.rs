@@ -1,0 +1,341 @@
+//! status, scale, binding, eviction, token, finalize, and the streams of pods.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+
+use super::request::Call;
+use super::resource::{Resource, ScalePaths};
+use super::status::{ApiError, FieldError, json_response};
+use super::write::{Change, Part};
+use super::{SharedApi, dispatch, eviction, meta, negotiate, objects, patch};
+use crate::print;
+
+pub(super) async fn serve(
+    api: SharedApi,
+    resource: Arc<Resource>,
+    subresource: &str,
+    call: Call,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let method = call.method.clone();
+    let pods = resource.is("", "pods");
+    match (subresource, &method) {
+        ("status", _) if resource.status => status(&api, &resource, &call, request).await,
+        ("scale", _) if resource.scale.is_some() => scale(&api, &resource, &call, request).await,
+        ("finalize", &Method::PUT) if resource.is("", "namespaces") => finalize(&api, &resource, &call, request).await,
+        ("binding", &Method::POST) if pods => {
+            let binding = dispatch::body_value(request).await?;
+            bind(&api, &call, &binding).await
+        }
+        ("eviction", &Method::POST) if pods => eviction::evict(&api, &resource, &call, request).await,
+        ("token", &Method::POST) if resource.is("", "serviceaccounts") => token(&api, &resource, &call, request).await,
+        ("ephemeralcontainers", _) if pods => status(&api, &resource, &call, request).await,
+        ("approval", _) if resource.is("certificates.k8s.io", "certificatesigningrequests") => {
+            status(&api, &resource, &call, request).await
+        }
+        ("exec" | "attach" | "log" | "portforward", _) if pods => {
+            let pod = api.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
+            crate::pods::serve(&api.pods, subresource, &pod, &call, request).await
+        }
+        _ => Err(ApiError::no_subresource()),
+    }
+}
+
+fn name_of(call: &Call) -> &str {
+    call.path.name.as_deref().unwrap_or_default()
+}
+
+async fn status(
+    api: &SharedApi,
+    resource: &Arc<Resource>,
+    call: &Call,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    match call.method {
+        Method::GET => {
+            let object = api.get(resource, call.path.namespace.as_deref(), name_of(call)).await?;
+            Ok(dispatch::shown(resource, call, StatusCode::OK, object))
+        }
+        Method::PUT => {
+            let object = dispatch::body_object(resource, request).await?;
+            let mut write = api.write(resource, call)?;
+            let (updated, code) = write.replace(object).await?;
+            Ok(write.answer(code, updated))
+        }
+        Method::PATCH => {
+            let content = dispatch::content_type(call);
+            let body = dispatch::body_bytes(request).await?;
+            let mut write = api.write(resource, call)?;
+            let (patched, code) = write.patch(&content, &body).await?;
+            Ok(write.answer(code, patched))
+        }
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+/// The object's number of replicas as a Scale.
+fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
+    let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+    let mut metadata = json!({});
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(field) {
+            metadata[field] = value.clone();
+        }
+    }
+    let mut status = json!({"replicas": number(&paths.status)});
+    let labels = paths.selector.as_deref().and_then(|path| object.pointer(path));
+    if let Some(text) = labels.map(selector_text) {
+        status["selector"] = json!(text);
+    }
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
+        "spec": {"replicas": number(&paths.spec)}, "status": status,
+    })
+}
+
+fn scale_table(scale: &Value) -> Value {
+    let columns = [
+        json!({"name": "Desired", "type": "integer", "jsonPath": ".spec.replicas"}),
+        json!({"name": "Available", "type": "integer", "jsonPath": ".status.replicas"}),
+        json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}),
+    ];
+    let mut table = print::custom_table(&columns, std::slice::from_ref(scale), jiff::Timestamp::now());
+    table["kind"] = json!("Table");
+    table["apiVersion"] = json!("meta.k8s.io/v1");
+    table["metadata"] = json!({"resourceVersion": scale["metadata"]["resourceVersion"]});
+    table["rows"][0]["object"] = objects::partial(scale);
+    table
+}
+
+/// A label selector, or a plain map of labels, as one line.
+fn selector_text(selector: &Value) -> String {
+    if let Some(text) = selector.as_str() {
+        return text.to_owned();
+    }
+    let labels = selector.get("matchLabels").unwrap_or(selector).as_object();
+    let pairs = labels.into_iter().flatten().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+async fn scale(
+    api: &SharedApi,
+    resource: &Arc<Resource>,
+    call: &Call,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let Some(paths) = resource.scale.clone() else { return Err(ApiError::no_path()) };
+    let namespace = call.path.namespace.as_deref();
+    if call.method == Method::GET {
+        let object = api.get(resource, namespace, name_of(call)).await?;
+        let scale = scale_of(&paths, &object);
+        let shown = match negotiate::form(&call.headers) {
+            negotiate::Form::Table => scale_table(&scale),
+            _ => scale,
+        };
+        return Ok(json_response(StatusCode::OK, &shown));
+    }
+    let mut write = api.write(resource, call)?;
+    let content = dispatch::content_type(call);
+    let body = dispatch::body_bytes(request).await?;
+    let given: Option<Value> = match call.method {
+        Method::PUT => Some(serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?),
+        Method::PATCH => None,
+        _ => return Err(ApiError::method_not_allowed()),
+    };
+    let patch = match given {
+        Some(_) => None,
+        // A Scale has no lists, so that a strategic patch of it is a merge patch.
+        None if content.contains("strategic") || content.contains("apply") => {
+            let body: Value =
+                serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?;
+            Some(patch::Patch::Merge(body))
+        }
+        None => Some(patch::Patch::parse(resource, &content, &body)?),
+    };
+    let name = name_of(call).to_owned();
+    let updated = write
+        .update(|current| {
+            let mut scale = scale_of(&paths, current);
+            match (&given, &patch) {
+                (Some(given), _) => scale = given.clone(),
+                (None, Some(patch)) => scale = patch.apply(resource, &scale)?,
+                (None, None) => {}
+            }
+            let replicas = scale.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
+            if replicas < 0 {
+                let why = "must be greater than or equal to 0";
+                let error = FieldError::invalid("spec.replicas", &json!(replicas), why);
+                let mut invalid = ApiError::invalid(resource, &name, &[error]);
+                invalid.message = invalid.message.replacen(&resource.qualified_kind(), "Scale.autoscaling", 1);
+                invalid.details["kind"] = json!("Scale");
+                invalid.details["group"] = json!("autoscaling");
+                return Err(invalid);
+            }
+            let mut object = current.clone();
+            let revision = meta::text(&scale, "resourceVersion");
+            if given.is_some() && !revision.is_empty() {
+                meta::set(&mut object, "resourceVersion", revision);
+            }
+            set_pointer(&mut object, &paths.spec, json!(replicas));
+            Ok(Change::To(object))
+        })
+        .await?;
+    Ok(json_response(StatusCode::OK, &scale_of(&paths, &updated)))
+}
+
+fn set_pointer(object: &mut Value, pointer: &str, value: Value) {
+    let mut at = object;
+    for part in pointer.split('/').skip(1) {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        at = &mut at[part];
+    }
+    *at = value;
+}
+
+/// The namespace controller's last word: with no finalizers left, the namespace goes.
+async fn finalize(
+    api: &SharedApi,
+    resource: &Arc<Resource>,
+    call: &Call,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let given = dispatch::body_object(resource, request).await?;
+    let mut write = api.write(resource, call)?;
+    write.part = Part::All;
+    let updated = write
+        .update(|current| {
+            let mut object = current.clone();
+            let revision = meta::text(&given, "resourceVersion");
+            if !revision.is_empty() {
+                meta::set(&mut object, "resourceVersion", revision);
+            }
+            let finalizers = given.pointer("/spec/finalizers").cloned().unwrap_or_else(|| json!([]));
+            if finalizers.as_array().is_none_or(Vec::is_empty) {
+                object["spec"] = json!({});
+            } else {
+                object["spec"]["finalizers"] = finalizers;
+            }
+            Ok(Change::To(object))
+        })
+        .await?;
+    Ok(write.answer(StatusCode::OK, updated))
+}
+
+/// The scheduler's word: this pod runs on that node.
+pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Result<Response, ApiError> {
+    let served = api.registry.served();
+    let pods = served.find("", "v1", "pods").ok_or_else(ApiError::no_path)?;
+    let name = call.path.name.clone().unwrap_or_else(|| meta::name(binding).to_owned());
+    let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if node.is_empty() {
+        return Err(ApiError::bad_request("target.name: Required value"));
+    }
+    let mut write = api.write(&pods, call)?;
+    write.name = Some(name.clone());
+    write.part = Part::All;
+    write
+        .update(|current| {
+            let bound = current.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
+            if meta::is_terminating(current) {
+                let why = format!("pod {name} is being deleted, cannot be assigned to a host");
+                return Err(ApiError::conflict(&pods, &name, &why));
+            }
+            if !bound.is_empty() {
+                let why = format!("pod {name} is already assigned to node \"{bound}\"");
+                return Err(ApiError::conflict(&pods, &name, &why));
+            }
+            let mut pod = current.clone();
+            pod["spec"]["nodeName"] = json!(node);
+            let mut conditions =
+                current.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+            let scheduled = json!({
+                "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": meta::now_text(),
+            });
+            conditions.retain(|condition| condition["type"] != "PodScheduled");
+            conditions.push(scheduled);
+            pod["status"]["conditions"] = json!(conditions);
+            Ok(Change::To(pod))
+        })
+        .await?;
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    Ok(json_response(StatusCode::CREATED, &status))
+}
+
+/// What a token is to end with has to be there.
+async fn bound_object(api: &SharedApi, call: &Call, bound: &Value) -> Result<(), ApiError> {
+    let text = |field: &str| bound.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (plural, namespace) = match text("kind") {
+        "" => return Ok(()),
+        "Pod" => ("pods", call.path.namespace.as_deref()),
+        "Secret" => ("secrets", call.path.namespace.as_deref()),
+        "Node" => ("nodes", None),
+        other => {
+            let why = format!("cannot bind token for serviceaccount to object of type {}/{other}", text("apiVersion"));
+            return Err(ApiError::bad_request(why));
+        }
+    };
+    let Some(resource) = api.registry.served().find("", "v1", plural) else { return Ok(()) };
+    let object = api.get(&resource, namespace, text("name")).await?;
+    let uid = meta::text(&object, "uid");
+    if !text("uid").is_empty() && text("uid") != uid {
+        let why = format!(
+            "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
+            text("uid")
+        );
+        return Err(ApiError::conflict(&resource, text("name"), &why));
+    }
+    Ok(())
+}
+
+async fn token(
+    api: &SharedApi,
+    accounts: &Arc<Resource>,
+    call: &Call,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let mut wanted = dispatch::body_value(request).await?;
+    if wanted.is_null() {
+        wanted = json!({});
+    }
+    let account = api.get(accounts, call.path.namespace.as_deref(), name_of(call)).await?;
+    let seconds = wanted.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(3600);
+    if seconds < 600 {
+        let error = FieldError::invalid(
+            "spec.expirationSeconds",
+            &json!(seconds),
+            "may not specify a duration less than 10 minutes",
+        );
+        let mut invalid = ApiError::invalid(accounts, "", &[error]);
+        invalid.message = invalid.message.replacen("ServiceAccount", "TokenRequest.authentication.k8s.io", 1);
+        return Err(invalid);
+    }
+    let bound = wanted.pointer("/spec/boundObjectRef").cloned().unwrap_or(Value::Null);
+    bound_object(api, call, &bound).await?;
+    let audiences: Vec<String> = wanted
+        .pointer("/spec/audiences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    let issued = api.tokens.issue(&account, &audiences, seconds).map_err(ApiError::internal)?;
+    let answer = json!({
+        "kind": "TokenRequest",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {
+            "name": meta::name(&account), "namespace": meta::namespace(&account), "creationTimestamp": meta::now_text(),
+        },
+        "spec": {
+            "audiences": issued.audiences, "expirationSeconds": seconds, "boundObjectRef": bound,
+        },
+        "status": {"token": issued.token, "expirationTimestamp": meta::time_text(issued.expires)},
+    });
+    Ok(json_response(StatusCode::CREATED, &answer))
+}

@@ -1,0 +1,262 @@
+//! watch: what happens to a kind from a revision on, as a stream of lines.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use rand::Rng;
+use serde_json::{Value, json};
+
+use super::negotiate::Form;
+use super::read::number;
+use super::request::Call;
+use super::resource::Resource;
+use super::selector::Selector;
+use super::status::ApiError;
+use super::{SharedApi, convert, objects};
+use crate::store::{Change, ChangeKind, Feed, FeedItem};
+use kube_etcd_codec::Ordered;
+
+/// Lines that are ready go out together up to about this size.
+const FRAME: usize = 64 << 10;
+const BOOKMARKS: Duration = Duration::from_secs(30);
+
+pub(super) async fn serve(
+    api: SharedApi,
+    resource: Arc<Resource>,
+    call: &Call,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let namespace = call.path.namespace.clone();
+    let mut selector = Selector::parse(&resource, call.query.get("labelSelector"), call.query.get("fieldSelector"))?;
+    if let Some(name) = &call.path.name {
+        selector = Selector::parse(&resource, None, Some(&format!("metadata.name={name}")))?;
+    }
+    let bookmarks = call.query.flag("allowWatchBookmarks");
+    let initial = match call.query.get("sendInitialEvents") {
+        None => None,
+        Some(wanted) => {
+            if call.query.get("resourceVersionMatch") != Some("NotOlderThan") {
+                return Err(ApiError::list_options(
+                    "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ));
+            }
+            Some(wanted == "true")
+        }
+    };
+    let revision = call.query.get("resourceVersion").map(number).transpose()?.unwrap_or(0);
+    let view = View {
+        include: call.query.get("includeObject").unwrap_or("Metadata").to_owned(),
+        resource: resource.clone(),
+        selector,
+        form,
+    };
+
+    let mut lines = Vec::new();
+    // Without a revision a client is shown what there is first, then what happens to it.
+    let start = if initial == Some(true) || (revision == 0 && initial.is_none()) {
+        let (present, at) = api.list_all(&resource, namespace.as_deref(), &view.selector).await?;
+        let mut first = true;
+        for object in present {
+            lines.extend_from_slice(&view.line("ADDED", &object, std::mem::take(&mut first)));
+        }
+        if initial == Some(true) && bookmarks {
+            lines.extend_from_slice(&view.bookmark(at, true));
+        }
+        at
+    } else if revision == 0 {
+        let (_, at) = api.store.get(&api.store.key(&resource.folder, namespace.as_deref(), None)).await?;
+        at
+    } else {
+        revision
+    };
+    let folder = api.store.key(&resource.folder, None, None);
+    let prefix = api.store.key(&resource.folder, namespace.as_deref(), None);
+    let feed = api.hub.feed(&api.store, &folder, &prefix, start).await?;
+    // As kube-apiserver does, so that clients do not all come back at one moment.
+    let timeout = match call.query.number("timeoutSeconds") {
+        Some(seconds) if seconds > 0 => Duration::from_secs(u64::try_from(seconds).unwrap_or(1)),
+        _ => Duration::from_secs(rand::rng().random_range(1800..3600)),
+    };
+    let watch = Watch {
+        view,
+        feed,
+        pending: lines,
+        bookmarks,
+        bookmarked: Instant::now(),
+        deadline: tokio::time::Instant::now() + timeout,
+        ended: false,
+        _open: Open::new(api),
+    };
+    let stream = futures::stream::unfold(watch, |mut watch| async move {
+        let chunk = watch.next().await?;
+        Some((Ok::<_, std::io::Error>(chunk), watch))
+    });
+    let mut response = Response::new(Body::from_stream(stream));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// How one client sees the changes.
+struct View {
+    resource: Arc<Resource>,
+    selector: Selector,
+    form: Form,
+    include: String,
+}
+
+impl View {
+    fn line(&self, kind: &str, object: &Value, first: bool) -> Bytes {
+        let shown = match self.form {
+            Form::Object | Form::Protobuf => return line(kind, object),
+            Form::Metadata => objects::partial(object),
+            Form::Table => super::read::table(&self.resource, std::slice::from_ref(object), &self.include, first),
+        };
+        line(kind, &shown)
+    }
+
+    fn bookmark(&self, revision: i64, initial_end: bool) -> Bytes {
+        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        if initial_end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object = match self.form {
+            Form::Metadata => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+            }
+            Form::Table => json!({
+                "kind": "Table",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": {"resourceVersion": revision.to_string()},
+                "columnDefinitions": null,
+                "rows": [{"cells": [], "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}}],
+            }),
+            Form::Object | Form::Protobuf => {
+                json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(), "metadata": metadata})
+            }
+        };
+        line("BOOKMARK", &object)
+    }
+
+    /// What this change is to a client that sees only what its selector leaves.
+    fn change(&self, change: &Change) -> Option<Bytes> {
+        let plain = self.selector.is_everything() && matches!(self.form, Form::Object | Form::Protobuf);
+        let direct = match change.kind {
+            ChangeKind::Created => "ADDED",
+            ChangeKind::Changed => "MODIFIED",
+            ChangeKind::Deleted => "DELETED",
+        };
+        let object = change.object()?;
+        if plain && self.resource.stored == self.resource.version {
+            let same = object["apiVersion"] == self.resource.api_version();
+            if same {
+                return Some(change.frame(|| line(direct, &object)));
+            }
+        }
+        let object = convert::from_stored(&self.resource, (*object).clone());
+        let now = self.selector.matches(&object);
+        if self.selector.is_everything() || (change.kind != ChangeKind::Changed) {
+            return now.then(|| self.line(direct, &object, false));
+        }
+        let before = change.old_object().map(|old| convert::from_stored(&self.resource, (*old).clone()));
+        match (before.filter(|old| self.selector.matches(old)), now) {
+            (Some(_), true) => Some(self.line("MODIFIED", &object, false)),
+            (None, true) => Some(self.line("ADDED", &object, false)),
+            (Some(old), false) => Some(self.line("DELETED", &old, false)),
+            (None, false) => None,
+        }
+    }
+}
+
+fn line(kind: &str, object: &Value) -> Bytes {
+    let mut out = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
+    if serde_json::to_writer(&mut out, &Ordered(object)).is_err() {
+        return Bytes::new();
+    }
+    out.extend_from_slice(b"}\n");
+    Bytes::from(out)
+}
+
+struct Watch {
+    view: View,
+    feed: Feed,
+    pending: Vec<u8>,
+    bookmarks: bool,
+    bookmarked: Instant,
+    deadline: tokio::time::Instant,
+    ended: bool,
+    _open: Open,
+}
+
+impl Watch {
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        if !self.pending.is_empty() {
+            return Some(Bytes::from(std::mem::take(&mut self.pending)));
+        }
+        loop {
+            let item = match tokio::time::timeout_at(self.deadline, self.feed.next()).await {
+                Err(_) => return None,
+                Ok(Ok(item)) => item,
+                Ok(Err(error)) => {
+                    self.ended = true;
+                    return Some(line("ERROR", &ApiError::from(error).to_status()));
+                }
+            };
+            self.take(&item);
+            while self.pending.len() < FRAME
+                && !self.ended
+                && let Some(item) = self.feed.ready()
+            {
+                self.take(&item);
+            }
+            if !self.pending.is_empty() {
+                return Some(Bytes::from(std::mem::take(&mut self.pending)));
+            }
+        }
+    }
+
+    fn take(&mut self, item: &FeedItem) {
+        match item {
+            FeedItem::Change(change) => {
+                if let Some(bytes) = self.view.change(change) {
+                    self.pending.extend_from_slice(&bytes);
+                }
+            }
+            FeedItem::Progress(revision) => {
+                if self.bookmarks && self.bookmarked.elapsed() >= BOOKMARKS {
+                    self.bookmarked = Instant::now();
+                    self.pending.extend_from_slice(&self.view.bookmark(*revision, false));
+                }
+            }
+            FeedItem::Compacted => {
+                self.ended = true;
+                let gone = ApiError::expired("The resourceVersion for the provided watch is too old.");
+                self.pending.extend_from_slice(&line("ERROR", &gone.to_status()));
+            }
+        }
+    }
+}
+
+/// Counts a watch for as long as it is open.
+struct Open(SharedApi);
+
+impl Open {
+    fn new(api: SharedApi) -> Self {
+        api.counters.watches.fetch_add(1, Ordering::Relaxed);
+        Self(api)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.counters.watches.fetch_sub(1, Ordering::Relaxed);
+    }
+}

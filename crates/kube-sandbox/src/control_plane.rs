@@ -1,0 +1,173 @@
+//! The API face and the controllers over an etcd that runs already: in this process for a sandbox, in a
+//! node image for a cluster made by kind's recipe.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use etcd_client::Client;
+use http::{HeaderValue, Request, header};
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+use super::api::registry::Registry;
+use super::api::request::User;
+use super::api::{Api, Counters, SharedApi};
+use super::bootstrap::{self, Facts};
+use super::controllers::{Controllers, Settings};
+use super::pki::Pki;
+use super::pods::{EtcdPod, PodAccess};
+use super::store::{Hub, Store, keep_short};
+use super::token::Tokens;
+use super::{SandboxError, api, crd, serve};
+use owned_processes::Guard;
+
+/// Where a control plane lives and what it serves.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlPlaneSpec {
+    /// The name of the node that it runs on.
+    pub node: String,
+    /// The address that the node goes by.
+    pub address: Ipv4Addr,
+    /// Other nodes that may join, whose pods are played from here.
+    #[serde(default)]
+    pub workers: Vec<(String, Ipv4Addr)>,
+    pub listen: SocketAddr,
+    /// The folder that holds `ca.crt`, `etcd/ca.crt` and the rest.
+    pub pki: PathBuf,
+    pub etcd_endpoints: Vec<String>,
+    pub etcd_data: PathBuf,
+    pub etcd_log: PathBuf,
+    /// etcd's flags, as its pod is to show them.
+    pub etcd_flags: Vec<String>,
+    /// Bearer tokens that may do everything (kubeadm's bootstrap tokens).
+    #[serde(default)]
+    pub tokens: Vec<String>,
+}
+
+/// A control plane that answers; it ends when this is dropped.
+pub struct ControlPlane {
+    pub address: SocketAddr,
+    api: SharedApi,
+    router: Router,
+    tasks: Vec<JoinHandle<()>>,
+    controllers: Option<Controllers>,
+}
+
+impl ControlPlaneSpec {
+    fn etcd_url(&self) -> String {
+        self.etcd_endpoints.first().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn pod_access(&self, guard: &Guard) -> PodAccess {
+        let port_of = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok());
+        let metrics =
+            self.etcd_flags.iter().find_map(|flag| port_of(flag.strip_prefix("--listen-metrics-urls=http://")?));
+        let etcd = EtcdPod {
+            pki: self.pki.clone(),
+            data: self.etcd_data.clone(),
+            log: self.etcd_log.clone(),
+            port: port_of(&self.etcd_url()).unwrap_or(2379),
+            metrics,
+        };
+        PodAccess { node: self.node.clone(), etcd: Some(etcd), guard: guard.clone() }
+    }
+
+    pub(super) fn facts(&self, api_port: u16, etcd_version: &str) -> Result<Facts, SandboxError> {
+        let pki = Pki::at(&self.pki);
+        let authority = |name: &str| {
+            let file = pki.file(name);
+            std::fs::read_to_string(&file).map_err(|error| SandboxError::io("the authority", &file, &error))
+        };
+        Ok(Facts {
+            node: self.node.clone(),
+            address: self.address.to_string(),
+            api_port,
+            etcd_flags: self.etcd_flags.clone(),
+            etcd_url: self.etcd_url(),
+            etcd_version: etcd_version.to_owned(),
+            ca: authority("ca.crt")?,
+            front_proxy_ca: authority("front-proxy-ca.crt")?,
+            now: api::meta::now_text(),
+            server: bootstrap::identity(),
+            node_uid: uuid::Uuid::new_v4().to_string(),
+        })
+    }
+}
+
+impl ControlPlane {
+    /// Connects to the etcd that `spec` names and serves over it.
+    pub async fn serve(spec: &ControlPlaneSpec, guard: &Guard) -> Result<Self, SandboxError> {
+        let client = super::store::connect(&spec.etcd_endpoints, &Pki::at(&spec.pki)).await?;
+        Self::start(spec, client, guard).await
+    }
+
+    pub(super) async fn start(spec: &ControlPlaneSpec, client: Client, guard: &Guard) -> Result<Self, SandboxError> {
+        let pki = Pki::at(&spec.pki);
+        let (listener, address) = serve::bind(spec.listen).await?;
+        let acceptor = serve::acceptor(&pki)?;
+        let etcd_version = etcd_version(&client).await?;
+        let tokens = Tokens::new(&pki)?;
+        for token in &spec.tokens {
+            tokens.add(token, User::admin());
+        }
+        let api = Arc::new(Api {
+            store: Store::new(client),
+            hub: Hub::default(),
+            registry: Registry::default(),
+            tokens,
+            pods: spec.pod_access(guard),
+            address: SocketAddr::from((spec.address, address.port())).to_string(),
+            counters: Counters::default(),
+            addresses: tokio::sync::Mutex::default(),
+            policies: api::admission::policies::Bound::default(),
+            events_lease: tokio::sync::Mutex::default(),
+        });
+        let router = api::router(api.clone());
+        let facts = spec.facts(address.port(), &etcd_version)?;
+        bootstrap::write(&api, &facts).await?;
+        crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;
+        let mut tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), Some(api.clone())))];
+        tasks.push(tokio::spawn(crd::follow(api.clone())));
+        tasks.push(tokio::spawn(keep_short(api.store.clone())));
+        let mut this = Self { address, api, router, tasks, controllers: None };
+        let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
+        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, log: None };
+        let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
+        controllers.sign_with(pki);
+        this.controllers = Some(controllers);
+        Ok(this)
+    }
+
+    /// A client in this process: no TCP, no TLS, the same router. Managed fields name `agent`.
+    pub fn client(&self, agent: &str) -> kube::Client {
+        let agent = HeaderValue::from_str(agent).unwrap_or(HeaderValue::from_static("keywitness"));
+        let router = self.router.clone();
+        let service = tower::service_fn(move |mut request: Request<kube::client::Body>| {
+            request.headers_mut().insert(header::USER_AGENT, agent.clone());
+            router.clone().oneshot(request)
+        });
+        kube::Client::new(service, "default")
+    }
+
+    pub fn api(&self) -> &SharedApi {
+        &self.api
+    }
+}
+
+pub(super) async fn etcd_version(client: &Client) -> Result<String, SandboxError> {
+    let status = client.maintenance_client().status().await;
+    let status = status.map_err(|error| SandboxError::new(format!("etcd does not answer: {error}")))?;
+    Ok(status.version().to_owned())
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        self.controllers = None;
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

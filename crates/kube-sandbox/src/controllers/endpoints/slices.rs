@@ -1,0 +1,168 @@
+//! A Service's `EndpointSlices`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{
+    Context, Controller, ENDPOINT_SLICES, Error, HEADLESS, Key, Next, Object, PODS, Rest, SERVICES, Source, Store,
+    Triggers, backends, has_selector, is_headless, meta, moves, owe, source,
+};
+
+const SERVICE: &str = "kubernetes.io/service-name";
+const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
+const MANAGER: &str = "endpointslice-controller.k8s.io";
+/// As many addresses as one slice holds.
+const SLICE: usize = 100;
+
+pub(crate) struct Slices {
+    rest: Rest,
+    services: Arc<Store>,
+    pods: Arc<Store>,
+    slices: Arc<Store>,
+    triggers: Triggers,
+}
+
+impl Slices {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            rest: context.rest.clone(),
+            services: context.store(&SERVICES),
+            pods: context.store(&PODS),
+            slices: context.store(&ENDPOINT_SLICES),
+            triggers: Triggers::default(),
+        }
+    }
+
+    fn held(&self, key: &Key) -> Vec<Arc<Object>> {
+        let mut held = self.slices.in_namespace(&key.namespace);
+        held.retain(|slice| {
+            slice.label(SERVICE) == Some(&key.name) && slice.label(MANAGED) == Some(MANAGER) && !slice.deleting
+        });
+        held
+    }
+
+    async fn write(
+        &self,
+        service: &Value,
+        held: Option<&Object>,
+        endpoints: &[Value],
+        ports: &[Value],
+        trigger: Option<String>,
+    ) -> Result<(), Error> {
+        let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+        labels.insert(MANAGED.into(), MANAGER.into());
+        labels.insert(SERVICE.into(), service["metadata"]["name"].clone());
+        if is_headless(service) {
+            labels.insert(HEADLESS.into(), "".into());
+        }
+        let name = meta::text(service, "/metadata/name");
+        let namespace = meta::text(service, "/metadata/namespace");
+        let mut slice = held.map_or_else(
+            || {
+                json!({
+                    "apiVersion": "discovery.k8s.io/v1",
+                    "kind": "EndpointSlice",
+                    "metadata": {
+                        "generateName": format!("{name}-"),
+                        "namespace": namespace,
+                        "ownerReferences": [meta::controller_of(service)],
+                    },
+                    "addressType": service["spec"]["ipFamilies"].get(0).cloned().unwrap_or_else(|| "IPv4".into()),
+                })
+            },
+            Object::value,
+        );
+        let empty = json!([]);
+        let is = |field: &str, wanted: &[Value]| {
+            slice.get(field).filter(|held| !held.is_null()).unwrap_or(&empty) == &Value::from(wanted.to_vec())
+        };
+        if held.is_some()
+            && is("endpoints", endpoints)
+            && is("ports", ports)
+            && slice["metadata"]["labels"] == Value::from(labels.clone())
+        {
+            return Ok(());
+        }
+        slice["metadata"]["labels"] = labels.into();
+        owe(&mut slice, trigger);
+        slice["endpoints"] = endpoints.into();
+        slice["ports"] = ports.into();
+        let written = if held.is_some() {
+            self.rest.replace(&ENDPOINT_SLICES, "", &slice).await
+        } else {
+            self.rest.create(&ENDPOINT_SLICES, namespace, &slice).await
+        };
+        match written {
+            Ok(written) => self.slices.wrote(&written),
+            Err(error) if error.is_terminating() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Controller for Slices {
+    type Item = Key;
+
+    fn sources(&self) -> Vec<Source<Key>> {
+        vec![
+            Source::of(Arc::clone(&self.services)),
+            source(&self.pods, &self.services),
+            Source::owned(Arc::clone(&self.slices), "Service"),
+        ]
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
+        // The slices of a Service that is gone are garbage.
+        let Some(service) = self.services.get(key).filter(|service| !service.deleting) else {
+            self.triggers.forget(key);
+            return Ok(Next::Change);
+        };
+        let service = service.value();
+        if !has_selector(&service) || service["spec"]["type"] == "ExternalName" {
+            return Ok(Next::Change);
+        }
+        let mut by_ports: BTreeMap<String, (Vec<Value>, Vec<Value>)> = BTreeMap::new();
+        for backend in backends(&service, &self.pods) {
+            let mut endpoint = json!({
+                "addresses": [backend.address],
+                "conditions": {"ready": backend.ready, "serving": backend.serving, "terminating": backend.terminating},
+                "targetRef": backend.target,
+            });
+            if let Some(node) = backend.node {
+                endpoint["nodeName"] = node.into();
+            }
+            if let Some(hostname) = backend.hostname {
+                endpoint["hostname"] = hostname.into();
+            }
+            let ports = backend.ports;
+            by_ports
+                .entry(Value::from(ports.clone()).to_string())
+                .or_insert_with(|| (Vec::new(), ports))
+                .0
+                .push(endpoint);
+        }
+        let mut wanted: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
+        for (endpoints, ports) in by_ports.into_values() {
+            wanted.extend(endpoints.chunks(SLICE).map(|chunk| (chunk.to_vec(), ports.clone())));
+        }
+        if wanted.is_empty() {
+            wanted.push((Vec::new(), Vec::new()));
+        }
+        let held = self.held(key);
+        let made = meta::text(&service, "/metadata/creationTimestamp");
+        let trigger = self.triggers.changed(key, made, moves(&service, &self.pods));
+        for (at, (endpoints, ports)) in wanted.iter().enumerate() {
+            self.write(&service, held.get(at).map(|held| &**held), endpoints, ports, trigger.clone()).await?;
+        }
+        for surplus in held.iter().skip(wanted.len()) {
+            self.rest.delete(&ENDPOINT_SLICES, &key.namespace, &surplus.key.name, &surplus.uid, json!({})).await?;
+            self.slices.forgot(&surplus.key, &surplus.uid);
+        }
+        Ok(Next::Change)
+    }
+}

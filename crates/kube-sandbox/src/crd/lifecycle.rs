@@ -1,0 +1,297 @@
+//! The life of a definition: its names are accepted, its resources served and announced, and at its end
+//! every object of it deleted before itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::definition::resources_of;
+use crate::api::resource::Resource;
+use crate::api::selector::Selector;
+use crate::api::status::ApiError;
+use crate::api::{SharedApi, meta, objects};
+use crate::store::{FeedItem, Written};
+
+/// Holds a definition until the last of its objects is gone.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+const GROUP: &str = "apiextensions.k8s.io";
+const PLURAL: &str = "customresourcedefinitions";
+const RETRY: Duration = Duration::from_millis(200);
+
+/// What a new definition has that its author need not write.
+pub fn prepare(definition: &mut Value) {
+    fill_in(definition);
+    let stored: Vec<Value> = definition
+        .pointer("/spec/versions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter(|version| version["storage"] == true)
+        .map(|version| version["name"].clone())
+        .collect();
+    definition["status"] =
+        json!({"conditions": null, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored});
+}
+
+pub fn prepare_update(_old: &Value, new: &mut Value) {
+    fill_in(new);
+    let stored = new
+        .pointer("/spec/versions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|version| version["storage"] == true)
+        .map(|version| version["name"].clone());
+    if let (Some(stored), Some(list)) =
+        (stored, new.pointer_mut("/status/storedVersions").and_then(Value::as_array_mut))
+        && !list.contains(&stored)
+    {
+        list.push(stored);
+    }
+}
+
+fn fill_in(definition: &mut Value) {
+    if !definition["spec"].is_object() {
+        definition["spec"] = json!({});
+    }
+    let spec = &mut definition["spec"];
+    let kind = spec.pointer("/names/kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if spec.pointer("/names/singular").is_none() && !kind.is_empty() {
+        spec["names"]["singular"] = json!(kind.to_lowercase());
+    }
+    if spec.pointer("/names/listKind").is_none() && !kind.is_empty() {
+        spec["names"]["listKind"] = json!(format!("{kind}List"));
+    }
+    if spec.get("conversion").is_none() {
+        spec["conversion"] = json!({"strategy": "None"});
+    }
+}
+
+/// Serves what the definitions in etcd say, from the start.
+pub async fn load(api: &SharedApi) -> Result<(), ApiError> {
+    let Some(resource) = definitions(api) else { return Ok(()) };
+    let (all, _) = api.list_all(&resource, None, &Selector::default()).await?;
+    serve(api, &all);
+    Ok(())
+}
+
+/// Keeps serving what the definitions in etcd say, whoever writes them.
+pub async fn follow(api: SharedApi) {
+    loop {
+        if let Err(StopReason::Gone) = follow_once(&api).await {
+            return;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+enum StopReason {
+    Gone,
+    Broken,
+}
+
+async fn follow_once(api: &SharedApi) -> Result<(), StopReason> {
+    let resource = definitions(api).ok_or(StopReason::Gone)?;
+    let folder = api.store.key(&resource.folder, None, None);
+    let (all, revision) = api.list_all(&resource, None, &Selector::default()).await.map_err(|_| StopReason::Broken)?;
+    serve(api, &all);
+    for definition in &all {
+        let _ = settle(api, &resource, definition).await;
+    }
+    let mut feed = api.hub.feed(&api.store, &folder, &folder, revision).await.map_err(|_| StopReason::Broken)?;
+    loop {
+        match feed.next().await {
+            Ok(FeedItem::Change(_)) => {
+                let (all, _) =
+                    api.list_all(&resource, None, &Selector::default()).await.map_err(|_| StopReason::Broken)?;
+                serve(api, &all);
+                for definition in &all {
+                    // What fails now is tried again at the next change or the next start of the watch.
+                    settle(api, &resource, definition).await.map_err(|_| StopReason::Broken)?;
+                }
+                announce(api).await.map_err(|_| StopReason::Broken)?;
+            }
+            Ok(FeedItem::Progress(_)) => {}
+            Ok(FeedItem::Compacted) | Err(_) => return Err(StopReason::Broken),
+        }
+    }
+}
+
+/// A client that writes a definition finds it served by the time that it hears of the write's success
+/// where that can be: the rest of its life is `follow`'s.
+pub async fn definition_written(api: &SharedApi, _definition: &Value) -> Result<(), ApiError> {
+    load(api).await
+}
+
+fn definitions(api: &SharedApi) -> Option<Arc<Resource>> {
+    api.registry.served().find(GROUP, "v1", PLURAL)
+}
+
+fn serve(api: &SharedApi, all: &[Value]) {
+    let established = all.iter().filter(|definition| condition(definition, "Established") == Some("True"));
+    let custom: Vec<Arc<Resource>> = established.flat_map(resources_of).collect();
+    api.registry.serve_custom(custom);
+}
+
+fn condition<'a>(definition: &'a Value, kind: &str) -> Option<&'a str> {
+    let conditions = definition.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|condition| condition["type"] == kind)?.get("status")?.as_str()
+}
+
+/// One step of a definition's life.
+async fn settle(api: &SharedApi, resource: &Arc<Resource>, definition: &Value) -> Result<(), ApiError> {
+    if meta::is_terminating(definition) {
+        return if meta::finalizers(definition).iter().any(|one| one == CLEANUP) {
+            clean_up(api, resource, definition).await
+        } else {
+            Ok(())
+        };
+    }
+    if condition(definition, "NamesAccepted").is_none() {
+        return change(api, resource, definition, accept).await;
+    }
+    if condition(definition, "Established") != Some("True") {
+        announce(api).await?;
+        return change(api, resource, definition, establish).await;
+    }
+    if definition.pointer("/status/acceptedNames") != Some(&definition["spec"]["names"]) {
+        return change(api, resource, definition, |definition| {
+            definition["status"]["acceptedNames"] = definition["spec"]["names"].clone();
+        })
+        .await;
+    }
+    Ok(())
+}
+
+fn new_condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+    json!({
+        "type": kind, "status": status, "lastTransitionTime": meta::now_text(), "reason": reason, "message": message,
+    })
+}
+
+fn accept(definition: &mut Value) {
+    definition["status"]["acceptedNames"] = definition["spec"]["names"].clone();
+    definition["status"]["conditions"] = json!([
+        new_condition("NamesAccepted", "True", "NoConflicts", "no conflicts found"),
+        new_condition("Established", "False", "Installing", "the initial names have been accepted"),
+    ]);
+}
+
+fn establish(definition: &mut Value) {
+    let established =
+        new_condition("Established", "True", "InitialNamesAccepted", "the initial names have been accepted");
+    if let Some(conditions) = definition.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+        conditions.retain(|condition| condition["type"] != "Established");
+        conditions.push(established);
+    }
+}
+
+/// A deletion only marks: the objects go first.
+pub fn mark_terminating(definition: &mut Value) {
+    let mut finalizers = meta::finalizers(definition);
+    if !finalizers.iter().any(|one| one == CLEANUP) {
+        finalizers.push(CLEANUP.to_owned());
+        meta::set_finalizers(definition, &finalizers);
+    }
+    let why = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+    set_terminating(definition, "InstanceDeletionPending", why);
+}
+
+fn set_terminating(definition: &mut Value, reason: &str, message: &str) {
+    let terminating = new_condition("Terminating", "True", reason, message);
+    if !definition["status"]["conditions"].is_array() {
+        definition["status"]["conditions"] = json!([]);
+    }
+    if let Some(conditions) = definition.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+        conditions.retain(|condition| condition["type"] != "Terminating");
+        conditions.push(terminating);
+    }
+}
+
+async fn change(
+    api: &SharedApi,
+    resource: &Arc<Resource>,
+    definition: &Value,
+    change: impl Fn(&mut Value),
+) -> Result<(), ApiError> {
+    let key = api.store.key(&resource.folder, None, Some(meta::name(definition)));
+    let Some(stored) = api.store.get(&key).await?.0 else { return Ok(()) };
+    let mut object = objects::read(resource, &stored)?;
+    change(&mut object);
+    let bytes = objects::stored_bytes(resource, &object)?;
+    match api.store.put_if(&key, stored.revision, bytes, 0).await? {
+        // Somebody else has written it: the watch tells, and this is looked at again.
+        Written::At(_) | Written::Stale(_) => load(api).await,
+    }
+}
+
+async fn clean_up(api: &SharedApi, resource: &Arc<Resource>, definition: &Value) -> Result<(), ApiError> {
+    change(api, resource, definition, |definition| {
+        set_terminating(definition, "InstanceDeletionInProgress", "CustomResource deletion is in progress");
+    })
+    .await?;
+    let folder = resources_of(definition).first().map(|one| one.folder.clone());
+    if let Some(folder) = folder {
+        let prefix = api.store.key(&folder, None, None);
+        let page = api.store.page(&prefix, &prefix, 0, 0).await?;
+        for stored in page.items {
+            api.store.delete_if(&stored.key, stored.revision).await?;
+        }
+    }
+    let key = api.store.key(&resource.folder, None, Some(meta::name(definition)));
+    let Some(stored) = api.store.get(&key).await?.0 else { return Ok(()) };
+    let mut object = objects::read(resource, &stored)?;
+    let finalizers: Vec<String> = meta::finalizers(&object).into_iter().filter(|one| one != CLEANUP).collect();
+    if finalizers.is_empty() {
+        api.store.delete_if(&key, stored.revision).await?;
+    } else {
+        meta::set_finalizers(&mut object, &finalizers);
+        let bytes = objects::stored_bytes(resource, &object)?;
+        api.store.put_if(&key, stored.revision, bytes, 0).await?;
+    }
+    load(api).await
+}
+
+/// One `APIService` for each group and version of custom resources, and none for those that are gone.
+async fn announce(api: &SharedApi) -> Result<(), ApiError> {
+    let served = api.registry.served();
+    let Some(services) = served.find("apiregistration.k8s.io", "v1", "apiservices") else { return Ok(()) };
+    let Some(definitions) = definitions(api) else { return Ok(()) };
+    let (all, _) = api.list_all(&definitions, None, &Selector::default()).await?;
+    let custom = all.iter().flat_map(resources_of);
+    let wanted: BTreeSet<(String, String)> = custom.map(|one| (one.group.clone(), one.version.clone())).collect();
+    for (group, version) in &wanted {
+        let name = format!("{version}.{group}");
+        let key = api.store.key(&services.folder, None, Some(&name));
+        if api.store.get(&key).await?.0.is_some() {
+            continue;
+        }
+        let object = json!({
+            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+            "metadata": {
+                "name": name, "uid": uuid::Uuid::new_v4().to_string(), "creationTimestamp": meta::now_text(),
+                "labels": {"kube-aggregator.kubernetes.io/automanaged": "true"},
+            },
+            "spec": {"group": group, "version": version, "groupPriorityMinimum": 1000, "versionPriority": 100},
+            "status": {"conditions": [{
+                "type": "Available", "status": "True", "lastTransitionTime": meta::now_text(),
+                "reason": "Local", "message": "Local APIServices are always available",
+            }]},
+        });
+        api.store.create(&key, objects::stored_bytes(&services, &object)?, 0).await?;
+    }
+    let (all, _) = api.list_all(&services, None, &Selector::default()).await?;
+    for service in all {
+        let automatic = service["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"] == "true";
+        let text = |field: &str| service["spec"][field].as_str().unwrap_or_default().to_owned();
+        if automatic && !wanted.contains(&(text("group"), text("version"))) {
+            let key = api.store.key(&services.folder, None, Some(meta::name(&service)));
+            if let Some(stored) = api.store.get(&key).await?.0 {
+                api.store.delete_if(&key, stored.revision).await?;
+            }
+        }
+    }
+    Ok(())
+}

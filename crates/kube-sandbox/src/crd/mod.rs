@@ -1,0 +1,12 @@
+//! Custom resources: definitions read from etcd, their schema, and the form in which they are stored.
+
+pub mod convert;
+mod definition;
+mod lifecycle;
+mod rules;
+pub mod schema;
+
+pub use definition::CustomVersion;
+#[cfg(test)]
+pub(crate) use definition::resources_of;
+pub use lifecycle::{definition_written, follow, load, mark_terminating, prepare, prepare_update};

@@ -1,0 +1,389 @@
+//! A definition's structural schema: pruning, defaults, validation.
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+
+use super::rules;
+use crate::api::meta;
+use crate::api::status::{FieldError, FieldErrorKind};
+use crate::validate;
+use kube_etcd_codec as codec;
+
+/// Drops what the schema does not know, and tells what that was.
+pub fn prune(schema: &Value, object: &mut Value) -> Vec<String> {
+    let mut unknown = Vec::new();
+    prune_at(schema, object, "", &mut unknown);
+    unknown
+}
+
+fn keeps_unknown(schema: &Value) -> bool {
+    schema.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true))
+}
+
+fn prune_at(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let additional = schema.get("additionalProperties");
+            let embedded = schema.get("x-kubernetes-embedded-resource") == Some(&json!(true));
+            let mut strange = Vec::new();
+            for (name, inner) in map.iter_mut() {
+                let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                if (path.is_empty() || embedded) && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
+                    if embedded && name == "metadata" {
+                        prune_metadata(inner, &here, unknown);
+                    }
+                    continue;
+                }
+                match (properties.and_then(|known| known.get(name)), additional) {
+                    (Some(inner_schema), _) => prune_at(inner_schema, inner, &here, unknown),
+                    (None, Some(Value::Object(_))) => {
+                        prune_at(additional.unwrap_or(&Value::Null), inner, &here, unknown);
+                    }
+                    (None, Some(Value::Bool(true))) => {}
+                    (None, _) if keeps_unknown(schema) => {}
+                    (None, _) => {
+                        strange.push(name.clone());
+                        unknown.push(here);
+                    }
+                }
+            }
+            map.retain(|name, _| !strange.contains(name));
+        }
+        Value::Array(items) => {
+            if let Some(inner) = schema.get("items") {
+                for (at, item) in items.iter_mut().enumerate() {
+                    prune_at(inner, item, &format!("{path}[{at}]"), unknown);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Metadata has the same fields wherever it stands.
+fn prune_metadata(metadata: &mut Value, path: &str, unknown: &mut Vec<String>) {
+    let Some(known) = codec::message("meta/v1.ObjectMeta") else { return };
+    if let Some(map) = metadata.as_object_mut() {
+        unknown.extend(map.keys().filter(|name| known.field(name).is_none()).map(|name| format!("{path}.{name}")));
+        map.retain(|name, _| known.field(name).is_some());
+    }
+}
+
+/// Fills in the schema's defaults wherever their parent is there.
+pub fn default_fields(schema: &Value, object: &mut Value) {
+    match object {
+        Value::Object(map) => {
+            for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                let missing = match map.get(name) {
+                    None => true,
+                    Some(Value::Null) => inner.get("nullable") != Some(&json!(true)),
+                    Some(_) => false,
+                };
+                if missing && let Some(default) = inner.get("default") {
+                    map.insert(name.clone(), default.clone());
+                }
+                if let Some(value) = map.get_mut(name) {
+                    default_fields(inner, value);
+                }
+            }
+            if let Some(inner) = schema.get("additionalProperties").filter(|one| one.is_object()) {
+                map.values_mut().for_each(|value| default_fields(inner, value));
+            }
+        }
+        Value::Array(items) => {
+            if let Some(inner) = schema.get("items") {
+                for item in items {
+                    default_fields(inner, item);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `old` is what it was, if this is a change of it.
+pub fn validate_object(schema: &Value, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = validate::metadata(object);
+    if meta::name(object).is_empty() && !errors.iter().any(|error| error.field == "metadata.name") {
+        errors.push(FieldError::required("metadata.name", "name or generateName is required"));
+    }
+    check(schema, object, "", &mut errors);
+    if rules::any(schema) {
+        let minor = [FieldErrorKind::Invalid, FieldErrorKind::Duplicate, FieldErrorKind::Forbidden];
+        if errors.iter().all(|error| minor.contains(&error.kind)) {
+            rules::check(schema, object, old, "", &mut errors);
+        } else {
+            let why = "null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+            errors.push(FieldError::new("<nil>", FieldErrorKind::Invalid, why));
+        }
+    }
+    errors
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let Some(rules) = schema.as_object() else { return };
+    if value.is_null() && rules.get("nullable") == Some(&json!(true)) {
+        return;
+    }
+    let wanted = rules.get("type").and_then(Value::as_str);
+    let int_or_string = rules.get("x-kubernetes-int-or-string") == Some(&json!(true));
+    let found = type_of(value);
+    if int_or_string && !matches!(found, "integer" | "string") {
+        let detail = format!("\"{found}\": {path} in body must be of type integer,string: \"{found}\"");
+        errors.push(FieldError::new(path, FieldErrorKind::Type, detail));
+        return;
+    }
+    if let Some(wanted) = wanted.filter(|_| !int_or_string)
+        && wanted != found
+        && !(wanted == "number" && found == "integer")
+    {
+        let place = if path.is_empty() { "<root>" } else { path };
+        let detail = format!("\"{found}\": {place} in body must be of type {wanted}: \"{found}\"");
+        errors.push(FieldError::new(place, FieldErrorKind::Type, detail));
+        return;
+    }
+    match value {
+        Value::String(text) => check_text(rules, text, path, errors),
+        Value::Number(number) => check_number(rules, number.as_f64().unwrap_or(0.0), value, path, errors),
+        Value::Array(items) => {
+            let count = items.len() as u64;
+            if let Some(most) = rules.get("maxItems").and_then(Value::as_u64).filter(|most| count > *most) {
+                errors.push(FieldError::new(
+                    path,
+                    FieldErrorKind::TooMany,
+                    format!("{count}: must have at most {most} items"),
+                ));
+            }
+            if let Some(least) = rules.get("minItems").and_then(Value::as_u64).filter(|least| count < *least) {
+                let why = format!("{path} in body should have at least {least} items");
+                errors.push(FieldError::new(path, FieldErrorKind::Invalid, format!("{count}: {why}")));
+            }
+            unique(rules, items, path, errors);
+            if let Some(inner) = rules.get("items") {
+                for (at, item) in items.iter().enumerate() {
+                    check(inner, item, &format!("{path}[{at}]"), errors);
+                }
+            }
+        }
+        Value::Object(map) => check_object(rules, map, path, errors),
+        Value::Null | Value::Bool(_) => {}
+    }
+    combined(rules, value, path, errors);
+    if let Some(allowed) = rules.get("enum").and_then(Value::as_array)
+        && !allowed.contains(value)
+    {
+        let list = allowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        errors.push(FieldError::new(path, FieldErrorKind::NotSupported, format!("{value}: supported values: {list}")));
+    }
+}
+
+/// Lists that are sets or have keys.
+fn unique(rules: &Map<String, Value>, items: &[Value], path: &str, errors: &mut Vec<FieldError>) {
+    let keys = rules.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
+    let key = |item: &Value| match rules.get("x-kubernetes-list-type").and_then(Value::as_str) {
+        Some("set") => Some(item.clone()),
+        Some("map") => {
+            let parts = keys.into_iter().flatten().filter_map(Value::as_str);
+            Some(parts.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect())
+        }
+        _ => None,
+    };
+    let mut seen: Vec<Value> = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let Some(key) = key(item) else { return };
+        if seen.contains(&key) {
+            errors.push(FieldError::new(format!("{path}[{at}]"), FieldErrorKind::Duplicate, key.to_string()));
+        }
+        seen.push(key);
+    }
+}
+
+/// Exactly one, any or all of some schemas, and none of another.
+fn combined(rules: &Map<String, Value>, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let wrong = |schema: &Value| {
+        let mut errors = Vec::new();
+        check(schema, value, path, &mut errors);
+        errors
+    };
+    let mut say = |why: String| {
+        errors.push(FieldError::new("<nil>", FieldErrorKind::Invalid, format!("\"\": \"{path}\" must {why}")));
+    };
+    let list = |name: &str| rules.get(name).and_then(Value::as_array).filter(|list| !list.is_empty());
+    let mut more = Vec::new();
+    if let Some(schemas) = list("oneOf") {
+        let found: Vec<_> = schemas.iter().map(wrong).collect();
+        match found.iter().filter(|errors| errors.is_empty()).count() {
+            1 => {}
+            0 => {
+                say("validate one and only one schema (oneOf). Found none valid".to_owned());
+                more.extend(found.into_iter().next());
+            }
+            several => say(format!("validate one and only one schema (oneOf). Found {several} valid alternatives")),
+        }
+    }
+    if let Some(schemas) = list("anyOf")
+        && rules.get("x-kubernetes-int-or-string") != Some(&json!(true))
+    {
+        let found: Vec<_> = schemas.iter().map(wrong).collect();
+        if found.iter().all(|errors| !errors.is_empty()) {
+            say("validate at least one schema (anyOf)".to_owned());
+            more.extend(found.into_iter().next());
+        }
+    }
+    if let Some(schemas) = list("allOf") {
+        let found: Vec<_> = schemas.iter().map(wrong).filter(|errors| !errors.is_empty()).collect();
+        if !found.is_empty() {
+            say("validate all the schemas (allOf)".to_owned());
+            more.extend(found);
+        }
+    }
+    if rules.get("not").is_some_and(|schema| wrong(schema).is_empty()) {
+        say("not validate the schema (not)".to_owned());
+    }
+    errors.extend(more.into_iter().flatten());
+}
+
+fn check_text(rules: &Map<String, Value>, text: &str, path: &str, errors: &mut Vec<FieldError>) {
+    let length = text.chars().count() as u64;
+    if let Some(most) = rules.get("maxLength").and_then(Value::as_u64).filter(|most| length > *most) {
+        errors.push(FieldError::new(path, FieldErrorKind::TooLong, format!("may not be more than {most} bytes")));
+    }
+    if let Some(least) = rules.get("minLength").and_then(Value::as_u64).filter(|least| length < *least) {
+        errors.push(FieldError::invalid(
+            path,
+            &json!(text),
+            &format!("{path} in body should be at least {least} chars long"),
+        ));
+    }
+    let format = rules.get("format").and_then(Value::as_str).unwrap_or_default();
+    if !has_format(text, format) {
+        let detail = format!("\"{text}\": {path} in body must be of type {format}: \"{text}\"");
+        errors.push(FieldError::new(path, FieldErrorKind::Type, detail));
+    }
+    if let Some(pattern) = rules.get("pattern").and_then(Value::as_str)
+        && Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))
+    {
+        errors.push(FieldError::invalid(path, &json!(text), &format!("{path} in body should match '{pattern}'")));
+    }
+}
+
+/// Formats that are not known here hold for any text.
+fn has_format(text: &str, format: &str) -> bool {
+    match format {
+        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "date" => text.parse::<jiff::civil::Date>().is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "uuid" => uuid::Uuid::parse_str(text).is_ok(),
+        _ => true,
+    }
+}
+
+fn check_number(rules: &Map<String, Value>, number: f64, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let exclusive = |name: &str| rules.get(name) == Some(&json!(true));
+    if let Some(most) = rules.get("maximum") {
+        let limit = most.as_f64().unwrap_or(f64::MAX);
+        if number > limit || (exclusive("exclusiveMaximum") && number >= limit) {
+            let relation = if exclusive("exclusiveMaximum") { "less than" } else { "less than or equal to" };
+            errors.push(FieldError::invalid(path, value, &format!("{path} in body should be {relation} {most}")));
+        }
+    }
+    if let Some(least) = rules.get("minimum") {
+        let limit = least.as_f64().unwrap_or(f64::MIN);
+        if number < limit || (exclusive("exclusiveMinimum") && number <= limit) {
+            let relation = if exclusive("exclusiveMinimum") { "greater than" } else { "greater than or equal to" };
+            errors.push(FieldError::invalid(path, value, &format!("{path} in body should be {relation} {least}")));
+        }
+    }
+    if let Some(step) = rules.get("multipleOf").and_then(Value::as_f64).filter(|step| *step != 0.0)
+        && (number / step).fract().abs() > f64::EPSILON
+    {
+        errors.push(FieldError::invalid(path, value, &format!("{path} in body should be a multiple of {step}")));
+    }
+}
+
+fn check_object(rules: &Map<String, Value>, map: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError>) {
+    let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    for required in rules.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        if !map.contains_key(required) {
+            errors.push(FieldError::required(at(required), ""));
+        }
+    }
+    let properties = rules.get("properties").and_then(Value::as_object);
+    for (name, value) in map {
+        if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
+            continue;
+        }
+        if let Some(inner) = properties.and_then(|known| known.get(name)) {
+            check(inner, value, &at(name), errors);
+        } else if let Some(inner) = rules.get("additionalProperties").filter(|one| one.is_object()) {
+            check(inner, value, &at(name), errors);
+        }
+    }
+    let count = map.len() as u64;
+    if let Some(most) = rules.get("maxProperties").and_then(Value::as_u64).filter(|most| count > *most) {
+        errors.push(FieldError::new(path, FieldErrorKind::TooMany, format!("{count}: must have at most {most} items")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Value {
+        json!({"type": "object", "properties": {"spec": {
+            "type": "object", "required": ["cron"],
+            "properties": {
+                "cron": {"type": "string", "pattern": "^[*0-9 /]+$"},
+                "replicas": {"type": "integer", "minimum": 1, "maximum": 10, "default": 1},
+                "mode": {"type": "string", "enum": ["a", "b"]},
+            },
+        }}})
+    }
+
+    #[track_caller]
+    fn said(object: &Value) -> Vec<String> {
+        let mut errors = Vec::new();
+        check(&schema(), object, "", &mut errors);
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn unknown_fields_go_and_defaults_come() {
+        let mut object = json!({"apiVersion": "a/v1", "metadata": {"name": "x"}, "spec": {"cron": "*", "other": 1}});
+        assert_eq!(prune(&schema(), &mut object), ["spec.other"]);
+        default_fields(&schema(), &mut object);
+        assert_eq!(object["spec"], json!({"cron": "*", "replicas": 1}));
+    }
+
+    #[test]
+    fn values_are_checked_in_kubernetes_words() {
+        assert_eq!(said(&json!({"spec": {"cron": "*"}})), Vec::<String>::new());
+        assert_eq!(said(&json!({"spec": {}})), ["spec.cron: Required value"]);
+        assert_eq!(
+            said(&json!({"spec": {"cron": "*", "replicas": 11}})),
+            ["spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10"]
+        );
+        assert_eq!(
+            said(&json!({"spec": {"cron": "*", "mode": "c"}})),
+            ["spec.mode: Unsupported value: \"c\": supported values: \"a\", \"b\""]
+        );
+        assert_eq!(
+            said(&json!({"spec": {"cron": 5}})),
+            ["spec.cron: Invalid value: \"integer\": spec.cron in body must be of type string: \"integer\""]
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! One real etcd as a child process: loopback, mutual TLS, a private data folder, and election settings
+//! that make it ready in a tenth of a second.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+
+use super::SandboxError;
+use super::pki::Pki;
+use super::store::connect;
+use owned_processes::{Guard, Process};
+
+/// A running etcd; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Etcd {
+    pub client_url: String,
+    /// The flags it was really started with.
+    pub flags: Vec<String>,
+    pub log: PathBuf,
+    pub data: PathBuf,
+    spec: EtcdSpec,
+    child: Process,
+}
+
+#[derive(Debug, Clone)]
+pub struct EtcdSpec {
+    pub binary: PathBuf,
+    pub node: String,
+    pub pki: Pki,
+    pub data: PathBuf,
+    pub log: PathBuf,
+    pub guard: Guard,
+}
+
+/// How often a start is tried again when another process took one of the free ports first.
+const ATTEMPTS: usize = 5;
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+impl Etcd {
+    /// Starts etcd and waits until it answers a read that needs a leader.
+    pub async fn start(spec: &EtcdSpec) -> Result<(Self, etcd_client::Client), SandboxError> {
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let mut etcd = Self::spawn(spec)?;
+            match etcd.ready(&spec.pki).await {
+                Ok(client) => return Ok((etcd, client)),
+                Err(error) => {
+                    let taken = etcd.last_words().iter().any(|line| line.contains("address already in use"));
+                    etcd.stop().await;
+                    if !taken {
+                        return Err(error);
+                    }
+                    let _ = std::fs::remove_dir_all(&spec.data);
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| SandboxError::new("etcd could not be started")))
+    }
+
+    fn spawn(spec: &EtcdSpec) -> Result<Self, SandboxError> {
+        let [client, peer, metrics] = free_ports()?;
+        let flags = flags(spec, client, peer, metrics);
+        let _ = std::fs::remove_file(&spec.log);
+        let child = Self::launch(spec, &flags)?;
+        Ok(Self {
+            client_url: format!("https://127.0.0.1:{client}"),
+            flags,
+            log: spec.log.clone(),
+            data: spec.data.clone(),
+            spec: spec.clone(),
+            child,
+        })
+    }
+
+    fn launch(spec: &EtcdSpec, flags: &[String]) -> Result<Process, SandboxError> {
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(&spec.log)
+            .map_err(|error| SandboxError::io("etcd's log", &spec.log, &error))?;
+        let copy = log.try_clone().map_err(|error| SandboxError::io("etcd's log", &spec.log, &error))?;
+        let mut command = Command::new(&spec.binary);
+        command
+            .args(flags)
+            // etcd reads every ETCD_* variable as a flag and refuses what is said twice.
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("ETCD_")))
+            .env("GOMAXPROCS", "2")
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(log))
+            .stderr(Stdio::from(copy));
+        spec.guard.spawn(&mut command).map_err(|error| SandboxError::new(error.to_string()))
+    }
+
+    /// Over the same data and on the same ports, after an end of whatever kind.
+    pub async fn restart(&mut self) -> Result<(), SandboxError> {
+        self.stop().await;
+        self.child = Self::launch(&self.spec, &self.flags)?;
+        let pki = self.spec.pki.clone();
+        self.ready(&pki).await.map(drop)
+    }
+
+    pub fn process(&self) -> i32 {
+        self.child.id()
+    }
+
+    async fn ready(&mut self, pki: &Pki) -> Result<etcd_client::Client, SandboxError> {
+        let deadline = Instant::now() + READY_WITHIN;
+        let client = connect(std::slice::from_ref(&self.client_url), pki).await?;
+        loop {
+            let answer = client.kv_client().get("health", None).await;
+            if answer.is_ok() {
+                return Ok(client);
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(SandboxError::new(format!("etcd ended at once ({status})")).detail(self.last_words()));
+            }
+            if Instant::now() > deadline {
+                let why = answer.err().map(|error| error.to_string()).unwrap_or_default();
+                return Err(SandboxError::new(format!(
+                    "etcd did not answer within {} s: {why}",
+                    READY_WITHIN.as_secs()
+                ))
+                .detail(self.last_words()));
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    fn last_words(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(5)..].iter().map(ToString::to_string).collect()
+    }
+
+    /// SIGKILL: what a slower end would save is thrown away with the sandbox, and after a restart etcd's own
+    /// log makes up for it.
+    pub async fn stop(&mut self) {
+        let _ = self.child.kill().await;
+    }
+}
+
+fn flags(spec: &EtcdSpec, client: u16, peer: u16, metrics: u16) -> Vec<String> {
+    let pki = |name: &str| spec.pki.file(name).display().to_string();
+    let peer_url = format!("https://127.0.0.1:{peer}");
+    let client_url = format!("https://127.0.0.1:{client}");
+    [
+        ("advertise-client-urls", client_url.clone()),
+        ("cert-file", pki("etcd/server.crt")),
+        ("client-cert-auth", "true".into()),
+        ("data-dir", spec.data.display().to_string()),
+        ("election-timeout", "100".into()),
+        ("heartbeat-interval", "10".into()),
+        ("initial-advertise-peer-urls", peer_url.clone()),
+        ("initial-cluster", format!("{}={peer_url}", spec.node)),
+        ("key-file", pki("etcd/server.key")),
+        ("listen-client-urls", client_url),
+        ("listen-metrics-urls", format!("http://127.0.0.1:{metrics}")),
+        ("listen-peer-urls", peer_url),
+        ("max-txn-ops", "2048".into()),
+        ("name", spec.node.clone()),
+        ("peer-cert-file", pki("etcd/peer.crt")),
+        ("peer-client-cert-auth", "true".into()),
+        ("peer-key-file", pki("etcd/peer.key")),
+        ("peer-trusted-ca-file", pki("etcd/ca.crt")),
+        ("snapshot-count", "10000".into()),
+        ("trusted-ca-file", pki("etcd/ca.crt")),
+        ("unsafe-no-fsync", "true".into()),
+    ]
+    .iter()
+    .map(|(name, value)| format!("--{name}={value}"))
+    .collect()
+}
+
+/// Free now; somebody else may take one before etcd does, so the caller tries again.
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], SandboxError> {
+    let mut listeners = Vec::with_capacity(N);
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .map_err(|error| SandboxError::new(format!("no free port on 127.0.0.1: {error}")))?;
+        *port = listener.local_addr().map_err(|error| SandboxError::new(error.to_string()))?.port();
+        listeners.push(listener);
+    }
+    Ok(ports)
+}
+
+/// Where etcd's name in its own flags becomes the place that a pod of a real cluster would show.
+pub fn as_in_pod(flag: &str, pki: &Path, data: &Path) -> String {
+    flag.replace(&pki.display().to_string(), "/etc/kubernetes/pki")
+        .replace(&data.display().to_string(), "/var/lib/etcd")
+}

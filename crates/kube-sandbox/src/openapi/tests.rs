@@ -1,0 +1,91 @@
+use serde_json::Value;
+
+use super::*;
+use crate::crd;
+
+fn document(group: &str, version: &str) -> Value {
+    let all = Resource::builtins();
+    let resources: Vec<_> = all.iter().filter(|one| one.group == group && one.version == version).collect();
+    document::build(&resources)
+}
+
+/// Every reference leads somewhere.
+fn check_references(document: &Value, value: &Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(to)) = map.get("$ref") {
+                assert!(document.pointer(to.trim_start_matches('#')).is_some(), "{to}");
+            }
+            map.values().for_each(|value| check_references(document, value));
+        }
+        Value::Array(items) => items.iter().for_each(|value| check_references(document, value)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_served_kind_has_a_schema_with_descriptions() {
+    for resource in Resource::builtins() {
+        let document = document(&resource.group, &resource.version);
+        check_references(&document, &document);
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let wanted = json!({"group": resource.group, "kind": resource.kind, "version": resource.version});
+        let found = schemas.values().find(|schema| schema["x-kubernetes-group-version-kind"][0] == wanted);
+        let schema = found.unwrap_or_else(|| panic!("{} has no schema", resource.kind));
+        assert!(schema["description"].as_str().is_some_and(|text| !text.is_empty()), "{}", resource.kind);
+        let properties = schema["properties"].as_object().unwrap();
+        assert!(properties.contains_key("apiVersion") && properties.contains_key("kind"), "{}", resource.kind);
+    }
+}
+
+#[test]
+fn lists_say_how_they_are_merged() {
+    let document = document("apps", "v1");
+    let schemas = &document["components"]["schemas"];
+    let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+    assert_eq!(containers["x-kubernetes-patch-strategy"], "merge");
+    assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
+    assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
+    let strategy = &schemas["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["strategy"];
+    assert_eq!(strategy["x-kubernetes-patch-strategy"], "retainKeys");
+    assert_eq!(schemas["io.k8s.api.core.v1.PodSpec"]["required"], json!(["containers"]));
+    let volume = &schemas["io.k8s.api.core.v1.Volume"]["properties"];
+    assert!(volume["emptyDir"].is_object(), "inlined structs stand in their parent");
+}
+
+/// kubectl looks for the parameter before it trusts the server with validation.
+#[test]
+fn a_patch_takes_field_validation() {
+    let document = document("", "v1");
+    let patch = &document["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
+    assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Pod");
+    let parameters = patch["parameters"].as_array().unwrap();
+    assert!(parameters.iter().any(|one| one["name"] == "fieldValidation" && one["in"] == "query"));
+    assert!(document["paths"]["/api/v1/pods"]["get"].is_object());
+    assert!(document["paths"]["/api/v1/nodes"]["get"].is_object());
+}
+
+#[test]
+fn a_custom_kind_is_described_by_its_definition() {
+    let definition = json!({
+        "metadata": {"name": "crontabs.stable.example.com"},
+        "spec": {"group": "stable.example.com", "scope": "Namespaced",
+            "names": {"plural": "crontabs", "singular": "crontab", "kind": "CronTab", "listKind": "CronTabList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema":
+                {"type": "object", "properties": {"spec": {"type": "object", "properties": {"cronSpec": {"type": "string"}}}}}}}]},
+        "status": {"acceptedNames": {"plural": "crontabs", "singular": "crontab", "kind": "CronTab", "listKind": "CronTabList"},
+            "conditions": [{"type": "Established", "status": "True"}, {"type": "NamesAccepted", "status": "True"}]}});
+    let resources = crd::resources_of(&definition);
+    let document = document::build(&resources.iter().collect::<Vec<_>>());
+    check_references(&document, &document);
+    let schema = &document["components"]["schemas"]["com.example.stable.v1.CronTab"];
+    assert_eq!(schema["properties"]["spec"]["properties"]["cronSpec"]["type"], "string");
+    assert!(schema["properties"]["metadata"]["allOf"].is_array());
+}
+
+#[test]
+fn the_second_version_is_a_valid_little_document() {
+    let response = second("application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(second("application/json").headers()[header::CONTENT_TYPE], "application/json");
+}

@@ -1,0 +1,219 @@
+//! exec in the control plane's pods: in etcd's, the programs of its image, run here with the pod's paths
+//! translated. No image of the control plane has a shell, and so has none of these.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+
+use portable_pty::CommandBuilder;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio::sync::mpsc;
+
+use super::EtcdPod;
+use super::channels::{Channels, Sent};
+use owned_processes::{self as guard, Echo, Guard, Process, ShellIo, shell_on_pty};
+
+/// What the image of etcd holds.
+const PROGRAMS: &[&str] = &["etcd", "etcdctl", "etcdutl"];
+/// Rows and columns, until the client says how large its terminal is.
+const SIZE: (u16, u16) = (24, 80);
+
+/// What the client wants to be run, and how.
+pub(super) struct Asked {
+    pub(super) command: Vec<String>,
+    pub(super) stdin: bool,
+    pub(super) tty: bool,
+}
+
+pub(super) async fn run(channels: &mut Channels, guard: &Guard, etcd: Option<&EtcdPod>, asked: &Asked) {
+    let Some(wanted) = asked.command.first() else {
+        return channels.fail("BadRequest", 400, "you must specify at least one command for the container").await;
+    };
+    let name = wanted.strip_prefix("/usr/local/bin/").unwrap_or(wanted);
+    let program = PROGRAMS.contains(&name).then(|| guard::tool(name)).flatten();
+    let (Some(etcd), Some(program)) = (etcd, program) else {
+        return channels.fail("InternalError", 500, &not_found(wanted)).await;
+    };
+    let arguments: Vec<String> = asked.command[1..].iter().map(|argument| etcd.here(argument)).collect();
+    // A container inherits nothing, and etcdctl refuses what both a flag and a variable say.
+    let mut environment = vec![
+        ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt".to_owned()),
+    ];
+    if name == "etcdctl" && !arguments.iter().any(|one| one == "--endpoints" || one.starts_with("--endpoints=")) {
+        environment.push(("ETCDCTL_ENDPOINTS", format!("127.0.0.1:{}", etcd.port)));
+    }
+    let done = if asked.tty {
+        let mut command = CommandBuilder::new(program);
+        command.args(&arguments);
+        command.env_clear();
+        command.env("TERM", "xterm");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        command.cwd("/");
+        match shell_on_pty(guard, command, SIZE.0, SIZE.1, Echo::AsTheShellSets) {
+            Ok(terminal) => on_a_terminal(channels, terminal, etcd).await,
+            Err(error) => Err(error),
+        }
+    } else {
+        let mut command = Command::new(program);
+        command
+            .args(&arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir("/")
+            .stdin(if asked.stdin { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        match guard.spawn(&mut command) {
+            Ok(process) => on_pipes(channels, process, etcd).await,
+            Err(error) => Err(error),
+        }
+    };
+    match done {
+        Ok(code) => channels.exited(code).await,
+        Err(error) => channels.fail("InternalError", 500, &format!("Internal error occurred: {error}")).await,
+    }
+}
+
+impl EtcdPod {
+    /// The pod's paths and port are other ones here.
+    fn here(&self, argument: &str) -> String {
+        argument
+            .replace("/etc/kubernetes/pki", &self.pki.display().to_string())
+            .replace("/var/lib/etcd", &self.data.display().to_string())
+            .replace("127.0.0.1:2379", &format!("127.0.0.1:{}", self.port))
+            .replace("localhost:2379", &format!("localhost:{}", self.port))
+    }
+
+    /// And back, in what programs print.
+    pub(super) fn in_pod(&self, text: &[u8]) -> Vec<u8> {
+        let mut out = text.to_vec();
+        for (real, shown) in [
+            (self.pki.display().to_string(), "/etc/kubernetes/pki"),
+            (self.data.display().to_string(), "/var/lib/etcd"),
+        ] {
+            let real = real.as_bytes();
+            while let Some(at) = out.windows(real.len()).position(|window| window == real) {
+                out.splice(at..at + real.len(), shown.bytes());
+            }
+        }
+        out
+    }
+}
+
+/// As containerd says it of an image without that program.
+fn not_found(program: &str) -> String {
+    let id = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    format!(
+        "Internal error occurred: Internal error occurred: error executing command in container: failed to exec in container: failed to start exec \"{id}\": OCI runtime exec failed: exec failed: unable to start container process: exec: \"{program}\": executable file not found in $PATH"
+    )
+}
+
+enum Piece {
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+}
+
+/// Until the program has ended, or the client is gone; the exit status.
+async fn on_a_terminal(channels: &mut Channels, terminal: ShellIo, etcd: &EtcdPod) -> io::Result<i32> {
+    let ShellIo { mut input, mut output, control } = terminal;
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        tokio::select! {
+            read = output.read(&mut buffer) => {
+                let Ok(count @ 1..) = read else { break };
+                if !channels.stdout(&etcd.in_pod(&buffer[..count])).await {
+                    break;
+                }
+            }
+            sent = channels.receive() => match sent {
+                Sent::Stdin(data) => {
+                    // A program that is over reads nothing more.
+                    let _ = input.write_all(&data).await;
+                }
+                Sent::Resize { rows, columns } => {
+                    let _ = control.resize(rows, columns).await;
+                }
+                Sent::StdinClosed => {}
+                Sent::Gone => break,
+            }
+        }
+    }
+    control.kill().await?;
+    Ok(control.try_wait().await?.unwrap_or(1))
+}
+
+async fn on_pipes(channels: &mut Channels, mut process: Process, etcd: &EtcdPod) -> io::Result<i32> {
+    let (sender, mut pieces) = mpsc::channel(16);
+    if let Some(stdout) = process.take_stdout() {
+        tokio::spawn(pump(stdout, sender.clone(), Piece::Stdout));
+    }
+    if let Some(stderr) = process.take_stderr() {
+        tokio::spawn(pump(stderr, sender, Piece::Stderr));
+    }
+    let mut input = process.take_stdin();
+    loop {
+        tokio::select! {
+            piece = pieces.recv() => {
+                let sent = match piece {
+                    Some(Piece::Stdout(data)) => channels.stdout(&etcd.in_pod(&data)).await,
+                    Some(Piece::Stderr(data)) => channels.stderr(&etcd.in_pod(&data)).await,
+                    None => break,
+                };
+                if !sent {
+                    return process.kill().await.map(code);
+                }
+            }
+            sent = channels.receive() => match sent {
+                Sent::Stdin(data) => {
+                    if let Some(pipe) = &mut input
+                        && pipe.write_all(&data).await.is_err()
+                    {
+                        input = None;
+                    }
+                }
+                Sent::StdinClosed => input = None,
+                // Pipes have no size.
+                Sent::Resize { .. } => {}
+                Sent::Gone => return process.kill().await.map(code),
+            }
+        }
+    }
+    drop(input);
+    process.wait().await.map(code)
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+async fn pump(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if to.send(wrap(buffer[..read].to_vec())).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pods_paths_are_found_here_and_shown_as_the_pods() {
+        let etcd = EtcdPod {
+            pki: "/tmp/x/pki".into(),
+            data: "/tmp/x/data".into(),
+            log: "/tmp/x/log".into(),
+            port: 4001,
+            metrics: None,
+        };
+        assert_eq!(etcd.here("--cacert=/etc/kubernetes/pki/etcd/ca.crt"), "--cacert=/tmp/x/pki/etcd/ca.crt");
+        assert_eq!(etcd.here("--endpoints=https://127.0.0.1:2379"), "--endpoints=https://127.0.0.1:4001");
+        assert_eq!(etcd.in_pod(b"open /tmp/x/data/member: no"), b"open /var/lib/etcd/member: no");
+    }
+}

@@ -1,0 +1,186 @@
+//! logs: of etcd its real log, whole, its end, since a moment, or as it grows.
+
+use std::io::SeekFrom;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use super::Behind;
+use super::channels::{Channels, Sent};
+use crate::api::meta;
+use crate::api::request::Query;
+use crate::api::status::ApiError;
+
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+
+pub(super) async fn serve(behind: &Behind<'_>, pod: &Value, query: &Query) -> Result<Response, ApiError> {
+    super::container(pod, query.get("container")).map_err(ApiError::bad_request)?;
+    let etcd = match behind {
+        Behind::Etcd(etcd) => *etcd,
+        Behind::ControlPlane => return Ok(text(Body::empty())),
+        Behind::Nothing => return Err(ApiError::bad_request(super::no_container("log", meta::name(pod)))),
+    };
+    if query.flag("previous") {
+        return Err(ApiError::bad_request(format!(
+            "previous terminated container \"etcd\" in pod \"{}\" not found",
+            meta::name(pod)
+        )));
+    }
+    let whole = tokio::fs::read(&etcd.log).await.map_err(ApiError::internal)?;
+    let end = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let wanted = Wanted::of(query)?;
+    let shown = wanted.cut(&String::from_utf8_lossy(&whole[..end]));
+    if !query.flag("follow") {
+        return Ok(text(Body::from(shown)));
+    }
+    let follow = Follow { path: etcd.log.clone(), at: end as u64, first: Some(shown), timestamps: wanted.timestamps };
+    let stream = futures::stream::unfold(follow, |mut follow| async move {
+        let chunk = follow.next().await;
+        Some((Ok::<_, std::io::Error>(chunk), follow))
+    });
+    Ok(text(Body::from_stream(stream)))
+}
+
+/// attach to etcd: what it prints from now on.
+pub(super) async fn follow_into(channels: &mut Channels, log: &Path) {
+    let at = tokio::fs::metadata(log).await.map_or(0, |meta| meta.len());
+    let mut follow = Follow { path: log.to_owned(), at, first: None, timestamps: false };
+    loop {
+        tokio::select! {
+            chunk = follow.next() => {
+                if !channels.stderr(&chunk).await {
+                    return;
+                }
+            }
+            sent = channels.receive() => {
+                if matches!(sent, Sent::Gone) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn text(body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+struct Wanted {
+    tail: Option<usize>,
+    since: Option<Timestamp>,
+    limit: Option<usize>,
+    timestamps: bool,
+}
+
+impl Wanted {
+    fn of(query: &Query) -> Result<Self, ApiError> {
+        let since = match (query.number("sinceSeconds"), query.get("sinceTime")) {
+            (Some(seconds), _) => Some(Timestamp::now() - SignedDuration::from_secs(seconds)),
+            (None, Some(time)) => Some(time.parse().map_err(|_| {
+                ApiError::bad_request(format!("sinceTime: Invalid value: \"{time}\": it is no RFC 3339 time"))
+            })?),
+            (None, None) => None,
+        };
+        let number = |name: &str| query.number(name).and_then(|number| usize::try_from(number).ok());
+        Ok(Self { tail: number("tailLines"), since, limit: number("limitBytes"), timestamps: query.flag("timestamps") })
+    }
+
+    fn cut(&self, log: &str) -> String {
+        let lines: Vec<&str> = log
+            .lines()
+            .filter(|line| self.since.is_none_or(|since| written_at(line).is_none_or(|at| at >= since)))
+            .collect();
+        let first = self.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
+        let mut out = String::new();
+        for line in &lines[first..] {
+            out.push_str(&stamped(line, self.timestamps));
+            out.push('\n');
+        }
+        if let Some(limit) = self.limit {
+            let limit = (0..=limit.min(out.len())).rev().find(|at| out.is_char_boundary(*at)).unwrap_or(0);
+            out.truncate(limit);
+        }
+        out
+    }
+}
+
+/// The time that etcd itself put into the line.
+fn written_at(line: &str) -> Option<Timestamp> {
+    serde_json::from_str::<Value>(line).ok()?.get("ts")?.as_str()?.parse().ok()
+}
+
+fn stamped(line: &str, timestamps: bool) -> String {
+    match written_at(line).filter(|_| timestamps) {
+        Some(at) => format!("{} {line}", at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ")),
+        None => line.to_owned(),
+    }
+}
+
+struct Follow {
+    path: std::path::PathBuf,
+    at: u64,
+    first: Option<String>,
+    timestamps: bool,
+}
+
+impl Follow {
+    /// What came since; waits for something to come.
+    async fn next(&mut self) -> Bytes {
+        if let Some(first) = self.first.take().filter(|first| !first.is_empty()) {
+            return Bytes::from(first);
+        }
+        loop {
+            if let Ok(Some(new)) = self.read().await {
+                return new;
+            }
+            tokio::time::sleep(FOLLOW_EVERY).await;
+        }
+    }
+
+    async fn read(&mut self) -> std::io::Result<Option<Bytes>> {
+        let mut file = tokio::fs::File::open(&self.path).await?;
+        if file.metadata().await?.len() <= self.at {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(self.at)).await?;
+        let mut new = Vec::new();
+        file.read_to_end(&mut new).await?;
+        let Some(end) = new.iter().rposition(|byte| *byte == b'\n') else { return Ok(None) };
+        new.truncate(end + 1);
+        self.at += new.len() as u64;
+        let lines: String =
+            String::from_utf8_lossy(&new).lines().map(|line| stamped(line, self.timestamps) + "\n").collect();
+        Ok(Some(Bytes::from(lines)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "{\"level\":\"info\",\"ts\":\"2026-11-21T10:00:00.5Z\",\"msg\":\"a\"}\n{\"level\":\"info\",\"ts\":\"2026-11-21T10:00:09Z\",\"msg\":\"b\"}\n";
+
+    fn wanted(tail: Option<usize>, since: Option<&str>) -> Wanted {
+        let since = since.map(|since| since.parse().expect("a time"));
+        Wanted { tail, since, limit: None, timestamps: false }
+    }
+
+    #[test]
+    fn a_log_is_cut_by_lines_and_by_time() {
+        assert_eq!(wanted(None, None).cut(LOG), LOG);
+        assert_eq!(wanted(Some(1), None).cut(LOG).lines().count(), 1);
+        assert!(wanted(None, Some("2026-11-21T10:00:05Z")).cut(LOG).contains("\"b\""));
+        assert!(!wanted(None, Some("2026-11-21T10:00:05Z")).cut(LOG).contains("\"a\""));
+        let stamped = Wanted { timestamps: true, ..wanted(Some(1), None) }.cut(LOG);
+        assert!(stamped.starts_with("2026-11-21T10:00:09.000000000Z {"), "{stamped}");
+    }
+}

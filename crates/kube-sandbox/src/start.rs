@@ -1,0 +1,178 @@
+//! A sandbox from nothing to ready, as a list of small steps, and its end.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::apiserver::{ApiServer, ApiServerSpec};
+use super::control_plane::{self, ControlPlane, ControlPlaneSpec};
+use super::etcd::{Etcd, EtcdSpec, as_in_pod};
+use super::pki::{Pki, PkiNames};
+use super::{KUBERNETES_VERSION, SandboxError, kubeconfig};
+use owned_processes::{self as guard, Guard};
+
+#[derive(Debug, Clone)]
+pub struct SandboxOptions {
+    /// Ends what the sandbox starts, whatever becomes of us.
+    pub guard: Guard,
+    /// A private folder for keys, data and logs.
+    pub dir: PathBuf,
+    pub node: String,
+    /// The etcd program; looked up where tools are looked up if `None`.
+    pub etcd: Option<PathBuf>,
+    /// A kube-apiserver to run in place of our own API face.
+    pub apiserver: Option<PathBuf>,
+    /// Beside a kube-apiserver: play the nodes, and leave the rest to a kube-controller-manager and a
+    /// kube-scheduler that somebody else starts.
+    pub only_nodes: bool,
+}
+
+impl SandboxOptions {
+    pub fn new(guard: Guard, dir: PathBuf) -> Self {
+        Self { guard, dir, node: "sandbox-control-plane".into(), etcd: None, apiserver: None, only_nodes: false }
+    }
+}
+
+/// The node is this machine, as its own processes reach it.
+const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// A running sandbox. Dropping it ends it.
+pub struct Sandbox {
+    pub node: String,
+    dir: PathBuf,
+    pki: Pki,
+    kubeconfig: PathBuf,
+    etcd_version: String,
+    // Before etcd, so that nothing of ours asks an etcd that is gone.
+    face: Face,
+    etcd: Etcd,
+}
+
+/// Who serves the API.
+enum Face {
+    Ours(Box<ControlPlane>),
+    Real(Box<ApiServer>),
+}
+
+impl Sandbox {
+    pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let binary = match options.etcd {
+            Some(binary) => binary,
+            None => guard::tool("etcd").ok_or_else(|| {
+                SandboxError::new("the sandbox needs etcd, and there is none on PATH or in the private tools folder")
+                    .hint("run `scripts/setup`, or set KEYWITNESS_ETCD to an etcd program")
+            })?,
+        };
+        let kubernetes = options.dir.join("kubernetes");
+        let names = PkiNames { node: options.node.clone(), ..PkiNames::default() };
+        let root = kubernetes.join("pki");
+        let pki = tokio::task::spawn_blocking(move || Pki::create(root, &names))
+            .await
+            .map_err(|error| SandboxError::new(error.to_string()))??;
+        let spec = EtcdSpec {
+            binary,
+            node: options.node.clone(),
+            pki: pki.clone(),
+            data: options.dir.join("etcd-data"),
+            log: options.dir.join("etcd.log"),
+            guard: options.guard.clone(),
+        };
+        let (etcd, client) = Box::pin(Etcd::start(&spec)).await?;
+        let cluster = ControlPlaneSpec {
+            node: options.node.clone(),
+            address: NODE_ADDRESS,
+            workers: Vec::new(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            pki: pki.root().to_owned(),
+            etcd_endpoints: vec![etcd.client_url.clone()],
+            etcd_data: etcd.data.clone(),
+            etcd_log: etcd.log.clone(),
+            etcd_flags: etcd.flags.iter().map(|flag| as_in_pod(flag, pki.root(), &etcd.data)).collect(),
+            tokens: Vec::new(),
+        };
+        let etcd_version = control_plane::etcd_version(&client).await?;
+        let face = match options.apiserver {
+            None => Face::Ours(Box::new(Box::pin(ControlPlane::start(&cluster, client, &options.guard)).await?)),
+            Some(binary) => {
+                let (dir, guard, etcd_version) = (options.dir.clone(), options.guard, etcd_version.clone());
+                let only_nodes = options.only_nodes;
+                let spec = ApiServerSpec { binary, dir, guard, cluster, etcd: client, etcd_version, only_nodes };
+                Face::Real(Box::new(Box::pin(ApiServer::start(&spec)).await?))
+            }
+        };
+        let kubeconfig = kubernetes.join("admin.conf");
+        kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{}", face.address()), &pki, "admin")?;
+        Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, etcd_version, face, etcd })
+    }
+
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.face.address()
+    }
+
+    pub fn kubernetes_version(&self) -> &str {
+        match &self.face {
+            Face::Ours(_) => KUBERNETES_VERSION,
+            Face::Real(server) => &server.version,
+        }
+    }
+
+    /// The process that serves the API; ours is this one.
+    pub fn api_process(&self) -> i32 {
+        match &self.face {
+            Face::Ours(_) => i32::try_from(std::process::id()).unwrap_or_default(),
+            Face::Real(server) => server.process(),
+        }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
+    pub fn etcd_data(&self) -> &Path {
+        &self.etcd.data
+    }
+
+    pub fn etcd_url(&self) -> &str {
+        &self.etcd.client_url
+    }
+
+    pub fn etcd_version(&self) -> &str {
+        &self.etcd_version
+    }
+
+    pub fn etcd_process(&self) -> i32 {
+        self.etcd.process()
+    }
+
+    /// For those who try what a cluster does without its etcd: a lab's run does not bring one back.
+    pub async fn kill_etcd(&mut self) {
+        self.etcd.stop().await;
+    }
+
+    /// Over the same data and on the same ports.
+    pub async fn restart_etcd(&mut self) -> Result<(), SandboxError> {
+        self.etcd.restart().await
+    }
+
+    pub async fn stop(self) {
+        let Self { face, mut etcd, .. } = self;
+        drop(face);
+        etcd.stop().await;
+    }
+}
+
+impl Face {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(control_plane) => control_plane.address,
+            Self::Real(server) => server.address,
+        }
+    }
+}

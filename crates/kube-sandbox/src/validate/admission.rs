@@ -1,0 +1,104 @@
+//! Admission policies, their bindings, and webhooks.
+
+use serde_json::{Value, json};
+
+use super::errors::{Errors, is_empty, list, text};
+use super::rules;
+use crate::cel::{self, Failure};
+
+/// An expression that has to be there and to be read.
+pub(super) fn expression(holder: &Value, part: &str, field: &str, errors: &mut Errors) {
+    let text = text(holder, part);
+    let here = format!("{field}.{part}");
+    if text.trim().is_empty() {
+        errors.required(here, &format!("{part} is not specified"));
+    } else if let Err(Failure::Syntax(why)) = cel::check(text) {
+        errors.invalid(here, &json!(text), &format!("compilation failed: {why}"));
+    }
+}
+
+pub(super) fn policy(object: &Value, errors: &mut Errors) {
+    let spec = &object["spec"];
+    errors.one_of("spec.failurePolicy", &spec["failurePolicy"], &["Fail", "Ignore"]);
+    if spec["matchConstraints"].is_null() {
+        errors.required("spec.matchConstraints", "");
+    } else if list(&spec["matchConstraints"], "resourceRules").is_empty() {
+        errors.required("spec.matchConstraints.resourceRules", "");
+    }
+    if list(spec, "validations").is_empty() && list(spec, "auditAnnotations").is_empty() {
+        for part in ["validations", "auditAnnotations"] {
+            let why = "validations or auditAnnotations must contain at least one item";
+            errors.required(format!("spec.{part}"), why);
+        }
+    }
+    for part in ["variables", "matchConditions", "validations"] {
+        for (at, one) in list(spec, part).iter().enumerate() {
+            expression(one, "expression", &format!("spec.{part}[{at}]"), errors);
+        }
+    }
+}
+
+pub(super) fn binding(object: &Value, errors: &mut Errors) {
+    let spec = &object["spec"];
+    if text(spec, "policyName").is_empty() {
+        errors.required("spec.policyName", "");
+    }
+    let actions = list(spec, "validationActions");
+    if actions.is_empty() {
+        errors.required("spec.validationActions", "at least one validation action is required");
+    }
+    for (at, action) in actions.iter().enumerate() {
+        errors.one_of(format!("spec.validationActions[{at}]"), action, &["Audit", "Deny", "Warn"]);
+    }
+    if ["Deny", "Warn"].iter().all(|one| actions.iter().any(|action| action == one)) {
+        let why = "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)";
+        errors.invalid("spec.validationActions", &spec["validationActions"], why);
+    }
+}
+
+pub(super) fn webhooks(object: &Value, errors: &mut Errors) {
+    for (at, hook) in list(object, "webhooks").iter().enumerate() {
+        let here = format!("webhooks[{at}]");
+        let name = text(hook, "name");
+        let wrong = rules::dns_subdomain(name);
+        if wrong.is_empty() && name.split('.').count() < 3 {
+            let why = "should be a domain with at least three segments separated by dots";
+            errors.invalid(format!("{here}.name"), &json!(name), why);
+        }
+        errors.all_invalid(&format!("{here}.name"), name, wrong);
+        for (at, rule) in list(hook, "rules").iter().enumerate() {
+            let here = format!("{here}.rules[{at}]");
+            for (at, operation) in list(rule, "operations").iter().enumerate() {
+                let known = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+                errors.one_of(format!("{here}.operations[{at}]"), operation, &known);
+            }
+            for part in ["apiGroups", "apiVersions", "resources"] {
+                if list(rule, part).is_empty() {
+                    errors.required(format!("{here}.{part}"), "");
+                }
+            }
+        }
+        errors.one_of(format!("{here}.failurePolicy"), &hook["failurePolicy"], &["Fail", "Ignore"]);
+        errors.one_of(format!("{here}.matchPolicy"), &hook["matchPolicy"], &["Equivalent", "Exact"]);
+        if text(hook, "sideEffects").is_empty() {
+            errors.required(format!("{here}.sideEffects"), "must specify one of None, NoneOnDryRun");
+        } else {
+            errors.one_of(format!("{here}.sideEffects"), &hook["sideEffects"], &["None", "NoneOnDryRun"]);
+        }
+        let timeout = &hook["timeoutSeconds"];
+        if timeout.as_i64().is_some_and(|seconds| !(1..=30).contains(&seconds)) {
+            errors.invalid(
+                format!("{here}.timeoutSeconds"),
+                timeout,
+                "the timeout value must be between 1 and 30 seconds",
+            );
+        }
+        let config = &hook["clientConfig"];
+        if is_empty(config.get("url")) == is_empty(config.get("service")) {
+            errors.required(format!("{here}.clientConfig"), "exactly one of url or service is required");
+        }
+        if list(hook, "admissionReviewVersions").is_empty() {
+            errors.required(format!("{here}.admissionReviewVersions"), "must specify one of v1, v1beta1");
+        }
+    }
+}

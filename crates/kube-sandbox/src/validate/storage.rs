@@ -1,0 +1,178 @@
+//! Volumes, claims, and their classes.
+
+use serde_json::{Map, Value, json};
+
+use super::errors::{Errors, list, text};
+use super::workloads::label_selector;
+use super::{internal, rules, template};
+use kube_etcd_codec::quantity;
+
+const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+/// All else in a volume's spec is the place where its data lie.
+const NO_SOURCE: [&str; 10] = [
+    "capacity",
+    "accessModes",
+    "claimRef",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "mountOptions",
+    "volumeMode",
+    "nodeAffinity",
+    "volumeAttributesClassName",
+    "status",
+];
+
+pub(super) fn volume(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    let spec = &object["spec"];
+    modes(spec, "", "spec", errors);
+    let capacity = spec.get("capacity").and_then(Value::as_object);
+    if capacity.is_none_or(Map::is_empty) {
+        errors.required("spec.capacity", "");
+    }
+    if capacity.is_none_or(|given| !given.contains_key("storage") || given.len() > 1) {
+        errors.unsupported("spec.capacity", &spec["capacity"], &["storage"]);
+    }
+    for (name, amount) in capacity.into_iter().flatten() {
+        positive(amount, &format!("spec.capacity[{name}]"), errors);
+    }
+    let policies = ["Delete", "Recycle", "Retain"];
+    errors.one_of("spec.persistentVolumeReclaimPolicy", &spec["persistentVolumeReclaimPolicy"], &policies);
+    let required = spec.pointer("/nodeAffinity/required").filter(|one| one.is_object());
+    match (spec.get("nodeAffinity").filter(|one| one.is_object()), required) {
+        (Some(_), Some(required)) => template::node_selector(required, "spec.nodeAffinity.required", errors),
+        (Some(_), None) => errors.required("spec.nodeAffinity.required", "must specify required node constraints"),
+        (None, _) => {}
+    }
+    let sources: Vec<&String> =
+        spec.as_object().into_iter().flat_map(Map::keys).filter(|key| !NO_SOURCE.contains(&key.as_str())).collect();
+    match sources[..] {
+        [] => errors.required("spec", "must specify a volume type"),
+        [one] => source(one, &spec[one], required.is_some(), errors),
+        [first, second, ..] => {
+            // Paths of the node are looked for before anything else.
+            let (first, second) = if second == "hostPath" { (second, first) } else { (first, second) };
+            source(first, &spec[first], required.is_some(), errors);
+            errors.forbidden(format!("spec.{second}"), "may not specify more than 1 volume type");
+        }
+    }
+    class_name(spec, "spec", errors);
+    errors.one_of("spec.volumeMode", &spec["volumeMode"], &["Block", "Filesystem"]);
+    if let (Some(old), [source]) = (old, &sources[..])
+        && old["spec"].get(source.as_str()) != spec.get(source.as_str())
+    {
+        let field = "spec.persistentvolumesource";
+        let shown = internal::difference("PersistentVolumeSource", &old["spec"], spec);
+        errors.forbidden(field, &format!("{field} is immutable after creation\n{shown}"));
+    }
+}
+
+fn source(kind: &str, source: &Value, has_node: bool, errors: &mut Errors) {
+    let here = format!("spec.{kind}");
+    match kind {
+        "hostPath" => template::host_path(source, &here, errors),
+        "local" => {
+            if text(source, "path").is_empty() {
+                errors.required("spec.local.path", "");
+            }
+            if !has_node {
+                errors.required("spec.nodeAffinity", "Local volume requires node affinity");
+            }
+        }
+        "nfs" => template::nfs(source, &here, errors),
+        "csi" => {
+            for part in ["driver", "volumeHandle"] {
+                if text(source, part).is_empty() {
+                    errors.required(format!("spec.csi.{part}"), "");
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn positive(amount: &Value, field: &str, errors: &mut Errors) {
+    if quantity(amount).is_some_and(|amount| amount <= 0.0) {
+        errors.invalid(field, &json!(template::shown(amount)), "must be greater than zero");
+    }
+}
+
+fn class_name(spec: &Value, field: &str, errors: &mut Errors) {
+    let name = text(spec, "storageClassName");
+    if !name.is_empty() {
+        errors.all_invalid(&format!("{field}.storageClassName"), name, rules::dns_subdomain(name));
+    }
+}
+
+fn modes(spec: &Value, none: &str, field: &str, errors: &mut Errors) {
+    let modes = list(spec, "accessModes");
+    if modes.is_empty() {
+        errors.required(format!("{field}.accessModes"), none);
+    }
+    for mode in modes {
+        errors.one_of(format!("{field}.accessModes"), mode, &MODES);
+    }
+    if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
+        let why = "may not use ReadWriteOncePod with other access modes";
+        errors.forbidden(format!("{field}.accessModes"), why);
+    }
+}
+
+/// What a claim and the template of one ask for.
+pub(super) fn claim_spec(spec: &Value, field: &str, errors: &mut Errors) {
+    modes(spec, "at least 1 access mode is required", field, errors);
+    label_selector(&spec["selector"], &format!("{field}.selector"), errors);
+    match spec.pointer("/resources/requests/storage") {
+        Some(amount) => positive(amount, &format!("{field}.resources[storage]"), errors),
+        None => errors.required(format!("{field}.resources[storage]"), ""),
+    }
+    class_name(spec, field, errors);
+    errors.one_of(format!("{field}.volumeMode"), &spec["volumeMode"], &["Block", "Filesystem"]);
+}
+
+pub(super) fn claim(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    let spec = &object["spec"];
+    claim_spec(spec, "spec", errors);
+    let Some(old) = old else { return };
+    let bound = object.pointer("/status/phase").is_some_and(|phase| phase == "Bound");
+    let mut allowed = old["spec"].clone();
+    let mut may_change = |pointer: &str, allows: bool| {
+        if allows {
+            super::pod::copy(spec, &mut allowed, pointer);
+        }
+    };
+    may_change("volumeName", text(&old["spec"], "volumeName").is_empty());
+    // A class may still come to a claim that has none.
+    may_change("storageClassName", !old["spec"]["storageClassName"].is_string());
+    may_change("volumeAttributesClassName", bound);
+    may_change("resources", bound);
+    if allowed != *spec {
+        let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n";
+        errors
+            .forbidden("spec", &format!("{why}{}", internal::difference("PersistentVolumeClaimSpec", &allowed, spec)));
+    }
+    let size = |object: &Value, pointer: &str| object.pointer(pointer).and_then(quantity);
+    let (before, after) = ("/spec/resources/requests/storage", size(object, "/spec/resources/requests/storage"));
+    if after < size(old, before) && after <= Some(size(old, "/status/capacity/storage").unwrap_or(0.0)) {
+        errors.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity");
+    }
+    errors.unchanged("volumeMode", "/spec/volumeMode", old, object);
+}
+
+pub(super) fn class(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    let provisioner = text(object, "provisioner");
+    if provisioner.is_empty() {
+        errors.required("provisioner", "");
+    } else {
+        let lower = provisioner.to_lowercase();
+        errors.all_invalid("provisioner", &lower, rules::qualified_name(&lower));
+    }
+    if object["parameters"].get("").is_some() {
+        errors.invalid("parameters", &json!(""), "field can not be empty.");
+    }
+    errors.one_of("reclaimPolicy", &object["reclaimPolicy"], &["Delete", "Retain"]);
+    errors.one_of("volumeBindingMode", &object["volumeBindingMode"], &["Immediate", "WaitForFirstConsumer"]);
+    let Some(old) = old else { return };
+    for part in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+        errors.unchanged(part, &format!("/{part}"), old, object);
+    }
+}

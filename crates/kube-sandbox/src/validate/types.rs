@@ -1,0 +1,153 @@
+//! Values of the wrong JSON type, as Go's decoder reports the first of them.
+
+use serde_json::Value;
+
+use kube_etcd_codec::{self as codec, Field, Message, Shape, Type};
+
+/// What Go says about the first value that its struct cannot take, such as
+/// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
+pub(crate) fn check(object: &Value) -> Result<(), String> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    match codec::message_of(text("apiVersion"), text("kind")) {
+        Some(message) => walk(message, object, ""),
+        None => Ok(()),
+    }
+}
+
+fn walk(message: &'static Message, value: &Value, path: &str) -> Result<(), String> {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let Some(field) = message.field(name).filter(|_| !value.is_null()) else { continue };
+        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let place = Place { holder: message, path: &here };
+        match (field.shape, value) {
+            (Shape::One, value) => one(field, value, &place)?,
+            (Shape::List, Value::Array(items)) => {
+                for item in items.iter().filter(|item| !item.is_null()) {
+                    one(field, item, &place)?;
+                }
+            }
+            (Shape::Map, Value::Object(entries)) => {
+                for entry in entries.values().filter(|entry| !entry.is_null()) {
+                    one(field, entry, &place)?;
+                }
+            }
+            (Shape::List, value) => return Err(place.wrong(value, &format!("[]{}", go_type(field)))),
+            (Shape::Map, value) => return Err(place.wrong(value, &format!("map[string]{}", go_type(field)))),
+        }
+    }
+    Ok(())
+}
+
+struct Place<'a> {
+    holder: &'a Message,
+    path: &'a str,
+}
+
+impl Place<'_> {
+    fn wrong(&self, value: &Value, wanted: &str) -> String {
+        let found = match value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(_) => "bool".to_owned(),
+            Value::Number(number) if wanted.starts_with("int") && !number.is_i64() => format!("number {number}"),
+            Value::Number(_) => "number".to_owned(),
+            Value::String(_) => "string".to_owned(),
+            Value::Array(_) => "array".to_owned(),
+            Value::Object(_) => "object".to_owned(),
+        };
+        let holder = self.holder.name.rsplit('.').next().unwrap_or_default();
+        format!("json: cannot unmarshal {found} into Go struct field {holder}.{} of type {wanted}", self.path)
+    }
+}
+
+fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
+    let fits = match field.kind {
+        Type::Bytes => match value.as_str() {
+            Some(text) => match illegal_base64(text) {
+                None => true,
+                Some(at) => return Err(format!("illegal base64 data at input byte {at}")),
+            },
+            None => false,
+        },
+        Type::String | Type::Duration => value.is_string(),
+        Type::Time | Type::MicroTime => {
+            let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
+            if field.kind == Type::MicroTime && text.ends_with('Z') && !text.contains('.') {
+                return Err(format!(
+                    "parsing time \"{text}\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"Z\" as \".000000\""
+                ));
+            }
+            return text.parse::<jiff::Timestamp>().map(drop).map_err(|_| {
+                format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as \"2006\"")
+            });
+        }
+        Type::Bool => value.is_boolean(),
+        Type::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        Type::Int64 => value.is_i64(),
+        Type::Double => value.is_number(),
+        Type::Strings => value.is_array(),
+        Type::IntOrString => value.is_i64() || value.is_string(),
+        Type::Quantity => {
+            let number = value.is_number() || value.as_str().is_some_and(codec::is_quantity);
+            let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+            return if number { Ok(()) } else { Err(why.to_owned()) };
+        }
+        Type::Raw | Type::Fields => true,
+        Type::Message(_) => match (field.message(), value.is_object()) {
+            (Some(inner), true) => return walk(inner, value, place.path),
+            _ => false,
+        },
+    };
+    if fits { Ok(()) } else { Err(place.wrong(value, &go_type(field))) }
+}
+
+/// Where Go's decoder stops reading.
+fn illegal_base64(text: &str) -> Option<usize> {
+    let ends = |byte: u8| matches!(byte, b'\n' | b'\r');
+    let bytes: Vec<(usize, u8)> = text.bytes().enumerate().filter(|(_, byte)| !ends(*byte)).collect();
+    let data = bytes.iter().take_while(|(_, byte)| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
+    let rest = &bytes[data..];
+    match (data % 4, rest.len()) {
+        (0, 0) => None,
+        // Two or three characters, filled up to four.
+        (2, 2) | (3, 1) if rest.iter().all(|(_, byte)| *byte == b'=') => None,
+        // The end came within a group of four, which counts from its start.
+        (open, 0) => bytes.get(data - open).map(|(at, _)| *at),
+        _ => rest.first().map(|(at, _)| *at),
+    }
+}
+
+fn go_type(field: &Field) -> String {
+    match field.kind {
+        Type::Bool => "bool".to_owned(),
+        Type::Int32 | Type::IntOrString => "int32".to_owned(),
+        Type::Int64 => "int64".to_owned(),
+        Type::Double => "float64".to_owned(),
+        Type::Bytes => "[]uint8".to_owned(),
+        Type::Strings => "[]string".to_owned(),
+        // `core/v1.PodSpec` is `v1.PodSpec` in Go.
+        Type::Message(_) => {
+            field.message().and_then(|one| one.name.split('/').next_back()).unwrap_or_default().to_owned()
+        }
+        _ => "string".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::illegal_base64;
+
+    #[test]
+    fn base64_is_illegal_where_go_says_so() {
+        for (text, at) in [
+            ("", None),
+            ("YQ==", None),
+            ("YWI=", None),
+            ("YWJj", None),
+            ("YWJj\n", None),
+            ("not base64!", Some(3)),
+            ("YWJjZ", Some(4)),
+        ] {
+            assert_eq!(illegal_base64(text), at, "{text}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Fields that the schema does not know.
+
+use serde_json::Value;
+
+use kube_etcd_codec::{self as codec, Message, Shape};
+
+/// Paths of the fields that the schema of the object's own version does not know; they are dropped.
+pub(crate) fn unknown_fields(_kind: &str, object: &mut Value) -> Vec<String> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Some(message) = codec::message_of(&text("apiVersion"), &text("kind")) else { return Vec::new() };
+    let mut unknown = Vec::new();
+    walk(message, object, "", &mut unknown);
+    unknown
+}
+
+fn walk(message: &'static Message, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
+    let Some(map) = value.as_object_mut() else { return };
+    let mut strange = Vec::new();
+    for (name, value) in map.iter_mut() {
+        if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind") {
+            continue;
+        }
+        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let Some(field) = message.field(name) else {
+            strange.push(name.clone());
+            unknown.push(here);
+            continue;
+        };
+        let Some(inner) = field.message() else { continue };
+        match (field.shape, value) {
+            (Shape::List, Value::Array(items)) => {
+                for (at, item) in items.iter_mut().enumerate() {
+                    walk(inner, item, &format!("{here}[{at}]"), unknown);
+                }
+            }
+            (Shape::Map, Value::Object(entries)) => {
+                for (key, entry) in entries.iter_mut() {
+                    walk(inner, entry, &format!("{here}.{key}"), unknown);
+                }
+            }
+            (Shape::One, value) if nested_kind(inner, value) => {
+                let (api_version, kind) = (value["apiVersion"].clone(), value["kind"].clone());
+                walk(inner, value, &here, unknown);
+                unknown.retain(|path| *path != format!("{here}.apiVersion") && *path != format!("{here}.kind"));
+                value["apiVersion"] = api_version;
+                value["kind"] = kind;
+            }
+            (Shape::One, value) => walk(inner, value, &here, unknown),
+            _ => {}
+        }
+    }
+    map.retain(|name, _| !strange.contains(name));
+}
+
+/// An object inside another, with a type of its own.
+fn nested_kind(message: &Message, value: &Value) -> bool {
+    message.is_kind && value.get("kind").is_some()
+}
