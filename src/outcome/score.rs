@@ -68,8 +68,9 @@ impl StepFacts {
             if fact.neutral {
                 continue;
             }
-            let mates = || self.checks.iter().zip(&passes).filter(|((mate, _), _)| mate.fence == fact.fence);
-            let is_first = self.checks.iter().position(|(mate, _)| mate.fence == fact.fence) == Some(index);
+            let is_mate = |mate: &CheckFact| mate.fence == fact.fence && !mate.neutral;
+            let mates = || self.checks.iter().zip(&passes).filter(|((mate, _), _)| is_mate(mate));
+            let is_first = self.checks.iter().position(|(mate, _)| is_mate(mate)) == Some(index);
             let (worth, earned) = match fact.fence_points {
                 Some(points) if is_first => (points, mates().all(|(_, pass)| *pass)),
                 Some(_) => (0, false),
@@ -133,7 +134,8 @@ pub(super) fn stop_verdict(cause: StopCause) -> Verdict {
 
 /// In a test a check that passes without its proof is a failure of the lab; answers whether one did.
 fn demand_proofs(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckReport]) -> bool {
-    let any_red = facts.iter().any(|(fact, _)| fact.proof == Proof::Red && fact.verdict == Verdict::Pass);
+    // A check that owes a proof and lacks it is a failure itself; here it matters whether there is any.
+    let owed = |neutral| facts.iter().any(|(fact, _)| fact.rule == ProofRule::Red && fact.neutral == neutral);
     let mut failed = false;
     for ((fact, _), check) in facts.iter().zip(checks) {
         if fact.neutral || fact.verdict != Verdict::Pass {
@@ -141,9 +143,17 @@ fn demand_proofs(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckRepo
         }
         let why = fact.proof_reason.as_deref();
         let problem = match (fact.proof, fact.rule) {
-            (Proof::Exempt, ProofRule::PrePass) if !any_red => Some(
-                "proves nothing: pre=pass needs another check in the step that is red before and green after".into(),
-            ),
+            (Proof::Exempt, rule) if !owed(false) => {
+                if owed(true) {
+                    // The check that would prove it is not for this cluster: nobody's fault, and no proof.
+                    check.proof = Proof::NotRun;
+                    continue;
+                }
+                let what = if rule == ProofRule::Never { "`never`" } else { "pre=pass" };
+                Some(format!(
+                    "proves nothing: {what} needs another check in the step that is red before and green after"
+                ))
+            }
             (Proof::Red | Proof::Exempt, _) => None,
             (Proof::ProvesNothing, _) => {
                 Some(format!("proves nothing: {}", why.unwrap_or("it held already before the step's actions")))

@@ -142,6 +142,28 @@ fn pre_pass_needs_a_proved_check_beside_it() {
 }
 
 #[test]
+fn a_step_whose_checks_are_all_exempt_proves_nothing() {
+    let never = |check: &mut CheckFact| (check.proof, check.rule) = (Proof::Exempt, ProofRule::Never);
+    let alone = |command| Script::new(command).lab(0).check(0, Verdict::Pass, never);
+    let report = alone("test").report();
+    assert_eq!((report.exit, report.labs[0].points, report.labs[0].verdict), (2, 0, Verdict::Fail));
+    assert_eq!(alone("run").report().exit, 0);
+    // A check that fails is the learner's, and the exempt one beside it is not to blame.
+    assert_eq!(alone("test").check(0, Verdict::Fail, |_| {}).report().exit, 1);
+    let left = |check: &mut CheckFact| (check.neutral, check.proof) = (true, Proof::NotRun);
+    let report = alone("test").check(0, Verdict::Skipped, left).report();
+    assert_eq!((report.exit, report.labs[0].steps[0].checks[0].proof), (0, Proof::NotRun));
+}
+
+#[test]
+fn a_fence_of_which_a_check_is_not_for_here_earns_its_points_by_the_others() {
+    let fence = |check: &mut CheckFact| (check.fence, check.fence_points) = (7, Some(3));
+    let left = |check: &mut CheckFact| (check.fence, check.fence_points, check.neutral) = (7, Some(3), true);
+    let report = Script::new("run").lab(0).check(0, Verdict::Skipped, left).check(0, Verdict::Pass, fence).report();
+    assert_eq!((report.labs[0].points, report.labs[0].max_points), (3, 3));
+}
+
+#[test]
 fn a_fence_earns_its_points_as_a_whole() {
     let fence = |check: &mut CheckFact| (check.fence, check.fence_points) = (7, Some(3));
     let points = |second| {

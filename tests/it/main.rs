@@ -2,6 +2,7 @@
 
 mod apiserver;
 mod attach;
+mod cases;
 mod containers;
 mod controllers;
 mod decode;
