@@ -16,6 +16,7 @@ mod lint;
 mod live;
 mod many;
 mod node_shell;
+mod pictures;
 mod podman;
 mod processes;
 mod pull;
