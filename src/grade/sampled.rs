@@ -67,7 +67,7 @@ impl<'a> Sample<'a> {
             },
             (CheckKind::Run { condition: None, .. }, Seen::Run { exit, .. }) => match exit {
                 0 => Truth::Yes,
-                exit => Truth::No(format!("the command ended with status {exit}")),
+                exit => Truth::No(format!("the command ended with status {exit}{}", self.folder())),
             },
             (kind, seen) => match (condition(kind), self.fields(seen)) {
                 (Some(condition), Some(names)) => names.weigh(condition, vars),
@@ -106,6 +106,12 @@ impl<'a> Sample<'a> {
             names = names.with("json", serde_json::from_str(text).unwrap_or(Value::Null));
         }
         names
+    }
+
+    /// Where a command ran: not where a terminal has gone by `cd`.
+    fn folder(&self) -> String {
+        let work = self.evidence.vars.get("LAB_WORK");
+        work.map(|work| format!(" (it ran in LAB_WORK, which is {work})")).unwrap_or_default()
     }
 
     fn resource(&self) -> String {
@@ -165,7 +171,13 @@ impl<'a> Sample<'a> {
             }
             (CheckKind::Run { condition, .. }, Seen::Run { exit, stdout, stderr }) => {
                 match condition.as_ref().zip(self.fields(&observation.seen)) {
-                    Some((condition, names)) => saw(values(&names, condition)),
+                    Some((condition, names)) => {
+                        let mut lines = values(&names, condition);
+                        lines.extend(
+                            Some(self.folder()).filter(|folder| !folder.is_empty()).map(|f| f.trim().to_owned()),
+                        );
+                        saw(lines);
+                    }
                     None => saw(vec![format!("status {exit}")]),
                 }
                 lines.extend(ending("stdout", stdout));

@@ -25,6 +25,13 @@ pub struct Action {
     pub expected: Option<Expected>,
 }
 
+impl Action {
+    /// Whether it hands a shell anything: a block that only stops or starts another prints nothing itself.
+    pub fn prints(&self) -> bool {
+        !self.norun && self.code.lines().any(|line| !line.text.trim().is_empty())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Action,

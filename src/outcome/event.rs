@@ -77,6 +77,13 @@ pub enum RunEvent {
         check: CheckFact,
         failure: Option<Failure>,
     },
+    /// A line of a `wait` fence came true, or did not.
+    WaitFinished {
+        lab: usize,
+        step: String,
+        wait: CheckFact,
+        failure: Option<Failure>,
+    },
     QuestionFinished {
         lab: usize,
         step: String,

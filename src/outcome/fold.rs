@@ -60,6 +60,9 @@ impl Fold {
             RunEvent::CheckFinished { lab, step, check, failure } => {
                 self.with_step(*lab, step, |facts| facts.checks.push((check.clone(), failure.clone())));
             }
+            RunEvent::WaitFinished { lab, step, wait, failure } => {
+                self.with_step(*lab, step, |facts| facts.waits.push((wait.clone(), failure.clone())));
+            }
             RunEvent::QuestionFinished { lab, step, question } => {
                 self.with_step(*lab, step, |facts| facts.questions.push(question.clone()));
             }

@@ -19,7 +19,7 @@ impl RunEvent {
                 rewrite(text);
                 rewrite(so_far);
             }
-            RunEvent::CheckFinished { check, failure, .. } => {
+            RunEvent::CheckFinished { check, failure, .. } | RunEvent::WaitFinished { wait: check, failure, .. } => {
                 some(&mut check.reason);
                 some(&mut check.proof_reason);
                 check.evidence.iter_mut().for_each(|evidence| rewrite(&mut evidence.key));

@@ -77,6 +77,8 @@ pub struct StepReport {
     pub hints_used: u32,
     pub duration_ms: u64,
     pub actions: Vec<ActionReport>,
+    /// The lines of `wait` fences, which earn nothing.
+    pub waits: Vec<CheckReport>,
     pub checks: Vec<CheckReport>,
     pub questions: Vec<QuestionReport>,
 }
@@ -114,6 +116,19 @@ pub struct CheckReport {
     pub evidence: Vec<EvidenceRef>,
     #[serde(skip)]
     pub failure: Option<Failure>,
+    /// Not judged because it is not for this cluster or mode, so that it counts nowhere.
+    #[serde(skip)]
+    pub neutral: bool,
+}
+
+impl StepReport {
+    /// Whether its verdict is that of one of its parts; otherwise it has a reason of its own.
+    pub fn is_told_by_a_part(&self) -> bool {
+        let actions = self.actions.iter().map(|action| action.verdict);
+        let checks = self.waits.iter().chain(&self.checks).map(|check| check.verdict);
+        let questions = self.questions.iter().map(|question| question.verdict);
+        actions.chain(checks).chain(questions).any(|verdict| verdict == self.verdict)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use super::{CheckFact, Failure, Proof, ProofRule, QuestionFact, StopCause, Verdi
 #[derive(Debug)]
 pub(super) struct StepFacts {
     pub(super) report: StepReport,
+    pub(super) waits: Vec<(CheckFact, Option<Failure>)>,
     pub(super) checks: Vec<(CheckFact, Option<Failure>)>,
     pub(super) questions: Vec<QuestionFact>,
     pub(super) stop: Option<(StopCause, String)>,
@@ -27,16 +28,18 @@ impl StepFacts {
             hints_used: 0,
             duration_ms: 0,
             actions: Vec::new(),
+            waits: Vec::new(),
             checks: Vec::new(),
             questions: Vec::new(),
         };
-        Self { report, checks: Vec::new(), questions: Vec::new(), stop: None, proof_failed: false }
+        let (waits, checks, questions) = (Vec::new(), Vec::new(), Vec::new());
+        Self { report, waits, checks, questions, stop: None, proof_failed: false }
     }
 
     /// Whether nothing of it took place, because it is not for this cluster or mode.
     pub(super) fn is_neutral(&self) -> bool {
         let ran = self.report.actions.iter().any(|action| action.verdict != Verdict::Skipped)
-            || self.checks.iter().any(|(check, _)| !check.neutral)
+            || self.waits.iter().chain(&self.checks).any(|(check, _)| !check.neutral)
             || self.questions.iter().any(|question| !question.neutral);
         !ran && !matches!(self.stop, Some((cause, _)) if cause != StopCause::NotHere)
     }
@@ -53,6 +56,7 @@ impl StepFacts {
         self.report.max_points = checks.iter().map(|c| c.max_points).sum::<u32>()
             + self.report.questions.iter().map(|q| q.max_points).sum::<u32>();
         self.report.checks = checks;
+        self.report.waits = self.waits.iter().map(report).collect();
         self.decide();
     }
 
@@ -88,14 +92,18 @@ impl StepFacts {
     fn decide(&mut self) {
         let report = &self.report;
         let actions = report.actions.iter().map(|a| (a.verdict, a.reason.as_ref(), a.verdict == Verdict::Skipped));
-        let checks = report
-            .checks
-            .iter()
-            .zip(&self.checks)
-            .map(|(check, (fact, _))| (check.verdict, check.reason.as_ref(), fact.neutral));
+        let checks = report.waits.iter().chain(&report.checks).map(|c| (c.verdict, c.reason.as_ref(), c.neutral));
         let questions = self.questions.iter().map(|q| (q.verdict, q.reason.as_ref(), q.neutral));
         let parts: Vec<_> = actions.chain(checks).chain(questions).filter(|(.., neutral)| !neutral).collect();
-        let worst = parts.iter().map(|(verdict, ..)| *verdict).max();
+        let mut worst = parts.iter().map(|(verdict, ..)| *verdict).max();
+        if worst == Some(Verdict::Pass)
+            && !report.checks.is_empty()
+            && report.checks.iter().all(|c| c.neutral)
+            && self.questions.iter().all(|q| q.neutral)
+        {
+            // Its blocks ran, and nothing was judged.
+            worst = Some(Verdict::Skipped);
+        }
         let stopped = self.stop.as_ref().map(|(cause, reason)| (stop_verdict(*cause), reason));
         let verdict = match (worst, stopped) {
             (None, _) if self.is_neutral() && self.has_parts() => Verdict::Skipped,
@@ -108,7 +116,9 @@ impl StepFacts {
             (Verdict::Pass, ..) => None,
             (_, Some((_, reason, _)), _) if verdict != Verdict::Skipped => reason.cloned(),
             (_, first, stopped) => {
-                stopped.map(|(_, reason)| reason.clone()).or_else(|| first.and_then(|(_, reason, _)| reason.cloned()))
+                let left = || self.report.checks.iter().find_map(|check| check.reason.clone());
+                let first = || first.and_then(|(_, reason, _)| reason.cloned()).or_else(left);
+                stopped.map(|(_, reason)| reason.clone()).or_else(first)
             }
         };
         self.report.verdict = verdict;
@@ -186,6 +196,7 @@ fn report((fact, failure): &(CheckFact, Option<Failure>)) -> CheckReport {
         revision: fact.revision,
         evidence: fact.evidence.clone(),
         failure: failure.clone(),
+        neutral: fact.neutral,
     }
 }
 

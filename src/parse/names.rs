@@ -31,7 +31,7 @@ pub(super) fn look(steps: &[Step], cx: &mut Context<'_>) {
                 Item::Action(action) => {
                     order += 1;
                     references(action, order, &names, cx);
-                    if !action.norun {
+                    if action.prints() {
                         nearest = Some(action);
                     }
                 }

@@ -50,13 +50,19 @@ fn annotate_lab(out: &mut String, lab: &LabReport) {
                 command(out, "error", &place, &title(lab, step), lines);
             }
         }
-        for check in step.checks.iter().filter(|check| matters(check.verdict)) {
+        let waits = step.waits.iter().map(|wait| (Some("waited for"), wait));
+        let checks = waits.chain(step.checks.iter().map(|check| (None, check)));
+        for (head, check) in checks.filter(|(_, check)| matters(check.verdict)) {
             let place = Place { file: &check.file, line: check.line, column: Some(check.column) };
-            command(out, "error", &place, &title(lab, step), check_lines(check));
+            command(out, "error", &place, &title(lab, step), head.into_iter().chain(check_lines(check)));
         }
         for question in step.questions.iter().filter(|question| matters(question.verdict)) {
             let place = Place { file: &lab.file, line: question.line, column: None };
             command(out, "error", &place, &title(lab, step), question.reason.iter().map(String::as_str));
+        }
+        if matters(step.verdict) && !step.is_told_by_a_part() {
+            let place = Place { file: &lab.file, line: step.line, column: None };
+            command(out, "error", &place, &title(lab, step), step.reason.iter().map(String::as_str));
         }
     }
     let place = Place { file: &lab.file, line: 1, column: None };

@@ -104,11 +104,13 @@ fn add_step(suite: &mut TestSuite, lab: &LabReport, step: &StepReport) {
         add(name, &lab.file, line, status(action.verdict, action.reason.as_deref(), &lines));
         cases += 1;
     }
-    for check in &step.checks {
+    let waits = step.waits.iter().filter(|wait| wait.verdict != Verdict::Pass);
+    let waits = waits.map(|wait| (format!("wait: {}", wait.text), wait));
+    for (name, check) in waits.chain(step.checks.iter().map(|check| (check.text.clone(), check))) {
         let failure = check.failure.as_ref();
         let mut lines: Vec<String> = failure.and_then(|failure| failure.author.clone()).into_iter().collect();
         lines.extend(failure.map(failure_lines).unwrap_or_default());
-        add(check.text.clone(), &check.file, check.line, status(check.verdict, check.reason.as_deref(), &lines));
+        add(name, &check.file, check.line, status(check.verdict, check.reason.as_deref(), &lines));
         cases += 1;
     }
     for question in &step.questions {
@@ -116,7 +118,8 @@ fn add_step(suite: &mut TestSuite, lab: &LabReport, step: &StepReport) {
         add(name, &lab.file, question.line, status(question.verdict, question.reason.as_deref(), &[]));
         cases += 1;
     }
-    if cases == 0 {
+    let failed = matches!(step.verdict, Verdict::Fail | Verdict::CannotJudge);
+    if cases == 0 || (failed && !step.is_told_by_a_part()) {
         add(step.title.clone(), &lab.file, step.line, status(step.verdict, step.reason.as_deref(), &[]));
     }
 }

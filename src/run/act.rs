@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::runner::{PATIENCE, Printed, Runner, Running, Stopped};
+use super::runner::{PATIENCE, Printed, Runner, Running, Stopped, UNSEEN};
 use super::{expected, plan::PlannedStep};
-use crate::lab::{self, Action, Code, Ending};
+use crate::lab::{self, Action, Background, Code, Ending, Ready, Role};
 use crate::outcome::{ActionReport, RunEvent, StopCause, Verdict};
 use crate::terminal::{Block, BlockResult, CommandResult, Ended, Last, TerminalError, TerminalId};
 
@@ -87,7 +87,7 @@ impl<'a> Runner<'a> {
 
     async fn perform(&mut self, action: &Action, timeout: Duration) -> Outcome {
         if let Some(stop) = &action.stop
-            && let Err(outcome) = self.stop(&stop.block.value, stop.kill).await
+            && let Err(outcome) = self.stop(&stop.block.value, stop.kill, action.role).await
         {
             return outcome;
         }
@@ -97,10 +97,10 @@ impl<'a> Runner<'a> {
                 return outcome;
             }
         }
-        let block = block(action, timeout);
-        if block.lines.iter().all(|(_, line)| line.trim().is_empty()) {
+        if !action.prints() {
             return Outcome::default();
         }
+        let block = block(action, timeout);
         if action.background.is_some() {
             // Its definition in the lab outlives the run; the plan's copy does not.
             return match self.own(action) {
@@ -168,21 +168,39 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Ends a background block; how it ends does not matter.
-    async fn stop(&mut self, name: &str, kill: bool) -> Result<(), Outcome> {
+    /// Ends a background block; how it ends does not matter, but it must not have ended by itself before.
+    async fn stop(&mut self, name: &str, kill: bool, role: Role) -> Result<(), Outcome> {
         let Some(running) = self.backgrounds.iter_mut().find(|running| running.key == name) else {
+            // The clean-up begins when every background block has been stopped, and runs even where one never started.
+            if role == Role::Cleanup {
+                return Ok(());
+            }
             return Err(Outcome::failed(format!(
                 "the background block `{name}` was never started, so it cannot be stopped"
             )));
         };
         running.stopped = true;
-        match self.terminals.stop(name, kill, PATIENCE).await {
-            Ok(result) => {
-                let printed = Printed { text: Arc::from(result.output.as_str()), exit: result.exit };
-                self.outputs.insert(running.action.span.start, printed);
-                Ok(())
+        let offset = running.action.span.start;
+        if matches!(running.action.background, Some(Background { ready: Ready::None })) {
+            let (handle, seen) = (running.handle.clone(), tokio::time::Instant::from_std(running.started + UNSEEN));
+            tokio::select! {
+                _ = handle.wait_ended() => {}
+                () = tokio::time::sleep_until(seen) => {}
+                () = self.interrupt.cancelled() => {}
             }
-            Err(error) => Err(refused(&error)),
+        }
+        let result = self.terminals.stop(name, kill, PATIENCE).await.map_err(|error| refused(&error))?;
+        let printed = Printed { text: Arc::from(result.output.as_str()), exit: result.exit };
+        self.outputs.insert(offset, printed);
+        match result.ended {
+            Ended::Stopped { .. } => Ok(()),
+            Ended::Interrupted | Ended::ShellDied { .. } => Err(ended(&result)),
+            Ended::AsWanted | Ended::Failed { .. } | Ended::TimedOut { .. } => {
+                let (line, words) = (self.line(offset), last_words(&result.output));
+                Err(Outcome::failed(format!(
+                    "the background block `{name}` at line {line} had ended by itself before it was stopped{words}"
+                )))
+            }
         }
     }
 
@@ -306,5 +324,5 @@ fn shorten(command: &str) -> String {
 
 pub(super) fn new_running(action: &Action, handle: crate::terminal::Background) -> Running<'_> {
     let mark = handle.mark();
-    Running { key: key(action), action, handle, mark, stopped: false }
+    Running { key: key(action), action, handle, mark, started: Instant::now(), stopped: false }
 }

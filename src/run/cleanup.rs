@@ -14,6 +14,7 @@ impl Runner<'_> {
             // It is over either way: closing the terminals ends what does not stop.
             drop(self.terminals.stop(&running.key, false, PATIENCE).await);
         }
+        self.backgrounds.clear();
         self.terminals.close_all().await;
         self.interrupt = fresh.cancel.clone();
         self.terminals = Terminals::new(fresh);

@@ -1,4 +1,9 @@
-use crate::lab::{Action, CheckBlock, ClusterKind, Item, Lab, On, Place, Question, Requirement, Role, Step};
+use std::collections::BTreeMap;
+
+use crate::lab::{
+    Action, Answer, AnswerText, Check, CheckBlock, CheckKind, ClusterKind, Item, Lab, On, Place, Question, Requirement,
+    Role, Step,
+};
 
 /// Whether a lab is run as a reader would run it, or proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +49,10 @@ pub enum Act {
     Run(Action),
     Wait(Checks),
     Ask(Question),
-    /// An action that is not for this cluster, and why.
+    /// What is not for this cluster, and why.
     Left(Action, Skip),
+    LeftWait(CheckBlock, Skip),
+    LeftAsk(Question, Skip),
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +62,8 @@ pub enum Judged {
     Wait(Checks),
     Ask(Question),
     Left(CheckBlock, Skip),
+    LeftWait(CheckBlock, Skip),
+    LeftAsk(Question, Skip),
 }
 
 /// A fence of checks in its place.
@@ -93,8 +102,9 @@ impl Plan {
             return Err(Skip(format!("it requires pods that really run, and a {} cluster runs none", kind.name())));
         }
         let mut plan = Self { steps: Vec::new(), cleanup: Vec::new() };
+        let mut left = BTreeMap::new();
         for step in &lab.steps {
-            plan.add(step, kind, mode);
+            plan.add(step, kind, mode, &mut left);
         }
         if plan.steps.iter().any(PlannedStep::does_something) {
             return Ok(plan);
@@ -103,9 +113,9 @@ impl Plan {
         Err(Skip(format!("it has nothing to run or to check with `--on {}`{what}", kind.name())))
     }
 
-    fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode) {
+    fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode, left: &mut BTreeMap<String, String>) {
         let index = self.steps.len();
-        let mut builder = Builder::new(step, kind, mode);
+        let mut builder = Builder::new(step, kind, mode, left);
         for stretch in step.stretches() {
             for item in stretch.items {
                 match item {
@@ -146,7 +156,7 @@ impl Stretch {
     pub fn checks(&self) -> impl Iterator<Item = &Checks> {
         self.judged.iter().filter_map(|judged| match judged {
             Judged::Checks(checks) => Some(checks),
-            Judged::Wait(_) | Judged::Ask(_) | Judged::Left(..) => None,
+            Judged::Wait(_) | Judged::Ask(_) | Judged::Left(..) | Judged::LeftWait(..) | Judged::LeftAsk(..) => None,
         })
     }
 
@@ -175,16 +185,19 @@ fn only_on(on: &On) -> Skip {
     Skip(format!("only on {}", names.join(", ")))
 }
 
-struct Builder {
+struct Builder<'l> {
     kind: ClusterKind,
     mode: Mode,
     planned: PlannedStep,
     stretch: Stretch,
-    nearest: Option<usize>,
+    /// The nearest block above that prints, by where its fence begins; or why it does not run here.
+    nearest: Option<Result<usize, Skip>>,
+    /// The names of the lab's blocks so far that do not run here, and why.
+    left: &'l mut BTreeMap<String, String>,
 }
 
-impl Builder {
-    fn new(step: &Step, kind: ClusterKind, mode: Mode) -> Self {
+impl<'l> Builder<'l> {
+    fn new(step: &Step, kind: ClusterKind, mode: Mode, left: &'l mut BTreeMap<String, String>) -> Self {
         let planned = PlannedStep {
             id: step.id.clone(),
             title: step.title.clone(),
@@ -196,21 +209,30 @@ impl Builder {
             skipped_checks: Vec::new(),
             skipped_questions: Vec::new(),
         };
-        Self { kind, mode, planned, stretch: Stretch::default(), nearest: None }
+        Self { kind, mode, planned, stretch: Stretch::default(), nearest: None, left }
     }
 
     fn action(&mut self, action: &Action) {
+        if self.planned.skip.is_none() && action.role == Role::Solution && self.mode == Mode::Run {
+            // The rest of the step builds on what the solution does.
+            self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
+        }
+        let skip = place(action, self.kind);
+        if let Some(why) = self.planned.skip.as_ref().or(skip.as_ref().map(|skip| &skip.0))
+            && let Some(name) = &action.name
+        {
+            self.left.insert(name.value.clone(), why.clone());
+        }
         if self.planned.skip.is_some() {
             return;
         }
-        if action.role == Role::Solution && self.mode == Mode::Run {
-            // The rest of the step builds on what the solution does.
-            self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
-            return;
-        }
-        let skip = place(action, self.kind);
-        if skip.is_none() {
-            self.nearest = Some(action.span.start);
+        if action.prints() {
+            match &skip {
+                None => self.nearest = Some(Ok(action.span.start)),
+                // Beside a block of the same stretch that is written for this kind of cluster, it is the other's twin.
+                Some(_) if self.ran().any(|action| action.on.0.contains(&self.kind)) => {}
+                Some(skip) => self.nearest = Some(Err(skip.clone())),
+            }
         }
         match skip {
             Some(skip) => self.stretch.acts.push(Act::Left(action.clone(), skip)),
@@ -226,11 +248,50 @@ impl Builder {
             self.planned.skipped_checks.push(block.clone());
         } else if !block.on.allows(self.kind) {
             self.stretch.judged.push(Judged::Left(block.clone(), only_on(&block.on)));
-        } else if let Some(skip) = self.nothing_acted() {
-            self.stretch.judged.push(Judged::Left(block.clone(), skip));
         } else {
-            self.stretch.judged.push(Judged::Checks(self.placed(block)));
+            for (block, skip) in self.part(block) {
+                let judged = match skip {
+                    Some(skip) => Judged::Left(block, skip),
+                    None => Judged::Checks(self.placed(block)),
+                };
+                self.stretch.judged.push(judged);
+            }
         }
+    }
+
+    /// The fence's checks, in order, with those apart that cannot be judged here, and why.
+    fn part(&self, block: &CheckBlock) -> Vec<(CheckBlock, Option<Skip>)> {
+        let mut parts: Vec<(CheckBlock, Option<Skip>)> = Vec::new();
+        for check in &block.checks {
+            let skip = self.cannot_be_judged(check);
+            match parts.last_mut() {
+                Some((part, why)) if *why == skip => part.checks.push(check.clone()),
+                _ => parts.push((CheckBlock { checks: vec![check.clone()], ..block.clone() }, skip)),
+            }
+        }
+        parts
+    }
+
+    fn cannot_be_judged(&self, check: &Check) -> Option<Skip> {
+        match &check.kind {
+            CheckKind::Output { action: Some(name), .. } => self.was_left(&name.value),
+            CheckKind::Output { action: None, .. } => match &self.nearest {
+                Some(Err(skip)) => Some(Skip(format!("the block that it judges was left out: {}", skip.0))),
+                Some(Ok(_)) | None => None,
+            },
+            _ => self.nothing_acted(),
+        }
+    }
+
+    fn was_left(&self, name: &str) -> Option<Skip> {
+        self.left.get(name).map(|why| Skip(format!("the block `{name}` was left out: {why}")))
+    }
+
+    fn ran(&self) -> impl Iterator<Item = &Action> {
+        self.stretch.acts.iter().filter_map(|act| match act {
+            Act::Run(action) => Some(action),
+            Act::Left(..) | Act::Wait(_) | Act::Ask(_) | Act::LeftWait(..) | Act::LeftAsk(..) => None,
+        })
     }
 
     /// Where every action before these checks was left out here, nothing can have made them true. A block for
@@ -238,13 +299,10 @@ impl Builder {
     fn nothing_acted(&self) -> Option<Skip> {
         let left = self.stretch.acts.iter().find_map(|act| match act {
             Act::Left(action, skip) => Some((action, skip)),
-            Act::Run(_) | Act::Wait(_) | Act::Ask(_) => None,
+            Act::Run(_) | Act::Wait(_) | Act::Ask(_) | Act::LeftWait(..) | Act::LeftAsk(..) => None,
         });
         let (action, skip) = left?;
-        let mut ran = self.stretch.acts.iter().filter_map(|act| match act {
-            Act::Run(action) => Some(action),
-            Act::Left(..) | Act::Wait(_) | Act::Ask(_) => None,
-        });
+        let mut ran = self.ran();
         let acted = if action.on.allows(self.kind) {
             ran.any(|action| action.on.0.contains(&self.kind))
         } else {
@@ -254,30 +312,45 @@ impl Builder {
     }
 
     fn wait(&mut self, block: &CheckBlock) {
-        if self.planned.skip.is_some() || !block.on.allows(self.kind) {
+        if self.planned.skip.is_some() {
             return;
         }
-        if self.stretch.judged.is_empty() {
-            self.stretch.acts.push(Act::Wait(self.placed(block)));
-        } else {
-            self.stretch.judged.push(Judged::Wait(self.placed(block)));
+        let parts =
+            if block.on.allows(self.kind) { self.part(block) } else { vec![(block.clone(), Some(only_on(&block.on)))] };
+        for (block, skip) in parts {
+            let before_checks = self.stretch.judged.is_empty();
+            match skip {
+                Some(skip) if before_checks => self.stretch.acts.push(Act::LeftWait(block, skip)),
+                Some(skip) => self.stretch.judged.push(Judged::LeftWait(block, skip)),
+                None if before_checks => self.stretch.acts.push(Act::Wait(self.placed(block))),
+                None => self.stretch.judged.push(Judged::Wait(self.placed(block))),
+            }
         }
     }
 
-    fn placed(&self, block: &CheckBlock) -> Checks {
-        Checks { block: block.clone(), nearest: self.nearest }
+    fn placed(&self, block: CheckBlock) -> Checks {
+        Checks { block, nearest: self.nearest.as_ref().and_then(|nearest| nearest.as_ref().ok().copied()) }
     }
 
     fn question(&mut self, question: &Question) {
-        if self.planned.skip.is_some() || self.mode == Mode::Run || !question.on.allows(self.kind) {
+        if self.planned.skip.is_some() || self.mode == Mode::Run {
             self.planned.skipped_questions.push(question.clone());
             return;
         }
+        let texts = if let Answer::Texts(texts) = &question.answer { texts.as_slice() } else { &[] };
+        let from_left = texts.iter().find_map(|text| match text {
+            AnswerText::From(name) => self.was_left(&name.value),
+            AnswerText::Literal(_) | AnswerText::Regex(_) | AnswerText::Command(_) => None,
+        });
+        let skip = if question.on.allows(self.kind) { from_left } else { Some(only_on(&question.on)) };
+        let question = question.clone();
         // A question does not part the actions from the checks that judge them.
-        if self.stretch.judged.is_empty() {
-            self.stretch.acts.push(Act::Ask(question.clone()));
-        } else {
-            self.stretch.judged.push(Judged::Ask(question.clone()));
+        let before_checks = self.stretch.judged.is_empty();
+        match skip {
+            Some(skip) if before_checks => self.stretch.acts.push(Act::LeftAsk(question, skip)),
+            Some(skip) => self.stretch.judged.push(Judged::LeftAsk(question, skip)),
+            None if before_checks => self.stretch.acts.push(Act::Ask(question)),
+            None => self.stretch.judged.push(Judged::Ask(question)),
         }
     }
 

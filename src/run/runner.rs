@@ -16,6 +16,9 @@ use crate::witness::{Observer, Witness};
 
 /// How long a stopped background block may take before it is killed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// A block that says nothing of when it is ready has not been seen to work: before it is stopped it is given so
+/// long from its start to end by itself.
+pub(super) const UNSEEN: Duration = Duration::from_secs(3);
 /// How long a cluster that a command failed on may take to say that it lives.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
@@ -56,6 +59,7 @@ pub(super) struct Running<'a> {
     pub(super) handle: Background,
     /// Where its output stood when the present stretch began.
     pub(super) mark: terminal::Mark,
+    pub(super) started: Instant,
     /// A later block ended it, so that its end is no failure.
     pub(super) stopped: bool,
 }

@@ -8,11 +8,12 @@ use super::plan::{Act, Checks, Judged, PlannedStep, Stretch};
 use super::runner::{Runner, Stopped};
 use crate::grade;
 use crate::journal::Mark;
-use crate::lab::{Action, CheckBlock};
+use crate::lab::{Action, CheckBlock, Question};
 use crate::outcome::{ActionReport, Proof, RunEvent, StopCause, Verdict};
 
 const EARLIER_IN_STEP: &str = "something before it in the step failed";
 const EARLIER_STEP: &str = "an earlier step failed";
+const INTERRUPTED: &str = "interrupted";
 
 impl Runner<'_> {
     /// Every step in order; after one that failed, the others are only named.
@@ -24,12 +25,11 @@ impl Runner<'_> {
             if step.stretches.is_empty() && step.skip.is_none() {
                 continue;
             }
-            if self.is_interrupted() {
-                return;
-            }
             self.start_step(step);
-            if stopped {
-                self.skip_step(step);
+            if self.is_interrupted() {
+                self.skip_step(step, INTERRUPTED);
+            } else if stopped {
+                self.skip_step(step, EARLIER_STEP);
             } else {
                 stopped = self.step(step).await.is_err();
             }
@@ -58,11 +58,11 @@ impl Runner<'_> {
             if result.is_ok() {
                 result = self.stretch(step, stretch).await;
             } else {
-                self.skip_judged(step, &stretch.judged, EARLIER_IN_STEP);
+                self.skip_stretch(step, stretch, EARLIER_IN_STEP);
             }
         }
         if self.is_interrupted() {
-            self.stop_step(step, StopCause::Interrupted, "interrupted");
+            self.stop_step(step, StopCause::Interrupted, INTERRUPTED);
             return Err(Stopped);
         }
         if let Some(reason) = &step.skip {
@@ -77,20 +77,48 @@ impl Runner<'_> {
             self.skip_checks(step, block, reason, true);
         }
         for question in &step.skipped_questions {
-            self.tell_question(step, question, Verdict::Skipped, Some(reason.to_owned()), true);
+            self.skip_question(step, question, reason, true);
         }
         self.stop_step(step, StopCause::NotHere, reason);
     }
 
-    fn skip_step(&self, step: &PlannedStep) {
+    fn skip_step(&self, step: &PlannedStep, why: &str) {
         if let Some(reason) = &step.skip {
             self.leave_out(step, reason);
             return;
         }
         for stretch in &step.stretches {
-            self.skip_judged(step, &stretch.judged, EARLIER_STEP);
+            self.skip_stretch(step, stretch, why);
         }
-        self.stop_step(step, StopCause::EarlierFailed, EARLIER_STEP);
+        self.stop_step(step, StopCause::EarlierFailed, why);
+    }
+
+    /// Everything that gives points is named wherever a run stops, so that their sum is always the same.
+    fn skip_stretch(&self, step: &PlannedStep, stretch: &Stretch, reason: &str) {
+        self.skip_acts(step, &stretch.acts, reason);
+        self.skip_judged(step, &stretch.judged, reason);
+    }
+
+    fn skip_acts(&self, step: &PlannedStep, acts: &[Act], reason: &str) {
+        for act in acts {
+            match act {
+                Act::Ask(question) => self.skip_question(step, question, reason, false),
+                Act::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
+                Act::Run(_) | Act::Wait(_) | Act::Left(..) | Act::LeftWait(..) => {}
+            }
+        }
+    }
+
+    fn skip_question(&self, step: &PlannedStep, question: &Question, reason: &str, neutral: bool) {
+        self.tell_question(step, question, Verdict::Skipped, Some(reason.to_owned()), neutral);
+    }
+
+    fn leave_wait(&self, step: &PlannedStep, block: &CheckBlock, reason: &str) {
+        for check in &block.checks {
+            let wait = self.skipped_fact(block, check, reason, true);
+            let (lab, step) = (self.tell.lab(), step.id.clone());
+            self.tell.tell(RunEvent::WaitFinished { lab, step, wait, failure: None });
+        }
     }
 
     fn skip_judged(&self, step: &PlannedStep, judged: &[Judged], reason: &str) {
@@ -98,9 +126,9 @@ impl Runner<'_> {
             match judged {
                 Judged::Checks(checks) => self.skip_checks(step, &checks.block, reason, false),
                 Judged::Left(block, skip) => self.skip_checks(step, block, &skip.0, true),
-                Judged::Ask(question) => {
-                    self.tell_question(step, question, Verdict::Skipped, Some(reason.to_owned()), false);
-                }
+                Judged::LeftWait(block, skip) => self.leave_wait(step, block, &skip.0),
+                Judged::Ask(question) => self.skip_question(step, question, reason, false),
+                Judged::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
                 Judged::Wait(_) => {}
             }
         }
@@ -115,16 +143,23 @@ impl Runner<'_> {
     }
 
     async fn stretch(&mut self, step: &PlannedStep, stretch: &Stretch) -> Result<(), Stopped> {
-        let begun = self.begin(step, stretch).await;
+        let mut undone = stretch.acts.as_slice();
+        let begun = self.begin(step, stretch, &mut undone).await;
         if begun.is_err() {
+            self.skip_acts(step, undone, EARLIER_IN_STEP);
             self.skip_judged(step, &stretch.judged, EARLIER_IN_STEP);
         }
         let (mark, probed) = begun?;
         self.judged(step, stretch, mark, probed).await
     }
 
-    /// Up to the end of the stretch's last action.
-    async fn begin(&mut self, step: &PlannedStep, stretch: &Stretch) -> Result<(Mark, Vec<Probed>), Stopped> {
+    /// Up to the end of the stretch's last action; what is still to be done is counted down.
+    async fn begin<'s>(
+        &mut self,
+        step: &PlannedStep,
+        stretch: &'s Stretch,
+        undone: &mut &'s [Act],
+    ) -> Result<(Mark, Vec<Probed>), Stopped> {
         for action in &stretch.setup {
             self.act(step, action).await?;
         }
@@ -137,12 +172,15 @@ impl Runner<'_> {
         let mark = self.witness.mark().await;
         let probed = self.probe(&checks, mark).await;
         self.spent.checks += checking.elapsed();
-        for act in &stretch.acts {
+        while let Some((act, rest)) = undone.split_first() {
+            *undone = rest;
             match act {
                 Act::Run(action) => self.act(step, action).await?,
                 Act::Wait(checks) => self.wait(step, checks, mark).await?,
                 Act::Ask(question) => self.ask(step, question).await,
                 Act::Left(action, skip) => self.leave_action(step, action, &skip.0),
+                Act::LeftWait(block, skip) => self.leave_wait(step, block, &skip.0),
+                Act::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
             }
             self.watch_backgrounds(step)?;
         }
@@ -218,19 +256,19 @@ impl Runner<'_> {
         let end = self.witness.mark().await;
         let judged = self.judge(&step.id, &placed, mark, end).await;
         self.spent.checks += started.elapsed();
-        let failed = judged
-            .ok_or(Stopped)?
-            .into_iter()
-            .zip(&placed)
-            .find(|((judgement, _), _)| judgement.verdict != Verdict::Pass);
-        let Some(((judgement, _), placed)) = failed else {
-            return Ok(());
-        };
-        let cause = if judgement.verdict == Verdict::Fail { StopCause::Failed } else { StopCause::CannotJudge };
-        let why = judgement.reason.unwrap_or_default();
-        let line = self.line(placed.check.span.start);
-        self.stop_step(step, cause, format!("waited at line {line} for `{}`: {why}", placed.check.text));
-        Err(Stopped)
+        self.hide_secrets();
+        let mut came = Ok(());
+        for (placed, (judgement, _)) in placed.iter().zip(judged.ok_or(Stopped)?) {
+            let failed = judgement.verdict != Verdict::Pass;
+            let failure = failed.then(|| self.failure(placed.block, &judgement, mark, &[]));
+            let wait = self.fact(*placed, &judgement, Probed { proof: Proof::NotRun, reason: None });
+            let (lab, step) = (self.tell.lab(), step.id.clone());
+            self.tell.tell(RunEvent::WaitFinished { lab, step, wait, failure });
+            if failed {
+                came = Err(Stopped);
+            }
+        }
+        came
     }
 
     async fn judged(
@@ -246,24 +284,26 @@ impl Runner<'_> {
         let actions = actions(stretch);
         while let Some(first) = rest.first() {
             let together = rest.iter().take_while(|judged| matches!(judged, Judged::Checks(_))).count();
-            if together > 0 {
-                let (group, after) = rest.split_at(together);
-                rest = after;
-                all_passed &= self.judge_group(step, group, mark, &mut probed, &actions).await?;
-                self.watch_backgrounds(step)?;
-                continue;
-            }
-            rest = &rest[1..];
-            match first {
-                Judged::Checks(_) => {}
-                Judged::Left(block, skip) => self.skip_checks(step, block, &skip.0, true),
-                Judged::Ask(question) => self.ask(step, question).await,
-                Judged::Wait(checks) => {
-                    if self.wait(step, checks, mark).await.is_err() {
-                        self.skip_judged(step, rest, EARLIER_IN_STEP);
-                        return Err(Stopped);
-                    }
+            let (now, after) = rest.split_at(together.max(1));
+            rest = after;
+            let went = match first {
+                Judged::Checks(_) => {
+                    let passed = self.judge_group(step, now, mark, &mut probed, &actions).await;
+                    passed.map(|passed| all_passed &= passed)
                 }
+                Judged::Wait(checks) => self.wait(step, checks, mark).await,
+                Judged::Ask(question) => {
+                    self.ask(step, question).await;
+                    Ok(())
+                }
+                Judged::Left(..) | Judged::LeftWait(..) | Judged::LeftAsk(..) => {
+                    self.skip_judged(step, now, EARLIER_IN_STEP);
+                    Ok(())
+                }
+            };
+            if went.and_then(|()| self.watch_backgrounds(step)).is_err() {
+                self.skip_judged(step, rest, EARLIER_IN_STEP);
+                return Err(Stopped);
             }
         }
         // A check that passes and proves nothing is the author's concern, and keeps nothing from going on.
@@ -283,11 +323,14 @@ impl Runner<'_> {
         let mut all_passed = true;
         let checks = group.iter().filter_map(|judged| match judged {
             Judged::Checks(checks) => Some(checks),
-            Judged::Wait(_) | Judged::Ask(_) | Judged::Left(..) => None,
+            Judged::Wait(_) | Judged::Ask(_) | Judged::Left(..) | Judged::LeftWait(..) | Judged::LeftAsk(..) => None,
         });
         let placed = Placed::all(checks);
         let end = self.witness.mark().await;
-        let judged = self.judge(&step.id, &placed, mark, end).await.ok_or(Stopped)?;
+        let Some(judged) = self.judge(&step.id, &placed, mark, end).await else {
+            self.skip_judged(step, group, INTERRUPTED);
+            return Err(Stopped);
+        };
         self.hide_secrets();
         for (placed, (judgement, evidence)) in placed.iter().zip(judged) {
             let mut probed = probed.next().unwrap_or(Probed { proof: Proof::NotRun, reason: None });
@@ -310,7 +353,7 @@ impl Runner<'_> {
 fn actions(stretch: &Stretch) -> Vec<&Action> {
     let acts = stretch.acts.iter().filter_map(|act| match act {
         Act::Run(action) => Some(action),
-        Act::Wait(_) | Act::Ask(_) | Act::Left(..) => None,
+        Act::Wait(_) | Act::Ask(_) | Act::Left(..) | Act::LeftWait(..) | Act::LeftAsk(..) => None,
     });
     stretch.setup.iter().chain(acts).collect()
 }

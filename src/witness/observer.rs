@@ -1,6 +1,6 @@
 //! One look at what is not in the journal.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
@@ -53,7 +53,13 @@ impl Observer {
     }
 
     pub async fn snapshot(&self, file: &str) -> Seen {
-        snapshot::look(&self.guard, &self.work.join(file)).await
+        match snapshot::look(&self.guard, &self.work.join(file)).await {
+            // Where a terminal has gone by `cd` is not where checks look.
+            Seen::Nothing(_) if Path::new(file).is_relative() => {
+                Seen::Nothing(format!("there is no file {file} in LAB_WORK, which is {}", self.work.display()))
+            }
+            seen => seen,
+        }
     }
 }
 

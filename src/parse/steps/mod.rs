@@ -335,6 +335,10 @@ fn attach(action: &mut Action, expected: crate::lab::Expected, span: Span, cx: &
         _ if action.norun => {
             Some(("the action before this output does not run", "remove `norun`, or show the output as ```text"))
         }
+        _ if !action.prints() => Some((
+            "the block before this output only stops or starts another, and prints nothing itself",
+            "put the fence after the block that prints, or name that block: `of=NAME`",
+        )),
         _ => None,
     };
     if let Some((message, hint)) = refused {

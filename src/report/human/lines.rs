@@ -61,6 +61,7 @@ pub(super) fn cleaned_up(step: &StepReport) -> StepReport {
         max_points: 0,
         hints_used: 0,
         actions,
+        waits: Vec::new(),
         checks: Vec::new(),
         questions: Vec::new(),
     }
@@ -75,25 +76,28 @@ pub(super) fn step_line(step: &StepReport, width: usize) -> String {
     format!("  {} {title}  {:<10}  {points:>9}  {:>7}", mark(step.verdict), checks(step), style(time).dim())
 }
 
-/// How many checks passed; where all did, whether they were red before.
+/// How many checks passed, of all; where all did, whether they were red before.
 fn checks(step: &StepReport) -> String {
-    let judged: Vec<&CheckReport> = step.checks.iter().filter(|check| check.verdict != Verdict::Skipped).collect();
-    if judged.is_empty() {
-        return String::new();
+    let all = step.checks.len();
+    if step.checks.iter().all(|check| check.verdict == Verdict::Skipped) {
+        return if all == 0 || step.verdict == Verdict::Fail { String::new() } else { "not judged".to_owned() };
     }
-    let passed = judged.iter().filter(|check| check.verdict == Verdict::Pass).count();
-    let all_proved = passed == judged.len() && judged.iter().all(|check| check.proof.is_proved());
+    let passed = step.checks.iter().filter(|check| check.verdict == Verdict::Pass).count();
+    let all_proved = passed == all && step.checks.iter().all(|check| check.proof.is_proved());
     let proof = if all_proved { " proved" } else { "" };
-    format!("{passed}/{}{proof}", judged.len())
+    format!("{passed}/{all}{proof}")
 }
 
 pub(super) fn step_detail(text: &mut String, lab: &LabReport, step: &StepReport, verbose: u8) {
     for action in &step.actions {
         action_detail(text, lab, action, verbose);
     }
+    for wait in &step.waits {
+        check_detail(text, wait, "wait: ", step, verbose);
+    }
     let surroundings_of = |check: &CheckReport| check.failure.as_ref().map(surroundings).unwrap_or_default();
     for (nth, check) in step.checks.iter().enumerate() {
-        check_detail(text, check, verbose);
+        check_detail(text, check, "", step, verbose);
         let lines = surroundings_of(check);
         // Checks that failed together are told once what happened around them.
         let is_told_later = step.checks[nth + 1..].iter().any(|later| surroundings_of(later) == lines);
@@ -108,9 +112,8 @@ pub(super) fn step_detail(text: &mut String, lab: &LabReport, step: &StepReport,
             push(text, 6, reason);
         }
     }
-    let told = step.actions.iter().map(|action| action.verdict).chain(step.checks.iter().map(|check| check.verdict));
     if let Some(reason) = &step.reason
-        && !told.into_iter().any(|verdict| verdict == step.verdict && verdict != Verdict::Skipped)
+        && (step.verdict == Verdict::Skipped || !step.is_told_by_a_part())
     {
         push(text, 4, style(reason).dim());
     }
@@ -152,12 +155,20 @@ fn printable(line: &str) -> String {
     line.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-fn check_detail(text: &mut String, check: &CheckReport, verbose: u8) {
+fn check_detail(text: &mut String, check: &CheckReport, what: &str, step: &StepReport, verbose: u8) {
     let failed = matches!(check.verdict, Verdict::Fail | Verdict::CannotJudge);
-    if !failed && (verbose == 0 || check.verdict == Verdict::Skipped) {
+    // Where the whole step is left out, its own reason says so once.
+    let is_whole_step = step.verdict == Verdict::Skipped && step.checks.iter().all(|c| c.reason == step.reason);
+    let is_left = check.neutral && !is_whole_step;
+    if !failed && !is_left && (verbose == 0 || check.verdict == Verdict::Skipped) {
         return;
     }
-    push(text, 4, format!("{} {}", mark(check.verdict), check.text));
+    push(text, 4, format!("{} {what}{}", mark(check.verdict), check.text));
+    if is_left {
+        let reason = check.reason.as_deref().unwrap_or_default();
+        push(text, 6, style(format!("not judged: {reason}")).dim());
+        return;
+    }
     if failed {
         push(text, 6, style(format!("{}:{}:{}", check.file, check.line, check.column)).dim());
         if let Some(author) = check.failure.as_ref().and_then(|failure| failure.author.as_ref()) {
@@ -210,10 +221,11 @@ pub(super) fn summary(lab: &LabReport) -> String {
         Verdict::CannotJudge => "cannot judge",
         Verdict::Fail => "failed",
     };
-    let counted = || lab.steps.iter().flat_map(|step| &step.checks).filter(|check| check.max_points > 0 || ran(check));
-    let total = counted().count();
-    let passed = counted().filter(|check| check.verdict == Verdict::Pass).count();
-    let proved = counted().filter(|check| check.verdict == Verdict::Pass && check.proof.is_proved()).count();
+    let all = || lab.steps.iter().flat_map(|step| &step.checks);
+    let total = all().count();
+    let not_judged = all().filter(|check| check.verdict == Verdict::Skipped).count();
+    let passed = all().filter(|check| check.verdict == Verdict::Pass).count();
+    let proved = all().filter(|check| check.verdict == Verdict::Pass && check.proof.is_proved()).count();
     let mut parts = Vec::new();
     if total > 0 {
         let checks =
@@ -223,17 +235,14 @@ pub(super) fn summary(lab: &LabReport) -> String {
             _ if proved == total => ", all proved".to_owned(),
             _ => format!(", {proved} proved"),
         };
-        parts.push(format!("{checks}{proof}"));
+        let left = if not_judged > 0 { format!(", {not_judged} not judged") } else { String::new() };
+        parts.push(format!("{checks}{proof}{left}"));
     }
     if lab.max_points > 0 {
         parts.push(format!("{}/{} points", lab.points, lab.max_points));
     }
     parts.push(duration(lab.duration_ms));
     format!("{}  {}", accent(lab.verdict).bold().apply_to(word), parts.join(" · "))
-}
-
-fn ran(check: &CheckReport) -> bool {
-    check.verdict != Verdict::Skipped
 }
 
 pub(super) fn spent(spent: &Spent) -> String {

@@ -12,4 +12,65 @@ cases! {
         .stderr("::error file=never-only.md,line=16,col=1")
         .json("/labs/0/points", 0)
         .json("/labs/0/verdict", "fail");
+
+    what_is_not_judged_is_named => Case::new(&["test"], "judge/checks-behind-skipped-node-block.md")
+        .screen("How big is it?                                1/2 ")
+        .screen("- output size contains \"db\"\n      not judged: the block `size` was left out: it runs on a node")
+        .screen("15 of 16 checks, 15 proved, 1 not judged · 17/17 points")
+        .not_on_screen("all proved")
+        .junit("<skipped message=\"the block `size` was left out: it runs on a node")
+        .json("/labs/0/steps/6/checks/0/verdict", "pass")
+        .json("/labs/0/steps/6/checks/1/verdict", "skipped")
+        .json("/labs/0/steps/6/checks/1/proof", "not_run")
+        .json("/labs/0/points", 17);
+
+    a_block_that_is_left_out_is_no_pass_of_what_judges_it => Case::new(&["test"], "judge/node-blocks.md")
+        .screen("- output contains \"created\"\n      not judged: the block that it judges was left out")
+        .screen("- wait: output there contains")
+        .screen("passed  1 of 4 checks, 1 proved, 3 not judged · 1/1 points")
+        .json("/labs/0/steps/0/verdict", "skipped")
+        .json("/labs/0/steps/0/questions/0/verdict", "skipped")
+        .json("/labs/0/steps/0/waits/0/verdict", "skipped")
+        .json("/labs/0/max_points", 1);
+
+    the_maximum_of_points_is_the_same_when_it_fails => Case::new(&["test"], "judge/max-points.md")
+        .exit(1)
+        .screen("0/10 points")
+        .screen("0/6 pts")
+        .json("/labs/0/max_points", 10)
+        .json("/labs/0/steps/1/questions/0/verdict", "skipped");
+
+    the_maximum_of_points_is_the_same_when_it_passes => Case::new(&["test"], "judge/max-points-passes.md")
+        .screen("10/10 points")
+        .json("/labs/0/points", 10);
+
+    a_wait_that_fails_is_in_each_report => Case::new(&["run"], "judge/wait-fails.md")
+        .exit(1)
+        .screen("✗ wait: key /registry/namespaces/zz exists within 1s\n      wait-fails.md:6:1")
+        .screen("0 of 1 check, 1 not judged · 0/1 points")
+        .junit("<testcase name=\"wait: key /registry/namespaces/zz exists within 1s\"")
+        .junit("failures=\"1\"")
+        .stderr("::error file=wait-fails.md,line=6,col=1")
+        .json("/labs/0/steps/0/waits/0/verdict", "fail")
+        .json("/labs/0/steps/0/waits/0/line", 6)
+        .json("/labs/0/steps/0/verdict", "fail");
+
+    a_block_that_ended_by_itself_cannot_be_stopped => Case::new(&["run"], "judge/stop-of-a-dead-block.md")
+        .exit(1)
+        .screen("ended by itself")
+        .screen("the server doesn't have a resource type")
+        .junit("ended by itself")
+        .stderr("ended by itself");
+
+    clean_up_may_stop_what_has_been_stopped => Case::new(&["test"], "judge/cleanup-stop-background.md")
+        .screen("✓ Clean up")
+        .not_on_screen("no background block");
+
+    an_empty_stop_block_prints_nothing => Case::new(&["test"], "judge/output-nearest.md").screen("1/1 proved");
+
+    the_folder_that_was_looked_in_is_named => Case::new(&["run"], "judge/working-folder.md")
+        .exit(1)
+        .screen("there is no file s.db in LAB_WORK, which is /")
+        .screen("the command ended with status 1 (it ran in LAB_WORK, which is /")
+        .junit("there is no file s.db in LAB_WORK, which is /");
 }
