@@ -19,6 +19,7 @@ macro_rules! need_apiserver {
             None => {
                 harness::record_skip(
                     module_path!(),
+                    "kube-apiserver",
                     "neither KEYWITNESS_TEST_APISERVER nor KUBEBUILDER_ASSETS leads to a kube-apiserver",
                 );
                 return;

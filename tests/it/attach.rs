@@ -169,7 +169,7 @@ fn a_context_switch_during_the_lab_has_no_effect() {
 fn a_node_like_minikubes() {
     let image = need_engine!();
     if std::env::var("KEYWITNESS_NODE_IMAGE").is_ok_and(|image| !image.is_empty()) {
-        crate::harness::record_skip(module_path!(), "only the stand-in starts without kind");
+        crate::harness::record_skip(module_path!(), "the stand-in", "only the stand-in starts without kind");
         return;
     }
     let home = tempfile::tempdir().expect("a folder");

@@ -18,8 +18,8 @@ macro_rules! need_engine {
         crate::harness::need!("kind", "kubectl", "etcd", "etcdctl");
         match crate::containers::$engine() {
             Ok(engine) => engine,
-            Err(reason) => {
-                crate::harness::record_skip(module_path!(), reason);
+            Err(missing) => {
+                crate::harness::record_skip(module_path!(), missing.what, &missing.why);
                 return;
             }
         }
@@ -36,11 +36,14 @@ pub(crate) struct Real {
     pub(crate) image: String,
 }
 
-type Found = Result<&'static Real, &'static str>;
-
-fn found(once: &'static OnceLock<Result<Real, String>>, find: impl FnOnce() -> Result<Real, String>) -> Found {
-    once.get_or_init(find).as_ref().map_err(String::as_str)
+/// What is not here, and how that was seen.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) what: &'static str,
+    pub(crate) why: String,
 }
+
+type Found = Result<&'static Real, &'static Missing>;
 
 /// The engine of most tests: Docker, or Podman where kind is told to use that.
 pub(crate) fn main_engine() -> Found {
@@ -48,20 +51,22 @@ pub(crate) fn main_engine() -> Found {
 }
 
 pub(crate) fn docker() -> Found {
-    static DOCKER: OnceLock<Result<Real, String>> = OnceLock::new();
-    found(&DOCKER, || Real::find("docker", None))
+    static DOCKER: OnceLock<Result<Real, Missing>> = OnceLock::new();
+    DOCKER.get_or_init(|| Real::find("docker", None)).as_ref()
 }
 
 /// Podman through its API, as the product reaches it.
 pub(crate) fn podman() -> Found {
-    static PODMAN: OnceLock<Result<Real, String>> = OnceLock::new();
-    found(&PODMAN, || {
+    static PODMAN: OnceLock<Result<Real, Missing>> = OnceLock::new();
+    let find = || {
         let named = std::env::var("CONTAINER_HOST").ok();
         let own = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock"));
         let mut sockets = own.into_iter().chain(["/run/podman/podman.sock".into()]).filter(|path| path.exists());
         let host = named.or_else(|| Some(format!("unix://{}", sockets.next()?.display())));
-        Real::find("podman", Some(host.ok_or("no socket of podman's API")?))
-    })
+        let missing = || Missing { what: "podman", why: "no socket of podman's API".to_owned() };
+        Real::find("podman", Some(host.ok_or_else(missing)?))
+    };
+    PODMAN.get_or_init(find).as_ref()
 }
 
 /// The command of the engine that most tests use.
@@ -70,11 +75,11 @@ pub(crate) fn command() -> &'static str {
 }
 
 impl Real {
-    fn find(name: &'static str, host: Option<String>) -> Result<Self, String> {
+    fn find(name: &'static str, host: Option<String>) -> Result<Self, Missing> {
         let mut this = Self { name, host, image: String::new() };
         let answers = this.command().args(["version", "--format", "{{.Server.Version}}"]).output();
         if !answers.is_ok_and(|output| output.status.success()) {
-            return Err(format!("no {name} engine answers"));
+            return Err(Missing { what: name, why: format!("no {name} engine answers") });
         }
         if let Ok(named) = std::env::var("KEYWITNESS_NODE_IMAGE")
             && !named.is_empty()
@@ -87,7 +92,7 @@ impl Real {
         if let Some(host) = &this.host {
             build.env("CONTAINER_HOST", host);
         }
-        let built = build.output().map_err(|error| format!("scripts/stand-in-image: {error}"))?;
+        let built = build.output().expect("scripts/stand-in-image starts");
         assert!(built.status.success(), "the stand-in image: {}", String::from_utf8_lossy(&built.stderr));
         String::from_utf8_lossy(&built.stdout).trim().clone_into(&mut this.image);
         Ok(this)

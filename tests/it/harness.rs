@@ -3,41 +3,25 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+#[path = "../support/skip.rs"]
+mod skip;
+
+pub(crate) use owned_processes::tool;
+pub(crate) use skip::record_skip;
+
 /// Returns from the test, recording why, where a tool that it needs is missing.
-/// `scripts/test` prints the number of skips and their reasons at its end.
 macro_rules! need {
     ($($tool:literal),+) => {
-        $(if $crate::harness::tool($tool).is_none() {
-            $crate::harness::record_skip(module_path!(), concat!($tool, " is not installed"));
+        $(if owned_processes::tool($tool).is_none() {
+            $crate::harness::record_skip(module_path!(), $tool, concat!($tool, " is not installed"));
             return;
         })+
     };
 }
 pub(crate) use need;
-
-/// Where a real tool is: as the product itself looks for it.
-pub(crate) fn tool(name: &str) -> Option<PathBuf> {
-    let variable = format!("KEYWITNESS_{}", name.to_uppercase());
-    if let Some(path) = std::env::var_os(variable) {
-        return Some(path.into());
-    }
-    let private = std::env::var_os("KEYWITNESS_TOOLS")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/keywitness/bin")));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain(private).map(|dir| dir.join(name)).find(|file| file.is_file())
-}
-
-pub(crate) fn record_skip(test: &str, reason: &str) {
-    println!("skipped {test}: {reason}");
-    if let Some(file) = std::env::var_os("KEYWITNESS_SKIPPED") {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(file).expect("the skip file opens");
-        writeln!(file, "{test}: {reason}").expect("the skip file takes a line");
-    }
-}
 
 /// One call of the binary in a folder of its own.
 #[must_use = "a test that is not run checks nothing"]

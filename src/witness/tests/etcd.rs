@@ -1,7 +1,7 @@
 //! A real etcd for the tests of this room.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,23 +9,14 @@ use crate::cluster::EtcdAccess;
 use crate::guard::{Guard, GuardSettings};
 use crate::witness::{Witness, WitnessRequest};
 
+#[path = "../../../tests/support/skip.rs"]
+mod skip;
+
 /// Where a tool is, as the product looks for it; `None` is recorded as a skip.
-pub(super) fn tool(name: &str) -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os(format!("KEYWITNESS_{}", name.to_uppercase())) {
-        return Some(path.into());
-    }
-    let private = std::env::var_os("KEYWITNESS_TOOLS")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/keywitness/bin")));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).chain(private).map(|dir| dir.join(name)).find(|file| file.is_file());
+pub(super) fn tool(name: &'static str) -> Option<PathBuf> {
+    let found = crate::guard::tool(name);
     if found.is_none() {
-        let reason = format!("{}: {name} is not installed\n", module_path!());
-        print!("skipped {reason}");
-        if let Some(file) = std::env::var_os("KEYWITNESS_SKIPPED") {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("it opens");
-            std::io::Write::write_all(&mut file, reason.as_bytes()).expect("it takes a line");
-        }
+        skip::record_skip(module_path!(), name, &format!("{name} is not installed"));
     }
     found
 }
