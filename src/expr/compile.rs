@@ -44,7 +44,7 @@ pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     Arc::new(env)
 });
 
-/// Compiles the slice that [`super::split`] found.
+/// Compiles the slice that [`super::split()`] found.
 pub fn compile(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Expr, Vec<Fault>> {
     on_big_stack(|| compile_here(source, range, scope))
 }
