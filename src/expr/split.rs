@@ -10,16 +10,35 @@ const DEEPEST: usize = 32;
 /// So many tokens in one expression are a program, which belongs in a `run` check.
 const LONGEST: usize = 1000;
 
+/// Operators of other languages, and what CEL has.
+const OPERATORS: &[(&str, &str)] = &[
+    ("===", "`==`"),
+    ("!==", "`!=`"),
+    ("<>", "`!=`"),
+    ("=~", "`.matches(\"…\")` after the value"),
+    ("!~", "`!` before the value, and `.matches(\"…\")` after it"),
+    ("=>", "`>=`"),
+    ("=<", "`<=`"),
+    ("≠", "`!=`"),
+    ("≥", "`>=`"),
+    ("≤", "`<=`"),
+    ("&&&", "`&&`"),
+    ("**", "`*`"),
+    ("[*]", "`.exists(item, …)`, or an index such as `[0]`"),
+    ("{.", "`object.` in place of `{.`, and no braces"),
+];
+
 /// Finds where the expression that begins at `from` ends, as the grammar's `ctoken` rule has it:
 /// before `within` or `for` after an operand, in `events` also before a folded `PUT` or `DELETE`,
 /// and else at the end of the check. Two operands never stand side by side in CEL.
 pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usize>, Fault> {
     let text = source.text();
     let mut end = from;
-    let mut depth = 0usize;
+    let mut open: Vec<usize> = Vec::new();
     let mut count = 0;
     let mut after_operand = false;
     let mut at = from;
+    let mut last = from..from;
     let fault = |range: Range<usize>, message: String, hint: Option<&str>| Fault {
         kind: FaultKind::Syntax,
         span: source.span(range),
@@ -28,11 +47,20 @@ pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usiz
     };
     while let Some(Gap { next, folded }) = gap(text, at) {
         let word = word_at(text, next);
-        if after_operand && depth == 0 {
+        let times = matches!(word, "within" | "for")
+            && text[next + word.len()..].trim_start().starts_with(|c: char| c.is_ascii_digit());
+        if let Some(bracket) = open.last().filter(|_| after_operand && times) {
+            return Err(not_closed(source, *bracket));
+        }
+        if after_operand && open.is_empty() {
             let ends = matches!(word, "within" | "for") || (in_events && folded && matches!(word, "PUT" | "DELETE"));
             if ends {
                 break;
             }
+        }
+        if let Some((wrong, right)) = OPERATORS.iter().find(|(wrong, _)| text[next..].starts_with(wrong)) {
+            let range = next..next + wrong.len();
+            return Err(fault(range, format!("CEL has no `{wrong}`"), Some(&format!("write {right}"))));
         }
         let (kind, range) = token(text, next).map_err(|no| no_token(source, next, no))?;
         count += 1;
@@ -42,11 +70,20 @@ pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usiz
         match kind {
             Kind::Ident | Kind::Literal if after_operand => {
                 let found = &text[range.clone()];
+                if matches!(&text[last.clone()], "not" | "NOT") {
+                    return Err(fault(last, "CEL has no `not`".to_owned(), Some("write `!`: `!has(…)`, `!(a == b)`")));
+                }
                 let hint = match found {
                     "and" | "AND" => "CEL writes `&&`".to_owned(),
                     "or" | "OR" => "CEL writes `||`".to_owned(),
                     "not" => "CEL writes `!`".to_owned(),
-                    "is" | "equals" => "CEL writes `==`".to_owned(),
+                    "is" | "equals" | "eq" => "CEL writes `==`".to_owned(),
+                    "contains" | "matches" | "startsWith" | "endsWith" | "includes" => {
+                        format!("CEL writes `.{}(\"…\")` after the value", if found == "includes" { "contains" } else { found })
+                    }
+                    "timeout" | "after" | "until" => "write `within 30s`".to_owned(),
+                    "during" => "write `for 30s`".to_owned(),
+                    "where" => "say `where` once, and join conditions with `&&`".to_owned(),
                     "exists" | "absent" => {
                         "a check says `exists`, `absent` or `where …`, one of them; put a second check on a line of its own"
                             .to_owned()
@@ -54,28 +91,30 @@ pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usiz
                     "PUT" | "DELETE" if in_events => {
                         format!("put `{found}` on an indented line of its own")
                     }
-                    _ => "put an operator (`==`, `&&`, …) between two values, or quote a text that has blanks".to_owned(),
+                    _ if found.starts_with('.') => format!("an element of a list is written `[{}]`", &found[1..]),
+                    _ => "write one, such as `==` or `&&`, or quote a text that has blanks".to_owned(),
                 };
-                return Err(fault(range.clone(), format!("`{found}` follows a complete value"), Some(&hint)));
+                return Err(fault(range.clone(), format!("an operator is missing before `{found}`"), Some(&hint)));
             }
             Kind::Open => {
-                depth += 1;
-                if depth > DEEPEST {
+                open.push(range.start);
+                if open.len() > DEEPEST {
                     return Err(fault(range, format!("brackets nest deeper than {DEEPEST}"), None));
                 }
             }
-            Kind::Close => {
-                let Some(less) = depth.checked_sub(1) else {
-                    let found = &text[range.clone()];
-                    return Err(fault(range.clone(), format!("`{found}` closes nothing"), None));
-                };
-                depth = less;
+            Kind::Close if open.pop().is_none() => {
+                let found = &text[range.clone()];
+                return Err(fault(range.clone(), format!("`{found}` closes nothing"), Some("delete it")));
             }
             _ => {}
         }
         after_operand = matches!(kind, Kind::Ident | Kind::Literal | Kind::Close);
         end = range.end;
         at = range.end;
+        last = range;
+    }
+    if let Some(bracket) = open.last() {
+        return Err(not_closed(source, *bracket));
     }
     if end == from {
         let here = at.min(text.len());
@@ -114,6 +153,21 @@ pub fn gap(text: &str, from: usize) -> Option<Gap> {
             }
             _ => return Some(Gap { next: at, folded }),
         }
+    }
+}
+
+fn not_closed(source: &Joined, at: usize) -> Fault {
+    let found = &source.text()[at..=at];
+    let closing = match found {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    };
+    Fault {
+        kind: FaultKind::Syntax,
+        span: source.span(at..at + 1),
+        message: format!("`{found}` is not closed"),
+        hint: Some(format!("add `{closing}`")),
     }
 }
 

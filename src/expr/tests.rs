@@ -56,7 +56,7 @@ fn what_cannot_follow_is_an_error_at_its_place() {
         let fault = split(&Joined::whole(text, 0), 0, false).expect_err(text);
         (fault.span.start, fault.message)
     };
-    assert_eq!(at("object.a exists"), (9, "`exists` follows a complete value".to_owned()));
+    assert_eq!(at("object.a exists"), (9, "an operator is missing before `exists`".to_owned()));
     assert_eq!(at("a and b").0, 2);
     assert_eq!(at("a = 1"), (2, "CEL has no `=`".to_owned()));
     assert_eq!(at("a == ${NS}"), (5, "a variable stands in a quoted text only".to_owned()));

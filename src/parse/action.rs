@@ -2,15 +2,16 @@
 
 use super::context::Context;
 use super::fields::Fields;
-use super::findings::{ATTRIBUTE_VALUE, CONSOLE, EMPTY_ACTION, MISPLACED_ATTRIBUTE};
+use super::findings::{ATTRIBUTE_VALUE, CONSOLE, EMPTY_ACTION, MISPLACED_ATTRIBUTE, OPEN_QUOTE, PROMPT};
 use super::markdown::Fence;
 use super::output::{line, line_ranges};
+use super::quotes;
 use super::words::{self, Wrong};
 use crate::lab::keywords::FenceKind;
 use crate::lab::{
     Action, Background, Code, CodeLine, ConsoleCommand, Ending, Expected, Place, Ready, Role, Stop, Template,
 };
-use crate::text::{Joined, Spanned};
+use crate::text::{Joined, Span, Spanned};
 
 pub(super) fn action(
     fence: &Fence,
@@ -33,6 +34,9 @@ pub(super) fn action(
         }
         Code::Console(commands) => commands.is_empty(),
     };
+    if !fields.has("norun") {
+        slips(fence, &code, cx);
+    }
     let stop = stop(fields, cx);
     let start = fields.id("start", cx);
     if empty && !fields.has("stop") && !fields.has("start") {
@@ -65,6 +69,44 @@ pub(super) fn action(
         on: fields.on(cx),
         norun: fields.has("norun"),
         expected: None,
+    }
+}
+
+/// What a shell would stumble over: quotes that never end, and prompts.
+fn slips(fence: &Fence, code: &Code, cx: &mut Context<'_>) {
+    let lines: Vec<&CodeLine> = code.lines().collect();
+    let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    let place = |line: usize, range: std::ops::Range<usize>, cx: &Context<'_>| {
+        let number = lines[line].number;
+        let start = cx.source.line_start(number);
+        // The container's prefix, or a prompt, was taken off the front of the line.
+        let lead = cx.source.line(number).len().saturating_sub(lines[line].text.len());
+        Span::new(start + lead + range.start, start + lead + range.end)
+    };
+    match quotes::open(&texts) {
+        Some((line, range, quotes::Open::Quote(quote))) => {
+            let span = place(line, range, cx);
+            cx.findings
+                .add(OPEN_QUOTE, span, format!("this {quote} is not closed in its block"))
+                .hint(format!("add the closing {quote}, or write \\{quote} for the character itself"));
+        }
+        Some((line, range, quotes::Open::Heredoc(end))) => {
+            let span = place(line, range, cx);
+            cx.findings
+                .add(OPEN_QUOTE, span, format!("this heredoc has no line `{end}` of its own in the block"))
+                .hint(format!("end it with a line that is `{end}` and nothing else, without blanks before it"));
+        }
+        None => {}
+    }
+    if matches!(code, Code::Script(_))
+        && let Some(line) = texts.iter().position(|text| !text.trim().is_empty() && !text.starts_with('#'))
+        && texts[line].starts_with("$ ")
+    {
+        let span = place(line, 0..1, cx);
+        let language = cx.source.slice(fence.info).trim().split([' ', '{']).next().unwrap_or("bash").to_owned();
+        cx.findings
+            .add(PROMPT, span, "the shell takes this prompt for a command")
+            .hint(format!("remove `$ `, or write ```console in place of ```{language}"));
     }
 }
 
@@ -131,7 +173,8 @@ fn why(one: &str) -> &'static str {
 }
 
 fn exit_status(text: &str) -> Result<i32, Wrong> {
-    let status = words::whole::<i32>(text, "exit status")?;
+    let status = words::whole::<i32>(text, "exit status")
+        .map_err(|wrong| Wrong { hint: Some("write a number, or `fails` for any status but 0".to_owned()), ..wrong })?;
     if (0..=255).contains(&status) {
         return Ok(status);
     }
@@ -143,7 +186,10 @@ fn place(fields: &Fields, cx: &mut Context<'_>) -> Place {
         "node" => Ok(Place::Node),
         other => Err(Wrong {
             message: format!("`{other}` is no place"),
-            hint: Some("`in=node` is the control-plane node; without it a block runs here".to_owned()),
+            hint: Some(match words::cluster(other) {
+                Ok(_) => format!("write `on={other}` for what runs on such a cluster only"),
+                Err(_) => "`in=node` is the control-plane node; without it a block runs here".to_owned(),
+            }),
         }),
     });
     place.map_or(Place::Host, |place| place.value)
@@ -153,7 +199,9 @@ fn background(fields: &Fields, cx: &mut Context<'_>) -> Option<Background> {
     if !fields.has("background") {
         return None;
     }
-    let value = fields.value("ready")?;
+    // Where `ready` is missing or wrong, a finding says so, and the block is a background block all the same.
+    let nothing = Some(Background { ready: Ready::None });
+    let Some(value) = fields.value("ready") else { return nothing };
     if value.quoted {
         if value.text.trim().is_empty() {
             cx.findings
@@ -165,13 +213,16 @@ fn background(fields: &Fields, cx: &mut Context<'_>) -> Option<Background> {
     let ready = match value.text.as_str() {
         "watch" => Ready::Watch,
         "none" => Ready::None,
-        text if text.starts_with("port:") => Ready::Port(port(fields, cx)?),
+        text if text.starts_with("port:") => match port(fields, cx) {
+            Some(port) => Ready::Port(port),
+            None => return nothing,
+        },
         text => {
             let message = format!("`{text}` is no keyword of `ready`");
             cx.findings.add(ATTRIBUTE_VALUE, value.span, message).hint(format!(
                 "a text stands in quotes: ready=\"{text}\"; the keywords are `watch`, `port:N` and `none`"
             ));
-            return None;
+            return nothing;
         }
     };
     Some(Background { ready })
@@ -182,7 +233,7 @@ fn port(fields: &Fields, cx: &mut Context<'_>) -> Option<Template> {
     let value = fields.value("ready")?.clone();
     let at = value.span.start + "port:".len();
     let text = value.text.strip_prefix("port:")?;
-    let span = crate::text::Span::new(at, value.span.end);
+    let span = Span::new(at, value.span.end);
     if let Some(name) =
         text.strip_prefix('$').filter(|name| !name.is_empty() && crate::text::name_length(name) == name.len())
     {

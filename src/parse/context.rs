@@ -14,11 +14,22 @@ pub(super) struct Context<'a> {
     pub(super) used: Vec<Spanned<String>>,
     /// The lab brings up its own etcd, whose keys may be any.
     pub(super) bare: bool,
+    /// The front matter could not be read: what seems to be missing may stand there.
+    pub(super) head_lost: bool,
+    /// The same of its variables.
+    pub(super) vars_lost: bool,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(source: &'a SourceFile) -> Self {
-        Self { source, findings: Findings::default(), used: Vec::new(), bare: false }
+        Self {
+            source,
+            findings: Findings::default(),
+            used: Vec::new(),
+            bare: false,
+            head_lost: false,
+            vars_lost: false,
+        }
     }
 
     pub(super) fn line(&self, at: usize) -> usize {

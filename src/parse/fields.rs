@@ -8,7 +8,50 @@ use super::findings::{ATTRIBUTE_VALUE, MISPLACED_ATTRIBUTE, UNKNOWN_ATTRIBUTE};
 use super::words::{self, Wrong};
 use crate::lab::keywords::{ATTRIBUTES, FenceKind, Takes};
 use crate::lab::{On, Template};
-use crate::text::{Joined, Span, Spanned, did_you_mean, one_of};
+use crate::text::{Joined, Span, Spanned, did_you_mean, nearest, one_of};
+
+/// Words of other tools for what an attribute here says.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("id", "name"),
+    ("label", "name"),
+    ("title", "name"),
+    ("term", "terminal"),
+    ("tty", "terminal"),
+    ("shell", "terminal"),
+    ("session", "terminal"),
+    ("bg", "background"),
+    ("async", "background"),
+    ("daemon", "background"),
+    ("status", "exit"),
+    ("exit-code", "exit"),
+    ("exitcode", "exit"),
+    ("code", "exit"),
+    ("error", "fails"),
+    ("failure", "fails"),
+    ("message", "fail"),
+    ("score", "points"),
+    ("wait", "timeout"),
+    ("within", "timeout"),
+    ("skip", "norun"),
+    ("noexec", "norun"),
+    ("no-run", "norun"),
+    ("teardown", "cleanup"),
+    ("clean", "cleanup"),
+    ("env", "vars"),
+    ("node", "in"),
+    ("cluster", "on"),
+];
+
+/// The attribute that was most likely meant.
+fn meant(name: &str, kind: FenceKind) -> Option<&'static str> {
+    let lower = name.to_lowercase();
+    let synonym = SYNONYMS.iter().find(|(other, _)| *other == lower).map(|(_, name)| *name);
+    let here = || kind.attributes().map(|attribute| attribute.name);
+    synonym
+        .filter(|name| here().any(|known| known == *name))
+        .or_else(|| nearest(name, here()))
+        .or_else(|| nearest(name, ATTRIBUTES.iter().map(|attribute| attribute.name)))
+}
 
 pub(super) struct Fields {
     attrs: Vec<Attr>,
@@ -20,15 +63,26 @@ impl Fields {
     /// Refuses what does not belong on this kind of fence.
     pub(super) fn of_fence(kind: FenceKind, attrs: Vec<Attr>, span: Span, cx: &mut Context<'_>) -> Self {
         let mut kept = Vec::new();
-        for attr in attrs {
+        let is_ready = attrs.iter().any(|attr| attr.name.value == "ready");
+        for mut attr in attrs {
             let name = attr.name.value.as_str();
-            let Some(known) = ATTRIBUTES.iter().find(|known| known.name == name) else {
-                let hint = did_you_mean(name, kind.attributes().map(|a| a.name))
-                    .or_else(|| did_you_mean(name, ATTRIBUTES.iter().map(|a| a.name)))
-                    .unwrap_or_else(|| format!("{} takes {}", kind.noun(), one_of(kind.attributes().map(|a| a.name))));
+            let known = ATTRIBUTES.iter().find(|known| known.name == name).or_else(|| {
+                let near = meant(name, kind);
+                let hint = near.map_or_else(
+                    || format!("{} takes {}", kind.noun(), one_of(kind.attributes().map(|a| a.name))),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 cx.findings.add(UNKNOWN_ATTRIBUTE, attr.name.span, format!("unknown attribute `{name}`")).hint(hint);
+                // Read as what it is nearly, so that nothing else seems to be missing.
+                ATTRIBUTES.iter().find(|known| Some(known.name) == near)
+            });
+            let Some(known) = known else { continue };
+            if known.name == "background" && name != known.name && !is_ready {
+                // It would seem to lack a `ready` too.
                 continue;
-            };
+            }
+            let name = known.name;
+            known.name.clone_into(&mut attr.name.value);
             if !known.on.contains(&kind) {
                 let message = format!("`{name}` does not belong on {}", kind.noun());
                 let owners: Vec<&str> = known.on.iter().map(|kind| kind.noun()).collect();
@@ -39,6 +93,7 @@ impl Fields {
             }
             match (known.takes, &attr.value) {
                 (Takes::Value, None) => {
+                    cx.findings.unread |= name == "name";
                     let message = format!("`{name}` needs a value");
                     cx.findings.add(ATTRIBUTE_VALUE, attr.name.span, message).hint(format!("write `{name}=…`"));
                 }
@@ -104,6 +159,7 @@ impl Fields {
         match read(&value.text) {
             Ok(found) => Some(Spanned::new(found, value.span)),
             Err(Wrong { message, hint }) => {
+                cx.findings.unread |= name == "name";
                 cx.findings.add(ATTRIBUTE_VALUE, value.span, message).maybe_hint(hint);
                 None
             }

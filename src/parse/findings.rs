@@ -52,7 +52,7 @@ rules! {
     UNKNOWN_FUNCTION "KW035" Error "an expression calls a function that CEL does not have";
     BAD_REGEX "KW036" Error "a regular expression does not compile";
     STAR_IN_KEY "KW037" Error "`key` takes one key, and this one has a star";
-    UNKNOWN_FOLDER "KW038" Error "no resource is stored under this folder of /registry";
+    UNKNOWN_FOLDER "KW038" Error "no resource is stored under this folder of /registry, or not so deep in it";
     EMPTY_CHECK "KW039" Error "a `check` or `wait` fence has no checks";
     UNDECLARED "KW040" Error "a variable is used and never declared";
     HALF_WRITTEN "KW041" Error "a variable is not written as `${NAME}`";
@@ -64,6 +64,8 @@ rules! {
     QUESTION "KW050" Error "a question has no text, no right answer or too few choices";
     NO_OUTPUT_OWNER "KW051" Error "an `output` fence belongs to no action, or to one that has another";
     CONSOLE "KW052" Error "a `console` fence does not begin with a `$ ` line";
+    OPEN_QUOTE "KW053" Error "a command's quote or heredoc is not closed in its block";
+    PROMPT "KW054" Error "a command begins with a prompt, which the shell takes for a command";
     NOTHING_TO_DO "KW060" Error "a step gives points and has nothing to do";
     UNREACHED "KW061" Error "a fence that nobody reaches";
     HIDDEN_BLOCK "KW062" Error "a fence in a hint or a solution that must not be hidden";
@@ -86,6 +88,9 @@ rules! {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Diagnostic>,
+    /// A name or a value could not be read, so that one that seems not to exist may well do: what follows from a finding
+    /// is no finding of its own.
+    pub(super) unread: bool,
 }
 
 impl Findings {
@@ -95,6 +100,16 @@ impl Findings {
         let at = self.list.len();
         self.list.push(finding);
         Added(&mut self.list[at])
+    }
+
+    /// Takes back what only follows from another finding.
+    pub(super) fn take_back(&mut self, rule: Rule, after: usize) {
+        self.list.retain(|finding| finding.code != rule.code || finding.span.start < after);
+    }
+
+    /// Whether something was found in this place.
+    pub(super) fn any_in(&self, span: Span) -> bool {
+        self.list.iter().any(|finding| span.start <= finding.span.start && finding.span.start < span.end)
     }
 
     /// In file order, each once.

@@ -2,11 +2,12 @@
 
 use super::context::Context;
 use super::findings::{BAD_VALUE, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_DEFAULT, VARIABLE_NAME};
+use super::head_slips;
 use super::words;
 use super::yaml::{self, Node, Yaml};
 use crate::lab::keywords::{CLUSTERS, LEVELS, REQUIREMENTS, RESERVED_PREFIXES, word, words as words_of};
 use crate::lab::{ClusterKind, ClusterSpec, Level, Requirement, Template, VarDefault};
-use crate::text::{Joined, Span, Spanned, did_you_mean, name_length, one_of};
+use crate::text::{Joined, Span, Spanned, did_you_mean, name_length, nearest, one_of};
 
 /// What the head of a lab says.
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ pub(super) struct HeadVar {
     pub(super) secret: bool,
 }
 
-const KEYS: &[&str] =
+pub(super) const KEYS: &[&str] =
     &["title", "summary", "level", "minutes", "needs", "clusters", "requires", "cluster", "etcd", "vars"];
 const VAR_KEYS: &[&str] = &["default", "random", "port", "ask", "pattern", "secret"];
 const CLUSTER_KEYS: &[&str] = &["nodes", "kubernetes"];
@@ -47,7 +48,10 @@ pub(super) fn head(cx: &mut Context<'_>) -> (Head, usize) {
     let body = &text[bom..];
     let first = body.split_inclusive('\n').next().unwrap_or("");
     if first.trim_end() != "---" {
-        return (Head::default(), bom);
+        return match head_slips::near_miss(text, bom, cx) {
+            Some(place) => (read(place.inner.start, place.inner.end, cx), place.body),
+            None => (Head::default(), bom),
+        };
     }
     let start = bom + first.len();
     let mut at = start;
@@ -57,8 +61,16 @@ pub(super) fn head(cx: &mut Context<'_>) -> (Head, usize) {
         }
         at += line.len();
     }
+    if let Some((end, line)) = head_slips::near_end(text, start) {
+        let span = Span::new(end, end + line.trim_end().len());
+        let message = format!("`{}` does not close the front matter", line.trim());
+        cx.findings.add(FRONT_MATTER, span, message).hint("write `---`, in column 1");
+        return (read(start, end, cx), end + line.len());
+    }
     let span = Span::new(bom, bom + 3);
     cx.findings.add(FRONT_MATTER, span, "the front matter has no end").hint("close it with a line of its own: ---");
+    cx.head_lost = true;
+    cx.vars_lost = true;
     (Head { title_refused: true, ..Head::default() }, text.len())
 }
 
@@ -68,18 +80,22 @@ fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
     let yaml = match yaml::read(text, start) {
         Ok(yaml) => yaml,
         Err(broken) => {
-            let at = broken.at.min(cx.source.text().len());
-            let length = cx.source.text()[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-            cx.findings.add(FRONT_MATTER, Span::new(at, at + length), format!("this is no YAML: {}", broken.message));
-            head.title_refused = true;
-            return head;
+            broken_yaml(text, start, &broken, cx);
+            return lost(head, cx);
         }
     };
+    if let Node::Text(_) = yaml.node
+        && let Some(cause) = head_slips::cause(text)
+    {
+        let span = Span::new(start + cause.range.start, start + cause.range.end);
+        cx.findings.add(FRONT_MATTER, span, cause.message).hint(cause.hint);
+        return lost(head, cx);
+    }
     if matches!(yaml.node, Node::Null) {
         return head;
     }
     let Some(entries) = map(&yaml, "the front matter", cx) else {
-        return head;
+        return lost(head, cx);
     };
     for (key, value) in entries {
         match key.value.as_str() {
@@ -101,7 +117,7 @@ fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
                     .iter()
                     .filter_map(|item| Some(Spanned::new(one(item, CLUSTERS, "kind of cluster", cx)?, item.span)))
                     .collect();
-                if head.clusters.is_empty() {
+                if matches!(&value.node, Node::List(items) if items.is_empty()) {
                     cx.findings
                         .add(BAD_VALUE, value.span, "a lab needs one kind of cluster at least")
                         .hint("leave `clusters` out for all that run Kubernetes");
@@ -120,6 +136,33 @@ fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
         }
     }
     head
+}
+
+/// What the front matter would have said is not known: what seems to be missing may stand there.
+fn lost(head: Head, cx: &mut Context<'_>) -> Head {
+    cx.head_lost = true;
+    cx.vars_lost = true;
+    Head { title_refused: true, ..head }
+}
+
+fn broken_yaml(text: &str, start: usize, broken: &yaml::Broken, cx: &mut Context<'_>) {
+    if broken.doubled {
+        let at = broken.at.min(cx.source.text().len());
+        let line = &cx.source.text()[at..];
+        let length = line.find([':', '\n']).unwrap_or(line.len());
+        cx.findings.add(FRONT_MATTER, Span::new(at, at + length), broken.message.clone()).hint("keep one of them");
+        return;
+    }
+    if let Some(cause) = head_slips::cause(text) {
+        let span = Span::new(start + cause.range.start, start + cause.range.end);
+        cx.findings.add(FRONT_MATTER, span, cause.message).hint(cause.hint);
+        return;
+    }
+    let at = broken.at.min(cx.source.text().len());
+    let length = cx.source.text()[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+    cx.findings
+        .add(FRONT_MATTER, Span::new(at, at + length), format!("this is no YAML: {}", broken.message))
+        .hint("write `key: value` lines; put a text with `:`, `#` or quotes in quotes");
 }
 
 fn unknown_key(key: &Spanned<String>, known: &'static [&'static str], holder: &str, cx: &mut Context<'_>) {
@@ -164,6 +207,13 @@ fn items<'y>(value: &'y Yaml, cx: &mut Context<'_>) -> &'y [Yaml] {
 
 fn text_of(value: &Yaml, cx: &mut Context<'_>) -> Option<String> {
     match &value.node {
+        Node::Text(text) if text.starts_with(['“', '”', '„', '«']) => {
+            let plain = text.trim_matches(['“', '”', '„', '«', '»']);
+            cx.findings
+                .add(BAD_VALUE, value.span, "a typographic quote quotes nothing")
+                .hint(format!("write \"{plain}\""));
+            Some(plain.to_owned())
+        }
         Node::Text(text) => Some(text.clone()),
         Node::Number | Node::Bool => {
             let written = cx.source.slice(value.span).to_owned();
@@ -191,12 +241,17 @@ fn text_of(value: &Yaml, cx: &mut Context<'_>) -> Option<String> {
 
 fn one<T: Copy>(value: &Yaml, table: &'static [(&'static str, T)], what: &str, cx: &mut Context<'_>) -> Option<T> {
     let text = text_of(value, cx)?;
-    let found = word(table, &text);
-    if found.is_none() {
-        let hint = did_you_mean(&text, words_of(table)).unwrap_or_else(|| format!("write {}", one_of(words_of(table))));
-        cx.findings.add(BAD_VALUE, value.span, format!("`{text}` is no {what}")).hint(hint);
+    if let Some(found) = word(table, &text) {
+        return Some(found);
     }
-    found
+    let near = nearest(&text, words_of(table));
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write {}", one_of(words_of(table))),
+    };
+    cx.findings.add(BAD_VALUE, value.span, format!("`{text}` is no {what}")).hint(hint);
+    // Read as what it is nearly, so that nothing else seems to be missing.
+    near.and_then(|near| word(table, near))
 }
 
 fn number(value: &Yaml, cx: &mut Context<'_>) -> Option<u32> {
@@ -205,7 +260,9 @@ fn number(value: &Yaml, cx: &mut Context<'_>) -> Option<u32> {
     if found.is_none() {
         let message = format!("`{}` is no whole number above 0", written.lines().next().unwrap_or(""));
         let span = first_line(value.span, cx);
-        cx.findings.add(BAD_VALUE, span, message);
+        let digits: String = written.trim_matches(['"', '\'']).chars().take_while(char::is_ascii_digit).collect();
+        let hint = digits.parse::<u32>().ok().filter(|n| *n > 0).map(|n| format!("write {n}"));
+        cx.findings.add(BAD_VALUE, span, message).maybe_hint(hint);
     }
     found
 }
@@ -269,7 +326,23 @@ fn members(value: &Yaml, cx: &mut Context<'_>) -> Vec<(Spanned<String>, Template
 }
 
 fn vars(value: &Yaml, cx: &mut Context<'_>) -> Vec<HeadVar> {
-    let entries = map(value, "`vars`", cx).unwrap_or_default();
+    let Node::Map(entries) = &value.node else {
+        let name = match &value.node {
+            Node::List(items) => items.first().map(|item| cx.source.slice(item.span)),
+            Node::Text(_) => Some(cx.source.slice(value.span)),
+            _ => None,
+        };
+        let name = name.map_or("", |text| &text[..name_length(text)]);
+        let span = first_line(value.span, cx);
+        cx.findings.add(BAD_VALUE, span, format!("`vars` is {}, and must be a map of names", value.node.noun())).hint(
+            format!(
+                "write `{}: {{ default: \"…\" }}`, indented, one variable a line",
+                if name.is_empty() { "NAME" } else { name }
+            ),
+        );
+        cx.vars_lost = true;
+        return Vec::new();
+    };
     entries.iter().filter_map(|(key, value)| var(key, value, cx)).collect()
 }
 
@@ -300,6 +373,7 @@ pub(super) fn var_name(name: &str, span: Span, cx: &mut Context<'_>) -> bool {
 
 fn var(key: &Spanned<String>, value: &Yaml, cx: &mut Context<'_>) -> Option<HeadVar> {
     let named = var_name(&key.value, key.span, cx);
+    cx.vars_lost |= !named;
     let mut var = HeadVar { name: key.clone(), default: None, ask: None, pattern: None, secret: false };
     if matches!(value.node, Node::Null) {
         return named.then_some(var);
@@ -313,6 +387,7 @@ fn var(key: &Spanned<String>, value: &Yaml, cx: &mut Context<'_>) -> Option<Head
         return named
             .then_some(HeadVar { default: Some(Spanned::new(VarDefault::Text(String::new()), value.span)), ..var });
     }
+    let mut unknown = false;
     for (key, value) in map(value, "a variable", cx)? {
         let default = match key.value.as_str() {
             "default" => text_of(value, cx).map(VarDefault::Text),
@@ -339,6 +414,7 @@ fn var(key: &Spanned<String>, value: &Yaml, cx: &mut Context<'_>) -> Option<Head
             }
             _ => {
                 unknown_key(key, VAR_KEYS, "a variable", cx);
+                unknown = true;
                 continue;
             }
         };
@@ -352,6 +428,10 @@ fn var(key: &Spanned<String>, value: &Yaml, cx: &mut Context<'_>) -> Option<Head
             // A finding stands already; a second one about a missing default would mislead.
             var.default = Some(Spanned::new(VarDefault::Text(String::new()), Span::default()));
         }
+    }
+    if unknown && var.default.is_none() {
+        // The key that is not known may have been the default's.
+        var.default = Some(Spanned::new(VarDefault::Text(String::new()), Span::default()));
     }
     named.then_some(var)
 }

@@ -12,10 +12,11 @@ const OTHERS: &[&str] = &[
 
 /// The lab language that `language` is but for case or two letters.
 pub(super) fn nearly(language: &str) -> Option<&'static str> {
-    let lower = language.to_lowercase();
-    if FenceKind::of(language).is_none()
-        && let Some((name, _)) = LANGUAGES.iter().find(|(name, _)| *name == lower)
-    {
+    if FenceKind::of(language).is_some() {
+        return None;
+    }
+    let lower: String = language.to_lowercase().chars().filter(char::is_ascii_graphic).collect();
+    if let Some((name, _)) = LANGUAGES.iter().find(|(name, _)| *name == lower) {
         return Some(name);
     }
     if OTHERS.contains(&lower.as_str()) || lower.len() < 3 {

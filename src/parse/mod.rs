@@ -12,12 +12,15 @@ mod front_matter;
 #[cfg(test)]
 mod fuzz;
 mod habits;
+mod head_slips;
 mod html;
+mod keys;
 mod language;
 mod markdown;
 mod names;
 mod output;
 mod question;
+mod quotes;
 mod reach;
 mod shell;
 mod steps;
@@ -50,8 +53,14 @@ pub fn parse(source: &SourceFile) -> Parsed {
 
 fn parse_here(source: &SourceFile) -> Parsed {
     let mut cx = Context::new(source);
+    if let Some(at) = source.text().find('\r').filter(|_| !source.text().contains('\n')) {
+        cx.findings
+            .add(findings::FRONT_MATTER, Span::new(at, at + 1), "the lines of this file end in CR only, as on old Macs")
+            .hint("save it with LF or CRLF line ends");
+        return Parsed { lab: None, findings: cx.findings.finish() };
+    }
     let (head, from) = front_matter::head(&mut cx);
-    cx.bare = !head.etcd.is_empty() || head.clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
+    cx.bare = cx.head_lost || !head.etcd.is_empty() || head.clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
     let blocks = markdown::blocks(source.text(), from);
     let body = steps::body(&blocks, from, &mut cx);
     let vars = vars::join(head.vars, body.exports, &mut cx);
@@ -70,6 +79,7 @@ fn parse_here(source: &SourceFile) -> Parsed {
     stray::look(&blocks, from, &mut cx);
     names::look(&body.steps, &mut cx);
     variables::look(&vars, &body.steps, &blocks, &mut cx);
+    keys::look(&vars, &body.steps, &mut cx);
     reach::look(&body.steps, &clusters, &mut cx);
     habits::look(&body.steps, &habits::Surroundings { bare: cx.bare }, &mut cx);
     let path = source.path();

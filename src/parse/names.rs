@@ -8,6 +8,9 @@ use crate::lab::{Action, Answer, AnswerText, CheckBlock, CheckKind, Item, On, Ro
 use crate::text::{Span, Spanned, did_you_mean};
 
 pub(super) fn no_such(name: &Spanned<String>, known: &[&str], cx: &mut Context<'_>) {
+    if cx.findings.unread {
+        return;
+    }
     let hint = did_you_mean(&name.value, known.iter().copied())
         .unwrap_or_else(|| format!("give the block that you mean a name: {{name={}}}", name.value));
     cx.findings.add(NO_SUCH_BLOCK, name.span, format!("no block is named `{}`", name.value)).hint(hint);
@@ -145,6 +148,7 @@ fn terminals(steps: &[Step], cx: &mut Context<'_>) {
         }
         if let Some(held) = busy.get(action.terminal.as_str())
             && meet(&held.on, &action.on)
+            && !cx.findings.any_in(head(held.span, cx))
         {
             let line = cx.line(held.span.start);
             let span = head(action.span, cx);

@@ -39,6 +39,20 @@ pub(super) fn question(content: &Joined, fields: &Fields, span: Span, cx: &mut C
                 .hint("the text stands first; then come `( )` and `(x)` lines, or `=` lines");
         }
     }
+    let slip = text.iter().position(|line| answer_slip(line).is_some());
+    if let Some(at) = slip.filter(|_| choices.len() < 2 && answers.is_empty()) {
+        let range = line_ranges(content).nth(at).unwrap_or_default();
+        let hint = answer_slip(text[at]).unwrap_or_default();
+        cx.findings.add(QUESTION, content.span(range), "this line is nearly an answer, and none").hint(hint);
+        return Question {
+            span,
+            text: String::new(),
+            name: fields.id("name", cx),
+            points: fields.points(cx),
+            on: fields.on(cx),
+            answer: Answer::Texts(Vec::new()),
+        };
+    }
     let text = text.join("\n").trim().to_owned();
     if text.is_empty() {
         cx.findings.add(QUESTION, span, "this question has no text").hint("ask in the lines before the answers");
@@ -64,10 +78,32 @@ pub(super) fn question(content: &Joined, fields: &Fields, span: Span, cx: &mut C
     Question { span, text, name: fields.id("name", cx), points: fields.points(cx), on: fields.on(cx), answer }
 }
 
+/// What to write for a line that was most likely meant as a choice or an answer.
+fn answer_slip(line: &str) -> Option<String> {
+    let trimmed = line.trim();
+    let bare = trimmed.trim_start_matches(['-', '*', '+']).trim_start();
+    let (open, close) = if bare.starts_with('[') { ('[', ']') } else { ('(', ')') };
+    if let Some((mark, text)) = bare.strip_prefix(open).and_then(|rest| rest.split_once(close))
+        && (mark.trim().is_empty() || matches!(mark.trim(), "x" | "X" | "*"))
+        && !text.starts_with('(')
+    {
+        let mark = if mark.trim().is_empty() { ' ' } else { 'x' };
+        return Some(format!("write `({mark}) {}`", text.trim()));
+    }
+    let answer = trimmed.strip_prefix('=').or_else(|| {
+        let (word, rest) = trimmed.split_once(':')?;
+        ["a", "answer", "solution", "correct"].contains(&word.to_lowercase().as_str()).then_some(rest)
+    })?;
+    (!answer.trim().is_empty()).then(|| format!("write `= {}`", answer.trim()))
+}
+
 /// `( ) text` or `(x) text`.
 fn choice(line: &str) -> Option<(&str, bool)> {
     let bytes = line.as_bytes();
-    let is_box = bytes.len() >= 3 && bytes[0] == b'(' && bytes[2] == b')' && matches!(bytes[1], b' ' | b'x' | b'X');
+    let is_box = bytes.len() >= 3
+        && bytes[0] == b'('
+        && bytes[2] == b')'
+        && matches!(bytes[1], b' ' | b'x' | b'X' | b'*' | b'+' | b'v' | b'o');
     is_box.then(|| (line[3..].trim(), bytes[1] != b' '))
 }
 

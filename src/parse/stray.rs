@@ -28,12 +28,37 @@ pub(super) fn look(blocks: &[Block], from: usize, cx: &mut Context<'_>) {
     }
     let source = cx.source;
     for (at, line) in lines(&source.text()[from..], from) {
-        let Some(lead) = fence_lead(line) else { continue };
+        let Some(lead) = fence_lead(line) else {
+            short(at, line, &covered, cx);
+            continue;
+        };
         let start = at + lead;
         let span = Span::new(start, at + line.trim_end().len());
         let cover = covered.iter().find(|(cover, _)| cover.start <= start && start < cover.end);
         stray(span, cover.copied(), cx);
     }
+}
+
+/// A fence of one or two backticks, or of other quotes.
+fn short(at: usize, line: &str, covered: &[(Span, Cover)], cx: &mut Context<'_>) {
+    let text = line.trim();
+    let marks = text.len() - text.trim_start_matches(['`', '\'', '´', '~']).len();
+    let (mark, info) = text.split_at(marks);
+    let language = info.split([' ', '{']).next().unwrap_or("");
+    let after = &info[language.len()..];
+    // Code within a sentence has its end on the same line.
+    let alone = after.trim().is_empty() || (after.trim_start().starts_with('{') && after.trim_end().ends_with('}'));
+    if mark.is_empty() || mark.starts_with("```") || FenceKind::of(language).is_none() || !alone {
+        return;
+    }
+    let start = at + (line.len() - line.trim_start().len());
+    if covered.iter().any(|(cover, _)| cover.start <= start && start < cover.end) {
+        return;
+    }
+    cx.findings.unread = true;
+    cx.findings
+        .add(NO_FENCE, Span::new(start, start + text.len()), "a fence opens with three backticks")
+        .hint(format!("write ```{info}, and ``` below"));
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

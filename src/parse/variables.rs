@@ -53,6 +53,9 @@ pub(super) fn look(vars: &[Var], steps: &[Step], blocks: &[Block], cx: &mut Cont
                 }
             }
             Item::Check(block) | Item::Wait(block) => {
+                if let Some(fail) = &block.fail {
+                    dollar_name(fail.span, &declared, cx);
+                }
                 for check in &block.checks {
                     if let CheckKind::Run { command, .. } = &check.kind {
                         mention(cx.source.slice(command.span), vars, &mut used);
@@ -77,6 +80,9 @@ fn is_known(name: &str, declared: &BTreeSet<&str>) -> bool {
 }
 
 fn undeclared(name: &str, span: Span, declared: &BTreeSet<&str>, cx: &mut Context<'_>) {
+    if cx.vars_lost && !name.starts_with("LAB_") {
+        return;
+    }
     let known = declared.iter().copied().chain(GIVEN_VARS.iter().copied());
     let hint = did_you_mean(name, known).unwrap_or_else(|| {
         if name.starts_with("LAB_") {

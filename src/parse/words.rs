@@ -23,10 +23,19 @@ pub(super) fn id(text: &str) -> Result<String, Wrong> {
     let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !plain {
-        return wrong(
-            format!("`{text}` is no name"),
-            "a name begins with a lower-case letter and has only lower-case letters, digits and `-`",
-        );
+        let plainer: String = text
+            .to_lowercase()
+            .chars()
+            .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+            .collect();
+        let plainer = plainer.trim_matches('-');
+        let rule = "a name begins with a lower-case letter and has only lower-case letters, digits and `-`";
+        let hint = if plainer.starts_with(|c: char| c.is_ascii_lowercase()) {
+            format!("write `{plainer}`: {rule}")
+        } else {
+            rule.to_owned()
+        };
+        return wrong(format!("`{text}` is no name"), hint);
     }
     if NO_IDS.contains(&text) {
         return wrong(format!("`{text}` cannot be a name"), "checks read this word as their own; take another");
@@ -45,7 +54,10 @@ pub(super) fn terminal(text: &str) -> Result<String, Wrong> {
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
-    let hint = "write a whole number and its unit: `500ms`, `30s` or `2m`";
+    let hint = meant(text).map_or_else(
+        || "write a whole number and its unit: `500ms`, `30s` or `2m`".to_owned(),
+        |meant| format!("write `{meant}`"),
+    );
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     if number.is_empty() || !matches!(unit, "ms" | "s" | "m") {
@@ -63,6 +75,36 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     match number.parse::<u64>().ok().and_then(|n| n.checked_mul(millis)) {
         Some(millis) if millis <= 24 * 3_600_000 => Ok(Duration::from_millis(millis)),
         _ => wrong(format!("`{text}` is longer than a day"), "a lab waits for seconds or minutes"),
+    }
+}
+
+/// The duration that `30`, `30sec`, `1m30s` or `1.5s` most likely stands for, as the format writes it.
+pub(super) fn meant(text: &str) -> Option<String> {
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim().trim_matches(|c: char| matches!(c, '"' | '\'' | ':' | '=' | ',' | ';'));
+    if !rest.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let unit = after.trim_start();
+        let length = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
+        let seconds = match unit[..length].to_lowercase().as_str() {
+            "" | "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            "ms" | "msec" | "millis" | "milliseconds" => 0.001,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3600.0,
+            _ => return None,
+        };
+        total += Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+        rest = unit[length..].trim_start();
+    }
+    match total.as_millis() {
+        0 | 86_400_001.. => None,
+        millis if millis % 60_000 == 0 && millis > 60_000 => Some(format!("{}m", millis / 60_000)),
+        millis if millis % 1000 == 0 => Some(format!("{}s", millis / 1000)),
+        millis => Some(format!("{millis}ms")),
     }
 }
 

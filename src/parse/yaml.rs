@@ -40,6 +40,8 @@ impl Node {
 pub(super) struct Broken {
     pub(super) at: usize,
     pub(super) message: String,
+    /// It is YAML but for a key that stands twice.
+    pub(super) doubled: bool,
 }
 
 /// Reads `text`, which begins at `from` in its file.
@@ -47,7 +49,8 @@ pub(super) fn read(text: &str, from: usize) -> Result<Yaml, Broken> {
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let raw: serde_saphyr::Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let at = from + error.location().map_or(0, |location| place(text, &location));
-        Broken { at, message: complaint(&error) }
+        let message = complaint(&error);
+        Broken { at, doubled: message.ends_with(" stands twice"), message }
     })?;
     Ok(raw_to_yaml(raw, from))
 }

@@ -24,4 +24,5 @@ mod replay;
 mod rooms;
 mod run;
 mod sandbox;
+mod slips;
 mod soak;

@@ -1,12 +1,13 @@
 //! Keys and globs: where not matching is what passes, a typo must not pass.
 
 use super::cursor::{Cursor, Word};
+use super::folder;
 use crate::codec;
 use crate::expr::string_value;
 use crate::lab::{Glob, Template, TemplatePart, WRITTEN_PREFIX};
 use crate::parse::context::Context;
 use crate::parse::findings::{CHECK_SYNTAX, HALF_WRITTEN, OUTSIDE, PLACEHOLDER, STAR_IN_KEY, UNKNOWN_FOLDER};
-use crate::text::{Span, did_you_mean, name_length};
+use crate::text::{did_you_mean, name_length};
 
 /// A word as a text with variables; quotes and escapes are resolved.
 pub(super) fn text(word: &Word, cursor: &Cursor<'_>, cx: &mut Context<'_>) -> Option<Template> {
@@ -110,17 +111,16 @@ fn folder(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: &
     if is_glob && segment.contains('*') {
         return;
     }
-    if codec::known_folder(segment) || (segment.contains('.') && is_group(segment)) {
-        return;
-    }
+    let Some(hint) = folder::instead(rest, key.parts.len() > 1) else { return };
     let skipped = usize::from(word.quoted) + WRITTEN_PREFIX.len() + 1;
     let start = word.range.start + skipped;
     let span = if word.quoted && cursor.text()[word.range.clone()].contains('\\') {
         cursor.span(word.range.clone())
     } else {
-        cursor.span(start..start + segment.len())
+        cursor.span(start..start + hint.under.len())
     };
-    unknown_folder(segment, span, cx);
+    let message = format!("nothing is stored under /registry/{}", hint.under);
+    cx.findings.add(UNKNOWN_FOLDER, span, message).hint(hint.write);
 }
 
 /// No watch delivers such a key but in a `bare` lab: `absent` would hold for ever.
@@ -134,26 +134,24 @@ fn outside(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: 
     let message = format!("a cluster keeps its keys under {WRITTEN_PREFIX}/, and the watch sees no others");
     let first = lead.trim_start_matches('/').split('/').next().unwrap_or_default();
     let nearly = if first == "registry" { None } else { did_you_mean(first, ["registry"]) };
-    let hint = nearly.unwrap_or_else(|| {
-        format!("write {WRITTEN_PREFIX}/…, or `clusters: [bare]` for a lab with an etcd of its own")
-    });
+    let shown = cursor.text()[word.range.clone()].trim_matches(['"', '\'']);
+    let hint = if matches!(shown, "PUT" | "DELETE") {
+        format!("the key stands before `{shown}`")
+    } else if shown.trim_matches('/') == "registry" {
+        format!("name a resource: {WRITTEN_PREFIX}/pods/…")
+    } else if first == "registry" || codec::known_folder(first) || folder::meant(first).is_some() {
+        let path = shown.trim_start_matches('/');
+        let path = path.strip_prefix("registry/").unwrap_or(path);
+        match folder::meant(first).filter(|_| !codec::known_folder(first)) {
+            Some(kind) => format!("write {WRITTEN_PREFIX}/{}{}", kind.folder, &path[first.len()..]),
+            None => format!("write {WRITTEN_PREFIX}/{path}"),
+        }
+    } else {
+        nearly.unwrap_or_else(|| {
+            format!("write {WRITTEN_PREFIX}/…, or `clusters: [bare]` for a lab with an etcd of its own")
+        })
+    };
     cx.findings.add(OUTSIDE, cursor.span(word.range.clone()), message).hint(hint);
-}
-
-fn is_group(segment: &str) -> bool {
-    segment.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-')
-        && !segment.starts_with('.')
-        && !segment.ends_with('.')
-}
-
-fn unknown_folder(segment: &str, span: Span, cx: &mut Context<'_>) {
-    let hint = match segment {
-        "" => Some("name the resource: /registry/pods/…".to_owned()),
-        "nodes" => Some("nodes are stored under /registry/minions".to_owned()),
-        _ => did_you_mean(segment, codec::first_folders()),
-    }
-    .unwrap_or_else(|| "resources of other groups are stored under /registry/GROUP.DOMAIN/…".to_owned());
-    cx.findings.add(UNKNOWN_FOLDER, span, format!("nothing is stored under /registry/{segment}")).hint(hint);
 }
 
 /// A bare word with variables, such as a resource's name.

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::cursor::Cursor;
 use super::key;
+use super::slips;
 use crate::expr::Scope;
 use crate::lab::keywords::CHECKS;
 use crate::lab::{Check, CheckKind, Compare, EventOrder, OutputTest, Pattern};
@@ -93,10 +94,14 @@ impl Line<'_, '_, '_> {
         let text = &self.cursor.text()[word.clone()];
         let Some(slash) = text.find('/') else {
             let span = self.cursor.span(word);
-            self.cx
-                .findings
-                .add(CHECK_SYNTAX, span, "a resource is written KIND/NAME")
-                .hint("such as deployment/web, or pod/web in demo");
+            let next = self.cursor.peek();
+            let is_name = !next.is_empty() && !["exists", "absent", "where", "in"].contains(&next);
+            let hint = if is_name {
+                format!("write {text}/{next}")
+            } else {
+                "such as deployment/web, or pod/web in demo".to_owned()
+            };
+            self.cx.findings.add(CHECK_SYNTAX, span, "a resource is written KIND/NAME").hint(hint);
             return None;
         };
         let kind_text = &text[..slash];
@@ -111,9 +116,21 @@ impl Line<'_, '_, '_> {
             return None;
         }
         let name = key::part_template(word.start + slash + 1..word.end, "the resource's name", self.cursor, self.cx)?;
+        if matches!(self.cursor.peek(), "-n" | "--namespace" | "namespace" | "ns") {
+            let message = format!("`{}` is not expected here", self.cursor.peek());
+            return self.refuse(&message, "write `in NAMESPACE` after KIND/NAME");
+        }
         let namespace = if self.cursor.peek() == "in" {
             self.cursor.take();
             let range = key::required(self.cursor, self.cx, "a namespace")?.range;
+            let text = &self.cursor.text()[range.clone()];
+            let next = self.cursor.peek();
+            if matches!(text, "namespace" | "ns") && !["exists", "absent", "where", ""].contains(&next) {
+                let span = self.cursor.span(range);
+                let message = format!("`{text}` is not expected here");
+                self.cx.findings.add(CHECK_SYNTAX, span, message).hint(format!("write `in {next}`"));
+                return None;
+            }
             Some(key::part_template(range, "the namespace", self.cursor, self.cx)?)
         } else {
             None
@@ -126,6 +143,9 @@ impl Line<'_, '_, '_> {
     fn output(&mut self) -> Option<CheckKind> {
         let tests = ["contains", "matches", "where"];
         let next = self.cursor.peek();
+        if next.starts_with(['"', '\'']) {
+            return self.refuse("a text follows `contains`", &format!("write `output contains {next}`"));
+        }
         let action = if tests.contains(&next) || next.is_empty() { None } else { Some(self.id(&tests)?) };
         let test = match self.one(&[("contains", 0), ("matches", 1), ("where", 2)])? {
             0 => OutputTest::Contains(self.string()?),
@@ -140,9 +160,23 @@ impl Line<'_, '_, '_> {
     }
 
     fn etcd(&mut self) -> Option<CheckKind> {
+        let first = self.cursor.next();
+        if let Some(next) = first
+            && slips::begins_expression(self.cursor.run(next))
+            && !self.followed_by_where(next)
+        {
+            let message = format!("`{}` is not expected here", self.cursor.peek());
+            return self.refuse(&message, "write `where` before an expression");
+        }
         let member = if self.cursor.peek() == "where" { None } else { Some(self.id(&["where"])?) };
         self.word("where")?;
         Some(CheckKind::Etcd { member, condition: self.expr(Scope::Etcd)? })
+    }
+
+    /// Whether the run at `at` is a member's name, with `where` after it.
+    fn followed_by_where(&self, at: usize) -> bool {
+        let after = at + self.cursor.run(at).len();
+        crate::expr::gap(self.cursor.text(), after).is_some_and(|gap| self.cursor.run(gap.next) == "where")
     }
 
     fn snapshot(&mut self) -> Option<CheckKind> {
@@ -158,9 +192,30 @@ impl Line<'_, '_, '_> {
         Some(CheckKind::Run { command, condition })
     }
 
+    /// `never DELETE KEY`: the words in the other order.
+    fn event_first(&mut self, check: &str) -> Option<()> {
+        let found = self.cursor.peek();
+        match slips::event_of(found) {
+            None => Some(()),
+            Some(_) if check == "never" => self.refuse(
+                "the key stands before the event",
+                &format!("write `never KEY {} for 2s`", found.to_uppercase()),
+            ),
+            Some(_) => self.refuse(
+                "the key stands before the events",
+                &format!("write `events KEY`, and `{}` on an indented line below", found.to_uppercase()),
+            ),
+        }
+    }
+
     fn never(mut self, start: usize) -> Option<Check> {
+        self.event_first("never")?;
         let glob = key::glob(self.cursor, self.cx)?;
         let kind = self.maybe_kind();
+        let found = self.cursor.peek();
+        if let Some(event) = slips::event_of(found).filter(|_| kind.is_none()) {
+            return self.refuse(&format!("`{found}` is no event of etcd"), &format!("write `{event}`, in capitals"));
+        }
         let condition = self.maybe_where(Scope::Event)?;
         if self.cursor.peek() == "within" {
             return self.refuse("`never` looks at a stretch of time: `for`", "write `for D`, such as `for 2s`");
@@ -174,6 +229,7 @@ impl Line<'_, '_, '_> {
     }
 
     fn events(mut self, start: usize) -> Option<Check> {
+        self.event_first("events")?;
         let glob = key::glob(self.cursor, self.cx)?;
         let order = match self.cursor.peek() {
             "strict" => EventOrder::Strict,
@@ -196,7 +252,7 @@ impl Line<'_, '_, '_> {
                         "write `within D`, and `never … for D` for what must not come",
                     ),
                     "within" => self.refuse("`within` stands in the first line, after the key", "move it up"),
-                    "PUT" | "DELETE" => {
+                    word if slips::event_of(word).is_some() => {
                         self.refuse("an event stands on a line of its own", "begin an indented line here")
                     }
                     "strict" | "unordered" => {

@@ -1,9 +1,12 @@
 //! The lines of `check` and `wait` fences.
 
 mod cursor;
+mod folder;
 mod key;
 mod line;
+mod mend;
 mod parts;
+mod slips;
 
 use super::context::Context;
 use super::findings::EMPTY_CHECK;
@@ -15,6 +18,7 @@ use cursor::Cursor;
 /// Reads every check; a broken one is passed over to the next line that begins in column 1.
 pub(super) fn checks(content: &Joined, span: Span, cx: &mut Context<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
+    let content = &mend::mend(content, cx);
     let mut cursor = Cursor::new(content);
     let mut seen = false;
     while cursor.at() < content.text().len() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::key;
 use super::line::Line;
+use super::slips;
 use crate::expr::{self, Expr, FaultKind, Scope};
 use crate::lab::{CheckKind, EventKind, Holds, Template};
 use crate::parse::findings::{
@@ -60,6 +61,12 @@ impl Line<'_, '_, '_> {
         let faults = match expr::split(self.cursor.joined, from, in_events) {
             Ok(range) => {
                 self.cursor.set(range.end);
+                if let Some((at, hint)) = slips::dotted(&self.cursor.text()[range.clone()]) {
+                    let span = self.cursor.span(range.start + at.start..range.start + at.end);
+                    let message = "a key with dots, dashes or slashes stands in brackets and quotes";
+                    self.cx.findings.add(EXPRESSION, span, message).hint(hint);
+                    return None;
+                }
                 match expr::compile(self.cursor.joined, range, scope) {
                     Ok(expr) => {
                         self.cx.used.extend(expr.vars().iter().cloned());
@@ -89,9 +96,12 @@ impl Line<'_, '_, '_> {
         if !word.quoted {
             let raw = &self.cursor.text()[word.range.clone()];
             let (message, hint) = if raw.starts_with(['"', '\'']) {
-                ("this text has no closing quote on its line", "close it before the line ends")
+                ("this text has no closing quote on its line", "close it before the line ends".to_owned())
             } else {
-                ("a text stands in quotes here", "write \"…\"")
+                let line = self.cursor.text()[word.range.start..].split('\n').next().unwrap_or("").trim_end();
+                let hint =
+                    if line.contains(['"', '\\']) { "write \"…\"".to_owned() } else { format!("write \"{line}\"") };
+                ("a text stands in quotes here", hint)
             };
             self.cx.findings.add(CHECK_SYNTAX, self.cursor.span(word.range), message).hint(hint);
             return None;
@@ -141,7 +151,19 @@ impl Line<'_, '_, '_> {
             self.cx.findings.add(CHECK_SYNTAX, span, "the check ends before it is complete").hint(hint);
             return None;
         }
-        let hint = did_you_mean(found, choices()).unwrap_or_else(|| format!("next comes {}", one_of(choices())));
+        let hint = if let Some(meant) = slips::meant(found, choices()) {
+            format!("write `{meant}`")
+        } else if choices().any(|word| word == "where") && slips::begins_expression(found) {
+            "write `where` before an expression".to_owned()
+        } else if let Some(operator) =
+            choices().find(|word| *word == "==").filter(|_| found.starts_with(|c: char| c.is_ascii_digit()))
+        {
+            format!("write `{operator} {found}`")
+        } else if let Some(glued) = glued(found, choices()) {
+            glued
+        } else {
+            did_you_mean(found, choices()).unwrap_or_else(|| format!("next comes {}", one_of(choices())))
+        };
         self.refuse(&format!("`{found}` is not expected here"), &hint)
     }
 
@@ -152,10 +174,17 @@ impl Line<'_, '_, '_> {
             return Some(None);
         }
         self.cursor.take();
-        let range = key::required(self.cursor, self.cx, "a duration, such as 30s")?.range;
+        let mut range = key::required(self.cursor, self.cx, "a duration, such as 30s")?.range;
         match words::duration(&self.cursor.text()[range.clone()]) {
             Ok(duration) => Some(Some(duration)),
-            Err(wrong) => {
+            Err(mut wrong) => {
+                // `30 s`: the unit stands by itself.
+                let apart = format!("{}{}", &self.cursor.text()[range.clone()], self.cursor.peek());
+                let unit = self.cursor.peek().starts_with(|c: char| c.is_ascii_alphabetic());
+                if let Some(meant) = words::meant(&apart).filter(|_| unit) {
+                    range.end = self.cursor.take()?.end;
+                    wrong.hint = Some(format!("write `{meant}`, without a blank"));
+                }
                 self.cx.findings.add(CHECK_NUMBER, self.cursor.span(range), wrong.message).maybe_hint(wrong.hint);
                 None
             }
@@ -174,10 +203,28 @@ impl Line<'_, '_, '_> {
             "where" if matches!(kind, CheckKind::Output { .. }) => {
                 "an `output` check has one test; put the other on a line of its own".to_owned()
             }
-            _ => did_you_mean(found, ["within", "for", "where"])
-                .unwrap_or_else(|| "put the next check on a line of its own, in column 1".to_owned()),
+            _ => Self::after_all(found, kind),
         };
         self.refuse(&format!("`{found}` is not expected here"), &hint)
+    }
+
+    /// What was meant by a word behind a whole check.
+    fn after_all(found: &str, kind: &CheckKind) -> String {
+        if let Some(next) = found.split_once(['=', ':']).and_then(|(word, rest)| Some((slips::time_word(word)?, rest)))
+        {
+            let duration = if next.1.is_empty() { "30s" } else { next.1 };
+            return format!("write `{} {}`", next.0, words::meant(duration).unwrap_or_else(|| duration.to_owned()));
+        }
+        if let CheckKind::Resource { namespace: None, .. } = kind
+            && matches!(found, "-n" | "--namespace" | "namespace" | "ns" | "in")
+        {
+            return "write `in NAMESPACE` right after KIND/NAME".to_owned();
+        }
+        if let Some(word) = slips::time_word(found) {
+            return format!("write `{word} 30s` for a time");
+        }
+        did_you_mean(found, ["within", "for", "where"])
+            .unwrap_or_else(|| "put the next check on a line of its own, in column 1".to_owned())
     }
 
     pub(super) fn refuse<T>(&mut self, message: &str, hint: &str) -> Option<T> {
@@ -188,4 +235,17 @@ impl Line<'_, '_, '_> {
         self.cx.findings.add(CHECK_SYNTAX, self.cursor.span(from..to), message).hint(hint);
         None
     }
+}
+
+/// `==2`, `exists;`: a word that is glued to something else.
+fn glued<'a>(found: &str, choices: impl Iterator<Item = &'a str>) -> Option<String> {
+    let found_by_length = choices.filter(|word| found.starts_with(word)).max_by_key(|word| word.len())?;
+    let rest = &found[found_by_length.len()..];
+    if rest.starts_with(['=', '<', '>', '!']) {
+        return Some(format!("put a blank after `{found_by_length}`, and around the operator"));
+    }
+    if rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return Some(format!("put a blank after `{found_by_length}`: `{found_by_length} {rest}`"));
+    }
+    rest.chars().all(|c| c.is_ascii_punctuation()).then(|| format!("write `{found_by_length}`, without `{rest}`"))
 }

@@ -132,6 +132,8 @@ impl Builder<'_, '_> {
                 .findings
                 .add(HIDDEN_BLOCK, fields.span, format!("{} does not stand in {place}", kind.noun()))
                 .hint(hint);
+            // Its name is not known to what refers to it.
+            self.cx.findings.unread = true;
         }
         refused
     }

@@ -12,7 +12,7 @@ use crate::parse::check::checks;
 use crate::parse::context::Context;
 use crate::parse::fields::Fields;
 use crate::parse::findings::{
-    ATTRIBUTE_SYNTAX, ATTRIBUTE_VALUE, DETAILS, MISPLACED_ATTRIBUTE, NEAR_LANGUAGE, NO_OUTPUT_OWNER, SAME_STEP,
+    ATTRIBUTE_VALUE, DETAILS, HIDDEN_BLOCK, MISPLACED_ATTRIBUTE, NEAR_LANGUAGE, NO_OUTPUT_OWNER, SAME_STEP,
     SECOND_TITLE, SHOWN_ATTRIBUTES, UNDERLINED, UNREACHED, VARS_FENCE,
 };
 use crate::parse::html::tags;
@@ -52,6 +52,20 @@ struct Builder<'c, 's> {
     vars_fence: Option<Span>,
     /// A `lab:step` comment is allowed until something else stands in the step.
     fresh_step: bool,
+    /// What stands before the first step and would have run.
+    early: Early,
+    titled: bool,
+}
+
+/// Blocks before the first step, and the line that was probably meant to begin one.
+#[derive(Default)]
+struct Early {
+    heading: Option<(Span, String, String)>,
+    /// Where the first one begins, and what it is.
+    first: Option<(Span, FenceKind)>,
+    count: usize,
+    /// Another finding says already why they stand there.
+    said: bool,
 }
 
 pub(in crate::parse) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>) -> Body {
@@ -63,6 +77,8 @@ pub(in crate::parse) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>
         outputs: Vec::new(),
         vars_fence: None,
         fresh_step: false,
+        early: Early::default(),
+        titled: false,
     };
     for block in blocks {
         builder.block(block);
@@ -81,7 +97,10 @@ impl Builder<'_, '_> {
                 return;
             }
             Block::Fence(fence) => self.fence(fence),
-            Block::Prose(prose) => self.item(Item::Prose(prose.span)),
+            Block::Prose(prose) => {
+                self.glued_heading(prose.span);
+                self.item(Item::Prose(prose.span));
+            }
             Block::Indented(span) => self.item(Item::Shown(*span)),
         }
         self.fresh_step = matches!(block, Block::Heading(heading) if heading.level == 2);
@@ -106,6 +125,18 @@ impl Builder<'_, '_> {
                 .hint(format!("write `## {}`", heading.text.trim()));
         }
         if heading.level != 2 {
+            if self.early.first.is_none()
+                && self.body.steps.is_empty()
+                && (heading.level > 2 || written.starts_with('#'))
+            {
+                let marks = written.bytes().take_while(|byte| *byte == b'#').count();
+                let is_title =
+                    heading.level == 1 && self.body.title.as_deref() == Some(heading.text.trim()) && !self.titled;
+                self.titled |= is_title;
+                if !is_title && marks > 0 {
+                    self.early.heading = Some((span, "#".repeat(marks), heading.text.trim().to_owned()));
+                }
+            }
             self.item(Item::Prose(heading.span));
             return;
         }
@@ -139,12 +170,25 @@ impl Builder<'_, '_> {
 
     fn fence(&mut self, fence: &Fence) {
         let info = attrs::info(self.cx.source, fence.info);
-        let language = info.language.value.as_str();
-        let Some(kind) = FenceKind::of(language) else {
-            self.shown(fence, &info);
+        let written = info.language.value.as_str();
+        let language = nearly(written).unwrap_or(written);
+        if language != written {
+            self.cx
+                .findings
+                .add(NEAR_LANGUAGE, info.language.span, near_language(written, language))
+                .hint(format!("did you mean `{language}`?"));
+        }
+        // An action is read as what it is nearly, since other blocks may name it.
+        let kind = FenceKind::of(language).filter(|kind| language == written || kind.is_action());
+        let Some(kind) = kind else {
+            if language == written {
+                self.shown(fence, &info);
+            } else {
+                self.item(Item::Shown(fence.span));
+            }
             return;
         };
-        if info.braces.is_some_and(|braces| braces.start == info.language.span.end) {
+        if language == written && info.braces.is_some_and(|braces| braces.start == info.language.span.end) {
             self.cx
                 .findings
                 .add(
@@ -154,16 +198,11 @@ impl Builder<'_, '_> {
                 )
                 .hint(format!("put a blank between: `{language} {{…}}`"));
         }
-        if let Some(rest) = info.rest {
-            self.cx
-                .findings
-                .add(ATTRIBUTE_SYNTAX, rest, "attributes stand in braces")
-                .hint(format!("write `{language} {{{}}}`", self.cx.source.slice(rest)));
-        }
-        let attrs = info
-            .braces
-            .map(|braces| attrs::in_braces(self.cx.source, braces, &mut self.cx.findings))
-            .unwrap_or_default();
+        let attrs = match (info.braces, info.rest) {
+            (Some(braces), _) => attrs::in_braces(self.cx.source, braces, &mut self.cx.findings),
+            (None, Some(rest)) => attrs::without_braces(self.cx.source, &info, rest, &mut self.cx.findings),
+            (None, None) => Vec::new(),
+        };
         let head = Span::new(fence.marker.start, fence.info.end);
         let fields = Fields::of_fence(kind, attrs, head, self.cx);
         if fields.has("vars") {
@@ -189,14 +228,10 @@ impl Builder<'_, '_> {
         if self.body.steps.is_empty() {
             let runs = !matches!(&item, Item::Action(action) if action.norun);
             if runs {
-                self.cx
-                    .findings
-                    .add(
-                        UNREACHED,
-                        head,
-                        format!("{} stands before the first step, and nobody reaches it", kind.noun()),
-                    )
-                    .hint("move it under a `##` heading, or add `norun` where it is only shown");
+                self.early.first.get_or_insert((head, kind));
+                self.early.count += 1;
+                // Its name is not known to what refers to it.
+                self.cx.findings.unread = true;
             }
             return;
         }
@@ -205,17 +240,17 @@ impl Builder<'_, '_> {
 
     fn shown(&mut self, fence: &Fence, info: &Info) {
         let language = info.language.value.as_str();
-        if let Some(near) = nearly(language) {
-            self.cx
-                .findings
-                .add(NEAR_LANGUAGE, info.language.span, format!("`{language}` is only shown, and nearly `{near}`"))
-                .hint(format!("did you mean `{near}`?"));
-        } else if let Some(braces) = info.braces {
+        if let Some(braces) = info.braces {
+            self.cx.findings.unread = true;
             let (message, hint) = if language.is_empty() {
                 (
                     "attributes stand on a fence without a language",
                     "name the language before them: ```bash {…}".to_owned(),
                 )
+            } else if ["shell", "zsh", "ksh", "shellscript", "terminal", "cmd", "command", "bash-session"]
+                .contains(&language)
+            {
+                ("attributes stand on a fence that is only shown", format!("write `bash` in place of `{language}`"))
             } else {
                 ("attributes stand on a fence that is only shown", format!("remove them; `{language}` does not run"))
             };
@@ -285,8 +320,52 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// `##Title`: without a blank it is no heading, and its blocks belong to the step before.
+    fn glued_heading(&mut self, span: Span) {
+        let text = self.cx.source.slice(span);
+        let line = text.lines().next().unwrap_or("");
+        let marks = line.bytes().take_while(|byte| *byte == b'#').count();
+        if !(2..=6).contains(&marks) || !line[marks..].starts_with(char::is_alphanumeric) {
+            return;
+        }
+        let title = &line[marks..];
+        let at = Span::new(span.start, span.start + line.len());
+        self.cx
+            .findings
+            .add(UNDERLINED, at, format!("this line is no heading: a blank is missing after `{}`", &line[..marks]))
+            .hint(format!("write `{} {title}`", &line[..marks]));
+        if marks == 2 && self.body.steps.is_empty() {
+            // What stands before the first step because of it needs no finding of its own.
+            self.early.said = true;
+            self.cx.findings.unread = true;
+        }
+    }
+
+    /// One finding for all blocks before the first step, at the line that was meant to begin one.
+    fn before_the_first_step(&mut self) {
+        let Some((at, kind)) = self.early.first.filter(|_| !self.early.said) else { return };
+        let count = self.early.count;
+        let blocks = if count == 1 { "the block".to_owned() } else { format!("the {count} blocks") };
+        if let Some((span, marks, title)) = self.early.heading.take() {
+            let runs = if count == 1 { "runs" } else { "run" };
+            self.cx
+                .findings
+                .add(UNREACHED, span, format!("`{marks}` starts no step, so {blocks} below it never {runs}"))
+                .hint(format!("write `## {title}`"));
+        } else {
+            let more = if count == 1 { String::new() } else { format!(" (and {} more)", count - 1) };
+            self.cx
+                .findings
+                .add(UNREACHED, at, format!("{} is before the first `##`, so it never runs{more}", kind.noun()))
+                .hint("put a `##` heading above it, or add `norun` where it is only shown");
+        }
+    }
+
     fn finish(mut self) -> Body {
+        self.before_the_first_step();
         for (fold, span) in std::mem::take(&mut self.folds) {
+            self.cx.findings.take_back(HIDDEN_BLOCK, span.start);
+            self.cx.findings.take_back(UNDERLINED, span.start);
             let message = if fold == Fold::New {
                 "this fold has neither a summary nor an end"
             } else {
@@ -346,6 +425,15 @@ fn attach(action: &mut Action, expected: crate::lab::Expected, span: Span, cx: &
         return;
     }
     action.expected = Some(expected);
+}
+
+fn near_language(written: &str, near: &str) -> String {
+    match written.chars().find(|c| !c.is_ascii()) {
+        Some(c) if written.replace(c, "") == near => {
+            format!("U+{:04X} follows `{near}`, so this fence is only shown", c as u32)
+        }
+        _ => format!("`{written}` is only shown, and nearly `{near}`"),
+    }
 }
 
 /// As GitHub makes a heading's anchor.
