@@ -37,6 +37,22 @@ pub fn is_quantity(text: &str) -> bool {
     parse(text).is_some()
 }
 
+/// A quantity without loss: digits, and the power of ten that they are multiplied with. Less than a billionth is
+/// rounded up, away from zero, as Kubernetes does.
+pub fn exact(text: &str) -> Option<(i128, i32)> {
+    let (digits, fraction, unit) = parse(text)?;
+    let (mut digits, mut power) = match unit {
+        Unit::Decimal(power) | Unit::Exponent(power) => (digits, power - fraction),
+        Unit::Binary(power) => (digits.checked_mul(1024_i128.checked_pow(power)?)?, -fraction),
+    };
+    if power < -9 {
+        let parts = 10_i128.checked_pow(power.abs_diff(-9))?;
+        digits = digits / parts + (digits % parts).signum();
+        power = -9;
+    }
+    Some((digits, power))
+}
+
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

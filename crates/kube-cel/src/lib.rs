@@ -1,0 +1,54 @@
+//! Kubernetes' dialect of the Common Expression Language.
+//!
+//! An [`Env`] declares names with their types and checks an expression against them, in the words of a Kubernetes API
+//! server; a [`Program`] is evaluated any number of times, within a [`Budget`] that counts costs as Kubernetes does.
+//!
+//! ```
+//! use kube_cel::{Budget, Env, Type, Value};
+//!
+//! let env = Env::new([("object", Type::Dyn)]);
+//! let program = env.compile("object.metadata.name.startsWith('web-')").unwrap();
+//! let object = serde_json::json!({"metadata": {"name": "web-1"}});
+//! let value = program.program.evaluate(&|_| Some(Ok(Value::of(&object))), &mut Budget::default());
+//! assert_eq!(value.unwrap().as_bool(), Some(true));
+//! assert!(env.compile("object.nosuch()").unwrap_err().to_string().contains("undeclared reference to 'nosuch'"));
+//! ```
+
+mod budget;
+mod check;
+mod cost;
+mod env;
+mod error;
+mod estimate;
+mod evaluate;
+mod library;
+mod parse;
+mod pool;
+mod program;
+mod schema;
+mod signatures;
+#[cfg(test)]
+mod tests;
+mod types;
+mod value;
+
+pub use budget::{Budget, MATCH_CONDITIONS, PER_CALL, PER_REQUEST};
+pub use cel::IdedExpr;
+pub use cel::common::ast;
+pub use cel::parser::{ParseError, ParseErrors};
+pub use env::{Checked, Env, Issue, Issues};
+pub use error::{Error, Mismatch};
+pub use estimate::Range as CostRange;
+pub use evaluate::Names;
+pub use library::{compiled as compile_regex, complaint as regex_complaint};
+pub use parse::{on_big_stack, parse};
+pub use pool::{Refused, run as run_on_pool};
+pub use program::Program;
+pub use schema::Declared;
+pub use signatures::{Library, Overload, names as function_names, overloads};
+pub use types::{Field, Object, Type, escape};
+pub use value::{Key, List, Map, Text, Value};
+
+/// The function that tells whether a value has a whole path: `@present(root, [step, …])`. No author writes it; whoever
+/// wants `has()` to be false where a part before the last is missing puts it into the tree.
+pub const PRESENT: &str = "@present";
