@@ -95,7 +95,7 @@ pub(super) fn engine(named: Option<&str>) -> Option<Flavor> {
 async fn up(args: &UpArgs, engine: Option<Flavor>) -> Result<Exit, CliError> {
     let unusable = |error: std::io::Error| CliError::unavailable(error.to_string(), "is the temp folder writable?");
     let interrupt = Interrupt::listen().map_err(unusable)?.token();
-    let guard = Guard::start(GuardSettings::default()).map_err(unusable)?;
+    let guard = Guard::start(GuardSettings::with_watchdog()).map_err(unusable)?;
     let request = ClusterRequest {
         lab: args.name.clone(),
         run_id: guard.run_id().to_owned(),

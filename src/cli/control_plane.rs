@@ -56,7 +56,7 @@ fn told(error: SandboxError) -> String {
 
 /// Standard input takes `kill etcd` and `start etcd`; its end changes nothing.
 async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(), String> {
-    let guard = Guard::start(GuardSettings::default()).map_err(|error| error.to_string())?;
+    let guard = Guard::start(GuardSettings::with_watchdog()).map_err(|error| error.to_string())?;
     let dir = guard.folder("sandbox").map_err(|error| error.to_string())?;
     let began = std::time::Instant::now();
     let options = SandboxOptions { apiserver, only_nodes, ..SandboxOptions::new(guard.clone(), dir) };
@@ -97,7 +97,7 @@ async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(),
 }
 
 async fn run_control_plane(spec: ControlPlaneSpec) -> Result<(), String> {
-    let guard = Guard::start(GuardSettings::default()).map_err(|error| error.to_string())?;
+    let guard = Guard::start(GuardSettings::with_watchdog()).map_err(|error| error.to_string())?;
     let control_plane = ControlPlane::serve(&spec, &guard).await.map_err(told)?;
     println!("serving on https://{}", control_plane.address);
     let mut end =

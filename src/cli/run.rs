@@ -177,7 +177,7 @@ impl Call<'_> {
             Ok(plan) => plan,
             Err(skip) => return stop(skipped, skip.0, Vec::new()),
         };
-        let guard = match Guard::start(GuardSettings::default()) {
+        let guard = match Guard::start(GuardSettings::with_watchdog()) {
             Ok(guard) => guard,
             Err(error) => {
                 return stop(StopCause::CannotJudge, format!("no private folder to work in: {error}"), Vec::new());

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! etcd value bytes to JSON and back for every built-in kind; keys to resources; which fields are
 //! secret. Imports nothing of ours.
 

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! A Kubernetes API without containers: a real etcd process, the API over it, and controllers that talk
 //! only through that API, so that they run against a real kube-apiserver too.
 

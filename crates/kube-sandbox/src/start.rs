@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::apiserver::{ApiServer, ApiServerSpec};
+use super::client::api_client;
 use super::control_plane::{self, ControlPlane, ControlPlaneSpec};
 use super::etcd::{Etcd, EtcdSpec, as_in_pod};
 use super::pki::{Pki, PkiNames};
@@ -29,6 +30,13 @@ pub struct SandboxOptions {
 impl SandboxOptions {
     pub fn new(guard: Guard, dir: PathBuf) -> Self {
         Self { guard, dir, node: "sandbox-control-plane".into(), etcd: None, apiserver: None, only_nodes: false }
+    }
+
+    /// With a guard and a folder of its own, both gone with the sandbox.
+    pub fn temporary() -> std::io::Result<Self> {
+        let guard = Guard::start(guard::GuardSettings::default())?;
+        let dir = guard.folder("sandbox")?;
+        Ok(Self::new(guard, dir))
     }
 }
 
@@ -104,6 +112,12 @@ impl Sandbox {
         Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, etcd_version, face, etcd })
     }
 
+    /// A client with the rights of `system:masters`.
+    pub async fn client(&self) -> Result<kube::Client, SandboxError> {
+        api_client(&self.kubeconfig).await.map_err(SandboxError::new)
+    }
+
+    /// For kubectl: the file of an administrator.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! Every child process, temp folder and container label of a run, and their certain end.
 //!
 //! A run has one [`Guard`]. It owns a private folder, in which a ledger says what else the run owns:

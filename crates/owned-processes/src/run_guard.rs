@@ -25,10 +25,16 @@ pub struct GuardSettings {
 }
 
 impl Default for GuardSettings {
+    /// Without a watchdog.
     fn default() -> Self {
-        // A unit test's binary does not know the subcommand.
-        let watchdog = if cfg!(test) { None } else { std::env::current_exe().ok() };
-        Self { watchdog, grace: Duration::from_secs(3), parents: folder::parents() }
+        Self { watchdog: None, grace: Duration::from_secs(3), parents: folder::parents() }
+    }
+}
+
+impl GuardSettings {
+    /// For a program that calls [`watchdog_main`](crate::watchdog_main) under [`WATCHDOG`](crate::WATCHDOG).
+    pub fn with_watchdog() -> Self {
+        Self { watchdog: std::env::current_exe().ok(), ..Self::default() }
     }
 }
 
