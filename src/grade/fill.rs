@@ -80,6 +80,15 @@ pub fn needs(check: &Check, vars: &Vars) -> Vec<Need> {
     vec![need]
 }
 
+/// The regular expression that an output check looks for; `contains` is one that stands for itself.
+pub fn searched(test: &OutputTest, vars: &Vars) -> Option<String> {
+    match test {
+        OutputTest::Contains(wanted) => Some(regex::escape(&text(wanted, vars))),
+        OutputTest::Matches(wanted) => Some(regex(wanted, vars)),
+        OutputTest::Where(_) => None,
+    }
+}
+
 /// The keys whose changes the check judges: those that must be quiet before its mark.
 pub fn watched(check: &Check, vars: &Vars, prefix: &str) -> Option<KeyGlob> {
     match &check.kind {

@@ -22,7 +22,7 @@ use crate::lab::Vars;
 use crate::outcome::{EvidenceRef, Verdict};
 
 pub use crate::journal::{Need, Observation, Seen};
-pub use fill::{needs, watched};
+pub use fill::{needs, searched, watched};
 pub use judge::{Judge, folder_held, probe};
 
 /// What a check is judged by, beside the journal.

@@ -12,8 +12,10 @@ use super::{Evidence, Observation, Seen, fill, show};
 use crate::codec::conceal;
 use crate::expr::{Expr, Scope};
 use crate::lab::{Check, CheckKind, Holds, OutputTest, Vars};
-use crate::text::nearest;
+use crate::text::{Printed, nearest};
 
+/// Why a text decides nothing.
+const CUT: &str = "more was printed than is kept, and the missing part may decide";
 /// The end of an output that an explanation shows.
 const OUTPUT_LINES: usize = 10;
 
@@ -60,11 +62,29 @@ impl<'a> Sample<'a> {
                     self.names().with("object", Value::clone(object)).weigh(condition, vars)
                 }
             },
-            (CheckKind::Output { test, .. }, Seen::Output { text, exit }) => match test {
-                OutputTest::Contains(wanted) => contains(text, &fill::text(wanted, vars)),
-                OutputTest::Matches(wanted) => matches(text, &fill::regex(wanted, vars)),
-                OutputTest::Where(condition) => self.output_names(text, *exit, condition).weigh(condition, vars),
-            },
+            (CheckKind::Output { test, .. }, Seen::Output { printed, exit }) => {
+                let text = &printed.text;
+                // Of a text that was cut, that is known which was looked for while it came.
+                let found = fill::searched(test, vars).and_then(|pattern| printed.found.get(&pattern).copied());
+                match test {
+                    OutputTest::Contains(wanted) => {
+                        let wanted = fill::text(wanted, vars);
+                        known(printed, text.contains(&wanted), found, || format!("{wanted:?} was not printed"))
+                    }
+                    OutputTest::Matches(wanted) => matches(printed, &fill::regex(wanted, vars), found),
+                    OutputTest::Where(condition)
+                        if printed.cut && ["text", "lines", "json"].iter().any(|name| condition.uses(name)) =>
+                    {
+                        Truth::Unknown(CUT.to_owned())
+                    }
+                    OutputTest::Where(condition) => self.output_names(text, *exit, condition).weigh(condition, vars),
+                }
+            }
+            (CheckKind::Run { condition: Some(condition), .. }, Seen::Run { stdout, stderr, .. })
+                if (stdout.cut && condition.uses("stdout")) || (stderr.cut && condition.uses("stderr")) =>
+            {
+                Truth::Unknown(CUT.to_owned())
+            }
             (CheckKind::Run { condition: None, .. }, Seen::Run { exit, .. }) => match exit {
                 0 => Truth::Yes,
                 exit => Truth::No(format!("the command ended with status {exit}{}", self.folder())),
@@ -87,7 +107,8 @@ impl<'a> Sample<'a> {
             Seen::Run { exit, stdout, stderr } => {
                 // As `$(…)` has it: a number on a line of its own is a number.
                 let cut = |text: &str| text.trim_end_matches('\n').to_owned();
-                Some(self.names().with("exit", *exit).with("stdout", cut(stdout)).with("stderr", cut(stderr)))
+                let names = self.names().with("exit", *exit);
+                Some(names.with("stdout", cut(&stdout.text)).with("stderr", cut(&stderr.text)))
             }
             _ => None,
         }
@@ -131,7 +152,7 @@ impl<'a> Sample<'a> {
         let condition = holds?;
         let names = match &observation.seen {
             Seen::Resource(Some(object)) => self.visible(object),
-            Seen::Output { text, exit } => self.output_names(text, *exit, condition),
+            Seen::Output { printed, exit } => self.output_names(&printed.text, *exit, condition),
             seen => self.fields(seen)?,
         };
         show::reason(&values(&names, condition))
@@ -159,7 +180,8 @@ impl<'a> Sample<'a> {
                 let created = object.pointer("/metadata/creationTimestamp").map_or(String::new(), show::value);
                 saw(vec![format!("{}, created at {created}", self.resource())]);
             }
-            (CheckKind::Output { test, .. }, Seen::Output { text, exit }) => {
+            (CheckKind::Output { test, .. }, Seen::Output { printed, exit }) => {
+                let text = &printed.text;
                 match test {
                     OutputTest::Contains(wanted) => saw(closest(text, &fill::text(wanted, vars))),
                     OutputTest::Matches(_) => {}
@@ -180,8 +202,8 @@ impl<'a> Sample<'a> {
                     }
                     None => saw(vec![format!("status {exit}")]),
                 }
-                lines.extend(ending("stdout", stdout));
-                lines.extend(ending("stderr", stderr));
+                lines.extend(ending("stdout", &stdout.text));
+                lines.extend(ending("stderr", &stderr.text));
             }
             (kind, seen) => {
                 if let (Some(condition), Some(names)) = (condition(kind), self.fields(seen)) {
@@ -204,14 +226,20 @@ fn condition(kind: &CheckKind) -> Option<&Expr> {
     }
 }
 
-fn contains(text: &str, wanted: &str) -> Truth {
-    if text.contains(wanted) { Truth::Yes } else { Truth::No(format!("{wanted:?} was not printed")) }
+/// Whether something is found in the text that was kept, or in all that came where that is not all.
+fn known(printed: &Printed, in_kept: bool, in_all: Option<bool>, missing: impl FnOnce() -> String) -> Truth {
+    match if printed.cut { in_all } else { Some(in_kept) } {
+        Some(true) => Truth::Yes,
+        Some(false) => Truth::No(missing()),
+        None => Truth::Unknown(CUT.to_owned()),
+    }
 }
 
-fn matches(text: &str, pattern: &str) -> Truth {
+fn matches(printed: &Printed, pattern: &str, found: Option<bool>) -> Truth {
     match Regex::new(pattern) {
-        Ok(regex) if regex.is_match(text) => Truth::Yes,
-        Ok(_) => Truth::No(format!("nothing that was printed matches {pattern:?}")),
+        Ok(regex) => known(printed, !printed.cut && regex.is_match(&printed.text), found, || {
+            format!("nothing that was printed matches {pattern:?}")
+        }),
         Err(error) => Truth::Unknown(format!("{pattern:?} is no regular expression: {error}")),
     }
 }

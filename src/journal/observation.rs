@@ -3,6 +3,8 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::text::Printed;
+
 /// What must be observed from outside the journal to judge a check; variables filled in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
@@ -41,7 +43,7 @@ pub enum Seen {
     Resource(Option<Arc<Value>>),
     /// `exit` is `None` while a background block runs.
     Output {
-        text: Arc<str>,
+        printed: Printed,
         exit: Option<i32>,
     },
     /// The names of an `etcd` check: up, healthy, members, leader, term, ….
@@ -50,8 +52,8 @@ pub enum Seen {
     Snapshot(Value),
     Run {
         exit: i32,
-        stdout: String,
-        stderr: String,
+        stdout: Printed,
+        stderr: Printed,
     },
     /// It is not there yet: the block has not run, the file does not exist. The check does not hold.
     Nothing(String),

@@ -1,16 +1,18 @@
 //! One block: stop what it stops, hand it to its terminal, wait until it has ended or is ready.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::runner::{PATIENCE, Printed, Runner, Running, Stopped, UNSEEN};
-use super::{expected, plan::PlannedStep};
+use super::expected::{self, Compared};
+use super::plan::PlannedStep;
+use super::runner::{Output, PATIENCE, Runner, Running, Stopped, UNSEEN};
 use crate::lab::{self, Action, Background, Code, Ending, Ready, Role};
 use crate::outcome::{ActionReport, RunEvent, StopCause, Verdict};
 use crate::terminal::{Block, BlockResult, CommandResult, Ended, Last, TerminalError, TerminalId};
 
 /// What a block may take where neither it nor its step says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Why a comparison with what was printed is not certain.
+const TOO_MUCH: &str = "more was printed than is kept, and the missing part decides";
 /// How much of a background block's last words stands in the reason of its failure.
 const LAST_WORDS: usize = 3;
 
@@ -100,7 +102,7 @@ impl<'a> Runner<'a> {
         if !action.prints() {
             return Outcome::default();
         }
-        let block = block(action, timeout);
+        let block = self.block(action, timeout);
         if action.background.is_some() {
             // Its definition in the lab outlives the run; the plan's copy does not.
             return match self.own(action) {
@@ -112,13 +114,17 @@ impl<'a> Runner<'a> {
             Ok(result) => result,
             Err(error) => return refused(&error),
         };
-        let printed = Printed { text: Arc::from(result.output.as_str()), exit: result.exit };
-        self.outputs.insert(action.span.start, printed);
+        self.outputs.insert(action.span.start, Output::of(&result));
         let mut outcome = ended(&result);
         if outcome.verdict.is_none() {
             self.compare(action, &result, &mut outcome);
         }
         outcome
+    }
+
+    fn block(&self, action: &Action, timeout: Duration) -> Block {
+        let searched = self.searched.get(&action.span.start).cloned().unwrap_or_default();
+        Block { searched, ..block(action, timeout) }
     }
 
     fn own(&self, action: &Action) -> Option<&'a Action> {
@@ -142,13 +148,20 @@ impl<'a> Runner<'a> {
     }
 
     fn compare(&self, action: &Action, result: &BlockResult, outcome: &mut Outcome) {
-        if let Some(expected) = &action.expected
-            && let Some(difference) = expected::difference(expected, &result.output, &self.vars.values)
-        {
+        if let Some(expected) = &action.expected {
             let line = self.line(expected.span.start);
-            outcome.verdict = Some(Verdict::Fail);
-            outcome.reason = Some(format!("the output is not what the fence at line {line} shows"));
-            outcome.detail = legend(difference);
+            match expected::compare(expected, &result.output, result.truncated, &self.vars.values) {
+                Compared::Same => {}
+                Compared::Differs(difference) => {
+                    outcome.verdict = Some(Verdict::Fail);
+                    outcome.reason = Some(format!("the output is not what the fence at line {line} shows"));
+                    outcome.detail = legend(difference);
+                }
+                Compared::Unknown => {
+                    outcome.verdict = Some(Verdict::CannotJudge);
+                    outcome.reason = Some(format!("the fence at line {line} cannot be judged: {TOO_MUCH}"));
+                }
+            }
             return;
         }
         let Code::Console(commands) = &action.code else {
@@ -156,15 +169,21 @@ impl<'a> Runner<'a> {
         };
         for command in commands {
             let Some(expected) = &command.expected else { continue };
-            let output = output_of(command, &result.commands);
-            if let Some(difference) = expected::difference(expected, &output, &self.vars.values) {
-                let line = command.lines.first().map_or(0, |line| line.number);
-                outcome.verdict = Some(Verdict::Fail);
-                outcome.reason = Some(format!("the output of the command at line {line} is not what stands under it"));
-                outcome.failed_line = Some(line);
-                outcome.detail = legend(difference);
-                return;
-            }
+            let (output, cut) = output_of(command, &result.commands);
+            let line = command.lines.first().map_or(0, |line| line.number);
+            let (verdict, reason) = match expected::compare(expected, &output, cut, &self.vars.values) {
+                Compared::Same => continue,
+                Compared::Differs(difference) => {
+                    outcome.detail = legend(difference);
+                    (Verdict::Fail, format!("the output of the command at line {line} is not what stands under it"))
+                }
+                Compared::Unknown => {
+                    let reason = format!("the output of the command at line {line} cannot be judged: {TOO_MUCH}");
+                    (Verdict::CannotJudge, reason)
+                }
+            };
+            (outcome.verdict, outcome.reason, outcome.failed_line) = (Some(verdict), Some(reason), Some(line));
+            return;
         }
     }
 
@@ -181,6 +200,7 @@ impl<'a> Runner<'a> {
         };
         running.stopped = true;
         let offset = running.action.span.start;
+        let was_heard_whole = running.mark == running.handle.beginning();
         if matches!(running.action.background, Some(Background { ready: Ready::None })) {
             let (handle, seen) = (running.handle.clone(), tokio::time::Instant::from_std(running.started + UNSEEN));
             tokio::select! {
@@ -190,8 +210,11 @@ impl<'a> Runner<'a> {
             }
         }
         let result = self.terminals.stop(name, kill, PATIENCE).await.map_err(|error| refused(&error))?;
-        let printed = Printed { text: Arc::from(result.output.as_str()), exit: result.exit };
-        self.outputs.insert(offset, printed);
+        let mut output = Output::of(&result);
+        if !was_heard_whole {
+            output.printed.found.clear();
+        }
+        self.outputs.insert(offset, output);
         match result.ended {
             Ended::Stopped { .. } => Ok(()),
             Ended::Interrupted | Ended::ShellDied { .. } => Err(ended(&result)),
@@ -208,7 +231,8 @@ impl<'a> Runner<'a> {
         let Some(action) = self.action_named(name) else {
             return Outcome::failed(format!("there is no background block `{name}` to start again"));
         };
-        self.start(action, &block(action, action.timeout.unwrap_or(timeout)), timeout).await
+        let block = self.block(action, action.timeout.unwrap_or(timeout));
+        self.start(action, &block, timeout).await
     }
 
     /// Background blocks that ended although nothing stopped them.
@@ -242,7 +266,7 @@ pub(super) fn key(action: &Action) -> String {
     action.name.as_ref().map_or_else(|| format!("at offset {}", action.span.start), |name| name.value.clone())
 }
 
-pub(super) fn block(action: &Action, timeout: Duration) -> Block {
+fn block(action: &Action, timeout: Duration) -> Block {
     let lines = match &action.code {
         Code::Script(lines) => lines.iter().map(|line| (line.number, line.text.clone())).collect(),
         Code::Console(commands) => {
@@ -254,7 +278,7 @@ pub(super) fn block(action: &Action, timeout: Duration) -> Block {
         Ending::Exit(status) => Last::Exits(status),
         Ending::Fails => Last::Fails,
     };
-    Block { lines, opens: action.opens, last, timeout }
+    Block { lines, opens: action.opens, last, searched: Vec::new(), timeout }
 }
 
 fn first_line(code: &Code) -> String {
@@ -265,12 +289,14 @@ fn first_line(code: &Code) -> String {
     line.map(|line| line.text.clone()).unwrap_or_default()
 }
 
-fn output_of(command: &lab::ConsoleCommand, results: &[CommandResult]) -> String {
+/// What a command printed, and whether some of it was not kept.
+fn output_of(command: &lab::ConsoleCommand, results: &[CommandResult]) -> (String, bool) {
     let (first, last) = match (command.lines.first(), command.lines.last()) {
         (Some(first), Some(last)) => (first.number, last.number),
-        _ => return String::new(),
+        _ => return (String::new(), false),
     };
-    results.iter().filter(|result| (first..=last).contains(&result.line)).map(|result| result.output.as_str()).collect()
+    let own = || results.iter().filter(|result| (first..=last).contains(&result.line));
+    (own().map(|result| result.output.as_str()).collect(), own().any(|result| result.truncated))
 }
 
 fn legend(difference: Vec<String>) -> Vec<String> {
@@ -323,6 +349,6 @@ fn shorten(command: &str) -> String {
 }
 
 pub(super) fn new_running(action: &Action, handle: crate::terminal::Background) -> Running<'_> {
-    let mark = handle.mark();
+    let mark = handle.beginning();
     Running { key: key(action), action, handle, mark, started: Instant::now(), stopped: false }
 }

@@ -35,8 +35,8 @@ impl Runner<'_> {
             let offset = action.span.start;
             let running = self.backgrounds.iter().find(|running| running.action.span.start == offset);
             let text = match (running, self.outputs.get(&offset)) {
-                (Some(running), _) => running.handle.output_since(running.mark),
-                (None, Some(printed)) => printed.text.to_string(),
+                (Some(running), _) => running.handle.since(running.mark).text,
+                (None, Some(printed)) => printed.printed.text.clone(),
                 (None, None) => continue,
             };
             lines.extend(text.lines().map(str::to_owned));

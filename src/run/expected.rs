@@ -8,13 +8,84 @@ use crate::lab::{Expected, ExpectedLine, Piece};
 
 /// One expected line with its variables filled in: literal pieces between which any text may stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Compared {
+    Same,
+    /// Line by line.
+    Differs(Vec<String>),
+    /// Some of the output was not kept, and that part decides.
+    Unknown,
+}
+
+/// What stands in a cut output for the part that was not kept. A line of the output itself that looks so is taken
+/// for a part that nobody knows, which is never wrong.
+fn is_cut(line: &str) -> bool {
+    line.starts_with("[... ") && line.ends_with(" bytes are not kept ...]")
+}
+
+/// Compares an output of which some may be missing: what holds whatever is missing, or fails whatever is missing,
+/// is known.
+pub(super) fn compare(expected: &Expected, output: &str, cut: bool, vars: &BTreeMap<String, String>) -> Compared {
+    let seen: Vec<&str> = output.lines().map(str::trim_end).collect();
+    let Some(first) = seen.iter().position(|line| is_cut(line)).filter(|_| cut) else {
+        return difference(expected, output, vars).map_or(Compared::Same, Compared::Differs);
+    };
+    let last = seen.iter().rposition(|line| is_cut(line)).unwrap_or(first);
+    // The lines beside the gap are parts of lines only; what is between two gaps is not worth the trouble.
+    let (head, tail) = (&seen[..first.saturating_sub(1)], &seen[(last + 2).min(seen.len())..]);
+    let wanted = wanted(expected, vars);
+    let blank = head.iter().take_while(|line| line.is_empty()).count();
+    let end = tail.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    let (head, tail) = (&head[blank..], &tail[..end]);
+    if expected.unordered {
+        let known: Vec<&str> = head.iter().chain(tail).copied().collect();
+        let (lines, others_allowed) = lines_of(&wanted);
+        let taken = assignment(&lines, &known);
+        let all_found = taken.iter().flatten().count() == lines.len();
+        return match others_allowed {
+            true if all_found => Compared::Same,
+            false if taken.iter().any(Option::is_none) => Compared::Differs(set_difference(&wanted, &known)),
+            _ => Compared::Unknown,
+        };
+    }
+    let before = reach(&wanted, head);
+    let after = reach_back(&wanted, tail);
+    let holds_whatever = (0..wanted.len()).any(|at| wanted[at] == Wanted::AnyLines && before[at + 1] && after[at]);
+    let holds_perhaps = (0..=wanted.len()).any(|at| before[at] && after[at..].contains(&true));
+    match (holds_whatever, holds_perhaps) {
+        (true, _) => Compared::Same,
+        (false, true) => Compared::Unknown,
+        (false, false) => Compared::Differs(draw(&wanted, &seen)),
+    }
+}
+
+/// By how many of the first wanted lines all of these lines can be taken up.
+fn reach(wanted: &[Wanted], seen: &[&str]) -> Vec<bool> {
+    (0..=wanted.len()).map(|upto| matches_in_order(&wanted[..upto], seen)).collect()
+}
+
+/// From which wanted line on the rest of them can take up all of these lines.
+fn reach_back(wanted: &[Wanted], seen: &[&str]) -> Vec<bool> {
+    (0..=wanted.len()).map(|from| matches_in_order(&wanted[from..], seen)).collect()
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Wanted {
     AnyLines,
     Line(Vec<String>),
 }
 
 /// The difference line by line, where there is one.
-pub(super) fn difference(expected: &Expected, output: &str, vars: &BTreeMap<String, String>) -> Option<Vec<String>> {
+fn difference(expected: &Expected, output: &str, vars: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let wanted = wanted(expected, vars);
+    let seen: Vec<&str> = output.trim_matches('\n').lines().map(str::trim_end).collect();
+    let first = seen.iter().take_while(|line| line.is_empty()).count();
+    let last = seen.iter().rposition(|line| !line.is_empty()).map_or(first, |last| last + 1);
+    let seen = &seen[first..last.max(first)];
+    let matched = if expected.unordered { matches_as_set(&wanted, seen) } else { matches_in_order(&wanted, seen) };
+    (!matched).then(|| if expected.unordered { set_difference(&wanted, seen) } else { draw(&wanted, seen) })
+}
+
+fn wanted(expected: &Expected, vars: &BTreeMap<String, String>) -> Vec<Wanted> {
     let mut wanted: Vec<Wanted> = expected.lines.iter().map(|line| fill(line, vars)).collect();
     // Blank ends do not count.
     let blank = |line: &Wanted| matches!(line, Wanted::Line(pieces) if pieces.iter().all(String::is_empty) && pieces.len() == 1);
@@ -23,12 +94,7 @@ pub(super) fn difference(expected: &Expected, output: &str, vars: &BTreeMap<Stri
     }
     let start = wanted.iter().take_while(|line| blank(line)).count();
     wanted.drain(..start);
-    let seen: Vec<&str> = output.trim_matches('\n').lines().map(str::trim_end).collect();
-    let first = seen.iter().take_while(|line| line.is_empty()).count();
-    let last = seen.iter().rposition(|line| !line.is_empty()).map_or(first, |last| last + 1);
-    let seen = &seen[first..last.max(first)];
-    let matched = if expected.unordered { matches_as_set(&wanted, seen) } else { matches_in_order(&wanted, seen) };
-    (!matched).then(|| if expected.unordered { set_difference(&wanted, seen) } else { draw(&wanted, seen) })
+    wanted
 }
 
 fn fill(line: &ExpectedLine, vars: &BTreeMap<String, String>) -> Wanted {
@@ -230,7 +296,7 @@ mod tests {
 
     fn compare(wanted: &str, output: &str) -> Option<Vec<String>> {
         let vars = [("NS".to_owned(), "[..]*".to_owned())].into();
-        difference(&expected(wanted, false), output, &vars)
+        super::difference(&expected(wanted, false), output, &vars)
     }
 
     #[test]
@@ -264,6 +330,25 @@ mod tests {
         assert_eq!(drawn, ["  NAME READY", "- web Running", "  ...", "+ web Pending", "+ x", "  last"]);
         let drawn = compare("a\n...\nlast", "a\nx\ny").expect("it differs");
         assert_eq!(drawn, ["  a", "  ...", "- last", "+ x", "+ y"]);
+    }
+
+    #[test]
+    fn what_was_not_kept_leaves_only_that_known_which_it_cannot_change() {
+        let output = "first\na\nhal\n[... 99 bytes are not kept ...]\nf\nb\nlast\n";
+        let compare = |wanted, unordered| super::compare(&expected(wanted, unordered), output, true, &BTreeMap::new());
+        assert_eq!(compare("first\n...\nlast", false), Compared::Same);
+        assert_eq!(compare("first\na\n...\nb\nlast", false), Compared::Same);
+        assert_eq!(compare("...", false), Compared::Same);
+        assert_eq!(compare("...\nERROR\n...", false), Compared::Unknown);
+        assert_eq!(compare("first\na\nhalf\nb\nlast", false), Compared::Unknown);
+        assert!(matches!(compare("other\n...", false), Compared::Differs(_)));
+        assert!(matches!(compare("first\n...\nother", false), Compared::Differs(_)));
+        assert!(matches!(compare("first", false), Compared::Differs(_)));
+        assert_eq!(compare("last\na\n...", true), Compared::Same);
+        assert_eq!(compare("ERROR\n...", true), Compared::Unknown);
+        assert!(matches!(compare("first\na\nERROR", true), Compared::Differs(_)));
+        let whole = |wanted| super::compare(&expected(wanted, false), output, false, &BTreeMap::new());
+        assert!(matches!(whole("first\na\nhalf"), Compared::Differs(_)), "a line that looks like a gap is none");
     }
 
     #[test]

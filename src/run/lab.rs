@@ -222,6 +222,7 @@ async fn on_cluster(
         observer: Observer::new(request.guard.clone(), kubeconfig, places.work.clone()),
         interrupt: request.interrupt.clone(),
         outputs: std::collections::BTreeMap::new(),
+        searched: super::searched::searched(lab, &request.plan, &with_given(&request.vars, &environment).values),
         backgrounds: Vec::new(),
         spent: Spending::default(),
         hidden_upto: 0,

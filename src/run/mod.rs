@@ -13,6 +13,7 @@ mod observe;
 mod plan;
 mod question;
 mod runner;
+mod searched;
 mod step;
 mod tell;
 mod tidy;

@@ -4,6 +4,7 @@ use super::plan::PlannedStep;
 use super::runner::Runner;
 use crate::lab::{Answer, AnswerText, Question};
 use crate::outcome::{QuestionFact, RunEvent, Verdict};
+use crate::text::Printed;
 
 impl Runner<'_> {
     pub(super) async fn ask(&mut self, step: &PlannedStep, question: &Question) {
@@ -52,14 +53,14 @@ impl Runner<'_> {
         let (what, value) = match text {
             AnswerText::Literal(template) => {
                 let value = template.render(&self.vars.values).map_err(|error| (Verdict::Fail, error.to_string()))?;
-                ("the literal answer".to_owned(), value)
+                ("the literal answer".to_owned(), Printed::whole(value))
             }
-            AnswerText::Regex(pattern) => ("the pattern".to_owned(), pattern.clone()),
+            AnswerText::Regex(pattern) => ("the pattern".to_owned(), Printed::whole(pattern.as_str())),
             AnswerText::Command(template) => {
                 let command = template.render(&self.vars.values).map_err(|error| (Verdict::Fail, error.to_string()))?;
                 let seen = self.command(&command).await.map_err(|why| (Verdict::CannotJudge, why))?;
                 if seen.exit != 0 {
-                    let words = super::act::last_words(&seen.stderr);
+                    let words = super::act::last_words(&seen.stderr.text);
                     return Err((Verdict::Fail, format!("`{command}` ended with status {}{words}", seen.exit)));
                 }
                 (format!("the answer of `{command}`"), seen.stdout)
@@ -70,9 +71,12 @@ impl Runner<'_> {
                 let printed = printed.ok_or_else(|| {
                     (Verdict::Fail, format!("the block `{}` has not run before this question", name.value))
                 })?;
-                (format!("what `{}` printed", name.value), printed.text.to_string())
+                (format!("what `{}` printed", name.value), printed.printed.clone())
             }
         };
-        if value.trim().is_empty() { Err((Verdict::Fail, format!("{what} is empty"))) } else { Ok(()) }
+        if value.cut {
+            return Err((Verdict::CannotJudge, format!("{what} is more than is kept, so that it is no answer")));
+        }
+        if value.text.trim().is_empty() { Err((Verdict::Fail, format!("{what} is empty"))) } else { Ok(()) }
     }
 }

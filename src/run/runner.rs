@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -11,7 +10,8 @@ use crate::cluster::ClusterInfo;
 use crate::guard::Guard;
 use crate::journal::{JournalView, Seq};
 use crate::lab::{Action, ClusterKind, Lab};
-use crate::terminal::{self, Background, Terminals};
+use crate::terminal::{self, Background, BlockResult, Terminals};
+use crate::text::Printed;
 use crate::witness::{Observer, Witness};
 
 /// How long a stopped background block may take before it is killed.
@@ -37,7 +37,9 @@ pub(super) struct Runner<'a> {
     pub(super) observer: Observer,
     pub(super) interrupt: CancellationToken,
     /// What blocks printed, by where their fence begins.
-    pub(super) outputs: BTreeMap<usize, Printed>,
+    pub(super) outputs: BTreeMap<usize, Output>,
+    /// What checks look for in what blocks print, by where a block's fence begins.
+    pub(super) searched: BTreeMap<usize, Vec<String>>,
     pub(super) backgrounds: Vec<Running<'a>>,
     pub(super) spent: Spending,
     /// Secrets of the cluster are hidden up to here.
@@ -46,9 +48,16 @@ pub(super) struct Runner<'a> {
 
 /// What a block that has ended printed.
 #[derive(Debug, Clone)]
-pub(super) struct Printed {
-    pub(super) text: Arc<str>,
+pub(super) struct Output {
+    pub(super) printed: Printed,
     pub(super) exit: Option<i32>,
+}
+
+impl Output {
+    pub(super) fn of(result: &BlockResult) -> Self {
+        let (text, cut, found) = (result.output.as_str().into(), result.truncated, result.found.clone());
+        Self { printed: Printed { text, cut, found }, exit: result.exit }
+    }
 }
 
 /// A background block that was started.

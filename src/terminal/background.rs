@@ -1,5 +1,6 @@
 //! Blocks that are left running.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::runner::tidy_live;
 use super::shell::Stop;
 use super::tape::Tape;
 use super::tidy::without_break;
+use crate::text::Printed;
 
 /// A background block, running or ended; clones are the same block.
 #[derive(Clone)]
@@ -56,30 +58,38 @@ impl Background {
     /// The end of what it has printed by now.
     pub fn mark(&self) -> Mark {
         let ended = self.inner.result.borrow().as_ref().map(|last| last.tape.end());
-        Mark(ended.unwrap_or_else(|| self.inner.tape.recorder().screen().freeze()))
+        Mark(ended.unwrap_or_else(|| self.inner.tape.recorder().screen().mark()))
+    }
+
+    /// Where its output begins.
+    pub fn beginning(&self) -> Mark {
+        Mark(self.inner.began)
     }
 
     /// What it printed from its beginning.
     pub fn output(&self) -> String {
-        self.since(self.inner.began)
+        self.since(self.beginning()).text.to_string()
     }
 
-    /// What it printed after the mark.
-    pub fn output_since(&self, mark: Mark) -> String {
-        self.since(mark.0)
-    }
-
-    fn since(&self, offset: u64) -> String {
+    /// What it printed after the mark, which must be its last one, or its beginning where it has none.
+    pub fn since(&self, mark: Mark) -> Printed {
         let ended = self.inner.result.borrow().clone();
-        let text = match ended {
+        let (text, cut, found) = match ended {
             Some(last) => {
-                let (text, _) = last.tape.slice(offset, last.tape.end());
-                let is_cut = matches!(last.result.ended, Ended::Stopped { .. } | Ended::TimedOut { .. });
-                if is_cut { without_break(&text).to_owned() } else { text }
+                let (text, cut) = last.tape.slice(mark.0, last.tape.end());
+                let is_broken = matches!(last.result.ended, Ended::Stopped { .. } | Ended::TimedOut { .. });
+                let text = if is_broken { without_break(&text).to_owned() } else { text };
+                (text, cut, last.tape.found(""))
             }
-            None => self.inner.tape.recorder().screen().since(offset).0,
+            None => {
+                let mut recorder = self.inner.tape.recorder();
+                let screen = recorder.screen();
+                let (text, cut) = screen.since(mark.0);
+                // Only where something is missing is more needed than the text.
+                (text, cut, if cut { screen.found() } else { BTreeMap::new() })
+            }
         };
-        tidy_live(&text, &self.inner.block, &self.inner.file)
+        Printed { text: tidy_live(&text, &self.inner.block, &self.inner.file).into(), cut, found }
     }
 
     /// Waits until it has printed the text.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One fence as the shell gets it.
@@ -9,6 +10,8 @@ pub struct Block {
     pub opens: bool,
     /// The last command must end so; all before it must succeed.
     pub last: Last,
+    /// Regular expressions that are looked for in all that it prints, kept or not.
+    pub searched: Vec<String>,
     /// For the whole block. A background block's last command has no time limit.
     pub timeout: Duration,
 }
@@ -40,6 +43,8 @@ pub struct BlockResult {
     pub output: String,
     /// Text from the middle of the output is not kept; a note stands in its place.
     pub truncated: bool,
+    /// What is known of the block's `searched`, whatever is kept.
+    pub found: BTreeMap<String, bool>,
     pub commands: Vec<CommandResult>,
     pub took: Duration,
 }
@@ -50,6 +55,7 @@ pub struct CommandResult {
     pub line: usize,
     pub exit: Option<i32>,
     pub output: String,
+    pub truncated: bool,
 }
 
 #[derive(Debug, Clone)]

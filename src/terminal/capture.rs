@@ -1,6 +1,8 @@
 //! What a block printed, with a bound on what is kept.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::listener::Listener;
 
 /// Kept of a block's beginning, and as much of its end: 8 MiB in all.
 const KEPT: usize = 4 << 20;
@@ -13,11 +15,35 @@ pub(super) struct Capture {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     kept: usize,
+    listener: Option<Listener>,
+    /// How far the listener has been told: nothing before the head is full, since a short text can be read whole.
+    heard: u64,
 }
 
 impl Capture {
     pub(super) fn from(start: u64) -> Self {
-        Self { start, end: start, head: Vec::new(), tail: VecDeque::new(), kept: KEPT }
+        Self { start, end: start, head: Vec::new(), tail: VecDeque::new(), kept: KEPT, listener: None, heard: start }
+    }
+
+    /// From here on this looks for its patterns.
+    pub(super) fn listen(&mut self, listener: Option<Listener>) {
+        self.listener = listener;
+        self.heard = self.end;
+    }
+
+    /// Nothing before this place counts any more for what is looked for.
+    pub(super) fn mark(&mut self) {
+        self.listener.iter_mut().for_each(Listener::restart);
+        self.heard = self.end;
+    }
+
+    /// What is known of all that was printed since the mark, and of this after it; nothing while all is kept.
+    pub(super) fn found(&self, rest: &str) -> BTreeMap<String, bool> {
+        let Some(mut listener) = self.listener.clone().filter(|_| self.heard == self.end) else {
+            return BTreeMap::new();
+        };
+        listener.hear(rest.as_bytes());
+        listener.found()
     }
 
     pub(super) fn start(&self) -> u64 {
@@ -35,6 +61,12 @@ impl Capture {
         let (head, tail) = bytes.split_at(room);
         self.head.extend_from_slice(head);
         self.tail.extend(tail);
+        if let Some(listener) = self.listener.as_mut().filter(|_| !tail.is_empty()) {
+            let untold = usize::try_from(self.heard - self.start).unwrap_or(usize::MAX).min(self.head.len());
+            listener.hear(&self.head[untold..]);
+            listener.hear(tail);
+            self.heard = self.end;
+        }
         self.tail.drain(..self.tail.len().saturating_sub(self.kept));
     }
 
@@ -72,13 +104,52 @@ impl Capture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::{Block, Last};
 
     fn small() -> Capture {
         let mut capture = Capture { kept: 4, ..Capture::from(100) };
+        capture.listen(listener(&["bcde", "^b", "lx$"]));
         for text in ["ab", "cde", "f", "ghijkl"] {
             capture.push(text);
         }
         capture
+    }
+
+    fn listener(patterns: &[&str]) -> Option<Listener> {
+        let block = Block {
+            lines: Vec::new(),
+            opens: false,
+            last: Last::Succeeds,
+            searched: patterns.iter().map(ToString::to_string).collect(),
+            timeout: std::time::Duration::ZERO,
+        };
+        Listener::of(&block, std::path::Path::new("/f"))
+    }
+
+    #[test]
+    fn what_is_looked_for_is_found_where_nothing_is_kept_and_forgotten_at_a_mark() {
+        let found = |capture: &Capture, pattern| capture.found("x").get(pattern).copied();
+        let mut capture = small();
+        assert_eq!(found(&capture, "bcde"), Some(true));
+        assert_eq!(found(&capture, "^b"), Some(false));
+        assert_eq!(found(&capture, "lx$"), Some(true), "what may still change counts as the end");
+        capture.mark();
+        capture.push("bx");
+        assert_eq!(found(&capture, "bcde"), Some(false));
+        assert_eq!(found(&capture, "^b"), Some(true));
+        let mut whole = Capture::from(0);
+        whole.listen(listener(&["b"]));
+        whole.push("b");
+        assert_eq!(found(&whole, "b"), None, "all of it is kept, and nobody needs to listen");
+    }
+
+    #[test]
+    fn what_the_shell_adds_is_not_heard() {
+        let mut capture = Capture { kept: 4, ..Capture::from(0) };
+        capture.listen(listener(&["Done", "line 1"]));
+        capture.push("some text\n[1]+  Done");
+        capture.push("                    sleep 1\nbash: /f: line 1: no\n");
+        assert_eq!(capture.found(""), [("Done".to_owned(), false), ("line 1".to_owned(), false)].into());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod capture;
 mod environment;
 mod etcdctl;
 mod init;
+mod listener;
 mod recorder;
 mod runner;
 mod screen;

@@ -1,11 +1,13 @@
 //! A block, command by command, in one shell.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::block::{Block, BlockResult, CommandResult, Ended};
+use super::listener::Listener;
 use super::shell::{Outcome, Shell, Ways};
 use super::split::{ShellCommand, split};
 use super::tidy::{tidy, tidy_opening, without_break};
@@ -22,7 +24,11 @@ pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_
     let began = Instant::now();
     let deadline = began + block.timeout;
     let commands = split(&block.lines).await;
-    shell.tape().recorder().restart();
+    {
+        let mut recorder = shell.tape().recorder();
+        recorder.restart();
+        recorder.screen().listen(Listener::of(block, shell.file()));
+    }
     let mut run = Run { commands: Vec::new(), output: String::new(), truncated: false };
     let mut ended = Ended::AsWanted;
     let mut is_usable = true;
@@ -80,6 +86,7 @@ pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_
         exit: run.commands.last().map_or(Some(0), |command| command.exit),
         output: run.output,
         truncated: run.truncated,
+        found: shell.tape().recorder().screen().found(),
         commands: run.commands,
         took: began.elapsed(),
     };
@@ -107,7 +114,7 @@ impl Run {
         }
         self.truncated |= truncated;
         self.output.push_str(&output);
-        self.commands.push(CommandResult { line: command.line, exit, output });
+        self.commands.push(CommandResult { line: command.line, exit, output, truncated });
     }
 }
 
@@ -123,6 +130,7 @@ pub(super) fn interrupted() -> BlockResult {
         exit: None,
         output: String::new(),
         truncated: false,
+        found: BTreeMap::new(),
         commands: Vec::new(),
         took: Duration::ZERO,
     }

@@ -1,9 +1,10 @@
 //! A terminal's screen as far as it decides what a person reads: overwritten text is gone, control
 //! sequences leave nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::capture::Capture;
+use super::listener::Listener;
 
 /// A line longer than this is moved to the capture before its end, so that it cannot fill the memory.
 const LONGEST_OPEN_LINE: usize = 1 << 16;
@@ -63,6 +64,23 @@ impl Screen {
         let (mut text, truncated) = self.capture.slice(offset, self.capture.end());
         text.push_str(&self.open_text());
         (text, truncated)
+    }
+
+    /// From here on this looks for its patterns in what is printed.
+    pub(super) fn listen(&mut self, listener: Option<Listener>) {
+        self.capture.listen(listener);
+    }
+
+    /// Nothing before this place counts any more for what is looked for; its offset.
+    pub(super) fn mark(&mut self) -> u64 {
+        let end = self.freeze();
+        self.capture.mark();
+        end
+    }
+
+    /// What is known of the patterns that are looked for, what may still change included.
+    pub(super) fn found(&self) -> BTreeMap<String, bool> {
+        self.capture.found(&self.open_text())
     }
 
     pub(super) fn slice(&self, from: u64, to: u64) -> (String, bool) {

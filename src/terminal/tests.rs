@@ -34,7 +34,7 @@ fn lab() -> Lab {
 
 fn block(text: &str) -> Block {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.to_owned())).collect();
-    Block { lines, opens: false, last: Last::Succeeds, timeout: Duration::from_secs(30) }
+    Block { lines, opens: false, last: Last::Succeeds, searched: Vec::new(), timeout: Duration::from_secs(30) }
 }
 
 fn limited(text: &str, millis: u64) -> Block {
@@ -279,7 +279,7 @@ async fn a_stopped_block_can_start_again_and_its_output_is_kept() {
     let stopped = lab.terminals.stop("w", false, Duration::from_secs(5)).await.expect("stopped");
     assert!(matches!(stopped.ended, Ended::Stopped { killed: false }), "{stopped:?}");
     lab.terminals.run(&two, &block("echo other")).await.expect("free again");
-    assert_eq!((first.output().as_str(), first.output_since(mark).as_str()), ("run 1\n", ""));
+    assert_eq!((first.output().as_str(), &*first.since(mark).text), ("run 1\n", ""));
     let again = lab.terminals.start_background(&two, "w", &text).await.expect("started again");
     assert!(matches!(again.wait_text("run 2", Duration::from_secs(10)).await, Waited::Seen), "{}", again.output());
     let killed = lab.terminals.stop("w", true, Duration::from_secs(5)).await.expect("killed");

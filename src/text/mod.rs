@@ -6,6 +6,7 @@ mod draw;
 mod joined;
 mod nearest;
 mod redact;
+mod search;
 mod source;
 mod vars;
 
@@ -13,5 +14,6 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use joined::Joined;
 pub use nearest::{did_you_mean, nearest, one_of};
 pub use redact::{Redactor, hidden_bytes};
+pub use search::{Printed, Search};
 pub use source::{Position, SourceFile, Span, Spanned};
 pub use vars::{VarPiece, name_length, var_pieces};

@@ -7,7 +7,7 @@ use crate::expr::Scope;
 use crate::grade::{Need, Seen, needs, probe};
 use crate::lab::{Check, CheckKind, Holds, OutputTest, Vars};
 use crate::outcome::Verdict;
-use crate::text::{Span, Spanned};
+use crate::text::{Printed, Span, Spanned};
 
 fn named(name: &str) -> Spanned<String> {
     Spanned::new(name.to_owned(), Span::default())
@@ -28,7 +28,7 @@ fn output_where(condition: &str) -> Check {
 }
 
 fn printed(text: &str) -> Seen {
-    Seen::Output { text: Arc::from(text), exit: None }
+    Seen::Output { printed: Printed::whole(text), exit: None }
 }
 
 fn etcd(condition: &str) -> Check {
@@ -42,7 +42,7 @@ fn command(condition: &str) -> Check {
 }
 
 fn ran(exit: i32, stdout: &str) -> Seen {
-    Seen::Run { exit, stdout: stdout.to_owned(), stderr: "make: no rule\n".to_owned() }
+    Seen::Run { exit, stdout: Printed::whole(stdout), stderr: Printed::whole("make: no rule\n") }
 }
 
 fn object(value: Value) -> Seen {
@@ -135,7 +135,7 @@ fn outputs_are_searched_and_shown_by_their_end() {
 
 #[test]
 fn an_outputs_lines_json_and_status_are_names() {
-    let seen = Seen::Output { text: Arc::from("{\"items\": [1, 2]}"), exit: Some(3) };
+    let seen = Seen::Output { printed: Printed::whole("{\"items\": [1, 2]}"), exit: Some(3) };
     let world = World::new(&[]).saw(1.0, seen.clone()).saw(11.0, seen);
     assert_eq!(
         verdict(&world, &output_where("json.items.size() == 2 && exit == 3 && lines.size() == 1")),
@@ -147,6 +147,33 @@ fn an_outputs_lines_json_and_status_are_names() {
     let not_run = World::new(&[]).saw(1.0, Seen::Nothing("watcher has not run".to_owned()));
     let red = probe(&output_where("exit == 0"), &not_run.evidence, &not_run.journal.view());
     assert_eq!((red.verdict, red.reason.as_deref()), (Verdict::Fail, Some("watcher has not run")));
+}
+
+#[test]
+fn of_a_cut_output_only_that_is_known_which_the_missing_part_cannot_change() {
+    let printed = Printed {
+        cut: true,
+        found: [("ERROR".to_owned(), true), ("^b".to_owned(), false)].into(),
+        ..Printed::whole("a\n[... 9 bytes are not kept ...]\nb")
+    };
+    let seen = Seen::Output { printed: printed.clone(), exit: Some(0) };
+    let world = World::new(&[]).saw(1.0, seen.clone()).saw(11.0, seen);
+    let contains = |text: &str| output(OutputTest::Contains(template(text)));
+    let matches = |text: &str| output(OutputTest::Matches(template(text)));
+    assert_eq!(verdict(&world, &contains("ERROR")), Verdict::Pass);
+    assert_eq!(verdict(&world, &matches("ERROR")), Verdict::Pass);
+    assert_eq!(verdict(&world, &matches("^b")), Verdict::Fail);
+    assert_eq!(verdict(&world, &contains("a")), Verdict::CannotJudge, "nobody looked for it while it came");
+    for names in ["text != \"\"", "lines.size() > 1", "json == null"] {
+        assert_eq!(verdict(&world, &output_where(names)), Verdict::CannotJudge, "{names}");
+    }
+    assert_eq!(verdict(&world, &output_where("exit == 0")), Verdict::Pass);
+
+    let seen = Seen::Run { exit: 0, stdout: printed, stderr: Printed::whole("") };
+    let world = World::new(&[]).saw(1.0, seen.clone()).saw(11.0, seen);
+    assert_eq!(verdict(&world, &command("")), Verdict::Pass);
+    assert_eq!(verdict(&world, &command("exit == 0 && stderr == ''")), Verdict::Pass);
+    assert_eq!(verdict(&world, &command("!stdout.contains('ERROR')")), Verdict::CannotJudge);
 }
 
 #[test]

@@ -73,4 +73,20 @@ cases! {
         .screen("there is no file s.db in LAB_WORK, which is /")
         .screen("the command ended with status 1 (it ran in LAB_WORK, which is /")
         .junit("there is no file s.db in LAB_WORK, which is /");
+
+    what_was_not_kept_is_not_taken_for_absent => Case::new(&["run"], "judge/cut-output.md")
+        .exit(1)
+        .json("/labs/0/steps/0/checks/0/verdict", "fail")
+        .json("/labs/0/steps/0/checks/1/verdict", "cannot_judge")
+        .json("/labs/0/steps/0/checks/2/verdict", "pass");
+
+    what_is_looked_for_is_found_whatever_is_kept => Case::new(&["run"], "judge/much-output.md")
+        .exit(3)
+        .screen("✓ Found in what is not kept")
+        .screen("✓ Compared where the missing part decides nothing")
+        .screen("cannot be judged: more was printed than is kept");
+
+    a_run_checks_pipe_is_drained => Case::new(&["run"], "judge/run-over-4-mib.md").screen("3/3 pts");
+
+    what_a_run_check_leaves_is_ended => Case::new(&["run"], "judge/run-leaves-background.md").screen("1/1 pts");
 }
