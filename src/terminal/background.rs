@@ -74,20 +74,17 @@ impl Background {
     /// What it printed after the mark, which must be its last one, or its beginning where it has none.
     pub fn since(&self, mark: Mark) -> Printed {
         let ended = self.inner.result.borrow().clone();
-        let (text, cut, found) = match ended {
-            Some(last) => {
-                let (text, cut) = last.tape.slice(mark.0, last.tape.end());
-                let is_broken = matches!(last.result.ended, Ended::Stopped { .. } | Ended::TimedOut { .. });
-                let text = if is_broken { without_break(&text).to_owned() } else { text };
-                (text, cut, last.tape.found(""))
-            }
-            None => {
-                let mut recorder = self.inner.tape.recorder();
-                let screen = recorder.screen();
-                let (text, cut) = screen.since(mark.0);
-                // Only where something is missing is more needed than the text.
-                (text, cut, if cut { screen.found() } else { BTreeMap::new() })
-            }
+        let (text, cut, found) = if let Some(last) = ended {
+            let (text, cut) = last.tape.slice(mark.0, last.tape.end());
+            let is_broken = matches!(last.result.ended, Ended::Stopped { .. } | Ended::TimedOut { .. });
+            let text = if is_broken { without_break(&text).to_owned() } else { text };
+            (text, cut, last.tape.found(""))
+        } else {
+            let mut recorder = self.inner.tape.recorder();
+            let screen = recorder.screen();
+            let (text, cut) = screen.since(mark.0);
+            // Only where something is missing is more needed than the text.
+            (text, cut, if cut { screen.found() } else { BTreeMap::new() })
         };
         Printed { text: tidy_live(&text, &self.inner.block, &self.inner.file).into(), cut, found }
     }
