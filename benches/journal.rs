@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use keywitness::cluster::EtcdAccess;
 use keywitness::codec;
-use keywitness::expr::{Scope, compile, split};
+use keywitness::expr::{Scope, Subject, compile, split};
 use keywitness::grade::{Evidence, Judge, Progress};
 use keywitness::guard::{Guard, GuardSettings, tool};
 use keywitness::journal::{Change, Entry, Journal, Mark, Revision};
@@ -67,7 +67,7 @@ fn pod(step: Revision) -> Value {
 fn events(glob: &str, kind: EventKind, condition: &str) -> Check {
     let source = Joined::whole(condition, 0);
     let range = split(&source, 0, true).expect("it splits");
-    let condition = compile(&source, range, Scope::Event).expect("it compiles");
+    let condition = compile(&source, range, Scope::Event, &Subject::any()).0.expect("it compiles");
     let patterns = vec![Pattern { kind, condition: Some(condition), span: Span::default() }];
     let glob = Glob(Template::text(glob, Span::default()));
     Check {

@@ -7,10 +7,11 @@ use cel::common::types::{CelBool, DYN_TYPE, LIST_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{Env, ExecutionError};
 
+use super::check::{Checker, Places};
 use super::rewrite::{PRESENT, Rewriter};
 use super::scope::Scope;
 use super::token::{Kind, token};
-use super::{Compiled, Expr, Fault, FaultKind};
+use super::{Compiled, Expr, Fault, FaultKind, Subject};
 use crate::text::{Joined, Span, Spanned, VarPiece, var_pieces};
 
 /// CEL's parser takes 100 KB of stack a bracket in a debug build.
@@ -45,16 +46,18 @@ pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
 });
 
 /// Compiles the slice that [`super::split()`] found.
-pub fn compile(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Expr, Vec<Fault>> {
-    on_big_stack(|| compile_here(source, range, scope))
+///
+/// Some faults are warnings, so an expression can come with them.
+pub fn compile(source: &Joined, range: Range<usize>, scope: Scope, subject: &Subject) -> (Option<Expr>, Vec<Fault>) {
+    on_big_stack(|| compile_here(source, range, scope, subject))
 }
 
-fn compile_here(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Expr, Vec<Fault>> {
+fn compile_here(source: &Joined, range: Range<usize>, scope: Scope, subject: &Subject) -> (Option<Expr>, Vec<Fault>) {
     let slice = flat(&source.text()[range.clone()]);
     let span = source.span(range.clone());
     let program = match ENV.compile(&slice) {
         Ok(program) => program,
-        Err(errors) => return Err(vec![syntax(source, &range, &slice, &errors)]),
+        Err(errors) => return (None, vec![syntax(source, &range, &slice, &errors)]),
     };
     let (vars, mut faults) = variables(source, &range);
     let place = |id: u64| -> Span {
@@ -73,6 +76,11 @@ fn compile_here(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Ex
         let found = if slice[at..].starts_with('(') { before.or(after) } else { after.or(before) };
         found.map_or_else(|| place(id), |found| source.span(range.start + found..range.start + found + name.len()))
     };
+    let offset = |id: u64| program.source_info().offset_for(id).map(|(start, _)| start as usize);
+    let outer = |part: Range<usize>| source.span(range.start + part.start..range.start + part.end);
+    let mut checker = Checker::new(scope, subject, Places { text: &slice, offset: &offset, outer: &outer });
+    let of_types = checker.condition(program.expression());
+    let Checker { explained, seen: typed, .. } = checker;
     let mut rewriter = Rewriter {
         scope,
         place: &place,
@@ -85,12 +93,15 @@ fn compile_here(source: &Joined, range: Range<usize>, scope: Scope) -> Result<Ex
     };
     let root = rewriter.expr(program.expression().clone(), 0);
     let Rewriter { names, paths, depth, faults: more, .. } = rewriter;
-    faults.extend(more);
-    if !faults.is_empty() {
-        return Err(faults);
+    let explains = |span: &Span| explained.iter().any(|by| by.start <= span.start && span.end <= by.end);
+    faults.extend(more.into_iter().filter(|fault| !explains(&fault.span)));
+    faults.extend(of_types);
+    if faults.iter().any(|fault| fault.kind != FaultKind::UnlikelyText) {
+        return (None, faults);
     }
     let reads = super::reads::of(&root);
-    Ok(Expr { text: squeeze(&slice), span, compiled: Arc::new(Compiled { root, depth, names, reads, vars, paths }) })
+    let compiled = Compiled { root, depth, names, reads, vars, paths, typed };
+    (Some(Expr { text: squeeze(&slice), span, compiled: Arc::new(compiled) }), faults)
 }
 
 /// The text that a CEL string stands for; `None` where it has an escape that CEL does not know.

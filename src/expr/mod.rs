@@ -1,11 +1,13 @@
-//! Splits, compiles, evaluates and explains CEL expressions.
+//! Splits, type-checks, compiles, evaluates and explains CEL expressions.
 //!
 //! Three things differ from plain CEL, and the format asks for each of them: `has(a.b.c)` is false
 //! when any part is missing or null, `${NAME}` in a quoted string is a variable's value put in as
 //! data, and the whole numbers of JSON are ints.
 
+mod check;
 mod compile;
 mod evaluate;
+pub mod functions;
 mod path;
 mod reads;
 mod rewrite;
@@ -14,6 +16,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 mod token;
+pub mod types;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,9 +26,10 @@ use crate::text::{Span, Spanned};
 pub use compile::{compile, on_big_stack, string_value};
 pub use evaluate::{Outcome, PathValue};
 pub use path::Path;
-pub use scope::Scope;
+pub use scope::{Name, Scope};
 pub use split::{Gap, gap, split};
 pub use token::{Literal, literal};
+pub use types::{Definition, Piece, Subject, Writes, definition};
 
 /// A compiled expression of a check.
 #[derive(Debug, Clone)]
@@ -47,6 +51,7 @@ struct Compiled {
     reads: reads::Names,
     vars: Vec<Spanned<String>>,
     paths: Vec<Path>,
+    typed: Vec<(String, bool)>,
 }
 
 impl Expr {
@@ -58,6 +63,11 @@ impl Expr {
     /// Whether it says anything of this name, such as `object`.
     pub fn uses(&self, name: &str) -> bool {
         self.compiled.names.contains(name)
+    }
+
+    /// Each path as often as it stands there, and whether its type is known.
+    pub fn typed(&self) -> &[(String, bool)] {
+        &self.compiled.typed
     }
 
     /// The paths that it reads, in the order of their writing.
@@ -80,6 +90,12 @@ pub enum FaultKind {
     Syntax,
     UnknownName,
     UnknownFunction,
+    /// What the type of the value does not have.
+    UnknownField,
+    /// Values that never go together.
+    WrongType,
+    /// A text that the field hardly ever has.
+    UnlikelyText,
     BadRegex,
     /// A half-written `${`.
     BadVariable,

@@ -90,7 +90,7 @@ fn note(path: Path, names: &mut Names) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Scope, compile, split};
+    use super::super::{Scope, Subject, compile, split};
     use super::*;
     use crate::text::Joined;
 
@@ -107,10 +107,10 @@ mod tests {
         }
         let source = Joined::whole(text, 0);
         let range = split(&source, 0, true).expect("it splits");
-        let expr = compile(&source, range, Scope::Event).expect("it compiles");
+        let expr = compile(&source, range, Scope::Event, &Subject::any()).0.expect("it compiles");
         let mut found = Vec::new();
         let names = of(&expr.compiled.root);
-        let known = names.iter().filter(|(name, _)| Scope::Event.names().contains(&name.as_str()));
+        let known = names.iter().filter(|(name, _)| Scope::Event.knows(name));
         known.for_each(|(name, reads)| walk(reads, name, &mut found));
         found
     }

@@ -8,8 +8,9 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr as Node, ListExpr, LiteralValue, SelectExpr, operators,
 };
 
+use super::functions::callable;
 use super::path::Path;
-use super::scope::{FUNCTIONS, MARK, METHODS, Scope, TYPES};
+use super::scope::{Scope, TYPES};
 use super::{Fault, FaultKind};
 use crate::text::{Span, VarPiece, did_you_mean, one_of, var_pieces};
 
@@ -52,12 +53,10 @@ impl Rewriter<'_> {
         let noted = path.is_some();
         if let Some(path) = path
             && !self.locals.contains(&path.root)
-            && self.scope.names().contains(&path.root.as_str())
+            && self.scope.knows(&path.root)
+            && !self.paths.contains(&path)
         {
-            self.mark_field(&path, id);
-            if !self.paths.contains(&path) {
-                self.paths.push(path);
-            }
+            self.paths.push(path);
         }
         let expr = match node.expr {
             Node::Ident(name) => {
@@ -112,19 +111,18 @@ impl Rewriter<'_> {
             return;
         }
         let plain = name.strip_prefix('.').unwrap_or(name);
-        if self.scope.names().contains(&plain) {
+        if self.scope.knows(plain) {
             self.names.insert(plain.to_owned());
             return;
         }
         let names = self.scope.names();
-        let knows =
-            || format!("{} knows {}", self.scope.check(), one_of(names.iter().copied()).replace(" or ", " and "));
-        let hint = if OF_OBJECTS.contains(&plain) && names.contains(&"object") {
+        let knows = || format!("{} knows {}", self.scope.check(), one_of(names.clone()).replace(" or ", " and "));
+        let hint = if OF_OBJECTS.contains(&plain) && self.scope.knows("object") {
             format!("write `object.{plain}`")
         } else if plain.starts_with(|c: char| c.is_ascii_uppercase()) {
             format!("a text stands in quotes: \"{plain}\"")
         } else {
-            did_you_mean(plain, names.iter().copied()).unwrap_or_else(knows)
+            did_you_mean(plain, names.clone()).unwrap_or_else(knows)
         };
         self.unknown(
             FaultKind::UnknownName,
@@ -132,17 +130,6 @@ impl Rewriter<'_> {
             &format!("unknown name `{name}` in {}", self.scope.check()),
             Some(hint),
         );
-    }
-
-    fn mark_field(&mut self, path: &Path, id: u64) {
-        if path.root == "mark"
-            && let Some(super::path::Step::Field(field)) = path.steps.first()
-            && !MARK.contains(&field.as_str())
-        {
-            let hint = Some(format!("`mark` has {}", one_of(MARK.iter().copied()).replace(" or ", " and ")));
-            let (message, span) = (format!("`mark` has no `{field}`"), (self.place_of)(id, field));
-            self.fault(FaultKind::UnknownName, span, message, hint);
-        }
     }
 
     fn unknown(&mut self, kind: FaultKind, id: u64, message: &str, hint: Option<String>) {
@@ -185,9 +172,9 @@ impl Rewriter<'_> {
         let name = inner.func_name.clone();
         let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
         if !is_operator {
-            let known = if inner.target.is_some() { METHODS } else { FUNCTIONS };
-            if !known.contains(&name.as_str()) {
-                self.unknown_function(&name, known, inner.target.is_some(), id);
+            let method = inner.target.is_some();
+            if !callable(method).any(|known| known == name) {
+                self.unknown_function(&name, method, id);
             }
         }
         if name == "matches"
@@ -208,12 +195,12 @@ impl Rewriter<'_> {
         Node::Call(inner)
     }
 
-    fn unknown_function(&mut self, name: &str, known: &[&'static str], method: bool, id: u64) {
-        let (other, form) = if method { (FUNCTIONS, format!("{name}(x)")) } else { (METHODS, format!("x.{name}()")) };
-        let hint = if other.contains(&name) {
+    fn unknown_function(&mut self, name: &str, method: bool, id: u64) {
+        let form = if method { format!("{name}(x)") } else { format!("x.{name}()") };
+        let hint = if callable(!method).any(|known| known == name) {
             format!("write `{form}`")
         } else {
-            did_you_mean(name, known.iter().copied())
+            did_you_mean(name, callable(method))
                 .unwrap_or_else(|| "CEL's standard functions are listed in docs/labs.md".to_owned())
         };
         let span = (self.place_of)(id, name);

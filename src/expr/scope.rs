@@ -1,3 +1,6 @@
+use super::types::Known::{self, Any, Bool, Int, List, Object, OldObject, Text};
+use super::types::{MARK, MEMBER};
+
 /// Where an expression stands, and so which names it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -12,30 +15,54 @@ pub enum Scope {
     Snapshot,
 }
 
-const KEY: &[&str] = &["object", "value", "key", "revision", "createRevision", "version", "lease", "mark"];
-const EVENT: &[&str] =
-    &["object", "oldObject", "value", "key", "revision", "createRevision", "version", "lease", "mark"];
-const RESOURCE: &[&str] = &["object", "mark"];
-const OUTPUT: &[&str] = &["text", "lines", "exit", "json", "mark"];
-const RUN: &[&str] = &["exit", "stdout", "stderr", "mark"];
-const ETCD: &[&str] = &[
-    "up",
-    "healthy",
-    "members",
-    "leader",
-    "term",
-    "revision",
-    "dbSize",
-    "dbSizeInUse",
-    "keys",
-    "alarms",
-    "version",
-    "mark",
+/// A name and what it stands for.
+pub type Name = (&'static str, Known);
+
+const THE_MARK: Name = ("mark", Known::Record(&MARK));
+
+const KEY: &[Name] = &[
+    ("object", Object),
+    ("value", Text),
+    ("key", Text),
+    ("revision", Int),
+    ("createRevision", Int),
+    ("version", Int),
+    ("lease", Int),
+    THE_MARK,
 ];
-const SNAPSHOT: &[&str] = &["valid", "revision", "keys", "size", "mark"];
+const EVENT: &[Name] = &[
+    ("object", Object),
+    ("oldObject", OldObject),
+    ("value", Text),
+    ("key", Text),
+    ("revision", Int),
+    ("createRevision", Int),
+    ("version", Int),
+    ("lease", Int),
+    THE_MARK,
+];
+const RESOURCE: &[Name] = &[("object", Object), THE_MARK];
+const OUTPUT: &[Name] = &[("text", Text), ("lines", List(&Text)), ("exit", Int), ("json", Any), THE_MARK];
+const RUN: &[Name] = &[("exit", Int), ("stdout", Text), ("stderr", Text), THE_MARK];
+const ETCD: &[Name] = &[
+    ("up", Bool),
+    ("healthy", Bool),
+    ("members", List(&Known::Record(&MEMBER))),
+    ("leader", Text),
+    ("term", Int),
+    ("revision", Int),
+    ("dbSize", Int),
+    ("dbSizeInUse", Int),
+    ("keys", Int),
+    ("alarms", List(&Text)),
+    ("version", Text),
+    THE_MARK,
+];
+const SNAPSHOT: &[Name] = &[("valid", Bool), ("revision", Int), ("keys", Int), ("size", Int), THE_MARK];
 
 impl Scope {
-    pub fn names(self) -> &'static [&'static str] {
+    /// The names that an expression knows here, and their types.
+    pub fn table(self) -> &'static [Name] {
         match self {
             Scope::Key => KEY,
             Scope::Event => EVENT,
@@ -45,6 +72,14 @@ impl Scope {
             Scope::Etcd => ETCD,
             Scope::Snapshot => SNAPSHOT,
         }
+    }
+
+    pub fn names(self) -> impl Iterator<Item = &'static str> + Clone {
+        self.table().iter().map(|(name, _)| *name)
+    }
+
+    pub(super) fn knows(self, name: &str) -> bool {
+        self.names().any(|known| known == name)
     }
 
     /// As a message says it.
@@ -61,50 +96,6 @@ impl Scope {
     }
 }
 
-/// The fields of `mark`.
-pub(super) const MARK: &[&str] = &["revision", "time"];
-
 /// The names of types, which are values too: `type(x) == int`.
 pub(super) const TYPES: &[&str] =
     &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
-
-/// CEL's standard functions, called as `f(x)`.
-pub(super) const FUNCTIONS: &[&str] = &[
-    "bool",
-    "bytes",
-    "double",
-    "duration",
-    "dyn",
-    "has",
-    "int",
-    "matches",
-    "size",
-    "string",
-    "timestamp",
-    "type",
-    "uint",
-];
-
-/// CEL's standard functions and macros, called as `x.f()`.
-pub(super) const METHODS: &[&str] = &[
-    "all",
-    "contains",
-    "endsWith",
-    "exists",
-    "exists_one",
-    "filter",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getFullYear",
-    "getHours",
-    "getMilliseconds",
-    "getMinutes",
-    "getMonth",
-    "getSeconds",
-    "map",
-    "matches",
-    "size",
-    "startsWith",
-];

@@ -2,13 +2,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Expr, Fault, FaultKind, Outcome, Scope, compile, split};
+use super::{Expr, Fault, FaultKind, Outcome, Scope, Subject, compile, split};
 use crate::text::Joined;
 
 fn compiled(text: &str, scope: Scope) -> Result<Expr, Vec<Fault>> {
     let source = Joined::whole(text, 0);
     let range = split(&source, 0, scope == Scope::Event).map_err(|fault| vec![fault])?;
-    compile(&source, range, scope)
+    match compile(&source, range, scope, &Subject::any()) {
+        (Some(expr), faults) if faults.is_empty() => Ok(expr),
+        (_, faults) => Err(faults),
+    }
 }
 
 fn expr(text: &str) -> Expr {
@@ -77,7 +80,7 @@ fn names_functions_and_regexes_are_known() {
     assert_eq!(fault("object.a.startWith(\"x\")").2, "unknown function `startWith`");
     assert_eq!(fault("object.a.matches(\"a(\")").0, FaultKind::BadRegex);
     assert_eq!(fault("object.a.matches(\"a(\")").1, "\"a(\"");
-    assert_eq!(fault("mark.tim < timestamp(\"x\")").2, "`mark` has no `tim`");
+    assert_eq!(fault("mark.tim < timestamp(\"x\")").2, "`mark` has no field `tim`");
     assert_eq!(fault("object.a == \"${NS\"").0, FaultKind::BadVariable);
     assert_eq!(fault("object.a == \"${NS\"").1, "${NS");
     assert_eq!(fault("object.a ==").2, "the expression ends before it is complete");

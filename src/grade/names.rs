@@ -54,9 +54,9 @@ impl Names {
 
     /// Every field of a map as a name, where the name is one of these.
     #[must_use]
-    pub(super) fn with_fields(mut self, names: &[&'static str], fields: &Value) -> Self {
+    pub(super) fn with_fields(mut self, names: impl IntoIterator<Item = &'static str>, fields: &Value) -> Self {
         for name in names {
-            if let Some(value) = fields.get(*name) {
+            if let Some(value) = fields.get(name) {
                 self.owned.push((name, value.clone()));
             }
         }

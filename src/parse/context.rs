@@ -2,7 +2,9 @@ use std::ops::Range;
 
 use regex::Regex;
 
+use super::definitions;
 use super::findings::{BAD_REGEX, Findings, HALF_WRITTEN};
+use crate::expr::Definition;
 use crate::lab::{Template, TemplatePart};
 use crate::text::{Joined, SourceFile, Span, Spanned, VarPiece, var_pieces};
 
@@ -18,6 +20,7 @@ pub(super) struct Context<'a> {
     pub(super) head_lost: bool,
     /// The same of its variables.
     pub(super) vars_lost: bool,
+    definitions: Option<Vec<Definition>>,
 }
 
 impl<'a> Context<'a> {
@@ -29,7 +32,13 @@ impl<'a> Context<'a> {
             bare: false,
             head_lost: false,
             vars_lost: false,
+            definitions: None,
         }
+    }
+
+    /// The custom resources that the lab declares, looked for when the first check asks.
+    pub(super) fn definitions(&mut self) -> &[Definition] {
+        self.definitions.get_or_insert_with(|| definitions::of(self.source))
     }
 
     pub(super) fn line(&self, at: usize) -> usize {

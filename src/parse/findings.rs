@@ -61,6 +61,9 @@ rules! {
     VARS_FENCE "KW044" Error "a line of the `vars` fence is no `export NAME=value`";
     VARIABLE_DEFAULT "KW045" Error "a variable has no default, two of them, or one that its pattern refuses";
     NEARLY "KW046" Warning "a command uses a name that nothing sets and that is nearly a variable's";
+    UNKNOWN_FIELD "KW047" Error "an expression asks for a field that the value does not have";
+    WRONG_TYPE "KW048" Error "an expression compares, adds or hands over a value of the wrong type or form";
+    UNLIKELY_TEXT "KW049" Warning "a field is compared with a text that it hardly ever has";
     QUESTION "KW050" Error "a question has no text, no right answer or too few choices";
     NO_OUTPUT_OWNER "KW051" Error "an `output` fence belongs to no action, or to one that has another";
     CONSOLE "KW052" Error "a `console` fence does not begin with a `$ ` line";

@@ -6,6 +6,7 @@ mod attrs;
 mod check;
 mod collection;
 mod context;
+mod definitions;
 mod fields;
 mod findings;
 mod front_matter;

@@ -26,3 +26,4 @@ mod run;
 mod sandbox;
 mod slips;
 mod soak;
+mod typed;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each room may import, as the design lays down.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("text", &[]),
-    ("expr", &["text"]),
+    ("expr", &["text", "codec"]),
     ("lab", &["text", "expr"]),
     ("parse", &["text", "expr", "lab", "codec"]),
     ("journal", &["text", "codec"]),

@@ -23,7 +23,7 @@ pub use kinds::{
     kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,
 };
 pub use ordered::{Ordered, ordered_as};
-pub use quantity::{exact as exact_quantity, is_quantity, quantity, thousandths};
+pub use quantity::{canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
 pub use schema::{Field, Message, Shape, Type, message, message_of, messages};
 pub use secrets::conceal;
 

@@ -89,7 +89,7 @@ pub fn quantity(value: &Value) -> Option<f64> {
 }
 
 /// The way that Kubernetes writes it: no fraction, the greatest unit that leaves none.
-pub(super) fn canonical(text: &str) -> Option<String> {
+pub fn canonical(text: &str) -> Option<String> {
     let (mut digits, fraction, unit) = parse(text)?;
     if digits == 0 {
         return Some("0".to_owned());

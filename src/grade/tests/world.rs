@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::expr::{Expr, Scope, compile, split};
+use crate::expr::{Expr, Scope, Subject, compile, split};
 use crate::grade::{Evidence, Judge, Judgement, Need, Observation, Progress, Seen};
 use crate::journal::{Change, Entry, Journal, Mark, Revision};
 use crate::lab::{Check, CheckKind, EventKind, EventOrder, Glob, Holds, Pattern, Template, TemplatePart, Vars};
@@ -155,7 +155,8 @@ pub(super) fn glob(text: &str) -> Glob {
 pub(super) fn expr(text: &str, scope: Scope) -> Expr {
     let source = Joined::whole(text, 0);
     let range = split(&source, 0, scope == Scope::Event).expect("it splits");
-    compile(&source, range, scope).unwrap_or_else(|faults| panic!("{text}: {faults:?}"))
+    let (expr, faults) = compile(&source, range, scope, &Subject::any());
+    expr.unwrap_or_else(|| panic!("{text}: {faults:?}"))
 }
 
 pub(super) fn check(text: &str, kind: CheckKind) -> Check {

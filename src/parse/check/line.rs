@@ -3,9 +3,9 @@ use std::time::Duration;
 use super::cursor::Cursor;
 use super::key;
 use super::slips;
-use crate::expr::Scope;
+use crate::expr::{Scope, Subject, Writes};
 use crate::lab::keywords::CHECKS;
-use crate::lab::{Check, CheckKind, Compare, EventOrder, OutputTest, Pattern};
+use crate::lab::{Check, CheckKind, Compare, EventKind, EventOrder, OutputTest, Pattern};
 use crate::parse::context::Context;
 use crate::parse::findings::{CHECK_NUMBER, CHECK_SYNTAX, UNKNOWN_CHECK};
 use crate::parse::words;
@@ -60,7 +60,8 @@ impl Line<'_, '_, '_> {
 
     fn key(&mut self) -> Option<CheckKind> {
         let key = key::key(self.cursor, self.cx)?;
-        let holds = self.holds(Scope::Key)?;
+        let subject = self.subject(&key, false);
+        let holds = self.holds(Scope::Key, &subject)?;
         Some(CheckKind::Key { key, holds })
     }
 
@@ -85,7 +86,8 @@ impl Line<'_, '_, '_> {
                 return None;
             }
         };
-        let condition = self.maybe_where(Scope::Key)?;
+        let subject = self.subject(&glob.0, true);
+        let condition = self.maybe_where(Scope::Key, &subject)?;
         Some(CheckKind::Keys { glob, compare, count, condition })
     }
 
@@ -136,7 +138,8 @@ impl Line<'_, '_, '_> {
             None
         };
         let kind = Spanned::new(kind_text.to_owned(), kind_span);
-        let holds = self.holds(Scope::Resource)?;
+        let subject = Subject::of_resource(&kind.value, self.cx.definitions());
+        let holds = self.holds(Scope::Resource, &subject)?;
         Some(CheckKind::Resource { kind, name, namespace, holds })
     }
 
@@ -154,7 +157,7 @@ impl Line<'_, '_, '_> {
                 self.cx.regex(&pattern);
                 OutputTest::Matches(pattern)
             }
-            _ => OutputTest::Where(self.expr(Scope::Output)?),
+            _ => OutputTest::Where(self.expr(Scope::Output, &Subject::any())?),
         };
         Some(CheckKind::Output { action, test })
     }
@@ -170,7 +173,7 @@ impl Line<'_, '_, '_> {
         }
         let member = if self.cursor.peek() == "where" { None } else { Some(self.id(&["where"])?) };
         self.word("where")?;
-        Some(CheckKind::Etcd { member, condition: self.expr(Scope::Etcd)? })
+        Some(CheckKind::Etcd { member, condition: self.expr(Scope::Etcd, &Subject::any())? })
     }
 
     /// Whether the run at `at` is a member's name, with `where` after it.
@@ -183,12 +186,12 @@ impl Line<'_, '_, '_> {
         let word = key::required(self.cursor, self.cx, "the snapshot's file")?;
         let file = key::text(&word, self.cursor, self.cx)?;
         self.word("where")?;
-        Some(CheckKind::Snapshot { file, condition: self.expr(Scope::Snapshot)? })
+        Some(CheckKind::Snapshot { file, condition: self.expr(Scope::Snapshot, &Subject::any())? })
     }
 
     fn run(&mut self) -> Option<CheckKind> {
         let command = self.string()?;
-        let condition = self.maybe_where(Scope::Run)?;
+        let condition = self.maybe_where(Scope::Run, &Subject::any())?;
         Some(CheckKind::Run { command, condition })
     }
 
@@ -216,7 +219,8 @@ impl Line<'_, '_, '_> {
         if let Some(event) = slips::event_of(found).filter(|_| kind.is_none()) {
             return self.refuse(&format!("`{found}` is no event of etcd"), &format!("write `{event}`, in capitals"));
         }
-        let condition = self.maybe_where(Scope::Event)?;
+        let subject = self.subject(&glob.0, true).on(writes(kind));
+        let condition = self.maybe_where(Scope::Event, &subject)?;
         if self.cursor.peek() == "within" {
             return self.refuse("`never` looks at a stretch of time: `for`", "write `for D`, such as `for 2s`");
         }
@@ -240,7 +244,9 @@ impl Line<'_, '_, '_> {
             self.cursor.take();
         }
         let within = self.time("within")?;
+        let subject = self.subject(&glob.0, true);
         let mut patterns = Vec::new();
+        let mut broken = false;
         loop {
             let Some(next) = self.cursor.next_folded() else {
                 if self.cursor.next().is_none() {
@@ -276,12 +282,31 @@ impl Line<'_, '_, '_> {
                     .unwrap_or_else(|| "an indented line here is `PUT [where …]` or `DELETE [where …]`".to_owned());
                 return self.refuse(&message, &hint);
             };
-            let condition = self.maybe_where_in(Scope::Event, true)?;
-            patterns.push(Pattern { kind, condition, span: self.cursor.span(next..self.cursor.at()) });
+            let subject = subject.clone().on(writes(Some(kind)));
+            let from = self.cursor.at();
+            match self.maybe_where_in(Scope::Event, &subject, true) {
+                Some(condition) => {
+                    patterns.push(Pattern { kind, condition, span: self.cursor.span(next..self.cursor.at()) });
+                }
+                // It is known where the expression ends, so the events after it can be read.
+                None if self.cursor.written(from).trim() != "where" => broken = true,
+                None => return None,
+            }
+        }
+        if broken {
+            return None;
         }
         if patterns.is_empty() {
             return self.refuse("`events` needs at least one event", "add an indented line: `  PUT where …`");
         }
         Some(self.finish(start, CheckKind::Events { glob, order, patterns }, within, None))
+    }
+}
+
+fn writes(kind: Option<EventKind>) -> Writes {
+    match kind {
+        None => Writes::Any,
+        Some(EventKind::Put) => Writes::Put,
+        Some(EventKind::Delete) => Writes::Delete,
     }
 }

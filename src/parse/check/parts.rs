@@ -5,20 +5,21 @@ use std::time::Duration;
 use super::key;
 use super::line::Line;
 use super::slips;
-use crate::expr::{self, Expr, FaultKind, Scope};
-use crate::lab::{CheckKind, EventKind, Holds, Template};
+use crate::expr::{self, Expr, FaultKind, Piece, Scope, Subject};
+use crate::lab::{CheckKind, EventKind, Holds, Template, TemplatePart};
 use crate::parse::findings::{
-    BAD_REGEX, CHECK_NUMBER, CHECK_SYNTAX, EXPRESSION, HALF_WRITTEN, UNKNOWN_FUNCTION, UNKNOWN_NAME,
+    BAD_REGEX, CHECK_NUMBER, CHECK_SYNTAX, EXPRESSION, HALF_WRITTEN, UNKNOWN_FIELD, UNKNOWN_FUNCTION, UNKNOWN_NAME,
+    UNLIKELY_TEXT, WRONG_TYPE,
 };
 use crate::parse::words;
 use crate::text::{Spanned, did_you_mean, one_of};
 
 impl Line<'_, '_, '_> {
-    pub(super) fn holds(&mut self, scope: Scope) -> Option<Holds> {
+    pub(super) fn holds(&mut self, scope: Scope, subject: &Subject) -> Option<Holds> {
         match self.one(&[("exists", 0), ("absent", 1), ("where", 2)])? {
             0 => Some(Holds::Exists),
             1 => Some(Holds::Absent),
-            _ => Some(Holds::Where(self.expr(scope)?)),
+            _ => Some(Holds::Where(self.expr(scope, subject)?)),
         }
     }
 
@@ -33,12 +34,12 @@ impl Line<'_, '_, '_> {
     }
 
     #[expect(clippy::option_option, reason = "outside: a finding was made; inside: there is no `where`")]
-    pub(super) fn maybe_where(&mut self, scope: Scope) -> Option<Option<Expr>> {
-        self.maybe_where_in(scope, false)
+    pub(super) fn maybe_where(&mut self, scope: Scope, subject: &Subject) -> Option<Option<Expr>> {
+        self.maybe_where_in(scope, subject, false)
     }
 
     #[expect(clippy::option_option, reason = "outside: a finding was made; inside: there is no `where`")]
-    pub(super) fn maybe_where_in(&mut self, scope: Scope, in_events: bool) -> Option<Option<Expr>> {
+    pub(super) fn maybe_where_in(&mut self, scope: Scope, subject: &Subject, in_events: bool) -> Option<Option<Expr>> {
         let Some(next) = self.cursor.next() else {
             return Some(None);
         };
@@ -46,19 +47,37 @@ impl Line<'_, '_, '_> {
             return Some(None);
         }
         self.cursor.take();
-        self.expr_in(scope, in_events).map(Some)
+        self.expr_in(scope, subject, in_events).map(Some)
     }
 
-    pub(super) fn expr(&mut self, scope: Scope) -> Option<Expr> {
-        self.expr_in(scope, false)
+    pub(super) fn expr(&mut self, scope: Scope, subject: &Subject) -> Option<Expr> {
+        self.expr_in(scope, subject, false)
     }
 
-    fn expr_in(&mut self, scope: Scope, in_events: bool) -> Option<Expr> {
+    /// The kinds that a key or a pattern can match.
+    pub(super) fn subject(&mut self, key: &Template, is_glob: bool) -> Subject {
+        // The keys of a lab's own etcd are its own, too.
+        if self.cx.bare {
+            return Subject::any();
+        }
+        let pieces: Vec<Piece<'_>> = key
+            .parts
+            .iter()
+            .map(|part| match part {
+                TemplatePart::Text(text) if is_glob => Piece::Pattern(text),
+                TemplatePart::Text(text) => Piece::Data(text),
+                TemplatePart::Var(_) => Piece::Var,
+            })
+            .collect();
+        Subject::under(&pieces, self.cx.definitions())
+    }
+
+    fn expr_in(&mut self, scope: Scope, subject: &Subject, in_events: bool) -> Option<Expr> {
         let from = match self.cursor.next() {
             Some(next) => next,
             None => self.cursor.at(),
         };
-        let faults = match expr::split(self.cursor.joined, from, in_events) {
+        let (expr, faults) = match expr::split(self.cursor.joined, from, in_events) {
             Ok(range) => {
                 self.cursor.set(range.end);
                 if let Some((at, hint)) = slips::dotted(&self.cursor.text()[range.clone()]) {
@@ -67,27 +86,26 @@ impl Line<'_, '_, '_> {
                     self.cx.findings.add(EXPRESSION, span, message).hint(hint);
                     return None;
                 }
-                match expr::compile(self.cursor.joined, range, scope) {
-                    Ok(expr) => {
-                        self.cx.used.extend(expr.vars().iter().cloned());
-                        return Some(expr);
-                    }
-                    Err(faults) => faults,
-                }
+                expr::compile(self.cursor.joined, range, scope, subject)
             }
-            Err(fault) => vec![fault],
+            Err(fault) => (None, vec![fault]),
         };
         for fault in faults {
             let rule = match fault.kind {
                 FaultKind::Syntax => EXPRESSION,
                 FaultKind::UnknownName => UNKNOWN_NAME,
                 FaultKind::UnknownFunction => UNKNOWN_FUNCTION,
+                FaultKind::UnknownField => UNKNOWN_FIELD,
+                FaultKind::WrongType => WRONG_TYPE,
+                FaultKind::UnlikelyText => UNLIKELY_TEXT,
                 FaultKind::BadRegex => BAD_REGEX,
                 FaultKind::BadVariable => HALF_WRITTEN,
             };
             self.cx.findings.add(rule, fault.span, fault.message).maybe_hint(fault.hint);
         }
-        None
+        let expr = expr?;
+        self.cx.used.extend(expr.vars().iter().cloned());
+        Some(expr)
     }
 
     /// A quoted text.

@@ -62,7 +62,7 @@ pub(super) fn begins_expression(word: &str) -> bool {
     let length = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
     let (name, after) = name.split_at(length);
     let scopes = [Scope::Key, Scope::Event, Scope::Output, Scope::Run, Scope::Etcd, Scope::Snapshot];
-    let known = scopes.iter().any(|scope| scope.names().contains(&name));
+    let known = scopes.iter().any(|scope| scope.names().any(|known| known == name));
     let called = matches!(name, "has" | "size") && after.starts_with('(');
     let field = matches!(name, "metadata" | "spec" | "status" | "data") && after.starts_with('.');
     called || field || (known && (after.is_empty() || after.starts_with(['.', '[', '=', '!', '<', '>'])))

@@ -1,0 +1,101 @@
+//! The custom resources that a lab declares: in manifests beside it, and in what its blocks and fences write.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::expr::{Definition, definition};
+use crate::text::SourceFile;
+
+const KIND: &str = "CustomResourceDefinition";
+
+/// A folder of a course holds a few manifests, none of them large.
+const MOST_FILES: usize = 200;
+const LARGEST: u64 = 1 << 20;
+
+pub(super) fn of(source: &SourceFile) -> Vec<Definition> {
+    let mut found = in_text(source.text());
+    if let Some(folder) = source.path().parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let mut left = MOST_FILES;
+        beside(folder, 1, &mut left, &mut found);
+    }
+    found
+}
+
+fn beside(folder: &Path, deeper: usize, left: &mut usize, found: &mut Vec<Definition>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let Some(less) = left.checked_sub(1) else { return };
+        let Ok(about) = fs::symlink_metadata(&path) else { continue };
+        let manifest =
+            path.extension().and_then(|end| end.to_str()).is_some_and(|end| matches!(end, "yaml" | "yml" | "json"));
+        if about.is_dir() && deeper > 0 {
+            beside(&path, deeper - 1, left, found);
+        } else if about.is_file() && manifest && about.len() <= LARGEST {
+            *left = less;
+            if let Ok(text) = fs::read_to_string(&path) {
+                found.extend(in_manifest(&text));
+            }
+        }
+    }
+}
+
+fn in_manifest(text: &str) -> Vec<Definition> {
+    if !text.contains(KIND) {
+        return Vec::new();
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => {
+            let items = value["items"].as_array().cloned().unwrap_or_default();
+            std::iter::once(value).chain(items).filter_map(|value| definition(&value)).collect()
+        }
+        Err(_) => in_text(text),
+    }
+}
+
+/// The documents of a text that define custom resources: a manifest's own, or one in a heredoc or a fence.
+fn in_text(text: &str) -> Vec<Definition> {
+    if !text.contains(KIND) {
+        return Vec::new();
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let bare = line.trim_start();
+        let Some(value) = bare.strip_prefix("kind:") else { continue };
+        if value.trim().trim_matches(['"', '\'']) != KIND {
+            continue;
+        }
+        let indent = line.len() - bare.len();
+        let belongs = |line: &&&str| {
+            let rest = line.trim_start();
+            let deeper = line.len() - rest.len() > indent;
+            // A fence's end, a heredoc's and `---` are no keys of this document.
+            let is_key = line.len() - rest.len() == indent
+                && rest
+                    .split_once(':')
+                    .is_some_and(|(key, value)| is_name(key) && (value.is_empty() || value.starts_with(' ')));
+            rest.is_empty()
+                || deeper
+                || is_key
+                || rest.starts_with('#')
+                || (rest.starts_with("- ") && line.len() - rest.len() == indent)
+        };
+        let before = lines[..at].iter().rev().take_while(belongs).count();
+        let after = lines[at..].iter().take_while(belongs).count();
+        let document: String =
+            lines[at - before..at + after].iter().flat_map(|line| [line.get(indent..).unwrap_or(""), "\n"]).collect();
+        if let Ok(value) = serde_saphyr::from_str::<Value>(&document) {
+            found.extend(definition(&value));
+        }
+    }
+    found
+}
+
+fn is_name(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
