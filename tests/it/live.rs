@@ -59,6 +59,15 @@ impl Live {
         Client::try_from(config).expect("a client")
     }
 
+    /// A client that shows these credentials in place of the administrator's.
+    pub(crate) async fn client_as(&self, auth: kube::config::AuthInfo) -> Client {
+        let file = Kubeconfig::read_from(self.export("KUBECONFIG")).expect("a kubeconfig");
+        let options = KubeConfigOptions::default();
+        let mut config = kube::Config::from_custom_kubeconfig(file, &options).await.expect("settings");
+        config.auth_info = auth;
+        Client::try_from(config).expect("a client")
+    }
+
     /// SIGKILL, as a crash would end it.
     pub(crate) async fn kill_etcd(&mut self) {
         self.input.write_all(b"kill etcd\n").await.expect("the sandbox listens");

@@ -24,6 +24,7 @@ mod replay;
 mod rooms;
 mod run;
 mod sandbox;
+mod sandbox_server;
 mod slips;
 mod soak;
 mod typed;

@@ -143,7 +143,9 @@ pub fn message_of(api_version: &str, kind: &str) -> Option<&'static Message> {
     if !group.is_empty() && group.contains('.') && !group.ends_with(".k8s.io") {
         return None;
     }
-    message(&format!("{folder}/{version}.{kind}")).filter(|message| message.is_kind)
+    let own = message(&format!("{folder}/{version}.{kind}")).filter(|message| message.is_kind);
+    // The options of requests are registered in every group.
+    own.or_else(|| message(&format!("meta/v1.{kind}")).filter(|message| message.is_kind))
 }
 
 /// A message by its own name, such as `core/v1.PodSpec`.

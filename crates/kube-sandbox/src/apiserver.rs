@@ -15,6 +15,7 @@ use super::control_plane::ControlPlaneSpec;
 use super::controllers::{Controllers, Settings};
 use super::etcd::free_ports;
 use super::kubelet::Kubelet;
+use super::log::Log;
 use super::pki::Pki;
 use super::{SandboxError, kubeconfig};
 use crate::client::api_client;
@@ -78,7 +79,7 @@ impl ApiServer {
             nodes: vec![(spec.cluster.node.clone(), spec.cluster.address)],
             ca: facts.ca,
             only_nodes: spec.only_nodes,
-            log: Some(spec.dir.join("controllers.log")),
+            log: Log::at(spec.dir.join("controllers.log")),
         };
         let controllers = Controllers::start(client, settings);
         controllers.sign_with(pki);

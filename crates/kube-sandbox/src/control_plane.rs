@@ -11,11 +11,13 @@ use http::{HeaderValue, Request, header};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+use super::api::limits::{Internal, Limits};
 use super::api::registry::Registry;
 use super::api::request::User;
 use super::api::{Api, Counters, SharedApi};
 use super::bootstrap::{self, Facts};
 use super::controllers::{Controllers, Settings};
+use super::log::Log;
 use super::pki::Pki;
 use super::pods::{EtcdPod, PodAccess};
 use super::store::{Hub, Store, keep_short};
@@ -113,6 +115,7 @@ impl ControlPlane {
         for token in &spec.tokens {
             tokens.add(token, User::admin());
         }
+        let log = Log::at(spec.etcd_log.with_file_name("sandbox.log"));
         let api = Arc::new(Api {
             store: Store::new(client),
             hub: Hub::default(),
@@ -121,6 +124,8 @@ impl ControlPlane {
             pods: spec.pod_access(guard),
             address: SocketAddr::from((spec.address, address.port())).to_string(),
             counters: Counters::default(),
+            limits: Limits::default(),
+            log: log.clone(),
             addresses: tokio::sync::Mutex::default(),
             policies: api::admission::policies::Bound::default(),
             events_lease: tokio::sync::Mutex::default(),
@@ -134,7 +139,7 @@ impl ControlPlane {
         tasks.push(tokio::spawn(keep_short(api.store.clone())));
         let mut this = Self { address, api, router, tasks, controllers: None };
         let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
-        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, log: None };
+        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, log };
         let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
         controllers.sign_with(pki);
         this.controllers = Some(controllers);
@@ -147,6 +152,8 @@ impl ControlPlane {
         let router = self.router.clone();
         let service = tower::service_fn(move |mut request: Request<kube::client::Body>| {
             request.headers_mut().insert(header::USER_AGENT, agent.clone());
+            request.extensions_mut().insert(User::admin());
+            request.extensions_mut().insert(Internal);
             router.clone().oneshot(request)
         });
         kube::Client::new(service, "default")

@@ -1,32 +1,51 @@
-//! The HTTPS listener: loopback unless told otherwise, and nobody without a certificate or a token.
+//! The HTTPS listener: loopback unless told otherwise, and nobody without a certificate or a token. A connection is
+//! bounded in what it may send and in how long it may say nothing.
 
-use std::fmt::Write;
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::{HeaderValue, Request, header};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::BodyExt;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::SandboxError;
 use super::api::SharedApi;
 use super::api::meta;
-use super::api::request::{User, credential};
+use super::api::request::{User, is_long_running};
 use super::api::status::ApiError;
+use super::identity::{Bearer, bearer_of};
 use super::pki::Pki;
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// After which a connection without a request is closed, as kube-apiserver closes it.
+const IDLE: Duration = Duration::from_secs(90);
+/// By when an answer has to be read, unless it goes on for ever by its nature.
+const READ_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Half of the files that a process may have open by most systems' default. Others wait until one ends.
+const MOST_CONNECTIONS: usize = 512;
+/// A request's line and headers, over HTTP/1.
+const LARGEST_HEAD: usize = 128 << 10;
+/// Of what is sent and not yet read by the client, a stream.
+const UNSENT: usize = 32 << 10;
+/// Of what is received and not yet read by a handler, a connection.
+const UNREAD: u32 = 256 << 10;
 
 pub(super) fn acceptor(pki: &Pki) -> Result<TlsAcceptor, SandboxError> {
     let bad = |what: &str, error: &dyn std::fmt::Display| SandboxError::new(format!("{what} cannot be used: {error}"));
@@ -59,37 +78,139 @@ pub(super) fn acceptor(pki: &Pki) -> Result<TlsAcceptor, SandboxError> {
 
 /// Accepts until the task is aborted. Bearer tokens are `api`'s; without one, certificates alone count.
 pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files, most likely; others will close theirs.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let _ = stream.set_nodelay(true);
-        let (acceptor, router, api) = (acceptor.clone(), router.clone(), api.clone());
+        let connection = connection(stream, acceptor.clone(), router.clone(), api.clone());
         tokio::spawn(async move {
-            let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
-            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(user_of);
-            let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
-                let (router, api, certificate) = (router.clone(), api.clone(), certificate.clone());
-                async move {
-                    let mut request = request.map(Body::new);
-                    let user = match certificate {
-                        Some(user) => user,
-                        None => match bearer(request.headers().get(header::AUTHORIZATION), api.as_ref()).await {
-                            Ok(user) => user,
-                            Err(error) => return Ok(error.into_response()),
-                        },
-                    };
-                    request.extensions_mut().insert(user);
-                    router.oneshot(request).await
-                }
-            });
-            let mut server = auto::Builder::new(TokioExecutor::new());
-            server.http2().max_concurrent_streams(1000);
-            // A client that goes away is no news.
-            let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            connection.await;
+            drop(place);
         });
+    }
+}
+
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
+    let _ = stream.set_nodelay(true);
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
+    let chain = stream.get_ref().1.peer_certificates();
+    let certificate = chain.and_then(|chain| chain.first()).map(|first| bearer_of(first));
+    let requests = Arc::new(Requests::default());
+    let seen = Arc::clone(&requests);
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        let (router, api, certificate) = (router.clone(), api.clone(), certificate.clone());
+        let open = seen.open(is_long_running(request.uri()));
+        async move {
+            let mut request = request.map(Body::new);
+            let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+            match user(certificate, authorization, api.as_ref()).await {
+                Ok(user) => request.extensions_mut().insert(user),
+                Err(error) => return Ok(error.into_response()),
+            };
+            let answer = router.oneshot(request).await?;
+            Ok::<_, std::convert::Infallible>(answer.map(|body| {
+                // The request is over when its answer is.
+                Body::new(body.map_frame(move |frame| {
+                    let _ = &open;
+                    frame
+                }))
+            }))
+        }
+    });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(LARGEST_HEAD);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(1000)
+        .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+        .max_send_buf_size(UNSENT)
+        .initial_connection_window_size(UNREAD)
+        .initial_stream_window_size(UNREAD / 2)
+        // One that does not even answer a ping is gone.
+        .keep_alive_interval(HEADERS_WITHIN)
+        .keep_alive_timeout(HANDSHAKE_WITHIN);
+    let mut serving = pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    loop {
+        // A client that goes away is no news.
+        if tokio::time::timeout(LOOK_EVERY, serving.as_mut()).await.is_ok() || requests.overdue() {
+            return;
+        }
+        if requests.idle() > IDLE {
+            serving.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// The requests of one connection that are not answered to their end.
+struct Requests(Mutex<Open>);
+
+struct Open {
+    count: u64,
+    /// When each has to be over; one that goes on for ever has no end.
+    until: HashMap<u64, Option<Instant>>,
+    since: Instant,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self(Mutex::new(Open { count: 0, until: HashMap::new(), since: Instant::now() }))
+    }
+}
+
+struct Pending {
+    of: Arc<Requests>,
+    number: u64,
+}
+
+impl Requests {
+    fn with<T>(&self, look: impl FnOnce(&mut Open) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn open(self: &Arc<Self>, endless: bool) -> Pending {
+        let number = self.with(|open| {
+            open.count += 1;
+            open.until.insert(open.count, (!endless).then(|| Instant::now() + READ_WITHIN));
+            open.count
+        });
+        Pending { of: Arc::clone(self), number }
+    }
+
+    fn overdue(&self) -> bool {
+        let now = Instant::now();
+        self.with(|open| open.until.values().any(|until| until.is_some_and(|until| until < now)))
+    }
+
+    /// For how long there was none.
+    fn idle(&self) -> Duration {
+        self.with(|open| if open.until.is_empty() { open.since.elapsed() } else { Duration::ZERO })
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.of.with(|open| {
+            open.until.remove(&self.number);
+            open.since = Instant::now();
+        });
+    }
+}
+
+/// Who asks: the certificate's subject, else the token's owner, else nobody in particular.
+async fn user(
+    certificate: Option<Bearer>,
+    authorization: Option<HeaderValue>,
+    api: Option<&SharedApi>,
+) -> Result<User, ApiError> {
+    match certificate {
+        Some(Bearer::User(user)) => Ok(user),
+        Some(Bearer::Unreadable) => Err(ApiError::unauthorized()),
+        Some(Bearer::Nameless) | None => bearer(authorization.as_ref(), api).await,
     }
 }
 
@@ -115,35 +236,4 @@ async fn bearer(header: Option<&HeaderValue>, api: Option<&SharedApi>) -> Result
         }
     }
     Ok(user)
-}
-
-/// The certificate's common name, and its organizations as groups. The chain was verified already, so
-/// that all which is left to find are two kinds of text in it.
-fn user_of(certificate: &CertificateDer<'_>) -> User {
-    const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
-    const ORGANIZATION: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x0a];
-    let name = texts(certificate, COMMON_NAME).pop().unwrap_or_default();
-    let mut groups = texts(certificate, ORGANIZATION);
-    groups.push("system:authenticated".into());
-    let print = ring::digest::digest(&ring::digest::SHA256, certificate);
-    let mut id = String::from("X509SHA256=");
-    for byte in print.as_ref() {
-        // Writing to a text cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    User { name, groups, uid: String::new(), extra: credential(id) }
-}
-
-/// Every text that follows this ASN.1 object identifier: the issuer's first, then the subject's.
-fn texts(certificate: &[u8], identifier: &[u8]) -> Vec<String> {
-    certificate
-        .windows(identifier.len())
-        .enumerate()
-        .filter(|(_, window)| *window == identifier)
-        .filter_map(|(at, _)| {
-            let (_, rest) = certificate.get(at + identifier.len()..)?.split_first()?;
-            let (&length, rest) = rest.split_first()?;
-            String::from_utf8(rest.get(..usize::from(length))?.to_vec()).ok()
-        })
-        .collect()
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rcgen::{KeyPair, SigningKey};
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ impl Tokens {
         let (namespace, name) = (meta::namespace(account), meta::name(account));
         let audiences = if audiences.is_empty() { vec![ISSUER.to_owned()] } else { audiences.to_vec() };
         let now = Timestamp::now();
-        let expires = now + SignedDuration::from_secs(seconds);
+        let expires = meta::from_now(seconds);
         let id = uuid::Uuid::new_v4().to_string();
         let claims = json!({
             "aud": audiences,

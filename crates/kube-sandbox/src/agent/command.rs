@@ -133,7 +133,7 @@ fn sleep(arguments: &[&str]) -> Course {
             Some('d') => 86400.0,
             _ => 1.0,
         };
-        total += Duration::try_from_secs_f64(number * factor).unwrap_or(Duration::MAX / 2);
+        total = total.saturating_add(Duration::try_from_secs_f64(number * factor).unwrap_or(Duration::MAX));
     }
     exits(0, total)
 }

@@ -45,27 +45,41 @@ struct Wish {
     dry_run: bool,
 }
 
+fn invalid(why: &str) -> ApiError {
+    ApiError::new(422, "Invalid", format!("DeleteOptions.meta.k8s.io \"\" is invalid: {why}"))
+}
+
 impl Wish {
     fn of(call: &Call, body: &Value) -> Result<Self, ApiError> {
         let text = |field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
         let propagation = text("propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
         let orphan = body.get("orphanDependents").and_then(Value::as_bool);
+        if orphan.is_some()
+            && let Some(propagation) = &propagation
+        {
+            return Err(invalid(&format!(
+                "propagationPolicy: Invalid value: \"{propagation}\": orphanDependents and deletionPropagation cannot be both set"
+            )));
+        }
         let propagation = match propagation.as_deref() {
             None => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
             Some("Background") => Some(Propagation::Background),
             Some("Foreground") => Some(Propagation::Foreground),
             Some("Orphan") => Some(Propagation::Orphan),
             Some(other) => {
-                return Err(ApiError::new(
-                    422,
-                    "Invalid",
-                    format!(
-                        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
-                    ),
-                ));
+                return Err(invalid(&format!(
+                    "propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
+                )));
             }
         };
-        let dry = body.get("dryRun").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+        let dry_run = body.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let mut dry = false;
+        for wanted in dry_run.chain(call.query.get("dryRun")) {
+            if wanted != "All" {
+                return Err(invalid(&format!("dryRun: Unsupported value: \"{wanted}\": supported values: \"All\"")));
+            }
+            dry = true;
+        }
         let precondition = |field: &str| {
             body.pointer("/preconditions")
                 .and_then(|conditions| conditions.get(field))
@@ -80,7 +94,7 @@ impl Wish {
             propagation,
             uid: precondition("uid"),
             revision: precondition("resourceVersion"),
-            dry_run: dry || call.query.get("dryRun").is_some(),
+            dry_run: dry,
         })
     }
 }
@@ -140,9 +154,18 @@ impl Api {
         admission::on_delete(resource, name)?;
         let key = self.store.key(&resource.folder, namespace, Some(name));
         let mut stored = self.store.get(&key).await?.0.ok_or_else(|| ApiError::not_found(resource, name))?;
+        // What this request has marked already: when it is gone then, it went by this deletion.
+        let mut marked: Option<Value> = None;
         for _ in 0..RETRIES {
             let old = objects::read(resource, &stored)?;
-            check_preconditions(resource, name, &old, wish)?;
+            match &marked {
+                // Another one of this name: nobody asked for its deletion.
+                Some(marked) if marked["metadata"]["uid"] != old["metadata"]["uid"] => {
+                    return ended(Some(marked.clone()), resource, name);
+                }
+                Some(_) => {}
+                None => check_preconditions(resource, name, &old, wish)?,
+            }
             let mut new = old.clone();
             mark(resource, &mut new, wish);
             let gone = finished(resource, &new);
@@ -155,8 +178,11 @@ impl Api {
                 if resource.is("", "pods") && new != old {
                     let bytes = objects::stored_bytes(resource, &new)?;
                     match self.store.put_if(&key, at, bytes, stored.lease).await? {
-                        Written::At(revision) => at = revision,
-                        Written::Stale(None) => return Err(ApiError::not_found(resource, name)),
+                        Written::At(revision) => {
+                            at = revision;
+                            marked = Some(new.clone());
+                        }
+                        Written::Stale(None) => return ended(marked, resource, name),
                         Written::Stale(Some(newer)) => {
                             stored = newer;
                             continue;
@@ -179,12 +205,17 @@ impl Api {
                     admission::after_update(self, resource, &object, gone).await?;
                     return Ok((object, gone));
                 }
-                Written::Stale(None) => return Err(ApiError::not_found(resource, name)),
+                Written::Stale(None) => return ended(marked, resource, name),
                 Written::Stale(Some(newer)) => stored = newer,
             }
         }
         Err(ApiError::modified(resource, name))
     }
+}
+
+/// The object is gone by another hand, which is a success for whoever had marked it.
+fn ended(marked: Option<Value>, resource: &Resource, name: &str) -> Result<(Value, bool), ApiError> {
+    marked.map(|object| (object, true)).ok_or_else(|| ApiError::not_found(resource, name))
 }
 
 fn check_preconditions(resource: &Resource, name: &str, object: &Value, wish: &Wish) -> Result<(), ApiError> {
@@ -221,8 +252,7 @@ fn mark(resource: &Resource, object: &mut Value, wish: &Wish) {
     if terminating && earlier.is_none_or(|earlier| grace >= earlier || wish.grace.is_none()) {
         return;
     }
-    let now = jiff::Timestamp::now();
-    let at = now + jiff::SignedDuration::from_secs(grace);
+    let at = meta::from_now(grace);
     if !terminating && let Some(generation) = object["metadata"]["generation"].as_i64() {
         meta::set(object, "generation", generation + 1);
     }

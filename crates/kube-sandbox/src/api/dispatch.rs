@@ -6,29 +6,39 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
-use super::request::{Call, Query, ResourcePath, User};
+use super::body::{self, PROTOBUF};
+use super::limits::{GivenUp, Held};
+use super::request::{Call, Query, ResourcePath, User, is_long_running};
 use super::resource::Resource;
 use super::status::{ApiError, json_response};
 use super::{SharedApi, negotiate, objects};
 use crate::authorize::{self, Attributes};
-use kube_etcd_codec::{self as codec, Storage};
-
-/// As much as kube-apiserver takes.
-const LARGEST_BODY: usize = 3 << 20;
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+use kube_etcd_codec as codec;
 
 pub fn router(api: SharedApi) -> Router {
     Router::new().fallback(handle).with_state(api)
 }
 
-async fn handle(State(api): State<SharedApi>, request: Request<Body>) -> Response {
-    let user = request.extensions().get::<User>().cloned().unwrap_or_else(User::admin);
-    let user = match authorize::impersonated(&api, user, request.headers()).await {
+async fn handle(State(api): State<SharedApi>, mut request: Request<Body>) -> Response {
+    request.extensions_mut().insert(Held::default());
+    let asked = format!("{} {}", request.method(), request.uri().path());
+    let endless = is_long_running(request.uri());
+    let answer = api.limits.run(request, endless, async |request| Box::pin(respond(&api, request)).await).await;
+    answer.unwrap_or_else(|given_up| {
+        if let GivenUp::Panic(said) = &given_up {
+            api.log.line(&format!("{asked}: a panic: {said}"));
+        }
+        given_up.into_response()
+    })
+}
+
+async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
+    // Who is not said to be somebody is nobody.
+    let user = request.extensions().get::<User>().cloned().unwrap_or_else(User::anonymous);
+    let user = match authorize::impersonated(api, user, request.headers()).await {
         Ok(user) => user,
         Err(error) => return error.into_response(),
     };
@@ -36,12 +46,13 @@ async fn handle(State(api): State<SharedApi>, request: Request<Body>) -> Respons
     let Some(mut path) = ResourcePath::parse(request.uri().path()) else {
         let (parts, _) = request.into_parts();
         let path = parts.uri.path();
-        // Health is for anybody, and no matter of roles: it is asked for when those cannot be read.
-        let public = matches!(path, "/healthz" | "/livez" | "/readyz" | "/version");
-        if !public && let Err(error) = authorize::check(&api, &user, || Attributes::path(&parts.method, path)).await {
-            return error.into_response();
+        // Open to anybody by the role that a real cluster binds to anybody, system:public-info-viewer. Where no role can
+        // be read, health still has to say so.
+        let health = matches!(path, "/healthz" | "/livez" | "/readyz");
+        match authorize::check(api, &user, || Attributes::path(&parts.method, path)).await {
+            Err(error) if error.code != 500 || !health => return error.into_response(),
+            _ => return super::plain::answer(api, &parts.method, &parts.uri, &parts.headers).await,
         }
-        return super::plain::answer(&api, &parts.method, &parts.uri, &parts.headers).await;
     };
     path.watch |= query.flag("watch");
     let call = Call { method: request.method().clone(), path, query, headers: request.headers().clone(), user };
@@ -113,26 +124,34 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
             Ok(shown(&resource, &call, StatusCode::OK, object))
         }
         "create" => {
-            let object = body_object(&resource, request).await?;
+            let given = body::object(&api, &resource, request).await?;
             let mut write = api.write(&resource, &call)?;
-            let created = write.create(object).await?;
+            write.duplicates = given.duplicates;
+            let created = write.create(given.value).await?;
             Ok(write.answer(StatusCode::CREATED, created))
         }
         "update" => {
-            let object = body_object(&resource, request).await?;
+            let given = body::object(&api, &resource, request).await?;
             let mut write = api.write(&resource, &call)?;
-            let (updated, code) = write.replace(object).await?;
+            write.duplicates = given.duplicates;
+            let (updated, code) = write.replace(given.value).await?;
             Ok(write.answer(code, updated))
         }
         "patch" => {
             let content = content_type(&call);
-            let body = body_bytes(request).await?;
+            let body = body::bytes(&api, request).await?;
             let mut write = api.write(&resource, &call)?;
             let (patched, code) = write.patch(&content, &body).await?;
             Ok(write.answer(code, patched))
         }
-        "delete" => super::delete::one(&api, &resource, &call, body_options(request).await?).await,
-        "deletecollection" => super::delete::collection(&api, &resource, &call, body_options(request).await?).await,
+        "delete" => {
+            let options = body::options(&api, "DeleteOptions", request).await?;
+            super::delete::one(&api, &resource, &call, options).await
+        }
+        "deletecollection" => {
+            let options = body::options(&api, "DeleteOptions", request).await?;
+            super::delete::collection(&api, &resource, &call, options).await
+        }
         _ => Err(ApiError::method_not_allowed()),
     }
 }
@@ -161,82 +180,4 @@ pub(super) fn shown(resource: &Arc<Resource>, call: &Call, status: StatusCode, o
 
 pub(super) fn content_type(call: &Call) -> String {
     call.header(&header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_owned()
-}
-
-pub(super) async fn body_bytes(request: Request<Body>) -> Result<Bytes, ApiError> {
-    Limited::new(request.into_body(), LARGEST_BODY).collect().await.map(http_body_util::Collected::to_bytes).map_err(
-        |error| match error.downcast_ref::<http_body_util::LengthLimitError>() {
-            Some(_) => ApiError::new(
-                413,
-                "RequestEntityTooLarge",
-                format!("Request entity too large: limit is {LARGEST_BODY}"),
-            ),
-            None => ApiError::bad_request(format!("the body could not be read: {error}")),
-        },
-    )
-}
-
-fn header_text<'a>(request: &'a Request<Body>, name: &header::HeaderName) -> &'a str {
-    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// JSON, YAML or Kubernetes' protobuf; `Null` where there is no body.
-pub(super) async fn body_value(request: Request<Body>) -> Result<Value, ApiError> {
-    let content = header_text(&request, &header::CONTENT_TYPE);
-    let content = content.split(';').next().unwrap_or_default().trim().to_owned();
-    let body = body_bytes(request).await?;
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
-    match content.as_str() {
-        "application/yaml" => std::str::from_utf8(&body)
-            .map_err(|error| error.to_string())
-            .and_then(|text| serde_saphyr::from_str(text).map_err(|error| error.to_string()))
-            .map_err(|error| ApiError::bad_request(format!("error decoding from yaml: {error}"))),
-        PROTOBUF => {
-            codec::decode(&body).map(|decoded| decoded.object).map_err(|error| ApiError::bad_request(error.to_string()))
-        }
-        "" | "application/json" | "*/*" => serde_json::from_slice(&body).map_err(|error| {
-            ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type Status or a known kind): couldn't get version/kind; json parse error: {error}"
-            ))
-        }),
-        _ => Err(ApiError::unsupported_media_type(
-            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
-        )),
-    }
-}
-
-/// A body that must be an object of this resource.
-pub(super) async fn body_object(resource: &Resource, request: Request<Body>) -> Result<Value, ApiError> {
-    // Custom resources have no protobuf; of the extensions' own kinds this API knows none.
-    let has_protobuf = resource.builtin.is_some_and(|kind| kind.storage != Storage::Json);
-    if !has_protobuf && header_text(&request, &header::CONTENT_TYPE).starts_with(PROTOBUF) {
-        return Err(ApiError::unsupported_media_type("application/json, application/yaml"));
-    }
-    let mut object = body_value(request).await?;
-    if object.is_null() {
-        object = serde_json::json!({});
-    }
-    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    let expected = resource.api_version();
-    if !version.is_empty() && version != expected && !(resource.is("events.k8s.io", "events") && version == "v1") {
-        return Err(ApiError::bad_request(format!(
-            "the API version in the data ({version}) does not match the expected API version ({expected})"
-        )));
-    }
-    if !kind.is_empty() && kind != resource.kind {
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version \"{}\" cannot be handled as a {}: no kind \"{kind}\" is registered for the resource {}",
-            resource.version, resource.kind, resource.plural
-        )));
-    }
-    object["apiVersion"] = expected.into();
-    object["kind"] = resource.kind.clone().into();
-    Ok(object)
-}
-
-async fn body_options(request: Request<Body>) -> Result<Value, ApiError> {
-    body_value(request).await
 }

@@ -11,7 +11,7 @@ use super::request::Call;
 use super::resource::Resource;
 use super::status::{ApiError, json_response};
 use super::write::{Change, Part};
-use super::{SharedApi, dispatch, meta, selector};
+use super::{SharedApi, body, meta, selector};
 use crate::controllers::meta::{selects, set_condition};
 
 /// More evictions than the budgets' controller has seen through yet.
@@ -23,8 +23,11 @@ pub(super) async fn evict(
     call: &Call,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let eviction = dispatch::body_value(request).await?;
-    let options = eviction.get("deleteOptions").cloned().unwrap_or(Value::Null);
+    let mut eviction = body::options(api, "policy/v1.Eviction", request).await?;
+    let mut options = eviction.get_mut("deleteOptions").map(Value::take).unwrap_or_default();
+    if !options.is_null() {
+        body::check_options(&mut options, "meta/v1", "DeleteOptions")?;
+    }
     let name = call.path.name.clone().unwrap_or_default();
     let pod = api.get(pods, call.path.namespace.as_deref(), &name).await?;
     let dry = call.query.get("dryRun").is_some() || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());

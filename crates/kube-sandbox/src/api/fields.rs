@@ -1,4 +1,4 @@
-//! Fields that a kind does not have, and values of the wrong type.
+//! Fields that a kind does not have or that are given twice, and values of the wrong type.
 
 use serde_json::Value;
 
@@ -11,9 +11,10 @@ pub(super) fn check_unknown(
     resource: &Resource,
     object: &mut Value,
     validation: FieldValidation,
+    duplicates: Vec<String>,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    check_known(resource, object, validation, warnings)?;
+    check_known(resource, object, validation, duplicates, warnings)?;
     if let Some(custom) = &resource.custom {
         crd::schema::default_fields(&custom.schema, object);
     }
@@ -25,6 +26,7 @@ pub(super) fn check_known(
     resource: &Resource,
     object: &mut Value,
     validation: FieldValidation,
+    duplicates: Vec<String>,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
     let kind = &resource.kind;
@@ -39,10 +41,11 @@ pub(super) fn check_known(
         Some(custom) => crd::schema::prune(&custom.schema, object),
         None => validate::unknown_fields(&resource.kind, object),
     };
-    if unknown.is_empty() || validation == FieldValidation::Ignore {
+    if (unknown.is_empty() && duplicates.is_empty()) || validation == FieldValidation::Ignore {
         return Ok(());
     }
-    let said: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+    let unknown = unknown.iter().map(|field| format!("unknown field \"{field}\""));
+    let said: Vec<String> = unknown.chain(duplicates).collect();
     if validation == FieldValidation::Warn {
         warnings.extend(said);
         return Ok(());

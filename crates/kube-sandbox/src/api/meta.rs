@@ -67,6 +67,12 @@ pub fn time_text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The last moment that there is, where `seconds` reach past it.
+pub fn from_now(seconds: i64) -> Timestamp {
+    let end = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(end)
+}
+
 pub fn now_text() -> String {
     time_text(Timestamp::now())
 }

@@ -2,6 +2,7 @@
 //! this process.
 
 pub mod admission;
+mod body;
 pub mod convert;
 mod delete;
 mod dispatch;
@@ -9,6 +10,7 @@ mod eviction;
 mod fields;
 mod keep;
 mod labels;
+pub mod limits;
 pub mod managed;
 pub mod meta;
 mod negotiate;
@@ -23,6 +25,7 @@ mod reviews;
 pub mod selector;
 pub mod shape;
 pub mod status;
+mod strict;
 mod subresource;
 mod watch;
 mod write;
@@ -47,6 +50,8 @@ pub struct Api {
     /// What `/api` tells clients to connect to.
     pub address: String,
     pub counters: Counters,
+    pub limits: limits::Limits,
+    pub log: crate::log::Log,
     /// Service addresses are given out one at a time.
     pub addresses: tokio::sync::Mutex<()>,
     pub policies: admission::policies::Bound,

@@ -160,6 +160,16 @@ impl User {
     }
 }
 
+/// Whether the answer goes on for as long as the client likes: a watch, or a stream of a pod.
+pub fn is_long_running(uri: &Uri) -> bool {
+    let of_a_kubelet = ["/exec/", "/attach/", "/portForward/", "/containerLogs/"];
+    let Some(path) = ResourcePath::parse(uri.path()) else {
+        return of_a_kubelet.iter().any(|start| uri.path().starts_with(start));
+    };
+    let streams = matches!(path.subresource.as_deref(), Some("exec" | "attach" | "portforward" | "log" | "proxy"));
+    path.watch || streams || Query::of(uri).flag("watch")
+}
+
 /// How Kubernetes names the credential that a user showed.
 pub fn credential(id: String) -> BTreeMap<String, Vec<String>> {
     BTreeMap::from([("authentication.kubernetes.io/credential-id".to_owned(), vec![id])])
@@ -248,5 +258,13 @@ mod tests {
         );
         assert_eq!(ResourcePath::parse("/apis/apps"), None);
         assert_eq!(ResourcePath::parse("/healthz"), None);
+    }
+
+    #[test]
+    fn watches_and_streams_take_as_long_as_they_take() {
+        let endless = |uri: &str| is_long_running(&uri.parse().expect("a path"));
+        assert!(endless("/api/v1/pods?watch=1") && endless("/api/v1/watch/pods"));
+        assert!(endless("/api/v1/namespaces/a/pods/p/log?follow=true") && endless("/exec/a/p/c?command=sh"));
+        assert!(!endless("/api/v1/pods?watch=0") && !endless("/api/v1/namespaces/a/pods/p") && !endless("/readyz"));
     }
 }

@@ -11,8 +11,11 @@ use super::request::Call;
 use super::resource::{Resource, ScalePaths};
 use super::status::{ApiError, FieldError, json_response};
 use super::write::{Change, Part};
-use super::{SharedApi, dispatch, eviction, meta, negotiate, objects, patch};
+use super::{SharedApi, body, dispatch, eviction, meta, negotiate, objects, patch};
 use crate::print;
+
+/// In seconds, and this is one too many.
+const LONGEST_TOKEN: i64 = (1 << 32) + 1;
 
 pub(super) async fn serve(
     api: SharedApi,
@@ -28,7 +31,7 @@ pub(super) async fn serve(
         ("scale", _) if resource.scale.is_some() => scale(&api, &resource, &call, request).await,
         ("finalize", &Method::PUT) if resource.is("", "namespaces") => finalize(&api, &resource, &call, request).await,
         ("binding", &Method::POST) if pods => {
-            let binding = dispatch::body_value(request).await?;
+            let binding = body::options(&api, "v1.Binding", request).await?;
             bind(&api, &call, &binding).await
         }
         ("eviction", &Method::POST) if pods => eviction::evict(&api, &resource, &call, request).await,
@@ -61,14 +64,15 @@ async fn status(
             Ok(dispatch::shown(resource, call, StatusCode::OK, object))
         }
         Method::PUT => {
-            let object = dispatch::body_object(resource, request).await?;
+            let given = body::object(api, resource, request).await?;
             let mut write = api.write(resource, call)?;
-            let (updated, code) = write.replace(object).await?;
+            write.duplicates = given.duplicates;
+            let (updated, code) = write.replace(given.value).await?;
             Ok(write.answer(code, updated))
         }
         Method::PATCH => {
             let content = dispatch::content_type(call);
-            let body = dispatch::body_bytes(request).await?;
+            let body = body::bytes(api, request).await?;
             let mut write = api.write(resource, call)?;
             let (patched, code) = write.patch(&content, &body).await?;
             Ok(write.answer(code, patched))
@@ -132,39 +136,36 @@ async fn scale(
     if call.method == Method::GET {
         let object = api.get(resource, namespace, name_of(call)).await?;
         let scale = scale_of(&paths, &object);
-        let shown = match negotiate::form(&call.headers) {
-            negotiate::Form::Table => scale_table(&scale),
-            _ => scale,
-        };
-        return Ok(json_response(StatusCode::OK, &shown));
+        return Ok(match negotiate::form(&call.headers) {
+            negotiate::Form::Table => json_response(StatusCode::OK, &scale_table(&scale)),
+            _ => dispatch::shown(resource, call, StatusCode::OK, scale),
+        });
     }
     let mut write = api.write(resource, call)?;
-    let content = dispatch::content_type(call);
-    let body = dispatch::body_bytes(request).await?;
-    let given: Option<Value> = match call.method {
-        Method::PUT => Some(serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?),
-        Method::PATCH => None,
-        _ => return Err(ApiError::method_not_allowed()),
-    };
-    let patch = match given {
-        Some(_) => None,
-        // A Scale has no lists, so that a strategic patch of it is a merge patch.
-        None if content.contains("strategic") || content.contains("apply") => {
-            let body: Value =
-                serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?;
-            Some(patch::Patch::Merge(body))
+    let wanted = match call.method {
+        Method::PUT => Wanted::Scale(body::options(api, "autoscaling/v1.Scale", request).await?),
+        Method::PATCH => {
+            let content = dispatch::content_type(call);
+            let bytes = body::bytes(api, request).await?;
+            // A Scale has no lists, so that a strategic patch of it, or one to apply, is a merge patch.
+            let content = match content.as_str() {
+                "application/strategic-merge-patch+json" | "application/apply-patch+yaml" => {
+                    "application/merge-patch+json"
+                }
+                other => other,
+            };
+            Wanted::Patch(patch::Patch::parse(resource, content, &bytes)?.patch)
         }
-        None => Some(patch::Patch::parse(resource, &content, &body)?),
+        _ => return Err(ApiError::method_not_allowed()),
     };
     let name = name_of(call).to_owned();
     let updated = write
         .update(|current| {
-            let mut scale = scale_of(&paths, current);
-            match (&given, &patch) {
-                (Some(given), _) => scale = given.clone(),
-                (None, Some(patch)) => scale = patch.apply(resource, &scale)?,
-                (None, None) => {}
-            }
+            let mut scale = match &wanted {
+                Wanted::Scale(given) => given.clone(),
+                Wanted::Patch(patch) => patch.apply(resource, &scale_of(&paths, current))?,
+            };
+            body::check_options(&mut scale, "autoscaling/v1", "Scale")?;
             let replicas = scale.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
             if replicas < 0 {
                 let why = "must be greater than or equal to 0";
@@ -177,14 +178,19 @@ async fn scale(
             }
             let mut object = current.clone();
             let revision = meta::text(&scale, "resourceVersion");
-            if given.is_some() && !revision.is_empty() {
+            if matches!(wanted, Wanted::Scale(_)) && !revision.is_empty() {
                 meta::set(&mut object, "resourceVersion", revision);
             }
             set_pointer(&mut object, &paths.spec, json!(replicas));
             Ok(Change::To(object))
         })
         .await?;
-    Ok(json_response(StatusCode::OK, &scale_of(&paths, &updated)))
+    Ok(dispatch::shown(resource, call, StatusCode::OK, scale_of(&paths, &updated)))
+}
+
+enum Wanted {
+    Scale(Value),
+    Patch(patch::Patch),
 }
 
 fn set_pointer(object: &mut Value, pointer: &str, value: Value) {
@@ -205,7 +211,7 @@ async fn finalize(
     call: &Call,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let given = dispatch::body_object(resource, request).await?;
+    let given = body::object(api, resource, request).await?.value;
     let mut write = api.write(resource, call)?;
     write.part = Part::All;
     let updated = write
@@ -299,18 +305,19 @@ async fn token(
     call: &Call,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let mut wanted = dispatch::body_value(request).await?;
+    let mut wanted = body::options(api, "authentication.k8s.io/v1.TokenRequest", request).await?;
     if wanted.is_null() {
         wanted = json!({});
     }
     let account = api.get(accounts, call.path.namespace.as_deref(), name_of(call)).await?;
     let seconds = wanted.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(3600);
-    if seconds < 600 {
-        let error = FieldError::invalid(
-            "spec.expirationSeconds",
-            &json!(seconds),
-            "may not specify a duration less than 10 minutes",
-        );
+    let wrong = match seconds {
+        ..600 => Some("may not specify a duration less than 10 minutes"),
+        LONGEST_TOKEN.. => Some("may not specify a duration larger than 2^32 seconds"),
+        _ => None,
+    };
+    if let Some(why) = wrong {
+        let error = FieldError::invalid("spec.expirationSeconds", &json!(seconds), why);
         let mut invalid = ApiError::invalid(accounts, "", &[error]);
         invalid.message = invalid.message.replacen("ServiceAccount", "TokenRequest.authentication.k8s.io", 1);
         return Err(invalid);

@@ -24,6 +24,7 @@ use kube_etcd_codec::Ordered;
 /// Lines that are ready go out together up to about this size.
 const FRAME: usize = 64 << 10;
 const BOOKMARKS: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 pub(super) async fn serve(
     api: SharedApi,
@@ -79,7 +80,7 @@ pub(super) async fn serve(
     let feed = api.hub.feed(&api.store, &folder, &prefix, start).await?;
     // As kube-apiserver does, so that clients do not all come back at one moment.
     let timeout = match call.query.number("timeoutSeconds") {
-        Some(seconds) if seconds > 0 => Duration::from_secs(u64::try_from(seconds).unwrap_or(1)),
+        Some(seconds) if seconds > 0 => Duration::from_secs(u64::try_from(seconds).unwrap_or(1)).min(LONGEST),
         _ => Duration::from_secs(rand::rng().random_range(1800..3600)),
     };
     let watch = Watch {

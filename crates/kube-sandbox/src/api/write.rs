@@ -41,6 +41,8 @@ pub struct Write {
     pub name: Option<String>,
     pub options: WriteOptions,
     pub warnings: Vec<String>,
+    /// Fields that the body holds twice.
+    pub duplicates: Vec<String>,
     pub part: Part,
     call: Call,
 }
@@ -54,6 +56,7 @@ impl Api {
             name: call.path.name.clone(),
             options: call.write_options()?,
             warnings: Vec::new(),
+            duplicates: Vec::new(),
             part: match call.path.subresource.as_deref() {
                 Some("status") => Part::Status,
                 Some("ephemeralcontainers") => Part::EphemeralContainers,
@@ -325,7 +328,8 @@ impl Write {
 
     /// Finds fields that the schema does not know, and drops them as storing would.
     fn check_fields(&mut self, object: &mut Value) -> Result<(), ApiError> {
-        check_unknown(&self.resource, object, self.options.validation, &mut self.warnings)
+        let duplicates = std::mem::take(&mut self.duplicates);
+        check_unknown(&self.resource, object, self.options.validation, duplicates, &mut self.warnings)
     }
 
     fn validate_create(&self, object: &Value) -> Result<(), ApiError> {

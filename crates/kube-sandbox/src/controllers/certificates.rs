@@ -53,7 +53,7 @@ impl Signer {
         params.use_authority_key_identifier_extension = true;
         params.serial_number = Some(SerialNumber::from_slice(&uuid::Uuid::new_v4().as_bytes()[..8]));
         let now = std::time::SystemTime::now();
-        let lasts = spec["expirationSeconds"].as_u64().unwrap_or(YEAR);
+        let lasts = spec["expirationSeconds"].as_u64().unwrap_or(YEAR).min(u64::from(u32::MAX));
         params.not_before = (now - BACKDATED).into();
         params.not_after = (now - BACKDATED + Duration::from_secs(lasts)).into();
         let usages = || spec["usages"].as_array().into_iter().flatten().filter_map(Value::as_str);

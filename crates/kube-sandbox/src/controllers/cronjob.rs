@@ -190,7 +190,7 @@ impl Controller for CronJobs {
         let now = meta::now_seconds();
         let last = seconds(&cron["status"]["lastScheduleTime"]);
         let mut from = if last > 0 { last } else { object.created };
-        if let Some(patience) = cron["spec"]["startingDeadlineSeconds"].as_i64() {
+        if let Some(patience) = meta::number(&cron["spec"]["startingDeadlineSeconds"]) {
             from = from.max(now - patience);
         }
         let mut scheduled = None;

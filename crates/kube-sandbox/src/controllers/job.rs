@@ -209,7 +209,7 @@ impl Jobs {
         let status = &job["status"];
         let parallel = meta::int(&job["spec"]["parallelism"], 1);
         let succeeded = meta::int(&status["succeeded"], 0);
-        let wanted = match job["spec"]["completions"].as_i64() {
+        let wanted = match meta::number(&job["spec"]["completions"]) {
             Some(completions) => parallel.min(completions - succeeded),
             // Without a number of completions the first success is enough; the rest may end.
             None if succeeded > 0 => running,
@@ -341,7 +341,8 @@ impl Jobs {
     /// A job that is over goes when its time is up.
     async fn expire(&self, object: &Object) -> Result<Next, Error> {
         let job = object.value();
-        let (Some(ended), Some(lives)) = (job_status::over(&job), job["spec"]["ttlSecondsAfterFinished"].as_i64())
+        let (Some(ended), Some(lives)) =
+            (job_status::over(&job), meta::number(&job["spec"]["ttlSecondsAfterFinished"]))
         else {
             return Ok(Next::Change);
         };

@@ -56,7 +56,7 @@ pub(crate) fn verdict(job: &Value, owned: &[Arc<Object>]) -> Option<(&'static st
         return exceeded("BackoffLimitExceeded", "Job has reached the specified backoff limit");
     }
     if spec["suspend"] != true
-        && let Some(allowed) = spec["activeDeadlineSeconds"].as_i64()
+        && let Some(allowed) = meta::number(&spec["activeDeadlineSeconds"])
         && status.get("startTime").is_some()
         && seconds(&status["startTime"]) + allowed <= meta::now_seconds()
     {
@@ -77,7 +77,7 @@ pub(crate) fn verdict(job: &Value, owned: &[Arc<Object>]) -> Option<(&'static st
         return Some(("Complete", "SuccessPolicy".to_owned(), format!("Matched rules at index {rule}")));
     }
     let active = meta::int(&status["active"], 0);
-    let complete = match spec["completions"].as_i64() {
+    let complete = match meta::number(&spec["completions"]) {
         Some(completions) => succeeded >= completions,
         None => succeeded > 0 && active == 0,
     };
@@ -87,7 +87,7 @@ pub(crate) fn verdict(job: &Value, owned: &[Arc<Object>]) -> Option<(&'static st
 
 /// Seconds until the job's own deadline.
 pub(crate) fn deadline(job: &Value) -> Option<i64> {
-    let allowed = job["spec"]["activeDeadlineSeconds"].as_i64()?;
+    let allowed = meta::number(&job["spec"]["activeDeadlineSeconds"])?;
     job["status"].get("startTime")?;
     Some((seconds(&job["status"]["startTime"]) + allowed - meta::now_seconds()).max(1))
 }

@@ -86,8 +86,16 @@ pub(crate) fn matches<'a>(rule: &Value, label: &impl Fn(&str) -> Option<&'a str>
     }
 }
 
+/// What clients write as a number is added up and multiplied here: a larger one than this, which is as good as
+/// endless both in seconds and in pods, counts as this.
+const LARGEST: i64 = 1 << 40;
+
+pub(crate) fn number(value: &Value) -> Option<i64> {
+    value.as_i64().map(|number| number.clamp(-LARGEST, LARGEST))
+}
+
 pub(crate) fn int(value: &Value, or: i64) -> i64 {
-    value.as_i64().unwrap_or(or)
+    number(value).unwrap_or(or)
 }
 
 /// A number or a percentage of `total`.
@@ -95,8 +103,9 @@ pub(crate) fn int_or_percent(value: &Value, total: i64, round_up: bool) -> i64 {
     match value {
         Value::String(text) => {
             let percent: i64 = text.trim_end_matches('%').parse().unwrap_or_default();
-            let product = percent * total;
-            if round_up { (product + 99).div_euclid(100) } else { product.div_euclid(100) }
+            let product = i128::from(percent) * i128::from(total);
+            let share = if round_up { (product + 99).div_euclid(100) } else { product.div_euclid(100) };
+            i64::try_from(share.clamp(-i128::from(LARGEST), i128::from(LARGEST))).unwrap_or_default()
         }
         other => int(other, 0),
     }

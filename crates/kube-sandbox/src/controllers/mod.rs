@@ -36,6 +36,7 @@ mod volumes;
 use runtime::Context;
 
 use super::agent::{Agent, Machine};
+use super::log::Log;
 use super::pki::Pki;
 
 /// What the controllers must know of the cluster they serve.
@@ -48,7 +49,7 @@ pub struct Settings {
     /// The pods are played and nothing else is done: another kube-controller-manager and kube-scheduler are there.
     pub only_nodes: bool,
     /// Where a line is left about what cannot be done.
-    pub log: Option<std::path::PathBuf>,
+    pub log: Log,
 }
 
 /// All controllers of one sandbox; they end when this is dropped.

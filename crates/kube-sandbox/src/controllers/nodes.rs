@@ -143,7 +143,8 @@ fn patience(pod: &Value, taints: &[Value]) -> Option<i64> {
         if borne.is_empty() {
             return Some(0);
         }
-        if let Some(limit) = borne.iter().filter_map(|toleration| toleration["tolerationSeconds"].as_i64()).min() {
+        if let Some(limit) = borne.iter().filter_map(|toleration| meta::number(&toleration["tolerationSeconds"])).min()
+        {
             least = Some(least.map_or(limit, |least| least.min(limit)).max(0));
         }
     }

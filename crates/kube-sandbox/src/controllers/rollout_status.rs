@@ -121,7 +121,7 @@ fn counted(round: &Round) -> Value {
         ("availableReplicas", available),
         ("unavailableReplicas", (total - available).max(0)),
     ]);
-    let terminating: Option<i64> = round.all().map(|set| set["status"]["terminatingReplicas"].as_i64()).sum();
+    let terminating: Option<i64> = round.all().map(|set| meta::number(&set["status"]["terminatingReplicas"])).sum();
     if let Some(terminating) = terminating {
         status.insert("terminatingReplicas".into(), terminating.into());
     }

@@ -62,7 +62,7 @@ impl Schedule {
     /// The first matching second after `from`, all in seconds since 1970.
     pub(crate) fn next_after(&self, from: i64, zone: &TimeZone) -> Option<i64> {
         if let Some(every) = self.every {
-            return Some(from + every);
+            return from.checked_add(every);
         }
         let start = Timestamp::from_second(from - from.rem_euclid(60) + 60).ok()?.to_zoned(zone.clone());
         let mut date = start.date();

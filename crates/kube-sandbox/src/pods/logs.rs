@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -84,7 +84,7 @@ struct Wanted {
 impl Wanted {
     fn of(query: &Query) -> Result<Self, ApiError> {
         let since = match (query.number("sinceSeconds"), query.get("sinceTime")) {
-            (Some(seconds), _) => Some(Timestamp::now() - SignedDuration::from_secs(seconds)),
+            (Some(seconds), _) => Some(meta::from_now(seconds.saturating_neg())),
             (None, Some(time)) => Some(time.parse().map_err(|_| {
                 ApiError::bad_request(format!("sinceTime: Invalid value: \"{time}\": it is no RFC 3339 time"))
             })?),

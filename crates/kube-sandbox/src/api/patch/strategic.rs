@@ -1,13 +1,15 @@
 //! Strategic merge patch: as a merge patch, but lists whose items have a merge key are merged item by
 //! item, and directives (`$patch`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`, `$retainKeys`) are obeyed.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
-use super::refused::go_text;
+use super::lists;
 use crate::api::shape::Shape;
 use crate::api::status::ApiError;
 
-const DIRECTIVE: &str = "$patch";
+pub(super) const DIRECTIVE: &str = "$patch";
 const RETAIN: &str = "$retainKeys";
 const ORDER: &str = "$setElementOrder/";
 const REMOVE: &str = "$deleteFromPrimitiveList/";
@@ -40,7 +42,8 @@ pub(super) fn merge(shape: Shape<'_>, target: &mut Value, patch: &Value) -> Resu
     }
     for (key, removed) in patch.iter().filter_map(|(key, value)| Some((key.strip_prefix(REMOVE)?, value))) {
         if let Some(list) = map.get_mut(key).and_then(Value::as_array_mut) {
-            list.retain(|item| !removed.as_array().is_some_and(|removed| removed.contains(item)));
+            let removed: HashSet<String> = removed.as_array().into_iter().flatten().map(ToString::to_string).collect();
+            list.retain(|item| !removed.contains(&item.to_string()));
         }
     }
     for (key, value) in patch {
@@ -60,14 +63,11 @@ pub(super) fn merge(shape: Shape<'_>, target: &mut Value, patch: &Value) -> Resu
                 merge(field, map.entry(key.clone()).or_insert(Value::Null), value)?;
             }
             Value::Array(items) if field.strategies().contains(&"merge") => {
-                let list = map.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new()));
-                let mut merged = list.as_array().cloned().unwrap_or_default();
-                let before = merged.clone();
-                merge_list(field, &mut merged, items)?;
-                if let Some(order) = patch.get(&format!("{ORDER}{key}")).and_then(Value::as_array) {
-                    merged = ordered(field.patch_key(), merged, order, &before);
-                }
-                *list = Value::Array(merged);
+                let order = patch.get(&format!("{ORDER}{key}")).and_then(Value::as_array);
+                // Into a list that is not there the patch's own goes as it is.
+                let list = map.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+                let merged = lists::merged(field, list, items, order.map(Vec::as_slice))?;
+                map.insert(key.clone(), Value::Array(merged));
             }
             other => {
                 map.insert(key.clone(), other.clone());
@@ -81,68 +81,10 @@ pub(super) fn merge(shape: Shape<'_>, target: &mut Value, patch: &Value) -> Resu
         }
         let field = shape.child(key);
         if let (Some(list), Some(order)) = (map.get_mut(key).and_then(Value::as_array_mut), order.as_array()) {
-            let before = list.clone();
-            *list = ordered(field.patch_key(), std::mem::take(list), order, &before);
+            *list = lists::ordered(field.patch_key(), std::mem::take(list), order);
         }
     }
     Ok(())
-}
-
-fn merge_list(field: Shape<'_>, list: &mut Vec<Value>, items: &[Value]) -> Result<(), ApiError> {
-    let Some(key) = field.patch_key() else {
-        // Without a key the items are texts and numbers, each there once.
-        for item in items {
-            if !list.contains(item) {
-                list.push(item.clone());
-            }
-        }
-        return Ok(());
-    };
-    if items.iter().any(|item| item.get(DIRECTIVE).and_then(Value::as_str) == Some("replace")) {
-        *list = items.iter().filter(|item| item.get(DIRECTIVE).is_none()).cloned().collect();
-        return Ok(());
-    }
-    for item in items {
-        let Some(wanted) = item.get(key) else {
-            return Err(ApiError::plain(format!("map: {} does not contain declared merge key: {key}", go_text(item))));
-        };
-        let at = list.iter().position(|one| one.get(key) == Some(wanted));
-        let delete = item.get(DIRECTIVE).and_then(Value::as_str) == Some("delete");
-        match (at, delete) {
-            (Some(at), true) => {
-                list.remove(at);
-            }
-            (None, true) => {}
-            (Some(at), false) => merge(field.item(), &mut list[at], item)?,
-            (None, false) => {
-                let mut new = Value::Object(Map::new());
-                merge(field.item(), &mut new, item)?;
-                list.push(new);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Items that the patch orders stand in its order; the others keep their place among what was before.
-fn ordered(key: Option<&str>, items: Vec<Value>, order: &[Value], before: &[Value]) -> Vec<Value> {
-    let identity = |item: &Value| key.map_or_else(|| item.clone(), |key| item.get(key).cloned().unwrap_or(Value::Null));
-    let rank = |item: &Value| order.iter().position(|one| identity(one) == identity(item));
-    let old_rank = |item: &Value| before.iter().position(|one| identity(one) == identity(item));
-    let (mut named, others): (Vec<Value>, Vec<Value>) = items.into_iter().partition(|item| rank(item).is_some());
-    named.sort_by_key(|item| rank(item));
-    let mut result = Vec::with_capacity(named.len() + others.len());
-    let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
-    while let (Some(one), Some(other)) = (named.peek(), others.peek()) {
-        let other_first = match (old_rank(one), old_rank(other)) {
-            (Some(one), Some(other)) => other < one,
-            _ => false,
-        };
-        result.extend(if other_first { others.next() } else { named.next() });
-    }
-    result.extend(named);
-    result.extend(others);
-    result
 }
 
 #[cfg(test)]
@@ -173,7 +115,7 @@ mod tests {
             patched("deployments", object, &patch),
             json!({"spec": {"template": {"spec": {"containers": [
                 {"name": "c", "image": "c:1"},
-                {"name": "a", "image": "a:2", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]}]}}}})
+                {"name": "a", "image": "a:2", "env": [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}]}]}}}})
         );
     }
 
@@ -185,8 +127,35 @@ mod tests {
             "spec": {"containers": [{"name": "a", "args": ["3"]}]}});
         assert_eq!(
             patched("pods", object, &patch),
-            json!({"metadata": {"labels": {"b": "2"}, "finalizers": ["x", "y"]},
+            json!({"metadata": {"labels": {"b": "2"}, "finalizers": ["y", "x"]},
                    "spec": {"containers": [{"name": "a", "args": ["3"]}]}})
         );
+    }
+
+    #[test]
+    fn what_the_patch_adds_stands_first_in_the_patchs_own_order() {
+        let object = json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}});
+        let names = |patch: Value| {
+            let patched = patched("pods", object.clone(), &json!({"spec": {"containers": patch}}));
+            let list = patched["spec"]["containers"].as_array().cloned().expect("a list");
+            list.iter().map(|one| one["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(json!([{"name": "x"}])), "x a b c");
+        assert_eq!(names(json!([{"name": "y"}, {"name": "x"}])), "y x a b c");
+        // Those that are there already keep their place among the rest, and the patch's order among themselves.
+        assert_eq!(names(json!([{"name": "b", "image": "i"}, {"name": "x"}])), "a b x c");
+        assert_eq!(names(json!([{"name": "x"}, {"name": "b"}])), "x a b c");
+        assert_eq!(names(json!([{"name": "c"}, {"name": "a"}])), "b c a");
+        let finalizers = json!({"metadata": {"finalizers": ["x"]}});
+        let merged = patched("pods", finalizers, &json!({"metadata": {"finalizers": ["y", "x", "z"]}}));
+        assert_eq!(merged["metadata"]["finalizers"], json!(["y", "x", "z"]));
+    }
+
+    #[test]
+    fn a_long_list_is_merged_in_little_time() {
+        let many = |from: usize| (from..from + 50_000).map(|at| json!({"name": format!("c{at}")})).collect::<Vec<_>>();
+        let patch = json!({"spec": {"containers": many(25_000), "$setElementOrder/containers": many(0)}});
+        let merged = patched("pods", json!({"spec": {"containers": many(0)}}), &patch);
+        assert_eq!(merged["spec"]["containers"].as_array().map(Vec::len), Some(75_000));
     }
 }

@@ -14,7 +14,8 @@ impl Write {
     pub(in crate::api) async fn patch(&mut self, content: &str, body: &[u8]) -> Result<(Value, StatusCode), ApiError> {
         let resource = self.resource.clone();
         let name = self.name.clone().unwrap_or_default();
-        let patch = patch::Patch::parse(&resource, content, body)?;
+        let patch::Parsed { patch, duplicates } = patch::Patch::parse(&resource, content, body)?;
+        self.duplicates = duplicates;
         if let patch::Patch::Apply(configuration) = &patch {
             if self.options.manager == "unknown" || self.call.query.get("fieldManager").is_none() {
                 return Err(ApiError::bad_request(
@@ -37,6 +38,7 @@ impl Write {
         }
         let (manager, force, subresource) = (self.options.manager.clone(), self.options.force, self.subresource());
         let mut checked = (false, Vec::new());
+        let mut duplicates = std::mem::take(&mut self.duplicates);
         let validation = self.options.validation;
         let updated = self
             .update(|current| {
@@ -44,7 +46,8 @@ impl Write {
                     patch::Patch::Apply(configuration) => {
                         let mut configuration = configuration.clone();
                         if !std::mem::replace(&mut checked.0, true) {
-                            check_known(&resource, &mut configuration, validation, &mut checked.1)?;
+                            let twice = std::mem::take(&mut duplicates);
+                            check_known(&resource, &mut configuration, validation, twice, &mut checked.1)?;
                         }
                         return managed::apply(&resource, current, &configuration, &manager, force, subresource)
                             .map(Change::Applied);
@@ -55,7 +58,7 @@ impl Write {
                 let again = std::mem::replace(&mut checked.0, true);
                 let validation = if again { FieldValidation::Ignore } else { validation };
                 let mut said = Vec::new();
-                check_unknown(&resource, &mut patched, validation, &mut said)
+                check_unknown(&resource, &mut patched, validation, std::mem::take(&mut duplicates), &mut said)
                     .map_err(|error| patch::refused(&patch, &patched, error))?;
                 checked.1.append(&mut said);
                 if meta::name(&patched) != name {

@@ -9,11 +9,14 @@ mod rest;
 mod watch;
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tokio::task::JoinSet;
 
 pub(crate) use cache::{Change, Store};
@@ -24,12 +27,13 @@ pub(crate) use resource::*;
 pub(crate) use rest::{Deleted, Error, Rest};
 
 use super::Settings;
+use crate::log::{Log, said};
 
 /// Brings one kind of thing to what it should be.
 #[async_trait]
 pub(crate) trait Controller: Send + Sync + 'static {
     /// What is queued: mostly the key of an object.
-    type Item: Clone + Eq + Hash + Ord + Send + Sync + 'static;
+    type Item: Clone + Debug + Eq + Hash + Ord + Send + Sync + 'static;
 
     /// Says which items a change concerns, for each store it listens to.
     fn sources(&self) -> Vec<Source<Self::Item>>;
@@ -142,15 +146,6 @@ impl Context {
         self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
-    /// A line for whoever asks why something did not happen; that it cannot be written is no reason to stop.
-    pub(crate) fn log(&self, line: &str) {
-        use std::io::Write;
-        let Some(path) = &self.settings.log else { return };
-        if let Ok(mut file) = std::fs::File::options().append(true).create(true).open(path) {
-            let _ = writeln!(file, "{} {line}", super::meta::now());
-        }
-    }
-
     /// Runs a controller until everything is stopped.
     pub(crate) fn run<C: Controller>(&self, controller: C) -> Arc<Queue<C::Item>> {
         let queue = Arc::new(Queue::new());
@@ -168,7 +163,7 @@ impl Context {
                 store.synced().await;
             }
             if let Some(store) = stores.iter().find(|store| store.is_absent()) {
-                context.log(&format!(
+                context.settings.log.line(&format!(
                     "{} stands down: this API server does not serve {} in {}",
                     name_of::<C>(),
                     store.resource.plural,
@@ -177,7 +172,7 @@ impl Context {
                 return;
             }
             for _ in 0..controller.workers() {
-                context.spawn(work(Arc::clone(&controller), Arc::clone(&queue)));
+                context.spawn(work(Arc::clone(&controller), Arc::clone(&queue), context.settings.log.clone()));
             }
         });
         answer
@@ -189,18 +184,23 @@ fn name_of<C>() -> &'static str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
-async fn work<C: Controller>(controller: Arc<C>, queue: Arc<Queue<C::Item>>) {
+async fn work<C: Controller>(controller: Arc<C>, queue: Arc<Queue<C::Item>>, log: Log) {
     loop {
         let item = queue.next().await;
-        match controller.reconcile(&item).await {
-            Ok(next) => {
+        // A panic is a failure like another: the key is free again, and tried ever more rarely.
+        match AssertUnwindSafe(controller.reconcile(&item)).catch_unwind().await {
+            Ok(Ok(next)) => {
                 queue.succeeded(&item);
                 if let Next::After(delay) = next {
                     queue.add_after(item.clone(), delay);
                 }
             }
             // Conflicts and an API that is away pass; what is wrong for good is tried ever more rarely.
-            Err(_) => queue.retry(item.clone()),
+            Ok(Err(_)) => queue.retry(item.clone()),
+            Err(panic) => {
+                log.line(&format!("{} at {item:?}: a panic: {}", name_of::<C>(), said(&*panic)));
+                queue.retry(item.clone());
+            }
         }
         queue.done(&item);
     }

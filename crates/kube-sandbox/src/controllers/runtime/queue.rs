@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 const FIRST_RETRY: Duration = Duration::from_millis(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
+const FARTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(crate) struct Queue<K> {
     state: Mutex<State<K>>,
@@ -65,7 +66,8 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     pub(crate) fn add_after(&self, key: K, delay: Duration) {
-        let at = Instant::now() + delay;
+        // A time that a clock can still reach, however large the number that asked for it.
+        let at = Instant::now() + delay.min(FARTHEST);
         {
             let mut state = self.state();
             if state.due.get(&key).is_some_and(|due| *due <= at) {
