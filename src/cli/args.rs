@@ -19,9 +19,9 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run labs: their actions, not their solutions; judge every check
+    /// Run labs: actions but no solutions; evaluate every check
     Run(RunArgs),
-    /// Prove labs: run solutions too, demand that each check was red before and is green after
+    /// Test labs: run solutions too; each check must fail before its step and pass after it
     Test(TestArgs),
     /// Find mistakes in labs without running anything
     Lint(super::lint::LintArgs),
@@ -29,7 +29,7 @@ pub(super) enum Command {
     List(super::list::ListArgs),
     /// Decode etcd values from standard input
     Decode(super::decode::DecodeArgs),
-    /// Bring up a cluster and keep it until told otherwise
+    /// Create a kind cluster for many labs, list, inspect or delete it
     Cluster(super::cluster::ClusterArgs),
 }
 
@@ -62,10 +62,10 @@ pub(super) struct RunArgs {
 pub(super) struct TestArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Labs side by side, each on a cluster of its own
+    /// Run N labs at once, each on its own cluster
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: u16,
-    /// Run every lab so often
+    /// Run each lab N times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) repeat: u16,
 }
@@ -82,16 +82,16 @@ pub(super) struct LabArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterFlags {
-    /// Where to run [default: the first of the lab's clusters that this machine can bring up]
+    /// Kind of cluster [default: the first of the lab's clusters that this machine can create]
     #[arg(long, value_name = "KIND", value_parser = cluster_kind())]
     pub(super) on: Option<ClusterKind>,
     /// The kubeconfig context to attach to
     #[arg(long, value_name = "NAME")]
     pub(super) context: Option<String>,
-    /// The kubeconfig file that has the context; it is only read
+    /// The kubeconfig file with the context; read only
     #[arg(long, value_name = "FILE")]
     pub(super) kubeconfig: Option<PathBuf>,
-    /// Use the kind cluster of this name, and leave it running
+    /// Use the running kind cluster of this name, and keep it
     #[arg(long = "cluster", value_name = "NAME")]
     pub(super) cluster_name: Option<String>,
     /// A kind configuration file to start from
@@ -103,7 +103,7 @@ pub(super) struct ClusterFlags {
     /// A kube-apiserver to run in place of the sandbox's own API [default: that of `KUBEBUILDER_ASSETS`, if it has one]
     #[arg(long, value_name = "PATH")]
     pub(super) apiserver: Option<PathBuf>,
-    /// etcd's address, where it cannot be found out
+    /// etcd's address, if it cannot be detected
     #[arg(long, value_name = "URL")]
     pub(super) etcd_endpoint: Vec<String>,
     /// The CA that signed etcd's certificate
@@ -115,25 +115,25 @@ pub(super) struct ClusterFlags {
     /// The client certificate's key
     #[arg(long, value_name = "FILE", requires = "etcd_cert")]
     pub(super) etcd_key: Option<PathBuf>,
-    /// Answer yes to every question about somebody else's cluster
+    /// Do not ask before using a cluster that keywitness did not create
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// Leave the cluster and the work folder in place afterwards
+    /// Keep the cluster and the work folder
     #[arg(long)]
     pub(super) keep: bool,
 }
 
-/// What is said, and how.
+/// What is printed, and how.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct ReportArgs {
-    /// What standard output carries
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: Format,
-    /// Write a `JUnit` report too
+    /// Also write a `JUnit` report
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
-    /// Say more: every action's output, where the time went
+    /// Print each action's output, and where the time went
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }
@@ -142,7 +142,7 @@ pub(super) struct ReportArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct SettingArgs {
-    /// Draw random values from this seed, to repeat a run
+    /// Seed for random values, to repeat a run
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Set a lab's variable

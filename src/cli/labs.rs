@@ -1,8 +1,10 @@
-//! From paths on the command line to lab files.
+//! From paths on the command line to lab files: each Markdown file of a course is a lab, or is named as none.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
+use crate::parse::{Kind, LARGEST, kind_of};
 use crate::text::SourceFile;
 
 /// What nothing on the command line stands for.
@@ -13,10 +15,36 @@ const DEFAULT_FOLDER: &str = "labs";
 pub(super) struct LabFile {
     pub(super) source: SourceFile,
     pub(super) named: bool,
+    /// What is odd about where it lies or how it is stored.
+    pub(super) oddity: Option<Oddity>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Oddity {
+    /// `readme.md`: another case than GitHub's and this program's own.
+    NearReadme,
+    /// The only Markdown file of its folder, under another name.
+    AloneInFolder,
+    /// Where the bytes are no UTF-8.
+    NotUtf8(usize),
+}
+
+/// A Markdown file of a course that is no lab.
+#[derive(Debug)]
+pub(super) struct NoLab {
+    pub(super) path: PathBuf,
+    pub(super) reason: String,
+}
+
+/// What lies under the given paths.
+#[derive(Debug)]
+pub(super) struct Course {
+    pub(super) labs: Vec<LabFile>,
+    pub(super) others: Vec<NoLab>,
 }
 
 /// The lab files under the given paths, each once, folders in the order of their names.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<LabFile>, CliError> {
+pub(super) fn find(paths: &[PathBuf]) -> Result<Course, CliError> {
     let default = [PathBuf::from(DEFAULT_FOLDER)];
     let given = if paths.is_empty() { &default[..] } else { paths };
     if paths.is_empty() && !default[0].is_dir() {
@@ -25,86 +53,161 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<LabFile>, CliError> {
             "name a lab: keywitness run PATH",
         ));
     }
-    let mut found: Vec<(PathBuf, bool)> = Vec::new();
+    let mut walk = Walk::default();
     for path in given {
-        let (files, named) = files_of(path)?;
-        for file in files {
-            if !found.iter().any(|(known, _)| *known == file) {
-                found.push((file, named && !paths.is_empty()));
+        walk.given(path, !paths.is_empty())?;
+    }
+    Ok(Course { labs: walk.labs, others: walk.others })
+}
+
+#[derive(Default)]
+struct Walk {
+    labs: Vec<LabFile>,
+    others: Vec<NoLab>,
+    /// Files and folders that were looked at, by their real paths: a link may lead back.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Walk {
+    /// A file is a lab; a folder whose `README.md` is a lab is that lab; another folder holds labs.
+    fn given(&mut self, path: &Path, named: bool) -> Result<(), CliError> {
+        if path.is_file() {
+            let file = match read(path)? {
+                Text::Utf8(text) => lab(path, text, named, None),
+                Text::Not(text, at) => lab(path, text, named, Some(Oddity::NotUtf8(at))),
+            };
+            if self.fresh(path) {
+                self.labs.push(file);
             }
+            return Ok(());
         }
-    }
-    found.into_iter().map(|(path, named)| Ok(LabFile { source: read(&path)?, named })).collect()
-}
-
-/// A file is a lab; a folder with a `README.md` that has front matter is one; another folder holds labs.
-fn files_of(path: &Path) -> Result<(Vec<PathBuf>, bool), CliError> {
-    if path.is_file() {
-        return Ok((vec![path.to_owned()], true));
-    }
-    if !path.is_dir() {
-        return Err(CliError::wrong_call(
-            format!("there is no lab at {}", path.display()),
-            "a lab is a Markdown file, or a folder with a README.md",
-        ));
-    }
-    let readme = path.join("README.md");
-    if is_lab(&readme) {
-        return Ok((vec![readme], true));
-    }
-    let mut files = Vec::new();
-    collect(path, &mut files)?;
-    if files.is_empty() && readme.is_file() {
-        // Named outright, so that the missing front matter is a finding rather than silence.
-        return Ok((vec![readme], true));
-    }
-    if files.is_empty() {
-        return Err(CliError::wrong_call(
-            format!("there is no lab in {}", path.display()),
-            "a folder of labs holds Markdown files with front matter, or folders with such a README.md",
-        ));
-    }
-    Ok((files, false))
-}
-
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    let entries = std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.sort();
-    for path in paths {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
+        if !path.is_dir() {
+            return Err(CliError::wrong_call(
+                format!("there is no lab at {}", path.display()),
+                "a lab is a Markdown file, or a folder with a README.md",
+            ));
         }
+        let (labs, others) = (self.labs.len(), self.others.len());
         let readme = path.join("README.md");
-        if is_lab(&readme) {
-            files.push(readme);
-        } else if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|ext| ext == "md") && is_lab(&path) {
-            files.push(path);
+        self.folder(path)?;
+        let only = self.labs.get(labs).is_some_and(|lab| lab.source.path() == readme) && self.labs.len() == labs + 1;
+        if only && named {
+            // What lies beside a lab that was named is its own affair.
+            self.labs[labs].named = true;
+            self.others.truncate(others);
+        }
+        if self.labs.len() == labs && readme.is_file() && self.others.len() == others + 1 {
+            // Named outright, so that what it lacks is a finding rather than silence.
+            self.others.truncate(others);
+            let (Text::Utf8(text) | Text::Not(text, _)) = read(&readme)?;
+            self.labs.push(lab(&readme, text, named, None));
+        } else if self.labs.len() == labs && self.others.len() == others {
+            return Err(CliError::wrong_call(
+                format!("there is no Markdown file in {}", path.display()),
+                "a folder of labs holds Markdown files, or folders with a README.md",
+            ));
+        } else if self.labs.len() == labs {
+            let reasons: Vec<String> = self.others[others..]
+                .iter()
+                .map(|other| format!("{}: {}", other.path.display(), other.reason))
+                .collect();
+            return Err(CliError::wrong_call(
+                format!("there is no lab in {}", path.display()),
+                format!("none of its files is a lab ({})", reasons.join("; ")),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether this file or folder was not looked at before.
+    fn fresh(&mut self, path: &Path) -> bool {
+        self.seen.insert(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    fn folder(&mut self, dir: &Path) -> Result<(), CliError> {
+        if !self.fresh(dir) {
+            return Ok(());
+        }
+        let entries = std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        paths.retain(|path| !name(path).starts_with('.') && name(path) != "node_modules");
+        paths.sort();
+        let markdown =
+            |path: &Path| path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("md")) && !path.is_dir();
+        let files: Vec<PathBuf> = paths.iter().filter(|path| markdown(path)).cloned().collect();
+        let has_folders = paths.iter().any(|path| path.is_dir());
+        // A lab's own page first, as its id is the folder's.
+        let (pages, rest): (Vec<PathBuf>, Vec<PathBuf>) = paths
+            .into_iter()
+            .filter(|path| markdown(path) || path.is_dir())
+            .partition(|path| markdown(path) && name(path).eq_ignore_ascii_case("readme.md"));
+        for path in pages.into_iter().chain(rest) {
+            if path.is_dir() {
+                self.folder(&path)?;
+                continue;
+            }
+            let oddity = match name(&path).as_str() {
+                "README.md" => None,
+                other if other.eq_ignore_ascii_case("readme.md") => Some(Oddity::NearReadme),
+                _ if files.len() == 1 && !has_folders && is_general(&path) => Some(Oddity::AloneInFolder),
+                _ => None,
+            };
+            self.file(&path, oddity);
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, oddity: Option<Oddity>) {
+        if !self.fresh(path) {
+            return;
+        }
+        let none = |reason: String| NoLab { path: path.to_owned(), reason };
+        match read(path) {
+            // One that cannot be read must not hide the others.
+            Err(error) => self.others.push(none(error.to_string())),
+            Ok(Text::Not(text, at)) => self.labs.push(lab(path, text, false, Some(Oddity::NotUtf8(at)))),
+            Ok(Text::Utf8(text)) => match kind_of(&text) {
+                Kind::Lab => self.labs.push(lab(path, text, false, oddity)),
+                Kind::Other(reason) => self.others.push(none(reason.to_owned())),
+            },
         }
     }
-    Ok(())
 }
 
-/// Front matter tells a lab from other Markdown that lies in the same folder.
-fn is_lab(path: &Path) -> bool {
-    use std::io::Read;
-    let mut start = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && (start.starts_with(b"---\n") || start.starts_with(b"---\r") || start.starts_with(b"\xEF\xBB\xBF-"))
+/// Names that say nothing of the lab, whose id they would be.
+fn is_general(path: &Path) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    ["lab", "index", "exercise", "tutorial", "task", "lesson", "main", "instructions"].contains(&stem.as_str())
 }
 
-fn read(path: &Path) -> Result<SourceFile, CliError> {
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        CliError::wrong_call(
-            format!("{} is not UTF-8 (byte {})", path.display(), error.utf8_error().valid_up_to()),
-            "save it as UTF-8",
-        )
-    })?;
-    Ok(SourceFile::new(path.display().to_string(), path, text))
+fn lab(path: &Path, text: String, named: bool, oddity: Option<Oddity>) -> LabFile {
+    LabFile { source: SourceFile::new(path.display().to_string(), path, text), named, oddity }
+}
+
+enum Text {
+    Utf8(String),
+    /// With what is no UTF-8 replaced, and where it begins.
+    Not(String, usize),
+}
+
+fn read(path: &Path) -> Result<Text, CliError> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    // One byte more than a lab may have: the parser says that it is too large.
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Text::Utf8(text),
+        Err(error) if error.as_bytes().len() > LARGEST && error.utf8_error().error_len().is_none() => {
+            // The cut went through a character.
+            Text::Utf8(String::from_utf8_lossy(error.as_bytes()).into_owned())
+        }
+        Err(error) => {
+            Text::Not(String::from_utf8_lossy(error.as_bytes()).into_owned(), error.utf8_error().valid_up_to())
+        }
+    })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CliError {

@@ -4,16 +4,16 @@ use clap::Args;
 
 use super::args::{Format, LabArgs};
 use super::error::CliError;
-use super::labs::LabFile;
+use super::labs::{Course, LabFile, NoLab, Oddity};
 use crate::outcome::{DiagnosticReport, Exit, RunReport};
-use crate::parse::{Parsed, parse_all};
-use crate::text::{Severity, SourceFile};
+use crate::parse::{FILE_NAME, NOT_UTF8, Parsed, parse_all};
+use crate::text::{Diagnostic, Severity, SourceFile, Span};
 
 #[derive(Debug, Args)]
 pub(super) struct LintArgs {
     #[command(flatten)]
     pub(super) labs: LabArgs,
-    /// What standard output carries
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: Format,
 }
@@ -24,12 +24,76 @@ pub(super) struct Linted {
     pub(super) parsed: Parsed,
 }
 
-/// Reads the labs under the given paths, all of them, whatever is wrong with some.
-pub(super) fn read(args: &LabArgs) -> Result<Vec<Linted>, CliError> {
-    let files = super::labs::find(&args.paths)?;
-    let sources: Vec<SourceFile> = files.iter().map(|file| file.source.clone()).collect();
+/// The labs under the given paths, all of them, whatever is wrong with some: in the order of their needs, and else as
+/// they came. And the Markdown files that are none.
+pub(super) fn read(args: &LabArgs) -> Result<(Vec<Linted>, Vec<NoLab>), CliError> {
+    let Course { labs, others } = super::labs::find(&args.paths)?;
+    let sources: Vec<SourceFile> = labs.iter().map(|file| file.source.clone()).collect();
     let parsed = parse_all(&sources);
-    Ok(files.into_iter().zip(parsed).map(|(file, parsed)| Linted { file, parsed }).collect())
+    let mut labs: Vec<Linted> = labs.into_iter().zip(parsed).map(|(file, parsed)| Linted { file, parsed }).collect();
+    for lab in &mut labs {
+        if let Some(oddity) = lab.file.oddity {
+            let finding = odd(oddity, &lab.file.source);
+            if finding.severity == Severity::Error {
+                lab.parsed.lab = None;
+            }
+            lab.parsed.findings.insert(0, finding);
+        }
+    }
+    Ok((in_course_order(labs), others))
+}
+
+fn odd(oddity: Oddity, source: &SourceFile) -> Diagnostic {
+    let name = source.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match oddity {
+        Oddity::NearReadme => FILE_NAME.finding(
+            Span::new(0, 0),
+            format!("`{name}` is not `README.md`, which is the file of a folder's lab"),
+            Some("rename it: where upper and lower case differ, other tools do not find it".to_owned()),
+        ),
+        Oddity::AloneInFolder => {
+            let stem = source.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let message = format!("this lab has the id `{stem}`, and the file of a folder's lab is `README.md`");
+            FILE_NAME.finding(Span::new(0, 0), message, Some("rename it: its id is the folder's name then".to_owned()))
+        }
+        Oddity::NotUtf8(at) => NOT_UTF8.finding(
+            Span::new(at, at),
+            "this file is not UTF-8".to_owned(),
+            Some("save it as UTF-8".to_owned()),
+        ),
+    }
+}
+
+/// A lab after those that it needs.
+fn in_course_order(mut labs: Vec<Linted>) -> Vec<Linted> {
+    let mut ordered: Vec<Linted> = Vec::with_capacity(labs.len());
+    while !labs.is_empty() {
+        let waiting: Vec<&str> = labs.iter().map(id).collect();
+        let ready = labs.iter().position(|lab| needs(lab).all(|need| !waiting.contains(&need)));
+        // Those that need one another have no order.
+        ordered.push(labs.remove(ready.unwrap_or(0)));
+    }
+    ordered
+}
+
+fn id(lab: &Linted) -> &str {
+    lab.parsed.lab.as_ref().map_or("", |lab| lab.id.as_str())
+}
+
+fn needs(lab: &Linted) -> impl Iterator<Item = &str> {
+    lab.parsed.lab.iter().flat_map(|lab| &lab.needs).map(|need| need.value.as_str())
+}
+
+/// Names on standard error the Markdown files that are no labs.
+pub(super) fn name_others(others: &[NoLab]) {
+    const SHOWN: usize = 20;
+    let mut stderr = std::io::stderr().lock();
+    for other in others.iter().take(SHOWN) {
+        drop(writeln!(stderr, "no lab: {}: {}", other.path.display(), other.reason));
+    }
+    if others.len() > SHOWN {
+        drop(writeln!(stderr, "no lab: {} more Markdown files", others.len() - SHOWN));
+    }
 }
 
 /// How many errors and warnings there are.
@@ -59,12 +123,13 @@ pub(super) fn reports(labs: &[Linted]) -> Vec<DiagnosticReport> {
 }
 
 pub(super) fn main(args: &LintArgs) -> Result<Exit, CliError> {
-    let labs = read(&args.labs)?;
+    let (labs, others) = read(&args.labs)?;
     let (errors, warnings) = count(&labs);
     let exit = if errors > 0 { Exit::WrongInput } else { Exit::Passed };
     let text = match args.format {
         Format::Human => {
             draw(&labs);
+            name_others(&others);
             summary(labs.len(), errors, warnings)
         }
         Format::Json => json(&labs, exit),

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::args::{Format, LabArgs};
 use super::error::CliError;
+use super::labs::NoLab;
 use super::lint::{self, Linted};
 use crate::lab::{ClusterKind, Item, Lab};
 use crate::outcome::Exit;
@@ -13,41 +14,24 @@ use crate::outcome::Exit;
 pub(super) struct ListArgs {
     #[command(flatten)]
     pub(super) labs: LabArgs,
-    /// What standard output carries
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: Format,
 }
 
 pub(super) fn main(args: &ListArgs) -> Result<Exit, CliError> {
-    let labs = in_course_order(lint::read(&args.labs)?);
+    let (labs, others) = lint::read(&args.labs)?;
     let text = match args.format {
-        Format::Human => human(&labs),
-        Format::Json => json(&labs),
+        Format::Human => {
+            lint::name_others(&others);
+            human(&labs)
+        }
+        Format::Json => json(&labs, &others),
     };
     let mut stdout = std::io::stdout().lock();
     write!(stdout, "{text}").map_err(|source| CliError::Output { what: "standard output".to_owned(), source })?;
     let (errors, _) = lint::count(&labs);
     Ok(if errors > 0 { Exit::WrongInput } else { Exit::Passed })
-}
-
-/// A lab after those that it needs, and else as they came.
-fn in_course_order(mut labs: Vec<Linted>) -> Vec<Linted> {
-    let mut ordered: Vec<Linted> = Vec::with_capacity(labs.len());
-    while !labs.is_empty() {
-        let waiting: Vec<&str> = labs.iter().map(id).collect();
-        let ready = labs.iter().position(|lab| needs(lab).all(|need| !waiting.contains(&need)));
-        // Those that need one another have no order.
-        ordered.push(labs.remove(ready.unwrap_or(0)));
-    }
-    ordered
-}
-
-fn id(lab: &Linted) -> &str {
-    lab.parsed.lab.as_ref().map_or("", |lab| lab.id.as_str())
-}
-
-fn needs(lab: &Linted) -> impl Iterator<Item = &str> {
-    lab.parsed.lab.iter().flat_map(|lab| &lab.needs).map(|need| need.value.as_str())
 }
 
 /// A line a lab. On a terminal the titles, which stand last, are cut to what fits.
@@ -94,7 +78,7 @@ fn clusters(lab: &Lab) -> Vec<&'static str> {
     lab.clusters.iter().map(|kind| ClusterKind::name(kind.value)).collect()
 }
 
-fn json(labs: &[Linted]) -> String {
+fn json(labs: &[Linted], others: &[NoLab]) -> String {
     let entries: Vec<serde_json::Value> = labs
         .iter()
         .map(|lab| match &lab.parsed.lab {
@@ -114,7 +98,12 @@ fn json(labs: &[Linted]) -> String {
             }),
         })
         .collect();
-    let text = serde_json::to_string_pretty(&json!({ "schema": 1, "labs": entries })).unwrap_or_default();
+    let others: Vec<serde_json::Value> = others
+        .iter()
+        .map(|other| json!({ "file": other.path.display().to_string(), "reason": other.reason }))
+        .collect();
+    let all = json!({ "schema": 1, "labs": entries, "others": others });
+    let text = serde_json::to_string_pretty(&all).unwrap_or_default();
     format!("{text}\n")
 }
 

@@ -7,15 +7,16 @@ use std::time::Instant;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{RunArgs, TestArgs};
+use super::args::{Format, RunArgs, TestArgs};
 use super::error::CliError;
-use super::labs::LabFile;
+use super::lint::{self, Linted};
 use super::{findings, outputs, provider, screen};
 use crate::guard::{Guard, GuardSettings, Interrupt};
 use crate::lab::Lab;
 use crate::outcome::{Exit, RunEvent, RunReport, Spent, StopCause};
 use crate::report::{Broken, Fanout};
 use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Vars, resolve, run_lab};
+use crate::text::Severity;
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     Call { args, mode: Mode::Run, jobs: 1, repeat: 1 }.execute()
@@ -51,7 +52,10 @@ impl EventSink for Sink {
 impl Call<'_> {
     fn execute(&self) -> Result<Exit, CliError> {
         let started = Instant::now();
-        let files = super::labs::find(&self.args.labs.paths)?;
+        let (files, others) = lint::read(&self.args.labs)?;
+        if self.args.report.format == Format::Human {
+            lint::name_others(&others);
+        }
         let sink = Sink(Mutex::new(outputs::fanout(self.args, self.jobs > 1)));
         let seed = self.args.settings.seed.unwrap_or_else(rand::random);
         sink.emit(RunEvent::RunStarted {
@@ -60,11 +64,12 @@ impl Call<'_> {
             seed,
             started_at: super::now(),
         });
-        if let Some(labs) = self.parse(&files, &sink) {
+        let (labs, wrong) = self.sort_out(files, &sink);
+        if !labs.is_empty() {
             self.check_vars(&labs)?;
             let runtime = tokio::runtime::Runtime::new()
                 .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
-            runtime.block_on(self.run_all(&labs, seed, &sink))?;
+            runtime.block_on(self.run_all(&labs, wrong, seed, &sink))?;
             // Whatever still runs belongs to no lab any more.
             runtime.shutdown_background();
         }
@@ -74,21 +79,28 @@ impl Call<'_> {
         Ok(exit(&report, broken))
     }
 
-    /// The labs, unless there is an error in any: then nothing is run at all.
-    fn parse(&self, files: &[LabFile], sink: &Sink) -> Option<Vec<Chosen>> {
-        let alone = files.len() == 1 && files[0].named;
+    /// The labs that can run; how many cannot, each of which is stopped with its errors and keeps no other from running.
+    fn sort_out(&self, files: Vec<Linted>, sink: &Sink) -> (Vec<Chosen>, usize) {
+        let alone = files.len() == 1 && files[0].file.named;
         let mut labs = Vec::new();
-        let mut wrong = false;
-        for file in files {
-            let parsed = crate::parse::parse(&file.source);
-            wrong |=
-                findings::tell(&parsed.findings, &file.source, self.args.report.format, &mut |event| sink.emit(event));
-            match parsed.lab {
-                Some(lab) => labs.push(Chosen { lab, alone }),
-                None => wrong = true,
+        let mut wrong = 0;
+        for Linted { file, parsed } in files {
+            let format = self.args.report.format;
+            findings::tell(&parsed.findings, &file.source, format, &mut |event| sink.emit(event));
+            if let Some(lab) = parsed.lab {
+                labs.push(Chosen { lab, alone });
+                continue;
             }
+            let errors = parsed.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+            let (name, path) = (file.source.name().to_owned(), file.source.path());
+            let id = crate::parse::id(path);
+            sink.emit(RunEvent::LabStarted { lab: wrong, title: id.clone(), id, file: name });
+            let reason = format!("it has {errors} error{}", if errors == 1 { "" } else { "s" });
+            sink.emit(RunEvent::LabStopped { lab: wrong, cause: StopCause::Wrong, reason, detail: Vec::new() });
+            sink.emit(RunEvent::LabFinished { lab: wrong, duration_ms: 0, spent: Spent::default() });
+            wrong += 1;
         }
-        (!wrong).then_some(labs)
+        (labs, wrong)
     }
 
     fn check_vars(&self, labs: &[Chosen]) -> Result<(), CliError> {
@@ -105,7 +117,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    async fn run_all(&self, labs: &[Chosen], seed: u64, sink: &Sink) -> Result<(), CliError> {
+    async fn run_all(&self, labs: &[Chosen], first: usize, seed: u64, sink: &Sink) -> Result<(), CliError> {
         let interrupt = Interrupt::listen()
             .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
             .token();
@@ -114,7 +126,7 @@ impl Call<'_> {
         for repeat in 0..self.repeat {
             for chosen in labs {
                 let seed = seed.wrapping_add(repeat as u64);
-                attempts.push((attempts.len(), chosen, self.vars(&chosen.lab, seed, &given)));
+                attempts.push((first + attempts.len(), chosen, self.vars(&chosen.lab, seed, &given)));
             }
         }
         let running = futures::stream::iter(attempts)

@@ -166,7 +166,7 @@ fn demand_proofs(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckRepo
             }
             (Proof::Red | Proof::Exempt, _) => None,
             (Proof::ProvesNothing, _) => {
-                Some(format!("proves nothing: {}", why.unwrap_or("it held already before the step's actions")))
+                Some(format!("proves nothing: {}", why.unwrap_or("it held already before the step's actions; check something that they change, or add `pre=pass` and a second check")))
             }
             (Proof::NotRun, _) => {
                 Some(format!("is not proved: {}", why.unwrap_or("it was not evaluated before the step's actions")))

@@ -222,7 +222,8 @@ impl<'a> Reader<'a> {
         let mut length = rest
             .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | '}' | '\\' | '`'))
             .unwrap_or(rest.len());
-        if let Some(comma) = rest[..length].char_indices().find(|(at, c)| is_separator(*c, &rest[at + 1..])) {
+        if let Some(comma) = rest[..length].char_indices().find(|(at, c)| is_separator(*c, &rest[at + c.len_utf8()..]))
+        {
             length = comma.0;
         }
         if length == 0 {

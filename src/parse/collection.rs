@@ -59,7 +59,7 @@ pub fn parse_all(sources: &[SourceFile]) -> Vec<Parsed> {
 }
 
 fn finding(rule: super::Rule, span: Span, message: String, hint: Option<String>) -> Diagnostic {
-    Diagnostic { code: rule.code, severity: rule.severity, span, message, hint }
+    rule.finding(span, message, hint)
 }
 
 /// A lab that was named alone still has its collection around it.

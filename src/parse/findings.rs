@@ -9,9 +9,15 @@ pub struct Rule {
     pub meaning: &'static str,
 }
 
+impl Rule {
+    pub fn finding(self, span: Span, message: String, hint: Option<String>) -> Diagnostic {
+        Diagnostic { code: self.code, severity: self.severity, span, message, hint }
+    }
+}
+
 macro_rules! rules {
     ($($name:ident $code:literal $severity:ident $meaning:literal;)*) => {
-        $(pub(super) const $name: Rule =
+        $(pub const $name: Rule =
             Rule { code: Code($code), severity: Severity::$severity, meaning: $meaning };)*
         /// Every kind of finding, in the order of the codes.
         pub const RULES: &[Rule] = &[$($name),*];
@@ -24,6 +30,9 @@ rules! {
     BAD_VALUE "KW003" Error "a value of the front matter has the wrong form";
     UNQUOTED "KW004" Error "YAML reads this text as a number, a truth value or nothing: it needs quotes";
     NO_TITLE "KW005" Error "the lab has neither a `title` nor a `#` heading";
+    BYTE_ORDER_MARK "KW006" Warning "the file begins with a byte order mark";
+    TOO_MUCH "KW007" Error "the file is larger, or nested deeper, than a lab may be";
+    NOT_UTF8 "KW008" Error "the file is not UTF-8";
     IN_HTML "KW010" Error "a fence inside raw HTML is no fence";
     NO_FENCE "KW011" Error "a line looks like a fence and opens none";
     UNCLOSED "KW012" Error "a fence has no closing line of its own";
@@ -57,7 +66,7 @@ rules! {
     UNDECLARED "KW040" Error "a variable is used and never declared";
     HALF_WRITTEN "KW041" Error "a variable is not written as `${NAME}`";
     UNUSED "KW042" Warning "a variable is declared and never used";
-    VARIABLE_NAME "KW043" Error "a variable's name is no name, or is not the author's to give";
+    VARIABLE_NAME "KW043" Error "a variable's name is no name, or is reserved";
     VARS_FENCE "KW044" Error "a line of the `vars` fence is no `export NAME=value`";
     VARIABLE_DEFAULT "KW045" Error "a variable has no default, two of them, or one that its pattern refuses";
     NEARLY "KW046" Warning "a command uses a name that nothing sets and that is nearly a variable's";
@@ -70,7 +79,7 @@ rules! {
     OPEN_QUOTE "KW053" Error "a command's quote or heredoc is not closed in its block";
     PROMPT "KW054" Error "a command begins with a prompt, which the shell takes for a command";
     NOTHING_TO_DO "KW060" Error "a step gives points and has nothing to do";
-    UNREACHED "KW061" Error "a fence that nobody reaches";
+    UNREACHED "KW061" Error "a block that never runs: before the first `##`, or for clusters that the lab does not name";
     HIDDEN_BLOCK "KW062" Error "a fence in a hint or a solution that must not be hidden";
     PROVES_NOTHING "KW063" Error "`pre=pass` needs a check beside it that is proved";
     SECOND_TITLE "KW064" Warning "a level-1 heading stands where a step was probably meant";
@@ -85,6 +94,7 @@ rules! {
     NO_SUCH_LAB "KW080" Error "`needs` names a lab that is not in this collection";
     SAME_LAB "KW081" Error "two labs of a collection have one id";
     CIRCLE "KW082" Error "labs need each other in a circle";
+    FILE_NAME "KW083" Warning "the file of a folder's lab is not called README.md";
 }
 
 /// Gathers what is found; nothing stops at the first.
@@ -98,8 +108,7 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn add(&mut self, rule: Rule, span: Span, message: impl Into<String>) -> Added<'_> {
-        let finding =
-            Diagnostic { code: rule.code, severity: rule.severity, span, message: message.into(), hint: None };
+        let finding = rule.finding(span, message.into(), None);
         let at = self.list.len();
         self.list.push(finding);
         Added(&mut self.list[at])

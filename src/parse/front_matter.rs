@@ -1,7 +1,9 @@
 //! The lab's head: its YAML read as text where text is expected.
 
 use super::context::Context;
-use super::findings::{BAD_VALUE, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_DEFAULT, VARIABLE_NAME};
+use super::findings::{
+    BAD_VALUE, BYTE_ORDER_MARK, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_DEFAULT, VARIABLE_NAME,
+};
 use super::head_slips;
 use super::words;
 use super::yaml::{self, Node, Yaml};
@@ -45,13 +47,20 @@ const CLUSTER_KEYS: &[&str] = &["nodes", "kubernetes"];
 pub(super) fn head(cx: &mut Context<'_>) -> (Head, usize) {
     let text = cx.source.text();
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    if bom > 0 {
+        cx.findings
+            .add(BYTE_ORDER_MARK, Span::new(0, bom), "the file begins with a byte order mark (U+FEFF)")
+            .hint("save it as UTF-8 without one: other tools take it for text before the front matter");
+    }
     let body = &text[bom..];
     let first = body.split_inclusive('\n').next().unwrap_or("");
     if first.trim_end() != "---" {
-        return match head_slips::near_miss(text, bom, cx) {
-            Some(place) => (read(place.inner.start, place.inner.end, cx), place.body),
-            None => (Head::default(), bom),
+        let Some((place, slip)) = head_slips::near_miss(text, bom) else {
+            return (Head::default(), bom);
         };
+        let span = Span::new(slip.range.start, slip.range.end);
+        cx.findings.add(FRONT_MATTER, span, slip.message).hint(slip.hint);
+        return (read(place.inner.start, place.inner.end, cx), place.body);
     }
     let start = bom + first.len();
     let mut at = start;
@@ -356,16 +365,16 @@ pub(super) fn var_name(name: &str, span: Span, cx: &mut Context<'_>) -> bool {
     }
     if let Some(prefix) = RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(**prefix)) {
         let hint = if *prefix == "LAB_" {
-            "names that begin with LAB_ are given by the runner"
+            "the runner sets the names that begin with LAB_; use another name"
         } else {
-            "etcd and etcdctl read every variable that begins so, and quarrel over it"
+            "etcd and etcdctl read every variable with this prefix; use another name"
         };
-        cx.findings.add(VARIABLE_NAME, span, format!("`{name}` is not the author's to give")).hint(hint);
+        cx.findings.add(VARIABLE_NAME, span, format!("`{name}` is reserved")).hint(hint);
         return false;
     }
     if matches!(name, "KUBECONFIG" | "PATH" | "HOME" | "PS1" | "PROMPT_COMMAND" | "BASH_ENV" | "ENV" | "TERM") {
-        let hint = "the terminals need this one for themselves; take another name";
-        cx.findings.add(VARIABLE_NAME, span, format!("`{name}` is not the author's to give")).hint(hint);
+        let hint = "the runner sets this one; use another name";
+        cx.findings.add(VARIABLE_NAME, span, format!("`{name}` is reserved")).hint(hint);
         return false;
     }
     true

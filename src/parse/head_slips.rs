@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-use super::context::Context;
-use super::findings::FRONT_MATTER;
 use super::front_matter::KEYS;
 use super::markdown::lines;
-use crate::text::Span;
 
 /// Where the front matter lies in the file, its marks left out, and where the Markdown begins.
 pub(super) struct Place {
@@ -15,7 +12,7 @@ pub(super) struct Place {
 }
 
 /// Front matter whose opening mark is not what or where it must be; `None` where there is none.
-pub(super) fn near_miss(text: &str, from: usize, cx: &mut Context<'_>) -> Option<Place> {
+pub(super) fn near_miss(text: &str, from: usize) -> Option<(Place, Cause)> {
     let all: Vec<(usize, &str)> = lines(&text[from..], from).skip_while(|(_, line)| line.trim().is_empty()).collect();
     let ((at, first), rest) = all.split_first().map(|((at, line), rest)| ((*at, *line), rest))?;
     let mark = first.trim();
@@ -33,20 +30,20 @@ pub(super) fn near_miss(text: &str, from: usize, cx: &mut Context<'_>) -> Option
     if !rest.iter().take_while(|(start, _)| *start < closing.0).any(|(_, line)| is_key(line)) {
         return None;
     }
-    let span = Span::new(at, at + first.trim_end().len().max(1));
-    if is_key(first) {
-        let message = "the front matter has no opening `---`";
-        cx.findings.add(FRONT_MATTER, span, message).hint("put a line `---` above it");
+    let (message, hint) = if is_key(first) {
+        ("the front matter has no opening `---`".to_owned(), "put a line `---` above it")
     } else if mark != "---" {
-        let message = format!("`{mark}` opens no front matter");
-        cx.findings.add(FRONT_MATTER, span, message).hint("write `---`, and the same below it");
+        (format!("`{mark}` opens no front matter"), "write `---`, and the same below it")
     } else if first.starts_with([' ', '\t']) {
-        cx.findings.add(FRONT_MATTER, span, "the front matter's `---` is indented").hint("begin it in column 1");
+        ("the front matter's `---` is indented".to_owned(), "begin it in column 1")
     } else {
-        let message = "front matter begins in the first line of the file, and something stands before this";
-        cx.findings.add(FRONT_MATTER, span, message).hint("delete the blank lines above `---`");
-    }
-    Some(Place { inner, body: closing.0 + closing.1.len() })
+        (
+            "front matter begins in the first line of the file, and something stands before this".to_owned(),
+            "delete the blank lines above `---`",
+        )
+    };
+    let range = at..at + first.trim_end().len().max(1);
+    Some((Place { inner, body: closing.0 + closing.1.len() }, Cause { range, message, hint: hint.to_owned() }))
 }
 
 /// A line that was probably meant to close the front matter.
@@ -68,7 +65,7 @@ fn key_of(line: &str) -> Option<&str> {
 
 /// What an author did that YAML complains of.
 pub(super) struct Cause {
-    /// In the front matter.
+    /// In the text that was looked through.
     pub(super) range: Range<usize>,
     pub(super) message: String,
     pub(super) hint: String,

@@ -51,6 +51,54 @@ pub(super) struct Piece {
     pub(super) code: bool,
 }
 
+/// A lab is a text that a person reads; so many bytes are a novel.
+pub const LARGEST: usize = 2 << 20;
+/// How deep lists and quotes may nest: reading them takes the square of it.
+const DEEPEST: usize = 48;
+
+/// Why a text is not read as Markdown, and where: its size, or the depth of its lists and quotes, which is told from the
+/// marks and blanks that a line begins with.
+pub(super) fn too_much(text: &str) -> Option<(usize, String)> {
+    if text.len() > LARGEST {
+        return Some((0, format!("this file has more than {} MB", LARGEST >> 20)));
+    }
+    lines(text, 0).find_map(|(at, line)| {
+        let (mut marks, mut blanks) = (0, 0);
+        let bytes = line.as_bytes();
+        let mut here = 0;
+        let mut ends_in_mark = false;
+        while let Some(byte) = bytes.get(here) {
+            let followed = matches!(bytes.get(here + 1), None | Some(b' ' | b'\t' | b'\n' | b'\r'));
+            match byte {
+                b' ' => blanks += 1,
+                b'\t' => blanks += 4,
+                b'>' => {
+                    marks += 1;
+                    ends_in_mark = true;
+                }
+                b'-' | b'+' | b'*' if followed => {
+                    marks += 1;
+                    ends_in_mark = true;
+                }
+                b'0'..=b'9' => {
+                    let digits = bytes[here..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    if digits > 9 || !matches!(bytes.get(here + digits), Some(b'.' | b')')) {
+                        break;
+                    }
+                    here += digits;
+                    marks += 1;
+                    ends_in_mark = true;
+                }
+                _ => break,
+            }
+            here += 1;
+        }
+        // A mark needs two columns of its list.
+        let deep = marks > DEEPEST || (ends_in_mark && blanks / 2 > 2 * DEEPEST);
+        deep.then(|| (at, format!("lists and quotes nest deeper than {DEEPEST} here")))
+    })
+}
+
 /// Reads the part of a file that begins at `from`.
 pub(super) fn blocks(text: &str, from: usize) -> Vec<Block> {
     let options =
@@ -144,7 +192,13 @@ impl Reader<'_> {
             Some(Open::Heading(heading)) => Block::Heading(heading),
             Some(Open::Indented(span)) => Block::Indented(span),
             Some(Open::Prose(prose)) if prose.texts.is_empty() => return,
-            Some(Open::Prose(prose)) => Block::Prose(prose),
+            Some(Open::Prose(mut prose)) => {
+                // An item's own text, without the lists in it: they are prose of their own.
+                if let (Some(first), Some(last)) = (prose.texts.first(), prose.texts.last()) {
+                    prose.span = Span::new(prose.span.start.max(self.line_start(first.span.start)), last.span.end);
+                }
+                Block::Prose(prose)
+            }
             Some(Open::Fence { span, content }) => Block::Fence(self.fence(span, content)),
         };
         self.blocks.push(block);

@@ -16,6 +16,7 @@ mod habits;
 mod head_slips;
 mod html;
 mod keys;
+mod kind;
 mod language;
 mod markdown;
 mod names;
@@ -38,7 +39,9 @@ use crate::text::{Diagnostic, Severity, SourceFile, Span, Spanned};
 use context::Context;
 
 pub use collection::parse_all;
-pub use findings::{RULES, Rule};
+pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
+pub use kind::{Kind, kind_of};
+pub use markdown::LARGEST;
 
 /// What one file gave: a lab where no finding is an error, and every finding in file order.
 #[derive(Debug)]
@@ -58,6 +61,12 @@ fn parse_here(source: &SourceFile) -> Parsed {
         cx.findings
             .add(findings::FRONT_MATTER, Span::new(at, at + 1), "the lines of this file end in CR only, as on old Macs")
             .hint("save it with LF or CRLF line ends");
+        return Parsed { lab: None, findings: cx.findings.finish() };
+    }
+    if let Some((at, message)) = markdown::too_much(source.text()) {
+        cx.findings
+            .add(findings::TOO_MUCH, Span::new(at, at + 1), message)
+            .hint("split it into several labs, and keep long files beside them");
         return Parsed { lab: None, findings: cx.findings.finish() };
     }
     let (head, from) = front_matter::head(&mut cx);
@@ -106,8 +115,8 @@ fn parse_here(source: &SourceFile) -> Parsed {
     Parsed { lab: (!broken).then_some(lab), findings }
 }
 
-/// The folder's name for a `README.md`, else the file's.
-fn id(path: &std::path::Path) -> String {
+/// A lab's id: the folder's name for a `README.md`, else the file's.
+pub fn id(path: &std::path::Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     if !stem.eq_ignore_ascii_case("readme") {
         return stem;

@@ -1,4 +1,4 @@
-//! Steps that give points and cannot earn them, and blocks that nobody reaches.
+//! Steps that give points and cannot earn them, and blocks that never run.
 
 use super::context::Context;
 use super::findings::{NOTHING_TO_DO, PROVES_NOTHING, UNREACHED};

@@ -61,7 +61,7 @@ fn export(line: &str) -> Result<(&str, String), String> {
     };
     // The runner reads the line and does not run it, so nothing in it may need a shell.
     if rest.contains(['$', '`', ';', '&', '|', '<', '>', '(']) && !rest.contains('\'') {
-        return Err("this value needs a shell to become what it means".to_owned());
+        return Err("this value must be a literal: no shell expansion happens here".to_owned());
     }
     Ok((name, value))
 }

@@ -251,14 +251,14 @@ impl<'a> Runner<'a> {
             _ => StopCause::Failed,
         };
         let line = self.line(line);
-        Some((cause, format!("the background block `{key}` at line {line} ended by itself{last_words}")))
+        Some((cause, format!("the background block `{key}` at line {line} exited early{last_words}")))
     }
 }
 
 pub(super) fn last_words(output: &str) -> String {
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
-    if last.is_empty() { " without a word".to_owned() } else { format!("; its last words: {}", last.join(" / ")) }
+    if last.is_empty() { "; it printed nothing".to_owned() } else { format!("; its last words: {}", last.join(" / ")) }
 }
 
 /// By what the terminals know a background block.

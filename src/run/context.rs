@@ -11,7 +11,7 @@ use crate::outcome::Failure;
 const OUTPUT_LINES: usize = 12;
 const JOURNAL_LINES: usize = 20;
 /// Written all the time by every cluster, whatever a lab does.
-const HEARTBEATS: [&str; 3] = ["/events/", "/leases/", "/masterleases/"];
+const HEARTBEATS: [&str; 4] = ["/events/", "/leases/", "/masterleases/", "/peerserverleases/"];
 
 impl Runner<'_> {
     pub(super) fn failure(
@@ -52,7 +52,7 @@ impl Runner<'_> {
         let entries = view.entries(since, |entry| {
             let below = |key: &str| key.strip_prefix(&self.info.prefix).map(str::to_owned);
             let key = entry.change().and_then(|change| below(&change.key));
-            !key.is_some_and(|key| HEARTBEATS.iter().any(|heartbeat| key.starts_with(heartbeat)))
+            !key.is_some_and(|key| is_heartbeat(&key))
         });
         let left_out = entries.len().saturating_sub(JOURNAL_LINES);
         let mut lines: Vec<String> = Vec::new();
@@ -72,5 +72,25 @@ impl Runner<'_> {
             }
         }));
         lines
+    }
+}
+
+/// Whether a key below the prefix is written whatever a lab does.
+fn is_heartbeat(key: &str) -> bool {
+    HEARTBEATS.iter().any(|heartbeat| key.starts_with(heartbeat))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_heartbeat;
+
+    #[test]
+    fn leases_of_every_kind_are_left_out_of_a_failure() {
+        for key in
+            ["/leases/kube-node-lease/a", "/masterleases/1.2.3.4", "/peerserverleases/apiserver-x", "/events/a/b"]
+        {
+            assert!(is_heartbeat(key), "{key}");
+        }
+        assert!(!is_heartbeat("/configmaps/leases/a"));
     }
 }

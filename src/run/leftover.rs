@@ -12,7 +12,8 @@ use crate::journal::{Change, JournalView, Seq};
 /// Finalizers and garbage collection take their time after the commands have ended.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Written by the cluster for itself, whatever a lab does.
-const OF_THE_CLUSTER: [&str; 5] = ["/events/", "/leases/", "/masterleases/", "/ipaddresses/", "/csinodes/"];
+const OF_THE_CLUSTER: [&str; 6] =
+    ["/events/", "/leases/", "/masterleases/", "/peerserverleases/", "/ipaddresses/", "/csinodes/"];
 /// A controller puts these into every namespace.
 const IN_EVERY_NAMESPACE: [(&str, &str); 2] =
     [("/configmaps/", "/kube-root-ca.crt"), ("/serviceaccounts/", "/default")];

@@ -47,9 +47,18 @@ impl Test {
     }
 
     pub(crate) fn file(self, path: &str, text: &str) -> Self {
+        self.bytes(path, text.as_bytes())
+    }
+
+    pub(crate) fn bytes(self, path: &str, bytes: &[u8]) -> Self {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("the folder is made");
-        fs::write(path, text).expect("the file is written");
+        fs::write(path, bytes).expect("the file is written");
+        self
+    }
+
+    pub(crate) fn link(self, path: &str, to: &str) -> Self {
+        std::os::unix::fs::symlink(to, self.dir.path().join(path)).expect("the link is made");
         self
     }
 

@@ -70,6 +70,8 @@ fn each_kind_of_finding_has_a_case() {
         let stderr = fs::read_to_string(case.join("stderr")).unwrap_or_default();
         seen.extend(RULES.iter().map(|rule| rule.code.0).filter(|code| stderr.contains(&format!("[{code}]"))));
     }
+    // A golden case is text: `courses.rs` has a file that is none.
+    seen.insert("KW008");
     let missing: Vec<&str> = RULES.iter().map(|rule| rule.code.0).filter(|code| !seen.contains(code)).collect();
     assert!(missing.is_empty(), "no golden case shows {missing:?}");
 }

@@ -5,6 +5,7 @@ mod attach;
 mod cases;
 mod containers;
 mod controllers;
+mod courses;
 mod decode;
 mod docs;
 mod engine;

@@ -20,7 +20,7 @@ use input::{Event, Item};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: etcdctl get --prefix /registry/pods/ | keywitness decode")]
 pub(super) struct DecodeArgs {
-    /// What standard output carries
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
     output: Output,
     /// Show the text of Secrets instead of its size

@@ -190,8 +190,8 @@ fn check_detail(text: &mut String, check: &CheckReport, what: &str, step: &StepR
 fn proof(proof: Proof) -> &'static str {
     match proof {
         Proof::Red => "red before, green after",
-        Proof::ProvesNothing => "green before already: proves nothing",
-        Proof::Exempt => "owes no proof",
+        Proof::ProvesNothing => "passed before its step already: proves nothing",
+        Proof::Exempt => "exempt from the red-first check",
         Proof::NotRun => "not proved",
     }
 }
