@@ -136,7 +136,8 @@ fn a_link_that_leads_back_is_followed_once() {
 
 #[test]
 fn deep_and_large_files_are_refused_at_once() {
-    let deep: String = (0..300).map(|depth| format!("{}- x\n", "  ".repeat(depth))).collect();
+    let deep: Vec<String> = (0..300).map(|depth| format!("{}- x\n", "  ".repeat(depth))).collect();
+    let deep = deep.concat();
     let quotes = format!("{} x\n", "> ".repeat(60));
     let large = "word ".repeat(500_000);
     for (text, message) in [(deep, "nest deeper than 48"), (quotes, "nest deeper than 48"), (large, "more than 2 MB")] {
