@@ -122,6 +122,16 @@ impl Declared {
         Some(at.most)
     }
 
+    /// The declaration of a field, by its own name; `None` for one that expressions do not see.
+    pub fn field(&self, name: &str) -> Option<&Declared> {
+        self.fields.get(&escape(name)?)
+    }
+
+    /// The declaration of each element of a list, or of each value of a map.
+    pub fn element(&self) -> Option<&Declared> {
+        self.element.as_deref()
+    }
+
     /// How often this can stand in one request at most.
     pub fn cardinality(&self) -> u64 {
         REQUEST / (self.least + 1)

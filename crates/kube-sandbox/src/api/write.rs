@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::admission::policies::on_pool;
 use super::fields::check_unknown;
 use super::keep::same;
 use super::request::{Call, WriteOptions};
@@ -122,8 +123,9 @@ impl Write {
         let quotas =
             admission::on_create(&self.api, &resource, self.namespace.as_deref(), &mut object, &mut self.warnings)
                 .await?;
+        self.mutate(None, &mut object).await?;
         authorize::check_escalation(&self.api, &self.call.user, &resource, None, &object).await?;
-        self.validate_create(&object)?;
+        self.validate_create(&object).await?;
         self.review(None, Some(&object)).await?;
         if self.options.manager != managed::NOBODY && object.pointer("/metadata/managedFields").is_none() {
             managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
@@ -237,8 +239,9 @@ impl Write {
             if self.part != Part::All {
                 defaults::apply(&resource.kind, &mut new);
                 admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings).await?;
+                self.mutate(Some(&old), &mut new).await?;
                 authorize::check_escalation(&self.api, &self.call.user, &resource, Some(&old), &new).await?;
-                self.validate_update(&old, &new)?;
+                self.validate_update(&old, &new).await?;
                 self.review(Some(&old), Some(&new)).await?;
             }
             self.count_generation(&old, &mut new);
@@ -292,6 +295,19 @@ impl Write {
         }
     }
 
+    /// What the cluster's own policies make of it.
+    async fn mutate(&mut self, old: Option<&Value>, object: &mut Value) -> Result<(), ApiError> {
+        let review = admission::policies::Review {
+            user: &self.call.user,
+            resource: &self.resource,
+            subresource: self.subresource(),
+            old,
+            new: None,
+            dry_run: self.options.dry_run,
+        };
+        Box::pin(admission::policies::mutate(&self.api, &review, object)).await
+    }
+
     /// Whether the cluster's own policies allow it.
     async fn review(&mut self, old: Option<&Value>, new: Option<&Value>) -> Result<(), ApiError> {
         let review = admission::policies::Review {
@@ -332,28 +348,59 @@ impl Write {
         check_unknown(&self.resource, object, self.options.validation, duplicates, &mut self.warnings)
     }
 
-    fn validate_create(&self, object: &Value) -> Result<(), ApiError> {
+    async fn validate_create(&self, object: &Value) -> Result<(), ApiError> {
         let name = meta::name(object);
         let errors = match &self.resource.custom {
-            Some(custom) => crd::schema::validate_object(&custom.schema, object, None),
+            Some(custom) => custom_errors(custom, object, None).await?,
+            None if has_expressions(&self.resource) => {
+                let (kind, object) = (self.resource.kind.clone(), object.clone());
+                on_pool(move |_| validate::create(&kind, &object).err().unwrap_or_default()).await?
+            }
             None => validate::create(&self.resource.kind, object).err().unwrap_or_default(),
         };
         if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, name, &errors)) }
     }
 
-    fn validate_update(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
+    async fn validate_update(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
         let errors = match &self.resource.custom {
-            Some(custom) => crd::schema::validate_object(&custom.schema, new, Some(old)),
+            Some(custom) => custom_errors(custom, new, Some(old)).await?,
             // Nothing else of the pod can have changed.
             None if self.part == Part::EphemeralContainers => {
                 let mut errors = validate::create(&self.resource.kind, new).err().unwrap_or_default();
                 errors.retain(|error| error.field != "spec.ephemeralContainers");
                 errors
             }
+            None if has_expressions(&self.resource) => {
+                let (kind, old, new) = (self.resource.kind.clone(), old.clone(), new.clone());
+                on_pool(move |_| validate::update(&kind, &old, &new).err().unwrap_or_default()).await?
+            }
             None => validate::update(&self.resource.kind, old, new).err().unwrap_or_default(),
         };
         if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, meta::name(old), &errors)) }
     }
+}
+
+/// Whether the object's own expressions have to be compiled to validate it.
+fn has_expressions(resource: &Resource) -> bool {
+    ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"]
+        .contains(&resource.kind.as_str())
+}
+
+/// What is wrong with a custom resource. Its rules are evaluated away from the threads that serve requests.
+async fn custom_errors(
+    custom: &Arc<crd::CustomVersion>,
+    object: &Value,
+    old: Option<&Value>,
+) -> Result<Vec<FieldError>, ApiError> {
+    if !custom.has_rules {
+        return Ok(crd::schema::validate_object(&custom.schema, None, object, old, crd::budget()));
+    }
+    let (custom, object, old) = (Arc::clone(custom), object.clone(), old.cloned());
+    on_pool(move |stop| {
+        let budget = crd::budget().stopped_by(stop);
+        crd::schema::validate_object(&custom.schema, custom.rules(), &object, old.as_ref(), budget)
+    })
+    .await
 }
 
 /// Whether a terminating object has nothing left to wait for.

@@ -1,21 +1,32 @@
 //! One definition to the resources that it has served.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use super::rules::Rules;
 use crate::api::resource::{Resource, ScalePaths};
 
 /// What a custom resource's version adds to a plain one.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct CustomVersion {
     pub definition: String,
     pub schema: Value,
+    pub has_rules: bool,
+    /// Compiled when the first object of this version is written.
+    rules: OnceLock<Option<Rules>>,
     pub columns: Vec<Value>,
     /// Fields that selectors may name, without the leading dot.
     pub selectable: Vec<String>,
     /// What its users are told if it is on its way out.
     pub deprecated: Option<String>,
+}
+
+impl CustomVersion {
+    /// The schema's own rules.
+    pub fn rules(&self) -> Option<&Rules> {
+        self.rules.get_or_init(|| Rules::new(&self.schema)).as_ref()
+    }
 }
 
 /// In the order in which the server of custom resources names them.
@@ -80,6 +91,8 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
                     definition: text(&definition["metadata"], "name"),
                     deprecated: deprecation(definition, version),
                     schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null),
+                    has_rules: version.pointer("/schema/openAPIV3Schema").is_some_and(super::rules::any),
+                    rules: OnceLock::new(),
                     columns: version
                         .get("additionalPrinterColumns")
                         .and_then(Value::as_array)

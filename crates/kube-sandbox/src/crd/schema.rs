@@ -1,9 +1,10 @@
 //! A definition's structural schema: pruning, defaults, validation.
 
+use kube_cel::Budget;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::rules;
+use super::rules::Rules;
 use crate::api::meta;
 use crate::api::status::{FieldError, FieldErrorKind};
 use crate::validate;
@@ -102,17 +103,23 @@ pub fn default_fields(schema: &Value, object: &mut Value) {
     }
 }
 
-/// `old` is what it was, if this is a change of it.
-pub fn validate_object(schema: &Value, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+/// What is wrong with an object by its schema; `old` is what it was, if this is a change of it.
+pub fn validate_object(
+    schema: &Value,
+    rules: Option<&Rules>,
+    object: &Value,
+    old: Option<&Value>,
+    budget: Budget,
+) -> Vec<FieldError> {
     let mut errors = validate::metadata(object);
     if meta::name(object).is_empty() && !errors.iter().any(|error| error.field == "metadata.name") {
         errors.push(FieldError::required("metadata.name", "name or generateName is required"));
     }
     check(schema, object, "", &mut errors);
-    if rules::any(schema) {
+    if let Some(rules) = rules {
         let minor = [FieldErrorKind::Invalid, FieldErrorKind::Duplicate, FieldErrorKind::Forbidden];
         if errors.iter().all(|error| minor.contains(&error.kind)) {
-            rules::check(schema, object, old, "", &mut errors);
+            errors.extend(rules.check(object, old, budget));
         } else {
             let why = "null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
             errors.push(FieldError::new("<nil>", FieldErrorKind::Invalid, why));

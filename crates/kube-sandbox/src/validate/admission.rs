@@ -4,18 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::{Errors, is_empty, list, text};
 use super::rules;
-use crate::cel::{self, Failure};
-
-/// An expression that has to be there and to be read.
-pub(super) fn expression(holder: &Value, part: &str, field: &str, errors: &mut Errors) {
-    let text = text(holder, part);
-    let here = format!("{field}.{part}");
-    if text.trim().is_empty() {
-        errors.required(here, &format!("{part} is not specified"));
-    } else if let Err(Failure::Syntax(why)) = cel::check(text) {
-        errors.invalid(here, &json!(text), &format!("compilation failed: {why}"));
-    }
-}
+use crate::api::admission::policies;
 
 pub(super) fn policy(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -31,10 +20,31 @@ pub(super) fn policy(object: &Value, errors: &mut Errors) {
             errors.required(format!("spec.{part}"), why);
         }
     }
-    for part in ["variables", "matchConditions", "validations"] {
-        for (at, one) in list(spec, part).iter().enumerate() {
-            expression(one, "expression", &format!("spec.{part}[{at}]"), errors);
-        }
+    errors.extend(policies::problems(spec));
+}
+
+pub(super) fn mutating(object: &Value, errors: &mut Errors) {
+    let spec = &object["spec"];
+    errors.one_of("spec.failurePolicy", &spec["failurePolicy"], &["Fail", "Ignore"]);
+    errors.one_of("spec.reinvocationPolicy", &spec["reinvocationPolicy"], &["IfNeeded", "Never"]);
+    if spec["matchConstraints"].is_null() {
+        errors.required("spec.matchConstraints", "");
+    } else if list(&spec["matchConstraints"], "resourceRules").is_empty() {
+        errors.required("spec.matchConstraints.resourceRules", "");
+    }
+    if list(spec, "mutations").is_empty() {
+        errors.required("spec.mutations", "mutations must contain at least one item");
+    }
+    for (at, mutation) in list(spec, "mutations").iter().enumerate() {
+        let kinds = ["ApplyConfiguration", "JSONPatch"];
+        errors.one_of(format!("spec.mutations[{at}].patchType"), &mutation["patchType"], &kinds);
+    }
+    errors.extend(policies::problems(spec));
+}
+
+pub(super) fn mutating_binding(object: &Value, errors: &mut Errors) {
+    if text(&object["spec"], "policyName").is_empty() {
+        errors.required("spec.policyName", "");
     }
 }
 

@@ -132,7 +132,13 @@ fn root(schema: &Value, field: &str, errors: &mut Errors) {
         "" => errors.required(format!("{field}.type"), "must not be empty at the root"),
         other => errors.invalid(format!("{field}.type"), &json!(other), "must be object at the root"),
     }
-    structural(schema, field, true, errors);
+    let mut wrong = Errors::default();
+    structural(schema, field, true, &mut wrong);
+    // Rules of a schema that is wrong itself would be told of in ways that help nobody.
+    if wrong.is_empty() {
+        wrong.extend(crate::crd::rules::problems(schema, field, &|rule| internal::text("ValidationRule", rule)));
+    }
+    errors.append(wrong);
 }
 
 /// What a schema must be for its objects to be pruned and defaulted by it.
@@ -154,10 +160,6 @@ fn structural(schema: &Value, field: &str, is_root: bool, errors: &mut Errors) {
         let last = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let why = format!("must be a valid regular expression, but isn't: error parsing regexp: {last}");
         errors.invalid(format!("{field}.pattern"), &json!(pattern), &why);
-    }
-    for (at, rule) in list(schema, "x-kubernetes-validations").iter().enumerate() {
-        let here = format!("{field}.x-kubernetes-validations[{at}]");
-        super::cel_expression(rule, "rule", &here, errors);
     }
     for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         structural(inner, &format!("{field}.properties[{name}]"), false, errors);

@@ -22,6 +22,10 @@ impl Errors {
         self.0.append(&mut more.0);
     }
 
+    pub(super) fn extend(&mut self, more: Vec<FieldError>) {
+        self.0.extend(more);
+    }
+
     fn push(&mut self, field: impl Into<String>, kind: FieldErrorKind, detail: String) {
         self.0.push(FieldError::new(field, kind, detail));
     }

@@ -21,7 +21,6 @@ mod workloads;
 use serde_json::Value;
 
 use crate::api::status::FieldError;
-use admission::expression as cel_expression;
 use errors::Errors;
 use kube_etcd_codec::kind_by_api_version;
 
@@ -103,6 +102,8 @@ fn rules_of(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors
         "CustomResourceDefinition" => definition::definition(object, old, errors),
         "ValidatingAdmissionPolicy" => admission::policy(object, errors),
         "ValidatingAdmissionPolicyBinding" => admission::binding(object, errors),
+        "MutatingAdmissionPolicy" => admission::mutating(object, errors),
+        "MutatingAdmissionPolicyBinding" => admission::mutating_binding(object, errors),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => admission::webhooks(object, errors),
         "PriorityClass" => policy::priority(object, old, errors),
         _ => {}

@@ -1,7 +1,13 @@
-//! Validating admission policies: what they deny of a write, warn of, or leave.
+//! Admission policies: what they make of a write, deny of it, warn of, or leave.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+mod compiled;
+mod matching;
+mod mutate;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube_cel::run_on_pool;
 use serde_json::{Value, json};
 
 use crate::api::request::User;
@@ -9,27 +15,98 @@ use crate::api::resource::Resource;
 use crate::api::selector::Selector;
 use crate::api::status::{ApiError, FieldError, FieldErrorKind};
 use crate::api::{SharedApi, meta};
-use crate::cel::{self, Failure};
+use crate::cel::Inputs;
+
+pub(crate) use compiled::problems;
+pub use mutate::mutate;
+
+use compiled::{Policy, Verdict};
+use matching::{list, matches};
 
 const GROUP: &str = "admissionregistration.k8s.io";
 const POLICIES: &str = "validatingadmissionpolicies";
 const BINDINGS: &str = "validatingadmissionpolicybindings";
+const MUTATING: &str = "mutatingadmissionpolicies";
+const MUTATING_BINDINGS: &str = "mutatingadmissionpolicybindings";
 
-/// Whether there is any binding; most clusters have none, and no write is to pay for looking.
+/// What is known of bindings and policies, so that a write pays for neither looking nor compiling.
 #[derive(Debug, Default)]
-pub struct Bound(AtomicU8);
+pub struct Bound {
+    known: Mutex<Known>,
+}
 
-const UNKNOWN: u8 = 0;
-const NONE: u8 = 1;
-const SOME: u8 = 2;
+#[derive(Debug, Default)]
+struct Known {
+    /// Counts the writes of bindings.
+    writes: u64,
+    /// By the plural of the bindings: whether there are none, as of that many writes.
+    none: HashMap<&'static str, u64>,
+    /// Compiled policies by their identity, with the version that they were compiled from.
+    compiled: HashMap<String, (String, Arc<Policy>)>,
+}
 
 impl Bound {
-    /// To be called when a binding is written.
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called when a binding was written.
     pub fn changed(&self, resource: &Resource) {
-        if resource.group == GROUP && resource.plural == BINDINGS {
-            self.0.store(UNKNOWN, Ordering::SeqCst);
+        if resource.group == GROUP && [BINDINGS, MUTATING_BINDINGS].contains(&resource.plural.as_str()) {
+            self.known().writes += 1;
         }
     }
+
+    fn writes(&self) -> u64 {
+        self.known().writes
+    }
+
+    fn is_empty(&self, bindings: &'static str) -> bool {
+        let known = self.known();
+        known.none.get(bindings) == Some(&known.writes)
+    }
+
+    /// There were no bindings when they were listed, which was begun as of so many writes: what was written meanwhile
+    /// may not be in the list.
+    fn found_none(&self, bindings: &'static str, writes: u64) {
+        self.known().none.insert(bindings, writes);
+    }
+
+    fn compiled(&self, policy: &Value) -> Option<Arc<Policy>> {
+        let known = self.known();
+        let (version, compiled) = known.compiled.get(meta::text(policy, "uid"))?;
+        (version == meta::text(policy, "resourceVersion")).then(|| Arc::clone(compiled))
+    }
+
+    fn keep(&self, policy: &Value, compiled: &Arc<Policy>) {
+        const MOST: usize = 500;
+        let mut known = self.known();
+        if known.compiled.len() >= MOST {
+            known.compiled.clear();
+        }
+        let version = meta::text(policy, "resourceVersion").to_owned();
+        known.compiled.insert(meta::text(policy, "uid").to_owned(), (version, Arc::clone(compiled)));
+    }
+}
+
+/// The policy ready to be evaluated; compiled when it is new or was changed.
+async fn compiled(api: &SharedApi, policy: &Value) -> Result<Arc<Policy>, ApiError> {
+    if let Some(known) = api.policies.compiled(policy) {
+        return Ok(known);
+    }
+    let spec = policy["spec"].clone();
+    let compiled = Arc::new(on_pool(move |_| Policy::new(&spec)).await?);
+    api.policies.keep(policy, &compiled);
+    Ok(compiled)
+}
+
+/// Work that may take a while, away from the threads that serve requests.
+pub(crate) async fn on_pool<T: Send + 'static>(
+    work: impl FnOnce(Arc<std::sync::atomic::AtomicBool>) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    run_on_pool(work)
+        .await
+        .map_err(|why| ApiError::new(500, "InternalError", format!("Internal error occurred: {why}")))
 }
 
 /// A write that is about to happen.
@@ -43,7 +120,7 @@ pub struct Review<'a> {
 }
 
 impl Review<'_> {
-    fn operation(&self) -> &'static str {
+    pub(super) fn operation(&self) -> &'static str {
         match (self.old, self.new) {
             (None, _) => "CREATE",
             (Some(_), Some(_)) => "UPDATE",
@@ -51,7 +128,7 @@ impl Review<'_> {
         }
     }
 
-    fn subject(&self) -> &Value {
+    pub(super) fn subject(&self) -> &Value {
         self.new.or(self.old).unwrap_or(&Value::Null)
     }
 
@@ -61,33 +138,58 @@ impl Review<'_> {
         json!({
             "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
             "resource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
+            "requestKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+            "requestResource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
+            "requestSubResource": self.subresource, "options": null,
             "subResource": self.subresource, "name": meta::name(subject), "namespace": meta::namespace(subject),
             "operation": self.operation(), "userInfo": self.user.info(), "dryRun": self.dry_run,
         })
     }
 }
 
-pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<String>) -> Result<(), ApiError> {
-    if review.resource.group == GROUP || api.policies.0.load(Ordering::SeqCst) == NONE {
-        return Ok(());
+/// The policies that a write is about, each with its binding.
+async fn about(
+    api: &SharedApi,
+    review: &Review<'_>,
+    (policies, bindings): (&'static str, &'static str),
+    namespace: &mut Option<Value>,
+) -> Result<Vec<(Value, Value)>, ApiError> {
+    if review.resource.group == GROUP || api.policies.is_empty(bindings) {
+        return Ok(Vec::new());
     }
     let served = api.registry.served();
-    let (Some(policies), Some(bindings)) = (served.find(GROUP, "v1", POLICIES), served.find(GROUP, "v1", BINDINGS))
+    let (Some(policies), Some(resource)) = (served.find(GROUP, "v1", policies), served.find(GROUP, "v1", bindings))
     else {
-        return Ok(());
+        return Ok(Vec::new());
     };
-    let (bound, _) = api.list_all(&bindings, None, &Selector::default()).await?;
-    api.policies.0.store(if bound.is_empty() { NONE } else { SOME }, Ordering::SeqCst);
+    let writes = api.policies.writes();
+    let (mut bound, _) = api.list_all(&resource, None, &Selector::default()).await?;
+    if bound.is_empty() {
+        api.policies.found_none(bindings, writes);
+        return Ok(Vec::new());
+    }
+    bound.sort_by(|one, other| meta::name(one).cmp(meta::name(other)));
+    let mut all = Vec::new();
     for binding in bound {
         let name = binding.pointer("/spec/policyName").and_then(Value::as_str).unwrap_or_default();
         let Ok(policy) = api.get(&policies, None, name).await else { continue };
-        let namespace = namespace_of(api, review).await;
-        let spec = &policy["spec"];
-        let fits = matches(&spec["matchConstraints"], review, &namespace, false)
-            && matches(&binding["spec"]["matchResources"], review, &namespace, true);
-        if fits {
-            judge(api, review, &policy, &binding, &namespace, warnings).await?;
+        if namespace.is_none() {
+            *namespace = Some(namespace_of(api, review).await);
         }
+        let space = namespace.as_ref().unwrap_or(&Value::Null);
+        if matches(&policy["spec"]["matchConstraints"], review, space, false)
+            && matches(&binding["spec"]["matchResources"], review, space, true)
+        {
+            all.push((policy, binding));
+        }
+    }
+    Ok(all)
+}
+
+pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<String>) -> Result<(), ApiError> {
+    let mut namespace = None;
+    for (policy, binding) in about(api, review, (POLICIES, BINDINGS), &mut namespace).await? {
+        judge(api, review, &policy, &binding, namespace.as_ref().unwrap_or(&Value::Null), warnings).await?;
     }
     Ok(())
 }
@@ -101,52 +203,32 @@ async fn namespace_of(api: &SharedApi, review: &Review<'_>) -> Value {
     }
 }
 
-fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// Whether a write is one of those that are meant; a binding that names no resources means all of its policy's.
-fn matches(wanted: &Value, review: &Review, namespace: &Value, any: bool) -> bool {
-    let selects = |selector: &Value, object: &Value| {
-        selector.is_null() || crate::validate::selects(selector, &object["metadata"]["labels"])
-    };
-    let spaced = review.resource.namespaced || review.resource.is("", "namespaces");
-    if (spaced && !selects(&wanted["namespaceSelector"], namespace))
-        || !selects(&wanted["objectSelector"], review.subject())
-    {
-        return false;
-    }
-    let named = |rules: &str| list(wanted, rules).iter().any(|rule| names(rule, review));
-    let rules = list(wanted, "resourceRules");
-    ((any && rules.is_empty()) || named("resourceRules")) && !named("excludeResourceRules")
-}
-
-fn names(rule: &Value, review: &Review) -> bool {
-    let has = |field: &str, wanted: &str| list(rule, field).iter().any(|one| one == "*" || one == wanted);
-    let resource = review.resource;
-    let full = match review.subresource {
-        "" => resource.plural.clone(),
-        part => format!("{}/{part}", resource.plural),
-    };
-    let is_it = list(rule, "resources").iter().filter_map(Value::as_str).any(|one| {
-        one == full
-            || one == "*/*"
-            || (one == "*" && review.subresource.is_empty())
-            || one.strip_suffix("/*").is_some_and(|kind| kind == resource.plural)
-            || one.strip_prefix("*/").is_some_and(|part| part == review.subresource)
-    });
-    let name = meta::name(review.subject());
-    let names = list(rule, "resourceNames");
-    is_it
-        && has("apiGroups", &resource.group)
-        && has("apiVersions", &resource.version)
-        && has("operations", review.operation())
-        && (names.is_empty() || names.iter().any(|one| one == name))
-        && match rule["scope"].as_str() {
-            Some("Namespaced") => resource.namespaced,
-            Some("Cluster") => !resource.namespaced,
-            _ => true,
+/// What the expressions of a policy are told, once for each of its parameters; `Err` with the reason where it has none
+/// and that denies.
+async fn inputs(
+    api: &SharedApi,
+    review: &Review<'_>,
+    policy: &Value,
+    binding: &Value,
+    namespace: &Value,
+) -> Result<Vec<Inputs>, &'static str> {
+    let Ok(parameters) = parameters(api, review, policy, binding).await else {
+        let missing = binding.pointer("/spec/paramRef/parameterNotFoundAction");
+        if missing.is_some_and(|action| action == "Allow") || policy["spec"]["failurePolicy"] == "Ignore" {
+            return Ok(Vec::new());
         }
+        return Err(
+            "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction",
+        );
+    };
+    let of = |params: Value| Inputs {
+        object: review.new.cloned().unwrap_or_default(),
+        old: review.old.cloned().unwrap_or_default(),
+        request: review.request(),
+        namespace: namespace.clone(),
+        params,
+    };
+    Ok(parameters.into_iter().map(of).collect())
 }
 
 async fn judge(
@@ -157,68 +239,19 @@ async fn judge(
     namespace: &Value,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    let spec = &policy["spec"];
     let place = format!("ValidatingAdmissionPolicy '{}' with binding '{}'", meta::name(policy), meta::name(binding));
-    let denied = |why: &str| Err(refused(review, "", &format!("{place} denied request: {why}")));
-    let Ok(parameters) = parameters(api, review, policy, binding).await else {
-        let missing = binding.pointer("/spec/paramRef/parameterNotFoundAction");
-        if missing.is_some_and(|action| action == "Allow") || spec["failurePolicy"] == "Ignore" {
-            return Ok(());
-        }
-        let why = "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction";
-        return denied(why);
+    let inputs = match inputs(api, review, policy, binding, namespace).await {
+        Ok(inputs) => inputs,
+        Err(why) => return Err(refused(review, "", &format!("{place} denied request: {why}"))),
     };
-    let none = Value::Null;
-    let request = review.request();
-    for parameter in &parameters {
-        let mut variables = json!({});
-        let names = |variables: &Value| {
-            [
-                ("object", review.new.unwrap_or(&none).clone()),
-                ("oldObject", review.old.unwrap_or(&none).clone()),
-                ("request", request.clone()),
-                ("params", parameter.clone()),
-                ("namespaceObject", namespace.clone()),
-                ("variables", variables.clone()),
-            ]
-        };
-        let value = |expression: &str, variables: &Value| {
-            let held = names(variables);
-            let held: Vec<(&str, &Value)> = held.iter().map(|(name, value)| (*name, value)).collect();
-            cel::evaluate(expression, &held)
-        };
-        for variable in list(spec, "variables") {
-            let (name, text) = (text(variable, "name"), text(variable, "expression"));
-            if let Ok(found) = value(text, &variables) {
-                variables[name] = found;
-            }
-        }
-        let conditions = list(spec, "matchConditions");
-        if conditions.iter().any(|one| value(text(one, "expression"), &variables) == Ok(Value::Bool(false))) {
-            continue;
-        }
-        for validation in list(spec, "validations") {
-            let expression = text(validation, "expression");
-            let why = match value(expression, &variables) {
-                Ok(Value::Bool(true)) | Err(Failure::Unsupported(_)) => continue,
-                Err(Failure::Run(_) | Failure::Syntax(_)) if spec["failurePolicy"] == "Ignore" => continue,
-                Err(Failure::Run(why) | Failure::Syntax(why)) => {
-                    format!("expression '{expression}' resulted in error: {why}")
-                }
-                Ok(_) => {
-                    let told = Some(text(validation, "messageExpression")).filter(|told| !told.is_empty());
-                    let told = told.and_then(|told| value(told, &variables).ok()?.as_str().map(str::to_owned));
-                    match (told, text(validation, "message")) {
-                        (Some(told), _) => told,
-                        (None, "") => format!("failed expression: {expression}"),
-                        (None, message) => message.to_owned(),
-                    }
-                }
-            };
+    let compiled = compiled(api, policy).await?;
+    for inputs in inputs {
+        let policy = Arc::clone(&compiled);
+        let verdicts = on_pool(move |stop| policy.judge(&inputs, &stop)).await?;
+        for Verdict { reason, why } in verdicts {
             for action in list(&binding["spec"], "validationActions") {
                 if action == "Deny" {
-                    let said = format!("{place} denied request: {why}");
-                    return Err(refused(review, text(validation, "reason"), &said));
+                    return Err(refused(review, &reason, &format!("{place} denied request: {why}")));
                 }
                 if action == "Warn" {
                     warnings.push(format!("Validation failed for {place}: {why}"));
@@ -290,25 +323,20 @@ async fn parameters(
 mod tests {
     use super::*;
 
+    /// A binding written while the bindings are listed may not be in the list.
     #[test]
-    fn a_rule_names_resources_and_their_parts() {
+    fn a_binding_written_during_a_reload_is_not_forgotten() {
         let resources = Resource::builtins();
-        let deployments = resources.iter().find(|one| one.is("apps", "deployments")).expect("they are served");
-        let review = |subresource: &'static str| Review {
-            user: &USER,
-            resource: deployments,
-            subresource,
-            old: None,
-            new: Some(&Value::Null),
-            dry_run: false,
-        };
-        let rule = |resources: Value| json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": resources});
-        assert!(names(&rule(json!(["deployments"])), &review("")));
-        assert!(!names(&rule(json!(["deployments"])), &review("scale")));
-        assert!(names(&rule(json!(["deployments/*"])), &review("scale")));
-        assert!(names(&rule(json!(["*"])), &review("")));
-        assert!(!names(&rule(json!(["pods"])), &review("")));
+        let bindings = resources.iter().find(|one| one.is(GROUP, BINDINGS)).expect("they are served");
+        let bound = Bound::default();
+        assert!(!bound.is_empty(BINDINGS));
+        let begun = bound.writes();
+        bound.changed(bindings);
+        bound.found_none(BINDINGS, begun);
+        assert!(!bound.is_empty(BINDINGS));
+        bound.found_none(BINDINGS, bound.writes());
+        assert!(bound.is_empty(BINDINGS));
+        bound.changed(bindings);
+        assert!(!bound.is_empty(BINDINGS));
     }
-
-    static USER: std::sync::LazyLock<User> = std::sync::LazyLock::new(User::admin);
 }

@@ -44,6 +44,11 @@ pub fn on_update(resource: &Resource, old: Option<&Value>, new: &mut Value, mana
     Entry::write(entries, new);
 }
 
+/// The object with all that a configuration states, whoever's the fields are.
+pub fn applied(resource: &Resource, live: &Value, configuration: &Value) -> Value {
+    merge::merge(Shape::of(resource), live, configuration)
+}
+
 /// Apply of an object that is not there yet.
 pub fn on_apply_create(resource: &Resource, object: &mut Value, configuration: &Value, manager: &str) {
     let mut entry = Entry::new(manager, Operation::Apply, &resource.api_version(), "");

@@ -1,0 +1,85 @@
+//! Whether a write is one of those that a policy or a webhook is about.
+
+use serde_json::Value;
+
+use super::Review;
+use crate::api::meta;
+
+pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Whether a write is one of those that are meant; a binding that names no resources means all of its policy's.
+pub(super) fn matches(wanted: &Value, review: &Review, namespace: &Value, any: bool) -> bool {
+    let selects = |selector: &Value, object: &Value| {
+        selector.is_null() || crate::validate::selects(selector, &object["metadata"]["labels"])
+    };
+    let spaced = review.resource.namespaced || review.resource.is("", "namespaces");
+    if (spaced && !selects(&wanted["namespaceSelector"], namespace))
+        || !selects(&wanted["objectSelector"], review.subject())
+    {
+        return false;
+    }
+    let named = |rules: &str| list(wanted, rules).iter().any(|rule| names(rule, review));
+    let rules = list(wanted, "resourceRules");
+    ((any && rules.is_empty()) || named("resourceRules")) && !named("excludeResourceRules")
+}
+
+fn names(rule: &Value, review: &Review) -> bool {
+    let has = |field: &str, wanted: &str| list(rule, field).iter().any(|one| one == "*" || one == wanted);
+    let resource = review.resource;
+    let full = match review.subresource {
+        "" => resource.plural.clone(),
+        part => format!("{}/{part}", resource.plural),
+    };
+    let is_it = list(rule, "resources").iter().filter_map(Value::as_str).any(|one| {
+        one == full
+            || one == "*/*"
+            || (one == "*" && review.subresource.is_empty())
+            || one.strip_suffix("/*").is_some_and(|kind| kind == resource.plural)
+            || one.strip_prefix("*/").is_some_and(|part| part == review.subresource)
+    });
+    let name = meta::name(review.subject());
+    let names = list(rule, "resourceNames");
+    is_it
+        && has("apiGroups", &resource.group)
+        && has("apiVersions", &resource.version)
+        && has("operations", review.operation())
+        && (names.is_empty() || names.iter().any(|one| one == name))
+        && match rule["scope"].as_str() {
+            Some("Namespaced") => resource.namespaced,
+            Some("Cluster") => !resource.namespaced,
+            _ => true,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::request::User;
+    use crate::api::resource::Resource;
+
+    #[test]
+    fn a_rule_names_resources_and_their_parts() {
+        let resources = Resource::builtins();
+        let deployments = resources.iter().find(|one| one.is("apps", "deployments")).expect("they are served");
+        let review = |subresource: &'static str| Review {
+            user: &USER,
+            resource: deployments,
+            subresource,
+            old: None,
+            new: Some(&Value::Null),
+            dry_run: false,
+        };
+        let rule = |resources: Value| json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": resources});
+        assert!(names(&rule(json!(["deployments"])), &review("")));
+        assert!(!names(&rule(json!(["deployments"])), &review("scale")));
+        assert!(names(&rule(json!(["deployments/*"])), &review("scale")));
+        assert!(names(&rule(json!(["*"])), &review("")));
+        assert!(!names(&rule(json!(["pods"])), &review("")));
+    }
+
+    static USER: std::sync::LazyLock<User> = std::sync::LazyLock::new(User::admin);
+}

@@ -1,0 +1,104 @@
+//! Mutating admission policies: what they make of an object before it is validated.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use kube_cel::{Budget, PER_REQUEST};
+use serde_json::Value;
+
+use super::compiled::Policy;
+use super::{MUTATING, MUTATING_BINDINGS, Review, about, compiled, inputs, on_pool, refused};
+use crate::api::patch::Patch;
+use crate::api::resource::Resource;
+use crate::api::status::ApiError;
+use crate::api::{SharedApi, managed, meta};
+use crate::cel::{Inputs, Names};
+use crate::defaults;
+
+/// Lets every policy that the write is about change the object, in the order of the bindings' names. A policy that
+/// asks for it is invoked again, once, where one after it has changed the object.
+pub async fn mutate(api: &SharedApi, review: &Review<'_>, object: &mut Value) -> Result<(), ApiError> {
+    let Review { user, resource, subresource, old, dry_run, .. } = *review;
+    let mut namespace = None;
+    let bound = {
+        let review = Review { user, resource, subresource, old, new: Some(object), dry_run };
+        about(api, &review, (MUTATING, MUTATING_BINDINGS), &mut namespace).await?
+    };
+    let namespace = namespace.unwrap_or_default();
+    let mut again = BTreeSet::new();
+    for round in 0..2 {
+        for (at, (policy, binding)) in bound.iter().enumerate() {
+            if round == 1 && !again.contains(&at) {
+                continue;
+            }
+            let review = Review { user, resource, subresource, old, new: Some(object), dry_run };
+            let changed = one(api, &review, policy, binding, &namespace).await?;
+            if let Some(changed) = changed.filter(|changed| changed != object) {
+                *object = changed;
+                defaults::apply(&resource.kind, object);
+                let asks =
+                    |(_, (policy, _)): &(usize, &(Value, Value))| policy["spec"]["reinvocationPolicy"] == "IfNeeded";
+                again.extend(bound.iter().enumerate().take(at).filter(asks).map(|(before, _)| before));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one(
+    api: &SharedApi,
+    review: &Review<'_>,
+    policy: &Value,
+    binding: &Value,
+    namespace: &Value,
+) -> Result<Option<Value>, ApiError> {
+    let place = format!("MutatingAdmissionPolicy '{}' with binding '{}'", meta::name(policy), meta::name(binding));
+    let denied = |why: &str| refused(review, "", &format!("{place} denied request: {why}"));
+    let all = inputs(api, review, policy, binding, namespace).await.map_err(denied)?;
+    let ready = compiled(api, policy).await?;
+    let mut object = None;
+    for mut inputs in all {
+        if let Some(object) = &object {
+            inputs.object = Value::clone(object);
+        }
+        let (policy, resource) = (Arc::clone(&ready), review.resource.clone());
+        let changed = on_pool(move |stop| changed(&policy, &resource, inputs, &stop)).await?;
+        match changed {
+            Ok(changed) => object = changed.or(object),
+            Err(_) if ready.ignores_failure => {}
+            Err(why) => return Err(denied(&why)),
+        }
+    }
+    Ok(object)
+}
+
+/// What the policy makes of the object; `None` where it is not about it.
+fn changed(
+    policy: &Policy,
+    resource: &Resource,
+    mut inputs: Inputs,
+    stop: &Arc<AtomicBool>,
+) -> Result<Option<Value>, String> {
+    if !policy.is_meant(&inputs, stop)? {
+        return Ok(None);
+    }
+    for mutation in &policy.mutations {
+        let made = {
+            let budget = Budget::of(PER_REQUEST).stopped_by(Arc::clone(stop));
+            let names = Names::new(&inputs, &policy.variables, budget);
+            let checked = mutation.checked.as_ref().map_err(String::clone)?;
+            let value = names.evaluate(checked);
+            value.map_err(|error| format!("expression '{}' resulted in error: {error}", mutation.expression))?.json()
+        };
+        let wrong = |error: ApiError| error.message;
+        inputs.object = if mutation.applies {
+            managed::applied(resource, &inputs.object, &made)
+        } else {
+            let body = made.to_string();
+            let patch = Patch::parse(resource, "application/json-patch+json", body.as_bytes()).map_err(wrong)?;
+            patch.apply(resource, &inputs.object).map_err(wrong)?
+        };
+    }
+    Ok(Some(inputs.object))
+}
