@@ -1,49 +1,16 @@
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use cel::common::types::{CelBool, DYN_TYPE, LIST_TYPE};
-use cel::common::value::{CowVal, Val};
-use cel::{Env, ExecutionError};
+pub use kube_cel::on_big_stack;
+use kube_cel::{ParseErrors, Program, ast};
 
 use super::check::{Checker, Places};
-use super::rewrite::{PRESENT, Rewriter};
+use super::rewrite::Rewriter;
 use super::scope::Scope;
 use super::token::{Kind, token};
 use super::{Compiled, Expr, Fault, FaultKind, Subject};
 use crate::text::{Joined, Span, Spanned, VarPiece, var_pieces};
-
-/// CEL's parser takes 100 KB of stack a bracket in a debug build.
-const BIG_STACK: usize = 256 << 20;
-
-thread_local! {
-    static BIG: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work` on a thread with room for CEL's parser; on one that has it already, right here.
-pub fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    if BIG.get() {
-        return work();
-    }
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("parse".to_owned()).stack_size(BIG_STACK);
-        let spawned = thread.spawn_scoped(scope, || {
-            BIG.set(true);
-            work()
-        });
-        match spawned.expect("the system gives a thread").join() {
-            Ok(value) => value,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
-pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib().with_optional_support(false);
-    env.add_overload(PRESENT, "present_path", vec![DYN_TYPE, LIST_TYPE], present).expect("a function is added once");
-    Arc::new(env)
-});
 
 /// Compiles the slice that [`super::split()`] found.
 ///
@@ -55,13 +22,13 @@ pub fn compile(source: &Joined, range: Range<usize>, scope: Scope, subject: &Sub
 fn compile_here(source: &Joined, range: Range<usize>, scope: Scope, subject: &Subject) -> (Option<Expr>, Vec<Fault>) {
     let slice = flat(&source.text()[range.clone()]);
     let span = source.span(range.clone());
-    let program = match ENV.compile(&slice) {
-        Ok(program) => program,
+    let (tree, info) = match kube_cel::parse(&slice) {
+        Ok(parsed) => parsed,
         Err(errors) => return (None, vec![syntax(source, &range, &slice, &errors)]),
     };
     let (vars, mut faults) = variables(source, &range);
     let place = |id: u64| -> Span {
-        let Some((start, stop)) = program.source_info().offset_for(id) else {
+        let Some((start, stop)) = info.offset_for(id) else {
             return span;
         };
         let (start, stop) = (start as usize, stop as usize);
@@ -69,17 +36,17 @@ fn compile_here(source: &Joined, range: Range<usize>, scope: Scope, subject: &Su
         source.span(range.start + start..range.start + end.min(slice.len()).max(start))
     };
     let place_of = |id: u64, name: &str| -> Span {
-        let at = program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize).min(slice.len());
+        let at = info.offset_for(id).map_or(0, |(start, _)| start as usize).min(slice.len());
         let after = slice.get(at..).and_then(|rest| rest.find(name)).map(|found| at + found);
         let before = slice.get(..at).and_then(|lead| lead.rfind(name));
         // A selection's token is its dot, with the name behind it; a call's its bracket, with the name before.
         let found = if slice[at..].starts_with('(') { before.or(after) } else { after.or(before) };
         found.map_or_else(|| place(id), |found| source.span(range.start + found..range.start + found + name.len()))
     };
-    let offset = |id: u64| program.source_info().offset_for(id).map(|(start, _)| start as usize);
+    let offset = |id: u64| info.offset_for(id).map(|(start, _)| start as usize);
     let outer = |part: Range<usize>| source.span(range.start + part.start..range.start + part.end);
     let mut checker = Checker::new(scope, subject, Places { text: &slice, offset: &offset, outer: &outer });
-    let of_types = checker.condition(program.expression());
+    let of_types = checker.condition(&tree);
     let Checker { explained, seen: typed, .. } = checker;
     let mut rewriter = Rewriter {
         scope,
@@ -88,19 +55,25 @@ fn compile_here(source: &Joined, range: Range<usize>, scope: Scope, subject: &Su
         names: BTreeSet::new(),
         paths: Vec::new(),
         faults: Vec::new(),
-        depth: 0,
         locals: Vec::new(),
     };
-    let root = rewriter.expr(program.expression().clone(), 0);
-    let Rewriter { names, paths, depth, faults: more, .. } = rewriter;
+    let root = rewriter.expr(tree, 0);
+    let Rewriter { names, paths, faults: more, .. } = rewriter;
     let explains = |span: &Span| explained.iter().any(|by| by.start <= span.start && span.end <= by.end);
     faults.extend(more.into_iter().filter(|fault| !explains(&fault.span)));
     faults.extend(of_types);
     if faults.iter().any(|fault| fault.kind != FaultKind::UnlikelyText) {
         return (None, faults);
     }
-    let reads = super::reads::of(&root);
-    let compiled = Compiled { root, depth, names, reads, vars, paths, typed };
+    let program = match Program::new(&root, &|name| scope.knows(name)) {
+        Ok(program) => program,
+        Err(name) => {
+            let message = format!("unknown function `{name}`");
+            faults.push(Fault { kind: FaultKind::UnknownFunction, span, message, hint: None });
+            return (None, faults);
+        }
+    };
+    let compiled = Compiled { program, names, vars, paths, typed };
     (Some(Expr { text: squeeze(&slice), span, compiled: Arc::new(compiled) }), faults)
 }
 
@@ -111,10 +84,8 @@ pub fn string_value(quoted: &str) -> Option<String> {
     if !triple && (inner.len() < quoted.len() || !inner.contains('\\')) {
         return inner.get(1..inner.len().checked_sub(1)?).map(str::to_owned);
     }
-    on_big_stack(|| match ENV.compile(quoted).ok()?.expression().expr {
-        cel::common::ast::Expr::Literal(cel::common::ast::LiteralValue::String(ref text)) => {
-            Some(text.inner().to_owned())
-        }
+    on_big_stack(|| match kube_cel::parse(quoted).ok()?.0.expr {
+        ast::Expr::Literal(ast::LiteralValue::String(ref text)) => Some(text.inner().to_owned()),
         _ => None,
     })
 }
@@ -185,7 +156,7 @@ fn squeeze(line: &str) -> String {
 
 /// A quoted text that CEL refuses by itself can only have a wrong escape.
 fn bad_escape(token: &str) -> bool {
-    token.ends_with(['"', '\'']) && token.contains('\\') && ENV.compile(token).is_err()
+    token.ends_with(['"', '\'']) && token.contains('\\') && kube_cel::parse(token).is_err()
 }
 
 fn boundary(text: &str, at: usize) -> usize {
@@ -231,7 +202,7 @@ fn variables(source: &Joined, range: &Range<usize>) -> (Vec<Spanned<String>>, Ve
 }
 
 /// The first error is what is wrong; the rest follow from it.
-fn syntax(source: &Joined, range: &Range<usize>, slice: &str, errors: &cel::ParseErrors) -> Fault {
+fn syntax(source: &Joined, range: &Range<usize>, slice: &str, errors: &ParseErrors) -> Fault {
     let first = errors.errors.iter().min_by_key(|error| error.pos);
     let message = first.map_or("", |error| error.msg.as_str());
     let column = first.map_or(1, |error| error.pos.1);
@@ -268,29 +239,4 @@ fn syntax(source: &Joined, range: &Range<usize>, slice: &str, errors: &cel::Pars
         message,
         hint: hint.map(str::to_owned),
     }
-}
-
-/// False as soon as a part is missing or null: what `has()` of a whole path means here.
-#[expect(clippy::needless_pass_by_value, reason = "the signature is CEL's")]
-fn present<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let found = match args.as_slice() {
-        [root, steps] => steps
-            .downcast_ref::<cel::common::types::CelList>()
-            .is_some_and(|steps| part_present(root.as_ref(), steps.inner())),
-        _ => return Err(ExecutionError::missing_argument_or_target()),
-    };
-    Ok(CowVal::owned(CelBool::from(found)))
-}
-
-fn part_present<'v>(value: &(dyn Val + 'v), steps: &[Box<dyn Val + 'v>]) -> bool {
-    if value.get_type().kind() == cel::common::types::Kind::NullType {
-        return false;
-    }
-    let Some((step, rest)) = steps.split_first() else {
-        return true;
-    };
-    let Some(indexer) = value.as_indexer() else {
-        return false;
-    };
-    indexer.get(step.as_ref()).is_ok_and(|next| part_present(next.as_ref(), rest))
 }

@@ -1,5 +1,7 @@
 //! The one table of what an expression can call: lint checks calls against it, and an editor can offer it.
 
+use kube_cel::Library;
+
 use super::types::Known::{self, Any, Bool, Bytes, Duration, Element, Int, List, Map, Number, Text, Time, TypeName};
 
 /// One way to call a function.
@@ -107,11 +109,19 @@ pub fn ways(name: &str, of_receiver: bool) -> impl Iterator<Item = &'static Func
     FUNCTIONS.iter().filter(move |known| known.name == name && known.receiver.is_some() == of_receiver)
 }
 
-/// The names that can be called so, each once.
+/// What CEL takes apart while it parses, of lists, maps and optional values.
+const MACROS: &[&str] =
+    &["existsOne", "optFlatMap", "optMap", "sortBy", "transformList", "transformMap", "transformMapEntry"];
+
+/// The names that can be called so, each once: the table's, and Kubernetes' own, whose types the table does not have.
 pub fn callable(of_receiver: bool) -> impl Iterator<Item = &'static str> {
     let names = FUNCTIONS.iter().filter(move |known| known.receiver.is_some() == of_receiver).map(|known| known.name);
-    let mut last = "";
-    names.filter(move |name| std::mem::replace(&mut last, name) != *name)
+    let mut all: Vec<&'static str> = names.collect();
+    all.extend(kube_cel::function_names(&[Library::Standard, Library::Encoders], of_receiver));
+    all.extend(MACROS.iter().filter(|_| of_receiver));
+    all.sort_unstable();
+    all.dedup();
+    all.into_iter()
 }
 
 #[cfg(test)]

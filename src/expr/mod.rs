@@ -9,7 +9,6 @@ mod compile;
 mod evaluate;
 pub mod functions;
 mod path;
-mod reads;
 mod rewrite;
 mod scope;
 mod split;
@@ -42,13 +41,9 @@ pub struct Expr {
 
 #[derive(Debug)]
 struct Compiled {
-    root: cel::IdedExpr,
-    /// How deep the tree is.
-    depth: usize,
+    program: kube_cel::Program,
     /// The names of the scope that it uses.
     names: BTreeSet<String>,
-    /// What it can read of them.
-    reads: reads::Names,
     vars: Vec<Spanned<String>>,
     paths: Vec<Path>,
     typed: Vec<(String, bool)>,

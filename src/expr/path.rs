@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cel::common::ast::{Expr as Node, LiteralValue, operators};
+use kube_cel::ast::{Expr as Node, LiteralValue, operators};
 use serde_json::Value;
 
 /// A place that an expression reads, such as `object.metadata.labels["app"]`.
@@ -52,6 +52,13 @@ impl Path {
                 _ => return None,
             }
         }
+    }
+
+    /// The name that plain selections spell, such as a library's.
+    pub(super) fn spelled(node: &kube_cel::IdedExpr) -> Option<String> {
+        let path = Self::of(&node.expr)?;
+        let plain = path.steps.iter().all(|step| matches!(step, Step::Field(name) if is_identifier(name)));
+        plain.then(|| path.to_string())
     }
 
     pub(super) fn walk<'a>(&self, root: Option<&'a Value>) -> Walk<'a> {

@@ -3,19 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use cel::IdedExpr;
-use cel::common::ast::{
+use kube_cel::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr as Node, ListExpr, LiteralValue, SelectExpr, operators,
 };
+use kube_cel::{IdedExpr, PRESENT};
 
 use super::functions::callable;
 use super::path::Path;
 use super::scope::{Scope, TYPES};
 use super::{Fault, FaultKind};
 use crate::text::{Span, VarPiece, did_you_mean, one_of, var_pieces};
-
-/// `has()` of a whole path: the root, then the list of its steps.
-pub(super) const PRESENT: &str = "@present";
 
 /// What people ask of an object as if it were all that there is.
 const OF_OBJECTS: &[&str] = &["apiVersion", "data", "kind", "metadata", "spec", "status", "type"];
@@ -32,7 +29,6 @@ pub(super) struct Rewriter<'a> {
     pub(super) names: BTreeSet<String>,
     pub(super) paths: Vec<Path>,
     pub(super) faults: Vec<Fault>,
-    pub(super) depth: usize,
     /// The variables of the comprehensions around.
     pub(super) locals: Vec<String>,
 }
@@ -40,7 +36,6 @@ pub(super) struct Rewriter<'a> {
 impl Rewriter<'_> {
     pub(super) fn expr(&mut self, node: IdedExpr, depth: usize) -> IdedExpr {
         let id = node.id;
-        self.depth = self.depth.max(depth);
         if depth > DEEPEST {
             if depth == DEEPEST + 1 {
                 let message = format!("this expression nests deeper than {DEEPEST} levels");
@@ -170,12 +165,17 @@ impl Rewriter<'_> {
 
     fn call(&mut self, mut inner: CallExpr, id: u64, depth: usize, noted: bool) -> Node {
         let name = inner.func_name.clone();
-        let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
-        if !is_operator {
-            let method = inner.target.is_some();
-            if !callable(method).any(|known| known == name) {
-                self.unknown_function(&name, method, id);
-            }
+        // A dot may part a library from its function: `optional.of(x)`.
+        if let Some(library) = inner.target.as_deref().and_then(Path::spelled)
+            && callable(false).any(|known| known == format!("{library}.{name}"))
+        {
+            inner.args = inner.args.into_iter().map(|arg| self.expr(arg, depth + 1)).collect();
+            return Node::Call(inner);
+        }
+        let method = inner.target.is_some();
+        let is_written = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('@');
+        if is_written && !callable(method).any(|known| known == name) {
+            self.unknown_function(&name, method, id);
         }
         if name == "matches"
             && let Some(last) = inner.args.last_mut()
@@ -201,7 +201,7 @@ impl Rewriter<'_> {
             format!("write `{form}`")
         } else {
             did_you_mean(name, callable(method))
-                .unwrap_or_else(|| "CEL's standard functions are listed in docs/labs.md".to_owned())
+                .unwrap_or_else(|| "the functions of expressions are listed in docs/labs.md".to_owned())
         };
         let span = (self.place_of)(id, name);
         self.fault(FaultKind::UnknownFunction, span, format!("unknown function `{name}`"), Some(hint));
@@ -217,8 +217,8 @@ impl Rewriter<'_> {
                 VarPiece::Var { .. } | VarPiece::Broken { .. } => "x",
             })
             .collect();
-        if let Err(error) = regex::Regex::new(&sample) {
-            let why = regex_complaint(&error);
+        if let Err(error) = kube_cel::compile_regex(&sample) {
+            let why = kube_cel::regex_complaint(&error);
             self.unknown(FaultKind::BadRegex, id, &format!("this regular expression does not compile: {why}"), None);
         }
     }
@@ -236,13 +236,6 @@ impl Rewriter<'_> {
         self.locals.truncate(before);
         ComprehensionExpr { iter_range, accu_init, loop_cond, loop_step, result, ..inner }
     }
-}
-
-/// The last line of the regex crate's drawing is what is wrong.
-pub(super) fn regex_complaint(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default().trim();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 fn call(name: &str, args: Vec<IdedExpr>) -> Node {

@@ -182,3 +182,28 @@ fn deep_expressions_are_refused_or_fit_a_small_stack() {
     let outcome = small.spawn(move || expr.evaluate(&[("object", &object)], &BTreeMap::new()));
     assert_eq!(outcome.expect("a thread").join().expect("no overflow"), Outcome::Holds);
 }
+
+#[test]
+fn kubernetes_functions_and_base64_are_there() {
+    let object =
+        json!({"ip": "10.1.2.3", "data": "aGk=", "sizes": ["1Gi", "500Mi"], "names": ["b", "a"], "labels": {"a": "x"}});
+    for text in [
+        "isIP(object.ip) && cidr('10.0.0.0/8').containsIP(object.ip)",
+        "base64.decode(object.data) == b'hi'",
+        "object.sizes.all(s, quantity(s).isGreaterThan(quantity('400Mi')))",
+        "object.names.sort() == ['a', 'b'] && object.names.join(',').upperAscii() == 'B,A'",
+        "object.?labels.?nosuch.orValue('none') == 'none' && object.labels.transformMap(k, v, v + k) == {'a': 'xa'}",
+        "format.dns1123Label().validate(object.names[0]) == optional.none()",
+    ] {
+        assert_eq!(evaluate(text, &object), Outcome::Holds, "{text}");
+    }
+    assert_eq!(fault("base64.decod(object.a)").0, FaultKind::UnknownName);
+}
+
+#[test]
+fn what_costs_too_much_cannot_be_judged() {
+    let object = json!({"a": (0..400).map(|n| n.to_string()).collect::<Vec<_>>()});
+    let bomb = "object.a.all(x, object.a.all(y, object.a.all(z, object.a.all(w, x == y || z == w || true))))";
+    let Outcome::Error(why) = evaluate(bomb, &object) else { panic!("it is judged") };
+    assert!(why.contains("more than a million steps"), "{why}");
+}

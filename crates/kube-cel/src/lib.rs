@@ -1,18 +1,6 @@
-//! Kubernetes' dialect of the Common Expression Language.
+#![doc = include_str!("../README.md")]
 //!
-//! An [`Env`] declares names with their types and checks an expression against them, in the words of a Kubernetes API
-//! server; a [`Program`] is evaluated any number of times, within a [`Budget`] that counts costs as Kubernetes does.
-//!
-//! ```
-//! use kube_cel::{Budget, Env, Type, Value};
-//!
-//! let env = Env::new([("object", Type::Dyn)]);
-//! let program = env.compile("object.metadata.name.startsWith('web-')").unwrap();
-//! let object = serde_json::json!({"metadata": {"name": "web-1"}});
-//! let value = program.program.evaluate(&|_| Some(Ok(Value::of(&object))), &mut Budget::default());
-//! assert_eq!(value.unwrap().as_bool(), Some(true));
-//! assert!(env.compile("object.nosuch()").unwrap_err().to_string().contains("undeclared reference to 'nosuch'"));
-//! ```
+//! Imports nothing of ours but the codec, for quantities.
 
 mod budget;
 mod check;

@@ -1,7 +1,7 @@
 //! Calls of functions, against the table of their signatures.
 
-use cel::IdedExpr;
-use cel::common::ast::{CallExpr, Expr as Node, LiteralValue};
+use kube_cel::IdedExpr;
+use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue};
 
 use super::field::is_number;
 use super::{Checker, literal_text};

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cel::IdedExpr;
-use cel::common::ast::{CallExpr, Expr as Node, LiteralValue, operators};
+use kube_cel::IdedExpr;
+use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue, operators};
 
 use super::field::{can_be, is_number, never_null};
 use super::{Checker, is_literal, is_plain, literal_text};

@@ -1,7 +1,7 @@
 //! Fields of objects, keys of maps and places of lists.
 
-use cel::IdedExpr;
-use cel::common::ast::{Expr as Node, LiteralValue};
+use kube_cel::IdedExpr;
+use kube_cel::ast::{Expr as Node, LiteralValue};
 
 use super::{Checker, is_object, literal_text};
 use crate::expr::FaultKind;

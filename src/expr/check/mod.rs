@@ -7,8 +7,8 @@ mod field;
 mod narrow;
 mod place;
 
-use cel::IdedExpr;
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr as Node, LiteralValue, operators};
+use kube_cel::IdedExpr;
+use kube_cel::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr as Node, LiteralValue, operators};
 
 use super::path::Path;
 use super::scope::{Scope, TYPES};

@@ -1,7 +1,7 @@
 //! What a condition says of the object's kind.
 
-use cel::IdedExpr;
-use cel::common::ast::{Expr as Node, operators};
+use kube_cel::IdedExpr;
+use kube_cel::ast::{Expr as Node, operators};
 
 use super::literal_text;
 use crate::expr::path::{Path, Step};

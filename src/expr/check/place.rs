@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-use cel::IdedExpr;
-use cel::common::ast::{Expr as Node, operators};
+use kube_cel::IdedExpr;
+use kube_cel::ast::{Expr as Node, operators};
 
 use crate::expr::token::{Kind, token};
 use crate::text::Span;
