@@ -197,7 +197,7 @@ fn kubernetes_functions_and_base64_are_there() {
     ] {
         assert_eq!(evaluate(text, &object), Outcome::Holds, "{text}");
     }
-    assert_eq!(fault("base64.decod(object.a)").0, FaultKind::UnknownName);
+    assert_eq!(fault("base64.decod(object.a)").0, FaultKind::UnknownFunction);
 }
 
 #[test]
