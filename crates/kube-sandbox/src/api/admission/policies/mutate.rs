@@ -96,7 +96,7 @@ fn changed(
             managed::applied(resource, &inputs.object, &made)
         } else {
             let body = made.to_string();
-            let patch = Patch::parse(resource, "application/json-patch+json", body.as_bytes()).map_err(wrong)?;
+            let patch = Patch::parse(resource, "application/json-patch+json", body.as_bytes()).map_err(wrong)?.patch;
             patch.apply(resource, &inputs.object).map_err(wrong)?
         };
     }
