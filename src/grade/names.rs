@@ -41,7 +41,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(mark: &Mark) -> Self {
-        let time = jiff::Timestamp::try_from(mark.at).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string();
+        let time = jiff::Timestamp::try_from(mark.wall).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string();
         let mark = json!({ "revision": mark.revision, "time": time });
         Self { owned: vec![("mark", mark)], shared: Vec::new() }
     }

@@ -5,6 +5,7 @@
 //! is always known even where the way to it is not. A [`JournalView`] is what judging reads: a bound
 //! into the same memory, cheap to take and unmoved by later entries.
 
+mod clock;
 mod glob;
 mod observation;
 mod save;
@@ -17,6 +18,7 @@ mod view;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use clock::Clock;
 pub use glob::{KeyGlob, Piece};
 pub use observation::{Need, Observation, Seen};
 pub use save::LoadError;
@@ -73,6 +75,8 @@ pub struct Change {
 pub struct Mark {
     pub revision: Revision,
     pub at: SystemTime,
+    /// What the wall clock showed then: for `mark.time`, and for nothing that is measured.
+    pub wall: SystemTime,
     /// Which store was answering: counts [`Entry::Epoch`]s.
     pub epoch: u32,
     /// False where etcd did not answer: then this is the last revision that it delivered.

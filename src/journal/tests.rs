@@ -90,7 +90,7 @@ fn listing_again_after_a_hole_finds_what_vanished_and_what_is_new() {
 fn a_new_store_has_its_own_revisions() {
     let journal = Journal::new("/");
     journal.listed(100, at(0), vec![listed("/a", 90, "old")]);
-    let before = Mark { revision: 100, at: at(0), epoch: 0, read: true };
+    let before = Mark { revision: 100, at: at(0), wall: at(0), epoch: 0, read: true };
     journal.push(Entry::Epoch { reason: "restored".to_owned(), at: at(1) });
     assert_eq!(journal.view().delivered(), None);
     journal.listed(50, at(1), vec![listed("/a", 40, "restored")]);

@@ -10,7 +10,7 @@ use futures::stream::FuturesUnordered;
 use super::plan::Checks;
 use super::runner::Runner;
 use crate::grade::{self, Evidence, Judge, Judgement, Need, Observation, Progress};
-use crate::journal::Mark;
+use crate::journal::{Clock, Mark};
 use crate::lab::{Check, CheckBlock, CheckKind};
 use crate::outcome::{CheckFact, Proof, ProofRule, RunEvent, Verdict};
 
@@ -113,7 +113,7 @@ impl Runner<'_> {
         }
         loop {
             let view = self.witness.journal();
-            let now = SystemTime::now();
+            let now = Clock::now();
             let mut until: Option<SystemTime> = None;
             for check in open.iter_mut().filter(|check| check.settled.is_none()) {
                 match check.judge.judge(&check.evidence, &view, now) {

@@ -2,13 +2,14 @@
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::runner::{Output, Runner};
 use crate::grade::{Need, Observation, Seen};
+use crate::journal::Clock;
 use crate::text::Printed;
 
 /// A checker that takes longer does not tell anything about the lab any more.
@@ -31,7 +32,7 @@ pub(super) struct CommandSeen {
 impl Runner<'_> {
     /// One look. `nearest` is the block that an `output` check without a name speaks of.
     pub(super) async fn observe(&self, need: &Need, nearest: Option<usize>) -> Observation {
-        let at = SystemTime::now();
+        let at = Clock::now();
         let seen = match need {
             Need::Output { action } => self.printed(action.as_deref(), nearest),
             Need::Run { command } => match self.command(command).await {

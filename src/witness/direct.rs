@@ -14,7 +14,7 @@ use super::status::{self, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
 use super::{PATIENCE, ask, metrics, tls};
 use crate::cluster::EtcdTls;
-use crate::journal::{Change, Entry, Revision, Stored};
+use crate::journal::{Change, Clock, Entry, Revision, Stored};
 
 /// Keys a page: a page of large objects still fits into memory many times over.
 const PAGE: i64 = 500;
@@ -140,7 +140,7 @@ impl Store for Direct {
             let kvs = page.take_kvs();
             let Some(last) = kvs.last() else { break };
             from = [last.key(), b"\0"].concat();
-            let at = SystemTime::now();
+            let at = Clock::now();
             state.extend(kvs.into_iter().map(|kv| listed(kv, at)));
             if !page.more() {
                 break;
@@ -223,7 +223,7 @@ impl Feed for GrpcFeed {
         if message.events().is_empty() {
             return Ok(Delivery::Progress(message.header().map_or(0, ResponseHeader::revision)));
         }
-        let at = SystemTime::now();
+        let at = Clock::now();
         let events = message.events().iter().filter_map(|event| {
             let change = witnessed(event.kv()?, event.prev_kv(), at);
             Some(match event.event_type() {

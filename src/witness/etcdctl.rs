@@ -16,7 +16,7 @@ use super::metrics;
 use super::status::{self, Answer, Asked, Counts, MemberInfo, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
 use crate::guard::{Guard, Process};
-use crate::journal::{Change, Entry, Revision, Stored};
+use crate::journal::{Change, Clock, Entry, Revision, Stored};
 
 /// Each call goes through the API server and starts a process in the pod.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -178,7 +178,7 @@ impl Store for Etcdctl {
             if revision == 0 {
                 revision = page.header.revision;
             }
-            let now = SystemTime::now();
+            let now = Clock::now();
             for kv in page.kvs {
                 let (change, value) = changed(&kv, now)?;
                 if last.as_deref() != Some(&*change.key) {
@@ -326,7 +326,7 @@ fn delivered(watched: Watched) -> Result<Delivery, StoreError> {
     if events.is_empty() {
         return Ok(Delivery::Progress(watched.header.revision));
     }
-    let at = SystemTime::now();
+    let at = Clock::now();
     let entry = |event: Event| {
         let (mut change, value) = changed(&event.kv, at)?;
         if let Some(previous) = &event.prev_kv {

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::EtcdAccess;
 use crate::guard::Guard;
-use crate::journal::{Delivered, Journal, JournalView, KeyGlob, Mark, Seq};
+use crate::journal::{Clock, Delivered, Journal, JournalView, KeyGlob, Mark, Seq};
 pub use observer::Observer;
 use store::{Store, StoreError};
 use watcher::{Ask, Watcher};
@@ -98,21 +98,12 @@ impl Witness {
         let (ready, is_ready) = oneshot::channel();
         let closing = CancellationToken::new();
         if request.bare {
-            journal.listed(0, SystemTime::now(), Vec::new());
+            journal.listed(0, Clock::now(), Vec::new());
         }
         let watcher = Watcher::new(Arc::clone(&store), journal.clone(), scope, request.bare, asked, grow, answer);
         let task = tokio::spawn(watcher.run(ready, closing.clone()));
-        let witness = Self {
-            store,
-            journal,
-            bare: request.bare,
-            opened: SystemTime::now(),
-            asks,
-            grown,
-            answered,
-            closing,
-            task,
-        };
+        let witness =
+            Self { store, journal, bare: request.bare, opened: Clock::now(), asks, grown, answered, closing, task };
         if !request.bare {
             let mut is_ready = is_ready;
             for attempt in 1..=OPENINGS {
@@ -135,25 +126,25 @@ impl Witness {
 
     /// The present revision. Where etcd does not answer, the last one that it delivered.
     pub async fn mark(&self) -> Mark {
-        let at = SystemTime::now();
+        let (at, wall) = (Clock::now(), SystemTime::now());
         if let Ok(head) = self.store.head().await {
             let epoch = self.journal.epoch();
             // A live watch proves that the store which answered is the one of the journal.
             let followed = self.confirm(head.revision, at).await.is_ok();
             if followed && epoch == self.journal.epoch() {
-                return Mark { revision: head.revision, at, epoch, read: true };
+                return Mark { revision: head.revision, at, wall, epoch, read: true };
             }
             if followed && let Ok(head) = self.store.head().await {
-                return Mark { revision: head.revision, at, epoch: self.journal.epoch(), read: true };
+                return Mark { revision: head.revision, at, wall, epoch: self.journal.epoch(), read: true };
             }
         }
-        Mark { revision: self.journal.revision(), at, epoch: self.journal.epoch(), read: false }
+        Mark { revision: self.journal.revision(), at, wall, epoch: self.journal.epoch(), read: false }
     }
 
     /// Makes sure that everything that happened until now is in the journal: the proof that nothing
     /// else did.
     pub async fn progress(&self) -> Result<Delivered, WitnessError> {
-        let at = SystemTime::now();
+        let at = Clock::now();
         let head = match self.store.head().await {
             Ok(head) => head,
             Err(_) if self.bare && !*self.answered.borrow() => {
@@ -207,7 +198,7 @@ impl Witness {
             let view = self.journal();
             let moved = globs.iter().flat_map(|glob| view.changes(glob, 0)).max_by_key(|recorded| recorded.seq);
             let since = moved.as_ref().map_or(self.opened, |recorded| recorded.entry.at().max(self.opened));
-            let rested = since.elapsed().unwrap_or_default();
+            let rested = Clock::now().duration_since(since).unwrap_or_default();
             if globs.is_empty() || (checked.is_ok() && rested >= REST) {
                 return Ok(());
             }

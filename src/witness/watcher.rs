@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::store::{Delivery, Feed, Head, Store, StoreError};
-use crate::journal::{Delivered, Entry, Journal, Revision, Seq};
+use crate::journal::{Clock, Delivered, Entry, Journal, Revision, Seq};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ impl Watcher {
             None => self.list().await?,
             Some(known) => {
                 if let Some(reason) = self.another_store(known, head).await? {
-                    self.record(Entry::Epoch { reason, at: SystemTime::now() });
+                    self.record(Entry::Epoch { reason, at: Clock::now() });
                     self.list().await?;
                 }
             }
@@ -128,7 +128,7 @@ impl Watcher {
 
     async fn list(&mut self) -> Result<(), StoreError> {
         let listing = self.store.list(&self.scope).await?;
-        self.journal.listed(listing.revision, SystemTime::now(), listing.state);
+        self.journal.listed(listing.revision, Clock::now(), listing.state);
         self.next = listing.revision + 1;
         self.partial.clear();
         self.grow.send_replace(self.journal.view().end());
@@ -196,7 +196,7 @@ impl Watcher {
             }
             Delivery::Compacted(upto) => {
                 let reason = format!("etcd has compacted its history up to {upto}");
-                self.record(Entry::Gap { from: self.next, to: upto, reason, at: SystemTime::now() });
+                self.record(Entry::Gap { from: self.next, to: upto, reason, at: Clock::now() });
                 self.list().await?;
                 return Err(StoreError::new("start after the compacted revision"));
             }

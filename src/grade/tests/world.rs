@@ -31,7 +31,7 @@ impl World {
         };
         journal.listed(100, at(-5.0), keys.iter().enumerate().map(listed).collect());
         journal.delivered(100, at(0.0));
-        let mark = Mark { revision: 100, at: at(0.0), epoch: 0, read: true };
+        let mark = Mark { revision: 100, at: at(0.0), wall: at(0.0), epoch: 0, read: true };
         let evidence = Evidence {
             mark,
             end: Mark { at: at(1.0), ..mark },
