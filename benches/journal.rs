@@ -87,7 +87,7 @@ fn matching() {
     let journal = Journal::new("/registry/");
     let started = SystemTime::now();
     journal.listed(1, started, Vec::new());
-    let mark = Mark { revision: 1, at: started, epoch: 0, read: true };
+    let mark = Mark { revision: 1, at: started, wall: started, epoch: 0, read: true };
     let values: Vec<Vec<u8>> = (2..2 + EVENTS).map(|step| codec::encode(&pod(step)).expect("a pod")).collect();
     let bytes: usize = values.iter().map(Vec::len).sum();
     for (revision, value) in (2..).zip(values) {
