@@ -1,6 +1,7 @@
 //! Inputs that once were judged wrongly, each with what is right. A row names a file or a folder of
 //! `tests/cases`, the command, and what its reports must say; `scripts/cases` prints the rows as a table.
 
+mod clock;
 mod judge;
 
 use std::fs;
