@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::expected::{self, Compared};
 use super::plan::PlannedStep;
 use super::runner::{Output, PATIENCE, Runner, Running, Stopped, UNSEEN};
+use super::stuck;
 use crate::lab::{self, Action, Background, Code, Ending, Ready, Role};
 use crate::outcome::{ActionReport, RunEvent, StopCause, Verdict};
 use crate::terminal::{Block, BlockResult, CommandResult, Ended, Last, TerminalError, TerminalId};
@@ -26,6 +27,8 @@ pub(super) struct Outcome {
     pub(super) failed_line: Option<usize>,
     pub(super) output: String,
     pub(super) truncated: bool,
+    /// What failed was a command that waits for the cluster, or that took too long.
+    pub(super) waited: bool,
 }
 
 impl Outcome {
@@ -61,6 +64,9 @@ impl<'a> Runner<'a> {
                 Some(reason) => format!("{why} ({reason})"),
                 None => why,
             });
+        }
+        if outcome.verdict == Some(Verdict::Fail) && outcome.waited {
+            outcome.detail.extend(self.stuck_pods());
         }
         self.hide_secrets();
         self.spent.actions += started.elapsed();
@@ -320,13 +326,17 @@ pub(super) fn ended(result: &BlockResult) -> Outcome {
         Ended::Failed { line, command } => {
             let status =
                 result.exit.map_or_else(|| "without a status".to_owned(), |exit| format!("with status {exit}"));
-            Outcome { failed_line: Some(*line), ..Outcome::failed(format!("`{}` ended {status}", shorten(command))) }
+            Outcome {
+                failed_line: Some(*line),
+                waited: stuck::waits(command),
+                ..Outcome::failed(format!("`{}` ended {status}", shorten(command)))
+            }
         }
         Ended::TimedOut { line, command, shell_replaced } => {
             let after = if *shell_replaced { "; its shell did not come back and was replaced" } else { "" };
             let seconds = result.took.as_secs_f64();
             let reason = format!("`{}` had not ended after {seconds:.0} s{after}", shorten(command));
-            Outcome { failed_line: Some(*line), ..Outcome::failed(reason) }
+            Outcome { failed_line: Some(*line), waited: true, ..Outcome::failed(reason) }
         }
         Ended::ShellDied { last_words } => {
             let words = last_words.trim();

@@ -23,7 +23,7 @@ impl Runner<'_> {
     ) -> Failure {
         Failure {
             author: block.fail.as_ref().and_then(|fail| fail.render(&self.vars.values).ok()),
-            explanation: judgement.explanation.clone(),
+            explanation: judgement.explanation.iter().cloned().chain(self.stuck_pods()).collect(),
             output: self.last_output(actions),
             journal: self.journal_since(mark),
         }

@@ -15,6 +15,7 @@ mod question;
 mod runner;
 mod searched;
 mod step;
+mod stuck;
 mod tell;
 mod tidy;
 mod vars;

@@ -13,6 +13,7 @@ mod fake_engine;
 mod harness;
 mod kind;
 mod kind_errors;
+mod lessons;
 mod lint;
 mod live;
 mod many;

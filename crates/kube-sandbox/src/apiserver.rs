@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use http::Request;
 use tokio::process::Command;
 
+use super::agent::Runs;
 use super::bootstrap::{self, Facts};
 use super::control_plane::ControlPlaneSpec;
 use super::controllers::{Controllers, Settings};
@@ -71,7 +72,8 @@ impl ApiServer {
                 }
             }
         };
-        let kubelet = Kubelet::start(&pki, spec.cluster.pod_access(&spec.guard), client.clone()).await?;
+        let runs = Runs::default();
+        let kubelet = Kubelet::start(&pki, spec.cluster.pod_access(&spec.guard, &runs), client.clone()).await?;
         let facts = spec.cluster.facts(address.port(), &spec.etcd_version)?;
         bootstrap::over_api(&client, &facts, kubelet.port).await?;
         own_address(&spec.etcd, &facts).await?;
@@ -80,6 +82,7 @@ impl ApiServer {
             ca: facts.ca,
             only_nodes: spec.only_nodes,
             log: Log::at(spec.dir.join("controllers.log")),
+            runs,
         };
         let controllers = Controllers::start(client, settings);
         controllers.sign_with(pki);

@@ -11,6 +11,7 @@ use http::{HeaderValue, Request, header};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+use super::agent::Runs;
 use super::api::limits::{Internal, Limits};
 use super::api::registry::Registry;
 use super::api::request::User;
@@ -63,7 +64,7 @@ impl ControlPlaneSpec {
         self.etcd_endpoints.first().cloned().unwrap_or_default()
     }
 
-    pub(super) fn pod_access(&self, guard: &Guard) -> PodAccess {
+    pub(super) fn pod_access(&self, guard: &Guard, runs: &Runs) -> PodAccess {
         let port_of = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok());
         let metrics =
             self.etcd_flags.iter().find_map(|flag| port_of(flag.strip_prefix("--listen-metrics-urls=http://")?));
@@ -74,7 +75,7 @@ impl ControlPlaneSpec {
             port: port_of(&self.etcd_url()).unwrap_or(2379),
             metrics,
         };
-        PodAccess { node: self.node.clone(), etcd: Some(etcd), guard: guard.clone() }
+        PodAccess { node: self.node.clone(), etcd: Some(etcd), guard: guard.clone(), runs: runs.clone() }
     }
 
     pub(super) fn facts(&self, api_port: u16, etcd_version: &str) -> Result<Facts, SandboxError> {
@@ -116,12 +117,13 @@ impl ControlPlane {
             tokens.add(token, User::admin());
         }
         let log = Log::at(spec.etcd_log.with_file_name("sandbox.log"));
+        let runs = Runs::default();
         let api = Arc::new(Api {
             store: Store::new(client),
             hub: Hub::default(),
             registry: Registry::default(),
             tokens,
-            pods: spec.pod_access(guard),
+            pods: spec.pod_access(guard, &runs),
             address: SocketAddr::from((spec.address, address.port())).to_string(),
             counters: Counters::default(),
             limits: Limits::default(),
@@ -139,7 +141,7 @@ impl ControlPlane {
         tasks.push(tokio::spawn(keep_short(api.store.clone())));
         let mut this = Self { address, api, router, tasks, controllers: None };
         let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
-        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, log };
+        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, log, runs };
         let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
         controllers.sign_with(pki);
         this.controllers = Some(controllers);

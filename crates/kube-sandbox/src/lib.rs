@@ -32,6 +32,7 @@ mod validate;
 
 use std::path::Path;
 
+pub use agent::Runs;
 pub use client::api_client;
 pub use control_plane::{ControlPlane, ControlPlaneSpec};
 pub use controllers::{Controllers, Settings};

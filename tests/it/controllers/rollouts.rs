@@ -15,40 +15,40 @@ fn images(live: &Live, app: &str) -> Vec<String> {
 async fn a_stateful_set_rolls_from_its_end_down_to_its_partition() {
     need!("etcd", "kubectl");
     let live = Live::start(&[]).await;
-    live.apply(&pods_of("db", "nginx:1", "StatefulSet", &json!({"replicas": 3, "serviceName": "db"})));
+    live.apply(&pods_of("db", "redis:6", "StatefulSet", &json!({"replicas": 3, "serviceName": "db"})));
     live.kubectl(&["rollout", "status", "statefulset/db", "--timeout=60s"]);
     let partition = |number: u8| {
         let patch = json!({"spec": {"updateStrategy": {"rollingUpdate": {"partition": number}}}});
         live.kubectl(&["patch", "statefulset", "db", "-p", &patch.to_string()]);
     };
     partition(2);
-    live.kubectl(&["set", "image", "statefulset/db", "c=nginx:2"]);
+    live.kubectl(&["set", "image", "statefulset/db", "c=redis:7"]);
     live.kubectl(&["rollout", "status", "statefulset/db", "--timeout=60s"]);
-    assert_eq!(images(&live, "db"), ["db-0 nginx:1", "db-1 nginx:1", "db-2 nginx:2"]);
+    assert_eq!(images(&live, "db"), ["db-0 redis:6", "db-1 redis:6", "db-2 redis:7"]);
     let set = live.get(&["statefulset", "db"]);
     assert_eq!(set["status"]["updatedReplicas"], 1, "{set:#}");
     assert_ne!(set["status"]["currentRevision"], set["status"]["updateRevision"]);
 
     partition(0);
     live.until(&["statefulset", "db"], |set| set["status"]["currentRevision"] == set["status"]["updateRevision"]);
-    assert_eq!(images(&live, "db"), ["db-0 nginx:2", "db-1 nginx:2", "db-2 nginx:2"]);
+    assert_eq!(images(&live, "db"), ["db-0 redis:7", "db-1 redis:7", "db-2 redis:7"]);
 
     let patch = r#"{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}"#;
     live.kubectl(&["patch", "statefulset", "db", "-p", patch]);
-    live.kubectl(&["set", "image", "statefulset/db", "c=nginx:3"]);
+    live.kubectl(&["set", "image", "statefulset/db", "c=redis:8"]);
     live.until(&["statefulset", "db"], |set| set["status"]["observedGeneration"] == set["metadata"]["generation"]);
     live.kubectl(&["delete", "pod", "db-1"]);
     live.until(&["statefulset", "db"], |set| set["status"]["readyReplicas"] == 3);
-    assert_eq!(images(&live, "db"), ["db-0 nginx:2", "db-1 nginx:3", "db-2 nginx:2"]);
+    assert_eq!(images(&live, "db"), ["db-0 redis:7", "db-1 redis:8", "db-2 redis:7"]);
 
-    live.apply(&pods_of("each", "nginx:1", "DaemonSet", &json!({})));
+    live.apply(&pods_of("each", "redis:6", "DaemonSet", &json!({})));
     live.kubectl(&["rollout", "status", "daemonset/each", "--timeout=60s"]);
-    live.kubectl(&["set", "image", "daemonset/each", "c=nginx:2"]);
+    live.kubectl(&["set", "image", "daemonset/each", "c=redis:7"]);
     live.kubectl(&["rollout", "status", "daemonset/each", "--timeout=60s"]);
     live.kubectl(&["rollout", "undo", "daemonset/each"]);
     live.kubectl(&["rollout", "status", "daemonset/each", "--timeout=60s"]);
     let pods = live.get(&["pods", "-l", "app=each"]);
-    assert_eq!(each(&pods, |pod| text(&pod["spec"]["containers"][0]["image"])), ["nginx:1"]);
+    assert_eq!(each(&pods, |pod| text(&pod["spec"]["containers"][0]["image"])), ["redis:6"]);
     let history = live.kubectl(&["rollout", "history", "daemonset/each"]);
     let revisions: Vec<&str> = history.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(revisions, ["daemonset.apps/each", "REVISION", "2", "3"], "{history}");
@@ -59,10 +59,10 @@ async fn a_stateful_set_rolls_from_its_end_down_to_its_partition() {
 async fn a_deployment_pauses_goes_back_and_gives_up_in_time() {
     need!("etcd", "kubectl");
     let live = Live::start(&[]).await;
-    live.apply(&pods_of("web", "nginx:1", "Deployment", &json!({"replicas": 2})));
+    live.apply(&pods_of("web", "redis:6", "Deployment", &json!({"replicas": 2})));
     live.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]);
     live.kubectl(&["rollout", "pause", "deployment/web"]);
-    live.kubectl(&["set", "image", "deployment/web", "c=nginx:2"]);
+    live.kubectl(&["set", "image", "deployment/web", "c=redis:7"]);
     let paused =
         live.until(&["deployment", "web"], |web| web["status"]["observedGeneration"] == web["metadata"]["generation"]);
     assert_eq!(condition(&paused, "Progressing")["reason"], "DeploymentPaused", "{paused:#}");
@@ -87,10 +87,10 @@ async fn a_deployment_pauses_goes_back_and_gives_up_in_time() {
     let recreate = r#"{"spec":{"progressDeadlineSeconds":600,"strategy":{"type":"Recreate","rollingUpdate":null}}}"#;
     live.kubectl(&["patch", "deployment", "web", "-p", recreate]);
     live.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]);
-    live.kubectl(&["set", "image", "deployment/web", "c=nginx:3"]);
+    live.kubectl(&["set", "image", "deployment/web", "c=redis:8"]);
     live.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]);
     let pods = live.until(&["pods"], |pods| pods["items"].as_array().is_some_and(|pods| pods.len() == 2));
-    assert_eq!(each(&pods, |pod| text(&pod["spec"]["containers"][0]["image"])), ["nginx:3", "nginx:3"]);
+    assert_eq!(each(&pods, |pod| text(&pod["spec"]["containers"][0]["image"])), ["redis:8", "redis:8"]);
 
     // Without metrics the bounds are kept, and the conditions say what is lacking.
     let autoscaler = |name: &str| {

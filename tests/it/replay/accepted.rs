@@ -43,6 +43,12 @@ pub(crate) const ACCEPTED: &[(&str, &str, &str)] = &[
     ("reads", "Non-terminated Pods", STAND_IN),
     ("reads", "`kubectl get nodes -o wide`", MACHINE),
     ("reads", "ephemeral-storage:", MACHINE),
+    ("reads", "describe node rig-control-plane` printed no \"  cpu", SIZE),
+    ("reads", "describe node rig-control-plane` printed \"  cpu", SIZE),
+    ("reads", "describe node rig-control-plane` printed no \"  memory", SIZE),
+    ("reads", "describe node rig-control-plane` printed \"  memory", SIZE),
+    ("reads", "describe node rig-control-plane` printed no \"  kube-system", SIZE),
+    ("reads", "describe node rig-control-plane` printed \"  kube-system", SIZE),
     ("reads", "memory:  246", MACHINE),
     ("reads", "Machine ID:", MACHINE),
     ("reads", "System UUID:", MACHINE),
@@ -75,6 +81,7 @@ pub(crate) const ACCEPTED: &[(&str, &str, &str)] = &[
     ("reads", "--watch-only --request-timeout=1s`", TIMING),
 ];
 
+const SIZE: &str = "the sandbox's node has 4 processors and 8 GiB on every machine, so that shares of it are others";
 const CGROUP: &str =
     "the recorded kubelet took the limit of its own nested cgroup for one of the pod; no pod asked for it";
 const PULL: &str = "how long a pull took and what it brought is part of the Event's words; nothing is pulled here";

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::command::{self, Course};
-use super::life::{Container, State};
+use super::answer;
+use super::life::{Container, List, State};
 use super::probe::{self, Failure};
+use super::runs::{self, Run};
+use super::shell::End;
 use super::told::NEXT_SYNC;
-use super::{Agent, FIRST_BACK_OFF, LONGEST_BACK_OFF, Soonest, Work, image};
+use super::{Agent, FIRST_BACK_OFF, KILLED, LONGEST_BACK_OFF, Soonest, Work};
 use crate::controllers::meta;
 use crate::controllers::runtime::{Error, Severity, seconds};
 
@@ -35,76 +37,98 @@ impl Agent {
     pub(super) async fn step(
         &self,
         work: &mut Work<'_>,
-        init: bool,
+        list: List,
         at: usize,
         next: &mut Soonest,
     ) -> Result<(), Error> {
-        let container = if init { work.life.init[at].clone() } else { work.life.main[at].clone() };
-        let now = meta::now_seconds();
+        let container = work.life.list(list)[at].clone();
+        if let Some((code, finished)) = container.ended() {
+            return self.ended(work, list, at, code, seconds(finished), next).await;
+        }
         match &container.state {
             State::Waiting { reason, .. } if reason == "CrashLoopBackOff" => {
                 let ended = seconds(&container.last["terminated"]["finishedAt"]);
-                let wait = self.back_off(work, &container) - (now - ended);
+                let wait = self.back_off(work, &container) - (meta::now_seconds() - ended);
                 if wait > 0 {
                     next.within(seconds_of(wait));
                     return Ok(());
                 }
-                self.start(work, init, at, next).await
+                self.start(work, list, at, next).await
             }
-            State::Waiting { .. } => self.start(work, init, at, next).await,
+            State::Waiting { .. } | State::Ended(_) => self.start(work, list, at, next).await,
             State::Running { since } => {
                 let since = seconds(&since.as_str().into());
-                self.watch(work, init, at, since, next).await;
-                Ok(())
-            }
-            State::Ended(ended) => {
-                let policy = if init && container.is_sidecar() { "Always" } else { work.life.policy.as_str() };
-                let again = match (policy, init) {
-                    ("Always", false) => true,
-                    ("Never", _) => false,
-                    _ => ended.code != 0,
-                } || (init && container.is_sidecar());
-                if !again {
-                    return Ok(());
+                if container.is_changed() {
+                    return self.replace(work, list, at, since, next).await;
                 }
-                let back_off = self.back_off(work, &container);
-                if back_off == 0 {
-                    return self.start(work, init, at, next).await;
-                }
-                let killed = self.told.was_killed(&work.object.uid, &container.id);
-                let ran_out = now - seconds(&ended.finished);
-                let (pod, uid) = (work.object.key.name.to_string(), &work.object.uid);
-                let full = format!("{pod}_{}({uid})", work.object.key.namespace);
-                // What a kubelet finds dead it leaves so until it comes back to the pod.
-                let shown_for = if killed { 0 } else { i64::try_from(NEXT_SYNC.as_secs()).unwrap_or_default() };
-                if ran_out < shown_for.min(back_off) || killed {
-                    if self.told.puts_off(uid, &container.id) == 0 {
-                        let event = format!("Back-off restarting failed container {} in pod {full}", container.name());
-                        self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
-                    }
-                    if !killed {
-                        next.within(seconds_of(shown_for.min(back_off) - ran_out));
-                        return Ok(());
-                    }
-                }
-                let message = format!(
-                    "back-off {} restarting failed container={} pod={full}",
-                    minutes(back_off),
-                    container.name()
-                );
-                let event = format!("Back-off restarting failed container {} in pod {full}", container.name());
-                let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-                held.backs_off(&message);
-                if ran_out >= back_off {
-                    // Shown before it is started again.
-                    self.write_all(work).await?;
-                    return self.start(work, init, at, next).await;
-                }
-                self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
-                next.within(seconds_of(back_off - ran_out));
-                Ok(())
+                self.watch(work, list, at, since, next).await
             }
         }
+    }
+
+    /// Its image is another one: what runs is ended, the new one is started.
+    async fn replace(
+        &self,
+        work: &mut Work<'_>,
+        list: List,
+        at: usize,
+        since: i64,
+        next: &mut Soonest,
+    ) -> Result<(), Error> {
+        let container = work.life.list(list)[at].clone();
+        let name = container.name();
+        let message = format!("Container {name} definition changed, will be restarted");
+        self.tell(work, name, Severity::Normal, "Killing", &message).await;
+        let run = self.run_of(work, list, &container, since).await?;
+        self.end(work, list, at, &run, run.when_stopped(), None);
+        self.start(work, list, at, next).await
+    }
+
+    /// It is over: started again at once, later, or never.
+    async fn ended(
+        &self,
+        work: &mut Work<'_>,
+        list: List,
+        at: usize,
+        code: i32,
+        finished: i64,
+        next: &mut Soonest,
+    ) -> Result<(), Error> {
+        let container = work.life.list(list)[at].clone();
+        if list == List::Ephemeral || !starts_again(&work.life.policy, list, &container, code) {
+            return Ok(());
+        }
+        let back_off = self.back_off(work, &container);
+        if back_off == 0 || container.is_changed() {
+            return self.start(work, list, at, next).await;
+        }
+        let killed = self.told.was_killed(&work.object.uid, &container.id);
+        let ran_out = meta::now_seconds() - finished;
+        let (pod, uid) = (work.object.key.name.to_string(), &work.object.uid);
+        let full = format!("{pod}_{}({uid})", work.object.key.namespace);
+        // What a kubelet finds dead it leaves so until it comes back to the pod.
+        let shown_for = if killed { 0 } else { i64::try_from(NEXT_SYNC.as_secs()).unwrap_or_default() };
+        let event = format!("Back-off restarting failed container {} in pod {full}", container.name());
+        if ran_out < shown_for.min(back_off) || killed {
+            if self.told.puts_off(uid, &container.id) == 0 {
+                self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
+            }
+            if !killed {
+                next.within(seconds_of(shown_for.min(back_off) - ran_out));
+                return Ok(());
+            }
+        }
+        let message =
+            format!("back-off {} restarting failed container={} pod={full}", minutes(back_off), container.name());
+        work.life.at(list, at).backs_off(&message);
+        if ran_out >= back_off {
+            // Shown before it is started again.
+            self.write_all(work).await?;
+            return self.start(work, list, at, next).await;
+        }
+        self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
+        next.within(seconds_of(back_off - ran_out));
+        Ok(())
     }
 
     /// How long after its end a container is started again, in seconds.
@@ -114,8 +138,8 @@ impl Agent {
         back_off(container.restarts - i64::from(killed))
     }
 
-    async fn start(&self, work: &mut Work<'_>, init: bool, at: usize, next: &mut Soonest) -> Result<(), Error> {
-        let container = if init { work.life.init[at].clone() } else { work.life.main[at].clone() };
+    async fn start(&self, work: &mut Work<'_>, list: List, at: usize, next: &mut Soonest) -> Result<(), Error> {
+        let container = work.life.list(list)[at].clone();
         let (name, image) = (container.name().to_owned(), container.image());
         let trouble = self.told.trouble(&work.object.uid, &name, image);
         if let Some(left) = trouble.as_ref().map(|held| held.next.saturating_duration_since(Instant::now()))
@@ -144,62 +168,148 @@ impl Agent {
             }
             // A kubelet shows what the try before this one came to.
             if let Some((reason, message)) = trouble.map(|held| held.result) {
-                let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-                held.waits(&reason, &message);
+                work.life.at(list, at).waits(&reason, &message);
             }
             next.within(self.told.note_trouble(&work.object.uid, &name, image, result));
             return Ok(());
         }
         self.told.no_trouble(&work.object.uid, &name);
         self.tell(work, &name, Severity::Normal, "Created", "Container created").await;
+        let once = list != List::Main || work.life.policy != "Always";
+        let mut run = self.begun(work, &container.spec, once && !container.is_sidecar()).await?;
+        run.id = identity();
+        if let Some(program) = run.line.first().filter(|program| run.world.programs.has(program) == Some(false)) {
+            let lacking =
+                if program.contains('/') { "no such file or directory" } else { "executable file not found in $PATH" };
+            let path = if program.contains('/') { format!("stat {program}: ") } else { String::new() };
+            let why = format!(
+                "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
+                 failed: unable to start container process: exec: \"{program}\": {path}{lacking}"
+            );
+            self.tell(work, &name, Severity::Warning, "Failed", &format!("Error: {why}")).await;
+            let again = list != List::Ephemeral && starts_again(&work.life.policy, list, &container, 128);
+            work.life.at(list, at).cannot_start(run.id, &why, again);
+            next.within(Duration::ZERO);
+            return Ok(());
+        }
         self.tell(work, &name, Severity::Normal, "Started", "Container started").await;
+        work.life.at(list, at).start(run.id.clone());
+        let hook = &container.spec["lifecycle"]["postStart"]["exec"];
+        let hooked = hook.is_object().then(|| run.beside(&answer::command(hook), run.world.start));
+        if let Some(hooked) = &hooked {
+            run.besides.extend(hooked.changes.iter().cloned());
+        }
+        self.runs.begin(&work.object.uid, &name, run.clone());
+        if let Some(unknown) = &run.played.unknown {
+            self.tell_unknown(work, &name, &run, unknown).await;
+        }
+        if let Some(End::At { code: 1.., .. }) = hooked.map(|hooked| hooked.end) {
+            self.tell(work, &name, Severity::Warning, "FailedPostStartHook", "PostStartHook failed").await;
+            self.tell(work, &name, Severity::Normal, "Killing", "FailedPostStartHook").await;
+            self.end(work, list, at, &run, run.when_stopped(), None);
+            next.within(SEEN_RUNNING);
+            return Ok(());
+        }
         let address = if work.life.address.is_empty() { self.address(work) } else { work.life.address.clone() };
-        let held = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-        held.start(identity());
         // However short it runs, it is seen to run.
-        let health = probe::health(held, &address, 0);
-        held.started = health.started;
-        held.ready = health.ready && (!init || held.is_sidecar());
+        let health = probe::health(&container.spec, &run, &address, 0);
+        let held = work.life.at(list, at);
+        held.started = health.started && list != List::Ephemeral;
+        held.ready = health.ready && (list == List::Main || held.is_sidecar());
         next.within(SEEN_RUNNING);
         Ok(())
     }
 
+    /// Once for each pod, what nobody can know where nothing runs.
+    async fn tell_unknown(&self, work: &Work<'_>, name: &str, run: &Run, unknown: &str) {
+        if !self.told.is_first_unknown(&work.object.uid) {
+            return;
+        }
+        let taken = match run.end() {
+            End::Never => "is taken to go on until it is stopped",
+            _ => "is taken to go well",
+        };
+        let message = format!("simulated: nothing runs here; of container {name}, {unknown} is not known and {taken}");
+        self.tell(work, name, Severity::Normal, "Simulated", &message).await;
+    }
+
+    /// What was found out when the container was started; anew, where the agent itself came later.
+    async fn run_of(&self, work: &Work<'_>, list: List, container: &Container, since: i64) -> Result<Run, Error> {
+        if let Some(run) = self.followed(work, container.name(), &container.id) {
+            return Ok(run);
+        }
+        let once = list != List::Main || work.life.policy != "Always";
+        let mut run = self.begun(work, &container.spec, once && !container.is_sidecar()).await?;
+        run.world.start = since * 1000;
+        let mut run = Run { id: container.id.clone(), ..run.anew() };
+        let hook = &container.spec["lifecycle"]["postStart"]["exec"];
+        if hook.is_object() {
+            run.besides = run.beside(&answer::command(hook), run.world.start).changes;
+        }
+        self.runs.begin(&work.object.uid, container.name(), run.clone());
+        Ok(run)
+    }
+
+    /// Notes the end of a container's run.
+    pub(super) fn end(&self, work: &mut Work<'_>, list: List, at: usize, run: &Run, code: i32, reason: Option<&str>) {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let container = work.life.at(list, at);
+        self.runs.change(&work.object.uid, container.name(), &container.id, |held| held.ended = Some(now));
+        let message = runs::message(run, &container.spec, code, now);
+        let reason = reason.unwrap_or(if code == 0 { "Completed" } else { "Error" });
+        container.end(code, reason, &message);
+    }
+
     /// A running container: is it ready by now, has it come to its end?
-    async fn watch(&self, work: &mut Work<'_>, init: bool, at: usize, since: i64, next: &mut Soonest) {
-        let once = work.life.policy != "Always" || init;
+    async fn watch(
+        &self,
+        work: &mut Work<'_>,
+        list: List,
+        at: usize,
+        since: i64,
+        next: &mut Soonest,
+    ) -> Result<(), Error> {
         let grace = meta::int(&work.pod["spec"]["terminationGracePeriodSeconds"], 30);
         let address = if work.life.address.is_empty() { self.address(work) } else { work.life.address.clone() };
-        let container = if init { &mut work.life.init[at] } else { &mut work.life.main[at] };
-        let course = command::foresee(
-            image::repository(container.image()),
-            &container.words("command"),
-            &container.words("args"),
-            once && !container.is_sidecar(),
-        );
+        let container = work.life.list(list)[at].clone();
+        let run = self.run_of(work, list, &container, since).await?;
         let ran = meta::now_seconds() - since;
-        if let Course::Exits { code, after } = course {
-            let left = i64::try_from(after.as_secs()).unwrap_or(i64::MAX) - ran;
-            if left <= 0 && (after.as_secs() == 0 || ran > 0) {
-                container.end(code, if code == 0 { "Completed" } else { "Error" }, "");
+        let (ends, code, reason) = match run.end() {
+            End::At { at, code } => (Some(*at), *code, None),
+            End::OutOfMemory { at } => (Some(*at), KILLED, Some("OOMKilled")),
+            End::Open { at } => {
+                let left = at - jiff::Timestamp::now().as_millisecond();
+                next.within(Duration::from_millis(u64::try_from(left.max(200)).unwrap_or(200)));
+                (None, 0, None)
+            }
+            End::Never => (None, 0, None),
+        };
+        if let Some(ends) = ends {
+            let after = (ends - run.world.start) / 1000;
+            let left = after - ran;
+            if left <= 0 && (after == 0 || ran > 0) {
+                self.end(work, list, at, &run, code, reason);
+                let container = work.life.at(list, at);
                 // A part of the start that is done well.
-                container.ready = init && code == 0 && !container.is_sidecar();
-                if !init && container.restarts == 0 || work.life.policy != "Never" {
+                container.ready = list == List::Init && code == 0 && !container.is_sidecar();
+                if list == List::Main && container.restarts == 0 || work.life.policy != "Never" {
                     next.within(Duration::ZERO);
                 }
-                return;
+                return Ok(());
             }
-            next.within(Duration::from_secs(u64::try_from(left.max(1)).unwrap_or(1)));
+            next.within(seconds_of(left.max(1)));
         }
-        let health = probe::health(container, &address, ran);
-        container.started = health.started;
-        container.ready = health.ready && (!init || container.is_sidecar());
+        let health = probe::health(&container.spec, &run, &address, ran);
+        let held = work.life.at(list, at);
+        held.started = health.started && list != List::Ephemeral;
+        held.ready = health.ready && (list == List::Main || held.is_sidecar());
         let (name, id) = (container.name().to_owned(), container.id.clone());
         let mut end = None;
         if let Some((kind, condemned)) = health.condemned {
-            let code = command::when_stopped(&container.words("command"), &container.words("args"));
-            let left = condemned + if code == command::KILLED { grace } else { 0 } - ran;
+            let code = run.when_stopped();
+            let left = condemned + if code == KILLED { grace } else { 0 } - ran;
             if left <= 0 {
-                container.end(code, if code == 0 { "Completed" } else { "Error" }, "");
+                self.end(work, list, at, &run, code, None);
             }
             next.within(seconds_of(left));
             end = Some(kind);
@@ -214,6 +324,7 @@ impl Agent {
             let message = format!("Container {name} failed {} probe, will be restarted", kind.name());
             self.tell(work, &name, Severity::Normal, "Killing", &message).await;
         }
+        Ok(())
     }
 
     async fn tell_failure(&self, work: &Work<'_>, name: &str, id: &str, failure: &Failure) {
@@ -221,6 +332,17 @@ impl Agent {
             let message = format!("{} probe failed: {}", failure.kind.title(), failure.said);
             self.tell(work, name, Severity::Warning, "Unhealthy", &message).await;
         }
+    }
+}
+
+fn starts_again(policy: &str, list: List, container: &Container, code: i32) -> bool {
+    if list == List::Init && container.is_sidecar() {
+        return true;
+    }
+    match (policy, list) {
+        ("Always", List::Main) => true,
+        ("Never", _) => false,
+        _ => code != 0,
     }
 }
 

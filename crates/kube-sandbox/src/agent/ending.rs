@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::life::State;
+use super::life::{List, State};
+use super::shell::End as Ended;
 use super::told::End;
-use super::{Agent, Work, command};
+use super::{Agent, KILLED, Work, answer};
 use crate::controllers::runtime::{Error, Next, PODS, Severity};
 
 /// To stop and to clear away containers takes a kubelet a moment, in which the pod's owner makes another: whoever
@@ -22,9 +23,7 @@ impl Agent {
         if !work.life.over() && !work.life.started.is_empty() {
             let running: Vec<String> = work
                 .life
-                .init
-                .iter()
-                .chain(&work.life.main)
+                .all()
                 .filter(|container| matches!(container.state, State::Running { .. }))
                 .map(|container| container.name().to_owned())
                 .collect();
@@ -33,6 +32,7 @@ impl Agent {
                 for name in &running {
                     self.tell(work, name, Severity::Normal, "Killing", &format!("Stopping container {name}")).await;
                 }
+                self.before_stop(work).await;
             }
             // What waits for its image waits no longer.
             for container in work.life.main.iter_mut().filter(|container| container.id.is_empty()) {
@@ -49,17 +49,7 @@ impl Agent {
                 work.life.sandbox = false;
                 self.write(work).await?;
             }
-            for container in work.life.init.iter_mut().chain(work.life.main.iter_mut()) {
-                match &container.state {
-                    State::Running { .. } => {
-                        let code = command::when_stopped(&container.words("command"), &container.words("args"));
-                        container.end(code, if code == 0 { "Completed" } else { "Error" }, "");
-                    }
-                    State::Waiting { .. } if container.id.is_empty() => container.lost(),
-                    State::Waiting { .. } => container.lost(),
-                    State::Ended(_) => {}
-                }
-            }
+            self.end_all(work);
             let failed = work.life.main.iter().any(|container| !container.done());
             if failed { "Failed" } else { "Succeeded" }.clone_into(&mut work.life.phase);
             work.life.sandbox = false;
@@ -77,5 +67,53 @@ impl Agent {
         let options = json!({"gracePeriodSeconds": 0});
         self.rest.delete(&PODS, &key.namespace, &key.name, &work.object.uid, options).await?;
         Ok(Next::Change)
+    }
+
+    /// Tells each running container to stop, and notes how it ends.
+    pub(super) async fn stop_all(&self, work: &mut Work<'_>) {
+        let running = work.life.all().filter(|container| matches!(container.state, State::Running { .. }));
+        let names: Vec<String> = running.map(|container| container.name().to_owned()).collect();
+        for name in &names {
+            self.tell(work, name, Severity::Normal, "Killing", &format!("Stopping container {name}")).await;
+        }
+        self.end_all(work);
+    }
+
+    fn end_all(&self, work: &mut Work<'_>) {
+        for list in [List::Init, List::Main, List::Ephemeral] {
+            for at in 0..work.life.list(list).len() {
+                let container = work.life.at(list, at);
+                match &container.state {
+                    State::Running { .. } => {
+                        let (name, id) = (container.name().to_owned(), container.id.clone());
+                        match self.runs.current(&work.object.uid, &name, &id) {
+                            Some(run) => self.end(work, list, at, &run, run.when_stopped(), None),
+                            // Nothing is left of what it was started with.
+                            None => work.life.at(list, at).end(KILLED, "Error", ""),
+                        }
+                    }
+                    State::Waiting { .. } => container.lost(),
+                    State::Ended(_) => {}
+                }
+            }
+        }
+    }
+
+    /// The hooks that a container wants to be run before it is told to stop.
+    async fn before_stop(&self, work: &Work<'_>) {
+        for container in work.life.all().filter(|container| matches!(container.state, State::Running { .. })) {
+            let hook = &container.spec["lifecycle"]["preStop"]["exec"];
+            let (true, Some(run)) =
+                (hook.is_object(), self.runs.current(&work.object.uid, container.name(), &container.id))
+            else {
+                continue;
+            };
+            let now = jiff::Timestamp::now().as_millisecond();
+            let done = run.beside(&answer::command(hook), now);
+            if let Ended::At { code: 1.., .. } = done.end {
+                self.tell(work, container.name(), Severity::Warning, "FailedPreStopHook", "PreStopHook failed").await;
+            }
+            self.runs.change(&work.object.uid, container.name(), &container.id, |run| run.besides.extend(done.changes));
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! Images: their full names, and which of them no registry can have.
 
+use std::sync::Arc;
+
+use super::images::{self, Facts, Listed};
+
 /// What comes of asking for an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pull {
@@ -17,12 +21,6 @@ pub(crate) fn full_name(image: &str) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();
     let tag = if last.contains(':') || path.contains('@') { "" } else { ":latest" };
     format!("{host}/{path}{tag}")
-}
-
-/// The last part of the path, without tag and digest.
-pub(crate) fn repository(image: &str) -> &str {
-    let last = image.rsplit('/').next().unwrap_or(image);
-    last.split([':', '@']).next().unwrap_or(last)
 }
 
 fn split(image: &str) -> (&str, &str) {
@@ -62,20 +60,47 @@ const MISSING: [&str; 20] = [
     "wrong",
 ];
 
-pub(crate) fn pull(image: &str) -> Pull {
+/// Domains that are kept for examples: no registry is ever there.
+const EXAMPLES: [&str; 3] = ["example.com", "example.org", "example.net"];
+
+struct Name<'a> {
+    host: &'a str,
+    repository: String,
+    tag: Option<&'a str>,
+}
+
+fn name(image: &str) -> Name<'_> {
     let (host, path) = split(image);
-    let name = path.split('@').next().unwrap_or(path);
+    let (name, digest) = path.split_once('@').map_or((path, false), |(name, _)| (name, true));
     let (repository, tag) = match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
-        _ => (name, "latest"),
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (name, None),
     };
+    let library = host == "docker.io" && !repository.contains('/');
+    let repository = if library { format!("library/{repository}") } else { repository.to_owned() };
+    Name { host, repository, tag: if digest { None } else { tag.or(Some("latest")) } }
+}
+
+/// What is known of the image's insides.
+pub(crate) fn facts(image: &str) -> Option<Arc<Facts>> {
+    let Name { host, repository, tag } = name(image);
+    match images::look_up(host, &repository, tag) {
+        Listed::Known(facts) => Some(facts),
+        _ => None,
+    }
+}
+
+pub(crate) fn pull(image: &str) -> Pull {
+    let Name { host, repository, tag } = name(image);
+    let bare = repository.strip_prefix("library/").unwrap_or(&repository);
+    let tag_name = tag.unwrap_or("latest");
     let letters =
         |text: &str, more: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c));
-    let tag_ok = !tag.is_empty()
-        && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-        && !tag.starts_with(['.', '-']);
-    if repository.is_empty() || !tag_ok || !letters(repository, "/._-") {
-        let why = if repository.chars().any(|c| c.is_ascii_uppercase()) {
+    let tag_ok = !tag_name.is_empty()
+        && tag_name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && !tag_name.starts_with(['.', '-']);
+    if bare.is_empty() || !tag_ok || !letters(bare, "/._-") {
+        let why = if bare.chars().any(|c| c.is_ascii_uppercase()) {
             "repository name must be lowercase"
         } else {
             "invalid reference format"
@@ -86,29 +111,31 @@ pub(crate) fn pull(image: &str) -> Pull {
     }
     let full = full_name(image);
     let failed = format!("failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\"");
+    let asked = format!("{failed}: failed to do request: Head \"https://{host}/v2/{bare}/manifests/{tag_name}\"");
     let machine = host.split(':').next().unwrap_or(host);
     if machine == "localhost" || machine.parse::<std::net::IpAddr>().is_ok() {
-        return Pull::Fails(format!(
-            "{failed}: failed to do request: Head \"https://{host}/v2/{repository}/manifests/{tag}\": dial tcp {host}: connect: connection refused"
-        ));
+        return Pull::Fails(format!("{asked}: dial tcp {host}: connect: connection refused"));
     }
     let domain = machine.rsplit('.').next().unwrap_or_default();
-    if !DOMAINS.contains(&domain) {
-        return Pull::Fails(format!(
-            "{failed}: failed to do request: Head \"https://{host}/v2/{repository}/manifests/{tag}\": dial tcp: lookup {machine} on 172.18.0.1:53: no such host"
-        ));
+    let example = EXAMPLES.iter().any(|end| machine == *end || machine.ends_with(&format!(".{end}")));
+    if !DOMAINS.contains(&domain) || example {
+        return Pull::Fails(format!("{asked}: dial tcp: lookup {machine} on 172.18.0.1:53: no such host"));
     }
-    let telling = |text: &str| MISSING.iter().any(|word| text.contains(word));
-    if telling(tag) {
-        return Pull::Fails(format!("rpc error: code = NotFound desc = {failed}: {full}: not found"));
-    }
-    if telling(repository) {
-        return Pull::Fails(format!(
+    let missing = || Pull::Fails(format!("rpc error: code = NotFound desc = {failed}: {full}: not found"));
+    let denied = || {
+        Pull::Fails(format!(
             "{failed}: pull access denied, repository does not exist or may require authorization: server message: \
              insufficient_scope: authorization failed"
-        ));
+        ))
+    };
+    let telling = |text: &str| MISSING.iter().any(|word| text.contains(word));
+    match images::look_up(host, &repository, tag) {
+        Listed::NoSuchTag => missing(),
+        Listed::NoSuchImage => denied(),
+        Listed::There | Listed::Unknown | Listed::UnknownRegistry if telling(tag_name) => missing(),
+        Listed::Unknown | Listed::UnknownRegistry if telling(&repository) => denied(),
+        Listed::Known(_) | Listed::There | Listed::Unknown | Listed::UnknownRegistry => Pull::Works,
     }
-    Pull::Works
 }
 
 /// A stable stand-in for an image's digest.
@@ -154,7 +181,24 @@ mod tests {
              failed to do request: Head \"https://no.such.registry/v2/none/manifests/1\": dial tcp: lookup no.such.registry on \
              172.18.0.1:53: no such host"
         );
-        assert!(matches!(pull("nginx:does-not-exist"), Pull::Fails(_)));
+        for (image, why) in [
+            (
+                "nginx:1.161",
+                "code = NotFound desc = failed to pull and unpack image \"docker.io/library/nginx:1.161\": failed to resolve reference \"docker.io/library/nginx:1.161\": docker.io/library/nginx:1.161: not found",
+            ),
+            ("ngnix", "pull access denied, repository does not exist or may require authorization"),
+            ("registry.k8s.io/e2e-test-images/agnhost", "not found"),
+            ("quay.io/somebody/no-such-app", "pull access denied"),
+            ("registry.example.com/app:1", "no such host"),
+            ("registry.invalid/app:1", "no such host"),
+            ("127.0.0.1:5000/app", "connection refused"),
+        ] {
+            assert!(matches!(pull(image), Pull::Fails(said) if said.contains(why)), "{image}");
+        }
+        for image in ["ghost", "somebody/app:2", "docker.io/nginx", "docker.io/library/nginx:1.27", "nginx@sha256:0123"]
+        {
+            assert_eq!(pull(image), Pull::Works, "{image}");
+        }
         assert!(matches!(pull("Nginx"), Pull::Invalid(_)));
     }
 }

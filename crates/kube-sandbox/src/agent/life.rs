@@ -34,6 +34,8 @@ pub(crate) struct Container {
     pub(crate) started: bool,
     /// Empty until it was started once.
     pub(crate) id: String,
+    /// The image that it runs, in full.
+    pub(crate) runs: String,
 }
 
 /// A pod as its node sees it.
@@ -41,6 +43,7 @@ pub(crate) struct Container {
 pub(crate) struct Life {
     pub(crate) init: Vec<Container>,
     pub(crate) main: Vec<Container>,
+    pub(crate) ephemeral: Vec<Container>,
     pub(crate) policy: String,
     pub(crate) phase: String,
     /// What is told as the phase while the containers are cleared away.
@@ -50,12 +53,46 @@ pub(crate) struct Life {
     pub(crate) started: String,
     pub(crate) address: String,
     pub(crate) host: String,
+    /// Why the whole pod ended, beside what its containers say.
+    pub(crate) reason: String,
+    pub(crate) message: String,
     generation: Value,
     conditions: Vec<Value>,
     gates: Vec<String>,
 }
 
+/// The reason of a pod that ran for longer than it may.
+pub(crate) const DEADLINE: &str = "DeadlineExceeded";
+
+/// One of a pod's three lists of containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    Init,
+    Main,
+    Ephemeral,
+}
+
 impl Life {
+    pub(crate) fn list(&self, list: List) -> &[Container] {
+        match list {
+            List::Init => &self.init,
+            List::Main => &self.main,
+            List::Ephemeral => &self.ephemeral,
+        }
+    }
+
+    pub(crate) fn at(&mut self, list: List, at: usize) -> &mut Container {
+        match list {
+            List::Init => &mut self.init[at],
+            List::Main => &mut self.main[at],
+            List::Ephemeral => &mut self.ephemeral[at],
+        }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Container> {
+        self.init.iter().chain(&self.main).chain(&self.ephemeral)
+    }
+
     pub(crate) fn of(pod: &Value) -> Self {
         let status = &pod["status"];
         let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
@@ -77,6 +114,7 @@ impl Life {
         let gates = pod["spec"]["readinessGates"].as_array().into_iter().flatten();
         Self {
             main: of("containers", "containerStatuses", waiting),
+            ephemeral: of("ephemeralContainers", "ephemeralContainerStatuses", "ContainerCreating"),
             init,
             policy: pod["spec"]["restartPolicy"].as_str().unwrap_or("Always").to_owned(),
             phase: meta::text(status, "/phase").to_owned(),
@@ -85,6 +123,8 @@ impl Life {
             started: meta::text(status, "/startTime").to_owned(),
             address: meta::text(status, "/podIP").to_owned(),
             host: meta::text(status, "/hostIP").to_owned(),
+            reason: meta::text(status, "/reason").to_owned(),
+            message: meta::text(status, "/message").to_owned(),
             generation: pod["metadata"]["generation"].clone(),
             conditions,
             gates: gates.filter_map(|gate| gate["conditionType"].as_str()).map(str::to_owned).collect(),
@@ -108,7 +148,7 @@ impl Life {
         let codes: Vec<Option<i32>> = self.main.iter().map(ended).collect();
         let failed_init =
             self.policy == "Never" && self.init.iter().any(|container| ended(container).is_some_and(|code| code != 0));
-        let phase = if failed_init {
+        let phase = if failed_init || self.reason == DEADLINE {
             "Failed"
         } else if !self.initialized() {
             "Pending"
@@ -223,6 +263,13 @@ impl Life {
         if !self.address.is_empty() {
             status["podIP"] = self.address.as_str().into();
             status["podIPs"] = json!([{"ip": self.address}]);
+        }
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.as_str().into();
+            status["message"] = self.message.as_str().into();
+        }
+        if !self.ephemeral.is_empty() {
+            status["ephemeralContainerStatuses"] = self.ephemeral.iter().map(Container::status).collect();
         }
         if !self.init.is_empty() {
             status["initContainerStatuses"] = self.init.iter().map(Container::status).collect();

@@ -3,36 +3,52 @@
 
 mod address;
 mod answer;
-mod command;
 mod containers;
 mod ending;
 mod image;
+mod images;
 mod life;
 mod machine;
 mod mirror;
 mod needs;
 mod probe;
 mod pull;
+mod runs;
+#[expect(
+    clippy::match_same_arms,
+    clippy::single_match_else,
+    clippy::unnecessary_wraps,
+    reason = "tools are told apart line by line, and answer in one form"
+)]
+pub(super) mod shell;
+mod surroundings;
 mod told;
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use self::address::Addresses;
-use self::life::{Life, State};
+use self::life::{DEADLINE, Life, List, State};
 use self::mirror::{MIRROR, Mirrors};
 use self::pull::Images;
 use self::told::Told;
 use super::controllers::meta;
 use super::controllers::runtime::{
-    Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, Severity, Source, Store,
+    Context, Controller, ENDPOINTS, Error, Key, Next, Object, PODS, Recorder, Rest, SERVICES, Severity, Source, Store,
+    seconds,
 };
 
 pub(super) use machine::Machine;
+pub(super) use runs::Run;
+pub use runs::Runs;
+
+/// The status of what SIGKILL ended.
+const KILLED: i32 = 137;
 
 const FIRST_BACK_OFF: u64 = 10;
 const LONGEST_BACK_OFF: u64 = 300;
@@ -52,6 +68,11 @@ pub(super) struct Agent {
     told: Told,
     images: Images,
     mirrors: Mirrors,
+    runs: Runs,
+    services: Arc<Store>,
+    endpoints: Arc<Store>,
+    /// Pods that are gone without having been told to stop.
+    vanished: Arc<Mutex<HashMap<Key, Arc<Object>>>>,
 }
 
 /// A pod under work.
@@ -75,6 +96,10 @@ impl Agent {
             told: Told::default(),
             images: Images::default(),
             mirrors: Mirrors::default(),
+            runs: context.settings.runs.clone(),
+            services: context.store(&SERVICES),
+            endpoints: context.store(&ENDPOINTS),
+            vanished: Arc::default(),
         }
     }
 
@@ -95,10 +120,11 @@ impl Agent {
     }
 
     async fn tell(&self, work: &Work<'_>, container: &str, severity: Severity, reason: &str, message: &str) {
-        let init = work.life.init.iter().any(|held| held.name() == container);
+        let among = |list: &[life::Container]| list.iter().any(|held| held.name() == container);
         let field = match container {
             "" => String::new(),
-            name if init => format!("spec.initContainers{{{name}}}"),
+            name if among(&work.life.ephemeral) => format!("spec.ephemeralContainers{{{name}}}"),
+            name if among(&work.life.init) => format!("spec.initContainers{{{name}}}"),
             name => format!("spec.containers{{{name}}}"),
         };
         self.events.record(&work.pod, &field, severity, reason, message).await;
@@ -122,12 +148,21 @@ impl Agent {
     /// Starts what may start now; says when to look again.
     async fn advance(&self, work: &mut Work<'_>) -> Result<Next, Error> {
         let mut next = Soonest::default();
+        if let Some(left) = deadline(work) {
+            if left.is_zero() {
+                return self.run_out(work).await;
+            }
+            next.within(left);
+        }
+        for at in 0..work.life.ephemeral.len() {
+            self.step(work, List::Ephemeral, at, &mut next).await?;
+        }
         if !work.life.initialized() {
             let at = work.life.init.iter().position(|container| {
                 !container.done() && !matches!(container.state, State::Running { .. } if container.is_sidecar())
             });
             if let Some(at) = at {
-                self.step(work, true, at, &mut next).await?;
+                self.step(work, List::Init, at, &mut next).await?;
                 self.write_all(work).await?;
                 if work.life.over() {
                     return Ok(Next::Change);
@@ -137,10 +172,25 @@ impl Agent {
             }
         }
         for at in 0..work.life.main.len() {
-            self.step(work, false, at, &mut next).await?;
+            self.step(work, List::Main, at, &mut next).await?;
+        }
+        // What runs beside them is watched as long as they run.
+        for at in 0..work.life.init.len() {
+            if work.life.init[at].is_sidecar() {
+                self.step(work, List::Init, at, &mut next).await?;
+            }
         }
         self.write_all(work).await?;
         Ok(next.next())
+    }
+
+    async fn run_out(&self, work: &mut Work<'_>) -> Result<Next, Error> {
+        const MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
+        self.tell(work, "", Severity::Normal, DEADLINE, MESSAGE).await;
+        (work.life.reason, work.life.message) = (DEADLINE.to_owned(), MESSAGE.to_owned());
+        self.stop_all(work).await;
+        self.write_all(work).await?;
+        Ok(Next::Change)
     }
 
     async fn write_all(&self, work: &mut Work<'_>) -> Result<(), Error> {
@@ -160,6 +210,13 @@ impl Agent {
         }
         self.write(work).await
     }
+}
+
+/// How long the pod may still be active.
+fn deadline(work: &Work<'_>) -> Option<Duration> {
+    let allowed = work.pod["spec"]["activeDeadlineSeconds"].as_i64()?;
+    let ends = seconds(&work.life.started.as_str().into()).saturating_add(allowed);
+    Some(Duration::from_secs(u64::try_from(ends - meta::now_seconds()).unwrap_or_default()))
 }
 
 /// The earliest of several times to look again.
@@ -188,12 +245,17 @@ impl Controller for Agent {
 
     fn sources(&self) -> Vec<Source<Key>> {
         let (name, addresses) = (Arc::clone(&self.name), Arc::clone(&self.addresses));
-        let told = self.told.clone();
+        let (told, runs, vanished) = (self.told.clone(), self.runs.clone(), Arc::clone(&self.vanished));
         vec![Source::new(Arc::clone(&self.pods), move |change| {
             let ours = |pod: &&Arc<Object>| pod.pod.as_ref().is_some_and(|facts| facts.node.as_ref() == Some(&name));
             if let (Some(old), None) = (&change.old, &change.new) {
                 addresses.free(&old.uid);
+                if ours(&old) && told.starts(&old.uid, told::End::Told) {
+                    let mut vanished = vanished.lock().unwrap_or_else(PoisonError::into_inner);
+                    vanished.insert(old.key.clone(), Arc::clone(old));
+                }
                 told.forget(&old.uid);
+                runs.forget(&old.uid);
             }
             if let (None, Some(new)) = (&change.old, &change.new)
                 && let Ok(address) = meta::text(&new.value(), "/status/podIP").parse()
@@ -205,6 +267,7 @@ impl Controller for Agent {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
+        self.tell_vanished(key).await;
         let Some(object) = self.pods.get(key) else { return self.mirrors.gone(&self.rest, key).await };
         if object.pod.as_ref().is_none_or(|facts| facts.node.as_ref() != Some(&self.name)) {
             return Ok(Next::Change);
@@ -229,6 +292,21 @@ impl Controller for Agent {
 }
 
 impl Agent {
+    /// Of a pod that was taken away by force the containers are stopped all the same.
+    async fn tell_vanished(&self, key: &Key) {
+        let object = self.vanished.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        let Some(object) = object else { return };
+        let pod = object.value();
+        let work = Work { object: &object, life: Life::of(&pod), pod };
+        if work.life.over() || work.pod["metadata"]["annotations"].get(MIRROR).is_some() {
+            return;
+        }
+        for container in work.life.all().filter(|container| matches!(container.state, State::Running { .. })) {
+            let message = format!("Stopping container {}", container.name());
+            self.tell(&work, container.name(), Severity::Normal, "Killing", &message).await;
+        }
+    }
+
     async fn go_on(&self, work: &mut Work<'_>) -> Result<Next, Error> {
         if work.life.over() {
             return Ok(Next::Change);

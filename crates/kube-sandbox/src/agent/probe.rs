@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::answer::{Answer, answer};
-use super::life::Container;
+use super::runs::Run;
 use crate::controllers::meta;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,7 +75,8 @@ struct Asked {
     settled: bool,
 }
 
-fn ask(container: &Container, probe: &Value, kind: Kind, address: &str, from: i64, ran: i64) -> Asked {
+fn ask(spec: &Value, run: &Run, kind: Kind, address: &str, from: i64, ran: i64) -> Asked {
+    let probe = &spec[kind.field()];
     let number = |field: &str, or: i64| meta::int(&probe[field], or).max(1);
     let period = number("periodSeconds", 10);
     let first = meta::int(&probe["initialDelaySeconds"], 0).max(from);
@@ -88,7 +89,7 @@ fn ask(container: &Container, probe: &Value, kind: Kind, address: &str, from: i6
     for at in (made - LOOKED_AT).max(0)..made {
         let time = first + at * period;
         asked.settled = false;
-        match answer(container, probe, address, time) {
+        match answer(spec, run, probe, address, time) {
             Answer::Good { for_ever } => {
                 (well, ill) = (well + 1, 0);
                 asked.latest = None;
@@ -115,13 +116,15 @@ fn ask(container: &Container, probe: &Value, kind: Kind, address: &str, from: i6
     asked
 }
 
-pub(super) fn health(container: &Container, address: &str, ran: i64) -> Health {
+pub(super) fn health(spec: &Value, run: &Run, address: &str, ran: i64) -> Health {
     let mut health = Health { started: true, ready: true, ..Health::default() };
     let mut from = 0;
     let mut soonest: Option<i64> = None;
     for kind in [Kind::Startup, Kind::Liveness, Kind::Readiness] {
-        let Some(probe) = container.spec.get(kind.field()).filter(|probe| probe.is_object()) else { continue };
-        let asked = ask(container, probe, kind, address, from, ran);
+        if !spec[kind.field()].is_object() {
+            continue;
+        }
+        let asked = ask(spec, run, kind, address, from, ran);
         health.failures.extend(asked.latest);
         match kind {
             Kind::Startup => {
@@ -156,17 +159,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::agent::life::Life;
+    use crate::agent::runs::of_spec;
 
-    fn container(spec: &Value) -> Container {
-        let mut spec = spec.clone();
-        spec["name"] = "c".into();
-        Life::of(&json!({"spec": {"containers": [spec]}})).main.remove(0)
+    fn at(spec: &Value, ran: i64) -> Health {
+        health(spec, &of_spec(spec), "10.244.0.2", ran)
     }
 
     #[test]
     fn a_container_without_probes_is_ready_at_once() {
-        let health = health(&container(&json!({"image": "nginx"})), "10.244.0.2", 0);
+        let health = at(&json!({"image": "nginx"}), 0);
         assert_eq!(health, Health { started: true, ready: true, ..Health::default() });
     }
 
@@ -177,7 +178,7 @@ mod tests {
             "startupProbe": {"exec": {"command": ["true"]}, "initialDelaySeconds": 4, "periodSeconds": 1},
             "readinessProbe": {"exec": {"command": ["true"]}, "initialDelaySeconds": 2, "periodSeconds": 3},
         });
-        let at = |ran| health(&container(&spec), "10.244.0.2", ran);
+        let at = |ran| at(&spec, ran);
         assert_eq!((at(3).started, at(3).ready, at(3).again), (false, false, Some(1)));
         assert_eq!((at(4).started, at(4).ready, at(4).again), (true, true, None));
     }
@@ -188,7 +189,7 @@ mod tests {
             "image": "busybox", "command": ["sh", "-c", "touch /tmp/healthy; sleep 30; rm -f /tmp/healthy; sleep 600"],
             "livenessProbe": {"exec": {"command": ["cat", "/tmp/healthy"]}, "initialDelaySeconds": 5, "periodSeconds": 5},
         });
-        let at = |ran| health(&container(&spec), "10.244.0.2", ran);
+        let at = |ran| at(&spec, ran);
         assert_eq!((at(29).condemned, at(29).again), (None, Some(1)));
         let said = "cat: can't open '/tmp/healthy': No such file or directory\n".to_owned();
         assert_eq!(at(30).failures, [Failure { kind: Kind::Liveness, count: 6, said }]);
@@ -202,9 +203,29 @@ mod tests {
             "image": "nginx:alpine",
             "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 2},
         });
-        let health = health(&container(&spec), "10.244.0.2", 5);
+        let health = at(&spec, 5);
         let said = "Get \"http://10.244.0.2:8080/\": dial tcp 10.244.0.2:8080: connect: connection refused".to_owned();
         assert_eq!(health.failures, [Failure { kind: Kind::Readiness, count: 3, said }]);
         assert_eq!((health.ready, health.again), (false, Some(1)));
+    }
+
+    #[test]
+    fn a_server_that_is_well_for_ten_seconds_is_condemned() {
+        let spec = json!({
+            "image": "registry.k8s.io/e2e-test-images/agnhost:2.40", "args": ["liveness"],
+            "livenessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "initialDelaySeconds": 3, "periodSeconds": 3},
+        });
+        let health = at(&spec, 18);
+        assert_eq!(health.condemned, Some((Kind::Liveness, 18)));
+        assert_eq!(health.failures[0].said, "HTTP probe failed with statuscode: 500");
+    }
+
+    #[test]
+    fn a_grpc_probe_is_answered_where_it_is_served() {
+        let of =
+            |image: &str, port: i64| at(&json!({"image": image, "readinessProbe": {"grpc": {"port": port}}}), 1).ready;
+        assert!(of("registry.k8s.io/etcd:3.5.1-0", 2379));
+        assert!(!of("registry.k8s.io/etcd:3.5.1-0", 9999));
+        assert!(!of("nginx", 80));
     }
 }

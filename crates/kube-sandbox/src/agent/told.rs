@@ -22,6 +22,8 @@ struct Pod {
     troubles: HashMap<String, Trouble>,
     /// By container run, how often its next start was put off.
     put_off: HashMap<String, u32>,
+    /// Whether was told what cannot be known of it.
+    simulated: bool,
     /// When it was seen to be deleted, and to be over after that.
     stops: [Option<Instant>; 2],
 }
@@ -64,6 +66,11 @@ impl Told {
     /// Whether this is news; it is none the second time.
     pub(super) fn is_news(&self, uid: &Arc<str>, container: &str, kind: Kind, count: i64) -> bool {
         self.with(uid, |pod| pod.probes.insert((container.to_owned(), kind), count).is_none_or(|before| before < count))
+    }
+
+    /// Whether nobody told yet of what cannot be known of this pod.
+    pub(super) fn is_first_unknown(&self, uid: &Arc<str>) -> bool {
+        self.with(uid, |pod| !std::mem::replace(&mut pod.simulated, true))
     }
 
     /// Whether a probe ended this run of a container.

@@ -35,7 +35,7 @@ mod volumes;
 
 use runtime::Context;
 
-use super::agent::{Agent, Machine};
+use super::agent::{Agent, Machine, Runs};
 use super::log::Log;
 use super::pki::Pki;
 
@@ -50,6 +50,8 @@ pub struct Settings {
     pub only_nodes: bool,
     /// Where a line is left about what cannot be done.
     pub log: Log,
+    /// What the nodes' containers do, for whoever serves their logs.
+    pub runs: Runs,
 }
 
 /// All controllers of one sandbox; they end when this is dropped.

@@ -105,7 +105,7 @@ impl EtcdPod {
 }
 
 /// As containerd says it of an image without that program.
-fn not_found(program: &str) -> String {
+pub(super) fn not_found(program: &str) -> String {
     let id = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     format!(
         "Internal error occurred: Internal error occurred: error executing command in container: failed to exec in container: failed to start exec \"{id}\": OCI runtime exec failed: exec failed: unable to start container process: exec: \"{program}\": executable file not found in $PATH"

@@ -36,7 +36,7 @@ pub(super) async fn serve(behind: &Behind<'_>, pod: &Value, query: &Query) -> Re
     let whole = tokio::fs::read(&etcd.log).await.map_err(ApiError::internal)?;
     let end = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let wanted = Wanted::of(query)?;
-    let shown = wanted.cut(&String::from_utf8_lossy(&whole[..end]));
+    let shown = wanted.cut(&timed(&String::from_utf8_lossy(&whole[..end])));
     if !query.flag("follow") {
         return Ok(text(Body::from(shown)));
     }
@@ -68,21 +68,22 @@ pub(super) async fn follow_into(channels: &mut Channels, log: &Path) {
     }
 }
 
-fn text(body: Body) -> Response {
+pub(super) fn text(body: Body) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 
-struct Wanted {
-    tail: Option<usize>,
-    since: Option<Timestamp>,
-    limit: Option<usize>,
-    timestamps: bool,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) tail: Option<usize>,
+    pub(super) since: Option<Timestamp>,
+    pub(super) limit: Option<usize>,
+    pub(super) timestamps: bool,
 }
 
 impl Wanted {
-    fn of(query: &Query) -> Result<Self, ApiError> {
+    pub(super) fn of(query: &Query) -> Result<Self, ApiError> {
         let since = match (query.number("sinceSeconds"), query.get("sinceTime")) {
             (Some(seconds), _) => Some(meta::from_now(seconds.saturating_neg())),
             (None, Some(time)) => Some(time.parse().map_err(|_| {
@@ -94,15 +95,14 @@ impl Wanted {
         Ok(Self { tail: number("tailLines"), since, limit: number("limitBytes"), timestamps: query.flag("timestamps") })
     }
 
-    fn cut(&self, log: &str) -> String {
-        let lines: Vec<&str> = log
-            .lines()
-            .filter(|line| self.since.is_none_or(|since| written_at(line).is_none_or(|at| at >= since)))
-            .collect();
+    /// Lines with the time at which each was written, where that is known.
+    pub(super) fn cut(&self, log: &[(Option<Timestamp>, String)]) -> String {
+        let lines: Vec<&(Option<Timestamp>, String)> =
+            log.iter().filter(|(at, _)| self.since.is_none_or(|since| at.is_none_or(|at| at >= since))).collect();
         let first = self.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
         let mut out = String::new();
-        for line in &lines[first..] {
-            out.push_str(&stamped(line, self.timestamps));
+        for (at, line) in &lines[first..] {
+            out.push_str(&stamped(line, at.filter(|_| self.timestamps)));
             out.push('\n');
         }
         if let Some(limit) = self.limit {
@@ -118,8 +118,12 @@ fn written_at(line: &str) -> Option<Timestamp> {
     serde_json::from_str::<Value>(line).ok()?.get("ts")?.as_str()?.parse().ok()
 }
 
-fn stamped(line: &str, timestamps: bool) -> String {
-    match written_at(line).filter(|_| timestamps) {
+fn timed(log: &str) -> Vec<(Option<Timestamp>, String)> {
+    log.lines().map(|line| (written_at(line), line.to_owned())).collect()
+}
+
+fn stamped(line: &str, at: Option<Timestamp>) -> String {
+    match at {
         Some(at) => format!("{} {line}", at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ")),
         None => line.to_owned(),
     }
@@ -157,8 +161,10 @@ impl Follow {
         let Some(end) = new.iter().rposition(|byte| *byte == b'\n') else { return Ok(None) };
         new.truncate(end + 1);
         self.at += new.len() as u64;
-        let lines: String =
-            String::from_utf8_lossy(&new).lines().map(|line| stamped(line, self.timestamps) + "\n").collect();
+        let lines: String = String::from_utf8_lossy(&new)
+            .lines()
+            .map(|line| stamped(line, written_at(line).filter(|_| self.timestamps)) + "\n")
+            .collect();
         Ok(Some(Bytes::from(lines)))
     }
 }
@@ -176,11 +182,11 @@ mod tests {
 
     #[test]
     fn a_log_is_cut_by_lines_and_by_time() {
-        assert_eq!(wanted(None, None).cut(LOG), LOG);
-        assert_eq!(wanted(Some(1), None).cut(LOG).lines().count(), 1);
-        assert!(wanted(None, Some("2026-11-21T10:00:05Z")).cut(LOG).contains("\"b\""));
-        assert!(!wanted(None, Some("2026-11-21T10:00:05Z")).cut(LOG).contains("\"a\""));
-        let stamped = Wanted { timestamps: true, ..wanted(Some(1), None) }.cut(LOG);
+        assert_eq!(wanted(None, None).cut(&timed(LOG)), LOG);
+        assert_eq!(wanted(Some(1), None).cut(&timed(LOG)).lines().count(), 1);
+        assert!(wanted(None, Some("2026-11-21T10:00:05Z")).cut(&timed(LOG)).contains("\"b\""));
+        assert!(!wanted(None, Some("2026-11-21T10:00:05Z")).cut(&timed(LOG)).contains("\"a\""));
+        let stamped = Wanted { timestamps: true, ..wanted(Some(1), None) }.cut(&timed(LOG));
         assert!(stamped.starts_with("2026-11-21T10:00:09.000000000Z {"), "{stamped}");
     }
 }

@@ -1,10 +1,12 @@
 //! What can be done to a pod besides reading it: logs, exec, attach, port-forward. Only the control
-//! plane's own pods have anything behind them; the others are told apart by one clear sentence.
+//! plane's own pods have anything behind them; of the others is answered what their containers are known to do, and
+//! where that is nothing, one clear sentence.
 
 mod channels;
 mod exec;
 mod forward;
 mod logs;
+mod played;
 mod spdy;
 
 use std::path::PathBuf;
@@ -17,11 +19,13 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
+use super::agent::Runs;
 use super::api::meta;
 use super::api::request::Call;
 use super::api::status::ApiError;
 use channels::Channels;
 use owned_processes::Guard;
+use played::Place;
 
 /// What stands behind the pods of the control plane.
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub struct PodAccess {
     pub etcd: Option<EtcdPod>,
     /// Of whatever runs in the pods for a client.
     pub guard: Guard,
+    /// What the other pods' containers are taken to do.
+    pub runs: Runs,
 }
 
 /// The etcd pod's real process, and where its paths really lie.
@@ -96,6 +102,11 @@ pub async fn serve(
 ) -> Result<Response, ApiError> {
     let behind = access.behind(pod);
     match subresource {
+        "log" if call.method == Method::GET && matches!(behind, Behind::Nothing) => {
+            let name = container(pod, call.query.get("container")).map_err(ApiError::bad_request)?;
+            let place = Place::of(&access.runs, pod, &name, call.query.flag("previous"));
+            played::log(place, no_container(subresource, meta::name(pod)), &call.query)
+        }
         "log" if call.method == Method::GET => logs::serve(&behind, pod, &call.query).await,
         "exec" | "attach" => {
             let mut channels = upgraded(request).await?;
@@ -111,12 +122,20 @@ pub async fn serve(
                 Behind::ControlPlane | Behind::Nothing => None,
             };
             let nothing = matches!(behind, Behind::Nothing);
+            let place =
+                container.as_ref().ok().filter(|_| nothing).map(|name| Place::of(&access.runs, pod, name, false));
             let attach = subresource == "attach";
             let guard = access.guard.clone();
             Ok(channels.answer(move |mut channels| async move {
                 match (container, attach, etcd) {
                     (Err(why), _, _) => channels.fail("BadRequest", 400, &why).await,
-                    _ if nothing => channels.fail("BadRequest", 400, &sentence).await,
+                    (Ok(_), attach, _) if let Some(place) = &place => {
+                        if attach {
+                            played::attach(&mut channels, place, &sentence, &asked).await;
+                        } else {
+                            played::exec(&mut channels, place, &sentence, &asked).await;
+                        }
+                    }
                     (Ok(_), false, etcd) => exec::run(&mut channels, &guard, etcd.as_ref(), &asked).await,
                     (Ok(_), true, Some(etcd)) => logs::follow_into(&mut channels, &etcd.log).await,
                     (Ok(_), true, None) => channels.success().await,
@@ -174,8 +193,9 @@ fn no_container(what: &str, name: &str) -> String {
 
 /// The container that is meant, or what is wrong with the name.
 fn container(pod: &Value, wanted: Option<&str>) -> Result<String, String> {
-    let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
-    let names: Vec<&str> = containers.into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
+    let lists = ["containers", "initContainers", "ephemeralContainers"];
+    let all = lists.iter().flat_map(|list| pod["spec"][*list].as_array().into_iter().flatten());
+    let names: Vec<&str> = all.filter_map(|one| one["name"].as_str()).collect();
     match wanted {
         None => Ok(names.first().copied().unwrap_or_default().to_owned()),
         Some(wanted) if names.contains(&wanted) => Ok(wanted.to_owned()),

@@ -36,7 +36,13 @@ impl Container {
             ready: held["ready"] == true,
             started: held["started"] == true,
             id: meta::text(held, "/containerID").to_owned(),
+            runs: meta::text(held, "/image").to_owned(),
         }
+    }
+
+    /// Whether its image is another one by now than the one that it was started with.
+    pub(crate) fn is_changed(&self) -> bool {
+        !self.id.is_empty() && self.runs != image::full_name(self.image()) && self.runs != self.image()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -45,10 +51,6 @@ impl Container {
 
     pub(crate) fn image(&self) -> &str {
         meta::text(&self.spec, "/image")
-    }
-
-    pub(crate) fn words(&self, field: &str) -> Vec<&str> {
-        self.spec[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
     /// An init container with `restartPolicy: Always` runs beside the others.
@@ -65,6 +67,9 @@ impl Container {
     }
 
     pub(crate) fn waits(&mut self, reason: &str, message: &str) {
+        if let State::Ended(_) = &self.state {
+            self.last = self.state_json();
+        }
         self.state = State::Waiting { reason: reason.to_owned(), message: message.to_owned() };
         self.ready = false;
         self.started = false;
@@ -72,6 +77,13 @@ impl Container {
 
     /// Starts it anew; what it was before becomes its last state.
     pub(crate) fn start(&mut self, id: String) {
+        self.renew(id);
+        self.state = State::Running { since: meta::now() };
+        self.ready = false;
+        self.started = false;
+    }
+
+    fn renew(&mut self, id: String) {
         if let State::Ended(_) = &self.state {
             self.last = self.state_json();
         }
@@ -79,9 +91,36 @@ impl Container {
             self.restarts += 1;
         }
         self.id = id;
-        self.state = State::Running { since: meta::now() };
+        self.runs = image::full_name(self.image());
+    }
+
+    /// Made, and could not be started. One that is started again shows that it waits for it.
+    pub(crate) fn cannot_start(&mut self, id: String, message: &str, again: bool) {
+        self.renew(id);
+        self.state = State::Ended(Ended {
+            code: 128,
+            reason: "StartError".to_owned(),
+            message: message.to_owned(),
+            started: "1970-01-01T00:00:00Z".into(),
+            finished: meta::now().into(),
+            id: self.id.clone(),
+        });
         self.ready = false;
         self.started = false;
+        if again {
+            self.waits("RunContainerError", message);
+        }
+    }
+
+    /// How it ended the last time, where it waits to be started again.
+    pub(crate) fn ended(&self) -> Option<(i32, &Value)> {
+        match &self.state {
+            State::Ended(ended) => Some((ended.code, &ended.finished)),
+            State::Waiting { reason, .. } if reason == "RunContainerError" => {
+                Some((128, &self.last["terminated"]["finishedAt"]))
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn end(&mut self, code: i32, reason: &str, message: &str) {
@@ -117,7 +156,6 @@ impl Container {
 
     /// After an exit, what `kubectl` shows while the next start is put off.
     pub(crate) fn backs_off(&mut self, message: &str) {
-        self.last = self.state_json();
         self.waits("CrashLoopBackOff", message);
     }
 
@@ -151,8 +189,8 @@ impl Container {
             "lastState": self.last,
             "ready": self.ready,
             "restartCount": self.restarts,
-            "image": if ran { image::full_name(self.image()) } else { self.image().to_owned() },
-            "imageID": if ran { image::digest(self.image()) } else { String::new() },
+            "image": if ran { self.runs.clone() } else { self.image().to_owned() },
+            "imageID": if ran { image::digest(&self.runs) } else { String::new() },
             "started": self.started,
         });
         if ran {

@@ -195,11 +195,11 @@ async fn work<C: Controller>(controller: Arc<C>, queue: Arc<Queue<C::Item>>, log
                     queue.add_after(item.clone(), delay);
                 }
             }
-            // Conflicts and an API that is away pass; what is wrong for good is tried ever more rarely.
-            Ok(Err(_)) => queue.retry(item.clone()),
+            // Conflicts and an API that is away pass; what was refused stays so until somebody changes something.
+            Ok(Err(error)) => queue.retry(item.clone(), error.is_refused()),
             Err(panic) => {
                 log.line(&format!("{} at {item:?}: a panic: {}", name_of::<C>(), said(&*panic)));
-                queue.retry(item.clone());
+                queue.retry(item.clone(), false);
             }
         }
         queue.done(&item);

@@ -169,28 +169,22 @@ fn pack(mut value: Value) -> Box<[u8]> {
     if value["kind"] == "Pod"
         && let Some(spec) = value["spec"].as_object_mut()
     {
-        // No controller writes a pod's spec back, and volumes are a third of it.
+        // No controller writes a pod's spec back, and the volume of its token is a third of it.
         if let Some(volumes) = spec.get_mut("volumes").and_then(Value::as_array_mut) {
-            // But those that the node must find elsewhere.
             volumes.retain(|volume| {
-                ["persistentVolumeClaim", "configMap", "secret"].iter().any(|source| volume.get(source).is_some())
-                    || volume["projected"]["sources"]
-                        .as_array()
-                        .is_some_and(|sources| sources.iter().all(|source| source.get("serviceAccountToken").is_none()))
+                volume["projected"]["sources"]
+                    .as_array()
+                    .is_none_or(|sources| sources.iter().all(|source| source.get("serviceAccountToken").is_none()))
             });
         }
-        for list in ["containers", "initContainers"] {
+        for list in ["containers", "initContainers", "ephemeralContainers"] {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 if let Some(container) = container.as_object_mut() {
-                    container.retain(|field, _| {
-                        !matches!(field.as_str(), "terminationMessagePath" | "terminationMessagePolicy")
+                    container.retain(|field, value| match field.as_str() {
+                        "terminationMessagePath" => *value != "/dev/termination-log",
+                        "terminationMessagePolicy" => *value != "File",
+                        _ => true,
                     });
-                    if let Some(variables) = container.get_mut("env").and_then(Value::as_array_mut) {
-                        variables.retain(|variable| {
-                            let from = &variable["valueFrom"];
-                            from.get("configMapKeyRef").is_some() || from.get("secretKeyRef").is_some()
-                        });
-                    }
                 }
             }
         }

@@ -10,8 +10,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 const FIRST_RETRY: Duration = Duration::from_millis(5);
+/// What is in the way passes soon.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 const FARTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// What was refused is tried ever more rarely, as in a real cluster.
+const LONGEST_REFUSED: Duration = Duration::from_secs(1000);
 
 pub(crate) struct Queue<K> {
     state: Mutex<State<K>>,
@@ -80,12 +83,13 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// Sooner after the first failure than after the tenth.
-    pub(crate) fn retry(&self, key: K) {
+    pub(crate) fn retry(&self, key: K, refused: bool) {
         let delay = {
             let mut state = self.state();
             let failures = state.failures.entry(key.clone()).or_default();
             *failures += 1;
-            FIRST_RETRY.saturating_mul(1 << (*failures - 1).min(12)).min(LONGEST_RETRY)
+            let longest = if refused { LONGEST_REFUSED } else { LONGEST_RETRY };
+            FIRST_RETRY.saturating_mul(1 << (*failures - 1).min(18)).min(longest)
         };
         self.add_after(key, delay);
     }

@@ -55,7 +55,7 @@ async fn every_idle_worker_is_woken() {
 async fn failures_wait_longer_each_time_and_success_forgets_them() {
     let queue = Queue::new();
     for _ in 0..3 {
-        queue.retry("a");
+        queue.retry("a", false);
         assert_eq!(queue.next().await, "a");
         queue.done(&"a");
     }

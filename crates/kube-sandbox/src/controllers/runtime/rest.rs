@@ -59,6 +59,11 @@ impl Error {
         self.reason() == "AlreadyExists"
     }
 
+    /// Refused for what it is: to ask again changes nothing by itself.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.code(), 400 | 403 | 422)
+    }
+
     /// Nothing can be created any more in a namespace that is being deleted.
     pub(crate) fn is_terminating(&self) -> bool {
         matches!(self, Self::Kube(kube::Error::Api(status)) if status.code == 403 && status.message.contains("being terminated"))

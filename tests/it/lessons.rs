@@ -1,0 +1,64 @@
+//! What lessons of well-known pages show when something goes wrong, as labs in the sandbox.
+
+use std::path::Path;
+
+use crate::harness::{Test, need};
+
+fn lesson(name: &str) -> Test {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sandbox/lessons").join(format!("{name}.md"));
+    let text = std::fs::read_to_string(file).expect("the lesson is there");
+    Test::new(&["run", "--on", "sandbox", "lesson.md"]).file("lesson.md", &text)
+}
+
+#[track_caller]
+fn passes(name: &str) {
+    let done = lesson(name).run();
+    assert_eq!(done.exit(), Some(0), "{name}:\n{}\n{}", done.stdout(), done.stderr());
+}
+
+#[test]
+fn a_rollout_of_a_tag_that_does_not_exist_stands_still() {
+    need!("etcd", "kubectl");
+    passes("failed-rollout");
+}
+
+#[test]
+fn a_pod_is_debugged() {
+    need!("etcd", "kubectl");
+    passes("debug");
+}
+
+#[test]
+fn a_command_that_is_not_there_is_not_started() {
+    need!("etcd", "kubectl");
+    passes("bad-command");
+}
+
+#[test]
+fn what_takes_too_much_memory_is_killed() {
+    need!("etcd", "kubectl");
+    passes("out-of-memory");
+}
+
+#[test]
+fn a_liveness_probe_goes_through_its_whole_arc() {
+    need!("etcd", "kubectl");
+    passes("liveness");
+}
+
+#[test]
+fn a_job_fails_by_the_status_of_its_script() {
+    need!("etcd", "kubectl");
+    passes("job-exit-codes");
+}
+
+#[test]
+fn a_wait_in_vain_names_the_pods_own_reason() {
+    need!("etcd", "kubectl");
+    let done = lesson("waits-in-vain").run();
+    assert_eq!(done.exit(), Some(1), "{}\n{}", done.stdout(), done.stderr());
+    let screen = done.stdout() + &done.stderr();
+    assert!(screen.contains("is stuck: "), "{screen}");
+    assert!(screen.contains("of container none: "), "{screen}");
+    assert!(screen.contains("lookup registry.invalid on 172.18.0.1:53: no such host"), "{screen}");
+}
