@@ -276,11 +276,6 @@ fn cure(known: &Type, path: &str, literal: &Type, text: &str, part: &IdedExpr) -
             let near = words.words.iter().find(|word| word.eq_ignore_ascii_case(text));
             format!("write \"{}\", in quotes", near.map_or(text, String::as_str))
         }
-        // Conditions have the words "True", "False" and "Unknown".
-        (Type::Text(_), Type::Bool) if path.ends_with(".status") => {
-            let (first, rest) = text.split_at(text.len().min(1));
-            format!("write \"{}{rest}\", in quotes", first.to_uppercase())
-        }
         (Type::Text(_), kind) if is_literal(part) && (is_number(kind) || *kind == Type::Bool) => {
             format!("put it in quotes: \"{text}\"")
         }

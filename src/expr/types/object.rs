@@ -99,6 +99,9 @@ fn of_message(message: &'static Message, name: &str) -> Option<Field> {
         return of_any_kind.then(|| Field { kind: Type::text(), never_null: true });
     };
     let one = match field.kind {
+        codec::Type::String if name == "status" && message.name.ends_with("Condition") => {
+            Type::Text(Text::Words(Words::new(["True", "False", "Unknown"], Others::Later)))
+        }
         codec::Type::String if field.values.is_empty() => Type::text(),
         codec::Type::String => Type::Text(Text::Words(Words::new(field.values.iter().copied(), Others::Later))),
         codec::Type::Bool => Type::Bool,

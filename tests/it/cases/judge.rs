@@ -13,6 +13,15 @@ cases! {
         .json("/labs/0/points", 0)
         .json("/labs/0/verdict", "fail");
 
+    a_field_that_the_kind_does_not_have_is_an_error => Case::new(&["test"], "judge/typo-in-never.md")
+        .exit(2)
+        .stderr("typo-in-never.md:15:49: error[KW047]: `object.status` (PodStatus) has no field `phse`")
+        .stderr("did you mean `phase`? `object.status` has phase, conditions")
+        .stderr("typo-in-never.md:16:53: error[KW047]")
+        .stderr("typo-in-never.md:17:59: error[KW047]")
+        .stderr("typo-in-never.md:19:61: error[KW047]: `object.spec.containers[0]` (Container) has no field `imge`")
+        .stderr("typo-in-never.md:20:61: error[KW048]");
+
     what_is_not_judged_is_named => Case::new(&["test"], "judge/checks-behind-skipped-node-block.md")
         .screen("How big is it?                                1/2 ")
         .screen("- output size contains \"db\"\n      not judged: the block `size` was left out: it runs on a node")
