@@ -1,7 +1,6 @@
 //! What can only be said of several labs together: their ids, and what they need.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::findings::{CIRCLE, NO_SUCH_LAB, SAME_LAB};
 use super::{Parsed, parse};
@@ -64,9 +63,8 @@ fn finding(rule: super::Rule, span: Span, message: String, hint: Option<String>)
 
 /// A lab that was named alone still has its collection around it.
 fn lies_beside(lab: &Lab, id: &str) -> bool {
-    let own = if lab.dir.as_os_str().is_empty() { Path::new(".") } else { &lab.dir };
     let is_folder = lab.source.path().file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("readme"));
-    let Ok(own) = std::path::absolute(own) else {
+    let Ok(own) = std::path::absolute(&lab.dir) else {
         return false;
     };
     let Some(collection) = (if is_folder { own.parent() } else { Some(own.as_path()) }) else {

@@ -91,6 +91,7 @@ rules! {
     PLACEHOLDER "KW075" Warning "a `<placeholder>` is left over in a command";
     ENDS_SHELL "KW076" Warning "a command ends or changes the terminal's shell for all later blocks";
     REPEATED_FLAG "KW077" Warning "a flag repeats what the runner already gives";
+    UNPINNED "KW078" Warning "a block points KUBECONFIG away from the lab's cluster";
     NO_SUCH_LAB "KW080" Error "`needs` names a lab that is not in this collection";
     SAME_LAB "KW081" Error "two labs of a collection have one id";
     CIRCLE "KW082" Error "labs need each other in a circle";

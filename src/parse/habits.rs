@@ -7,6 +7,7 @@ use regex::Regex;
 use super::context::Context;
 use super::findings::{
     ENDLESS, ENDS_SHELL, HIDDEN_FAILURE, HIDDEN_PLACE, HIDDEN_TERMINAL, PLACEHOLDER, REPEATED_FLAG, Rule, SLEEP,
+    UNPINNED,
 };
 use super::names::head;
 use super::shell::{Command, Word, commands, lines};
@@ -175,6 +176,16 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
             }
             _ => {}
         }
+        if action.place == Place::Host
+            && let Some(word) = unpinned(&command)
+        {
+            warn(
+                word,
+                UNPINNED,
+                "KUBECONFIG is set for the lab's own cluster, and this points it to the reader's",
+                "leave it out; a kubeconfig that the lab makes itself may lie in \"$LAB_WORK\"",
+            );
+        }
         if action.background.is_none()
             && !command.released
             && !action.opens
@@ -217,6 +228,20 @@ fn sets_errexit(command: &Command) -> bool {
     args.iter().enumerate().any(|(at, arg)| {
         let short = arg.text.starts_with('-') && !arg.text.starts_with("--") && arg.text.contains('e');
         short || (arg.text == "errexit" && at > 0 && args[at - 1].text == "-o")
+    })
+}
+
+/// The word that has kubectl read another file than the lab's: the reader's own, or none at all.
+fn unpinned(command: &Command) -> Option<&Word> {
+    if command.name() == "unset" {
+        return command.args().iter().find(|arg| arg.text == "KUBECONFIG");
+    }
+    let value = |word: &Word| word.text.strip_prefix("KUBECONFIG=").map(str::to_owned);
+    command.words.iter().find(|word| {
+        value(word).is_some_and(|value| {
+            let is_home = value.split(':').any(|file| file.starts_with('~') || file.contains("HOME"));
+            value.is_empty() || is_home || value.contains(".kube/config") || value.contains("/etc/kubernetes/")
+        })
     })
 }
 

@@ -96,7 +96,7 @@ fn parse_here(source: &SourceFile) -> Parsed {
     let lab = Lab {
         id: id(path),
         source: source.clone(),
-        dir: path.parent().map(std::path::Path::to_path_buf).unwrap_or_default(),
+        dir: folder_of(path),
         title: title.unwrap_or_default(),
         summary: head.summary,
         level: head.level,
@@ -113,6 +113,14 @@ fn parse_here(source: &SourceFile) -> Parsed {
     let findings = cx.findings.finish();
     let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
     Parsed { lab: (!broken).then_some(lab), findings }
+}
+
+/// Where the lab lies; `lab.md` lies in the current folder.
+fn folder_of(path: &std::path::Path) -> std::path::PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => std::path::PathBuf::from("."),
+    }
 }
 
 /// A lab's id: the folder's name for a `README.md`, else the file's.

@@ -223,7 +223,7 @@ impl<'a> Runner<'a> {
         self.outputs.insert(offset, output);
         match result.ended {
             Ended::Stopped { .. } => Ok(()),
-            Ended::Interrupted | Ended::ShellDied { .. } => Err(ended(&result)),
+            Ended::Interrupted | Ended::ShellDied { .. } | Ended::ShellChanged { .. } => Err(ended(&result)),
             Ended::AsWanted | Ended::Failed { .. } | Ended::TimedOut { .. } => {
                 let (line, words) = (self.line(offset), last_words(&result.output));
                 Err(Outcome::failed(format!(
@@ -253,7 +253,7 @@ impl<'a> Runner<'a> {
         let key = running.key.clone();
         let last_words = last_words(&result.output);
         let cause = match result.ended {
-            Ended::ShellDied { .. } => StopCause::CannotJudge,
+            Ended::ShellDied { by_errexit: false, .. } | Ended::ShellChanged { .. } => StopCause::CannotJudge,
             _ => StopCause::Failed,
         };
         let line = self.line(line);
@@ -332,23 +332,46 @@ pub(super) fn ended(result: &BlockResult) -> Outcome {
                 ..Outcome::failed(format!("`{}` ended {status}", shorten(command)))
             }
         }
-        Ended::TimedOut { line, command, shell_replaced } => {
+        Ended::TimedOut { line, command, awaited, shell_replaced } => {
+            let waits = awaited.as_ref().map_or_else(String::new, |program| {
+                format!(": `{program}` waited for input at the terminal, where a block has nobody who types")
+            });
             let after = if *shell_replaced { "; its shell did not come back and was replaced" } else { "" };
             let seconds = result.took.as_secs_f64();
-            let reason = format!("`{}` had not ended after {seconds:.0} s{after}", shorten(command));
+            let reason = format!("`{}` had not ended after {seconds:.0} s{waits}{after}", shorten(command));
             Outcome { failed_line: Some(*line), waited: true, ..Outcome::failed(reason) }
         }
-        Ended::ShellDied { last_words } => {
-            let words = last_words.trim();
-            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-            Outcome::cannot_judge(format!("the shell died{words}"))
-        }
+        Ended::ShellDied { line, command, status, by_errexit, last_words } => Outcome {
+            failed_line: Some(*line),
+            ..shell_died(&shorten(command), *status, *by_errexit, last_words.trim())
+        },
+        Ended::ShellChanged { line, command, why } => Outcome {
+            failed_line: Some(*line),
+            ..Outcome::cannot_judge(format!(
+                "how `{}` ended is not known: the shell's bookkeeping was changed by this block or one before it \
+                 ({why}); the shell was replaced",
+                shorten(command)
+            ))
+        },
         Ended::Interrupted => Outcome::cannot_judge("interrupted"),
     };
     outcome.exit = result.exit;
     outcome.output.clone_from(&result.output);
     outcome.truncated = result.truncated;
     outcome
+}
+
+fn shell_died(command: &str, status: Option<i32>, by_errexit: bool, last_words: &str) -> Outcome {
+    let status = status.map_or_else(String::new, |status| format!(" with status {status}"));
+    let words = if last_words.is_empty() { String::new() } else { format!("; its last words: {last_words}") };
+    if by_errexit {
+        Outcome::failed(format!(
+            "the shell ended because `set -e` is on and `{command}` ended{status}; leave `set -e` out, a block stops \
+             at its first failing command anyhow{words}"
+        ))
+    } else {
+        Outcome::cannot_judge(format!("the shell ended{status} at `{command}`{words}"))
+    }
 }
 
 /// A command's first line is enough to find it.

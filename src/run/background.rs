@@ -117,7 +117,7 @@ fn early_end(result: &BlockResult) -> Outcome {
     let outcome = ended(result);
     let words = last_words(&result.output);
     match result.ended {
-        Ended::ShellDied { .. } | Ended::Interrupted => outcome,
+        Ended::ShellDied { by_errexit: false, .. } | Ended::ShellChanged { .. } | Ended::Interrupted => outcome,
         _ => Outcome {
             verdict: Some(Verdict::Fail),
             reason: Some(format!("it ended before it was ready{words}")),

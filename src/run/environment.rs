@@ -15,8 +15,17 @@ pub(super) struct Environment {
     pub(super) work: PathBuf,
 }
 
+/// Folders of the run.
+pub(super) struct Folders<'a> {
+    pub(super) work: &'a Path,
+    /// What a tutorial appends to `~/.bashrc` is not the person's.
+    pub(super) home: &'a Path,
+    pub(super) private: &'a Path,
+}
+
 impl Environment {
-    pub(super) fn new(lab: &Lab, vars: &Vars, cluster: &dyn Cluster, work: &Path, private: &Path) -> Self {
+    pub(super) fn new(lab: &Lab, vars: &Vars, cluster: &dyn Cluster, folders: &Folders<'_>) -> Self {
+        let Folders { work, home, private } = *folders;
         let info = cluster.info();
         // Where there is no Kubernetes, kubectl must not find the learner's own clusters either.
         let none = private.join("no-cluster.kubeconfig");
@@ -41,7 +50,7 @@ impl Environment {
         };
         let mut host = shared(info.pki.as_ref(), info.data.as_ref());
         host.extend(
-            [("LAB_DIR", text(&dir)), ("LAB_WORK", text(work)), ("KUBECONFIG", text(kubeconfig))]
+            [("LAB_DIR", text(&dir)), ("LAB_WORK", text(work)), ("HOME", text(home)), ("KUBECONFIG", text(kubeconfig))]
                 .map(|(name, value)| (name.to_owned(), value)),
         );
         let node = shared(info.node_pki.as_ref(), info.node_data.as_ref());

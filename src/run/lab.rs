@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::Environment;
+use super::environment::{Environment, Folders};
 use super::runner::{Runner, Spending};
 use super::tell::Teller;
 use super::tidy::Tidied;
@@ -105,7 +105,7 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
         request.guard.folder(name).map_err(cannot)
     };
     let private = folder("cluster")?;
-    let (work, bin, shells) = (folder("work")?, folder("bin")?, folder("terminals")?);
+    let (work, home, bin, shells) = (folder("work")?, folder("home")?, folder("bin")?, folder("terminals")?);
     let wanted = ClusterRequest {
         lab: request.lab.id.clone(),
         run_id: request.guard.run_id().to_owned(),
@@ -123,7 +123,7 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
         .map_err(|error| Failure::of_cluster("", error, &request.interrupt))?;
     spent.up_ms = millis(bringing_up.elapsed());
     let cluster = Shared(Arc::new(Mutex::new(Some(cluster))));
-    let places = Places { work, bin, shells, private };
+    let places = Places { work, home, bin, shells, private };
     let result = Box::pin(on_cluster(&request, &cluster, &places, members, tell, spent)).await;
     let ending = Instant::now();
     if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
@@ -142,6 +142,7 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
 
 struct Places {
     work: PathBuf,
+    home: PathBuf,
     bin: PathBuf,
     shells: PathBuf,
     private: PathBuf,
@@ -159,7 +160,8 @@ async fn on_cluster(
     let (info, access, kubeconfig, mut environment) = {
         let held = cluster.0.lock().await;
         let held = held.as_ref().ok_or_else(|| Failure::new(StopCause::CannotJudge, "the cluster is gone"))?;
-        let environment = Environment::new(lab, &request.vars, held.as_ref(), &places.work, &places.private);
+        let folders = Folders { work: &places.work, home: &places.home, private: &places.private };
+        let environment = Environment::new(lab, &request.vars, held.as_ref(), &folders);
         (held.info().clone(), held.etcd(), held.kubeconfig().map(Path::to_owned), environment)
     };
     if !info.runs_pods && lab.requires.iter().any(|wanted| wanted.value == Requirement::Pods) {

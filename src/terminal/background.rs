@@ -25,7 +25,7 @@ pub struct Background {
 pub(super) struct Inner {
     pub(super) block: Block,
     pub(super) tape: Arc<Tape>,
-    pub(super) file: PathBuf,
+    pub(super) dir: PathBuf,
     /// Where its output begins on the tape.
     pub(super) began: u64,
     pub(super) stop: watch::Sender<Option<Stop>>,
@@ -86,7 +86,7 @@ impl Background {
             // Only where something is missing is more needed than the text.
             (text, cut, if cut { screen.found() } else { BTreeMap::new() })
         };
-        Printed { text: tidy_live(&text, &self.inner.block, &self.inner.file).into(), cut, found }
+        Printed { text: tidy_live(&text, &self.inner.block, &self.inner.dir).into(), cut, found }
     }
 
     /// Waits until it has printed the text.

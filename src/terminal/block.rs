@@ -69,13 +69,26 @@ pub enum Ended {
     TimedOut {
         line: usize,
         command: String,
+        /// The program that waited for somebody to type.
+        awaited: Option<String>,
         /// The shell, or the one that it had opened, did not come back: a fresh one stands in its place,
         /// without the folder, variables and functions of the old one.
         shell_replaced: bool,
     },
-    /// The shell itself is gone: cannot judge.
+    /// The shell itself is gone.
     ShellDied {
+        line: usize,
+        command: String,
+        status: Option<i32>,
+        /// `set -e` was on: the command failed.
+        by_errexit: bool,
         last_words: String,
+    },
+    /// The block, or one before it, changed what tells how a command ended: cannot judge. The shell is replaced.
+    ShellChanged {
+        line: usize,
+        command: String,
+        why: &'static str,
     },
     /// A background block was stopped by a later block.
     Stopped {

@@ -123,7 +123,7 @@ mod tests {
             searched: patterns.iter().map(ToString::to_string).collect(),
             timeout: std::time::Duration::ZERO,
         };
-        Listener::of(&block, std::path::Path::new("/f"))
+        Listener::of(&block, std::path::Path::new("/d"))
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         let mut capture = Capture { kept: 4, ..Capture::from(0) };
         capture.listen(listener(&["Done", "line 1"]));
         capture.push("some text\n[1]+  Done");
-        capture.push("                    sleep 1\nbash: /f: line 1: no\n");
+        capture.push("                    sleep 1\nbash: /d/f: line 1: no\n");
         assert_eq!(capture.found(""), [("Done".to_owned(), false), ("line 1".to_owned(), false)].into());
     }
 

@@ -43,13 +43,30 @@ const FLAGS: [(&str, &str); 4] = [
     ("key", "ETCDCTL_KEY"),
 ];
 
-/// Finds what the command names itself. An empty variable counts as none, but quarrels with a flag all
-/// the same. Certificates are of no use to an endpoint that is named with `http://`.
+/// Finds what the command names itself. An empty flag counts as none (`--endpoints=$ENDPOINTS` without such a
+/// variable), and so does an empty variable, which quarrels with a flag all the same. Certificates are of no use to an endpoint that is named with `http://`.
 const NAMED: &str = r#"endpoints=$ETCDCTL_ENDPOINTS cacert=$ETCDCTL_CACERT cert=$ETCDCTL_CERT key=$ETCDCTL_KEY
 [ -n "$endpoints" ] || unset ETCDCTL_ENDPOINTS
 [ -n "$cacert" ] || unset ETCDCTL_CACERT
 [ -n "$cert" ] || unset ETCDCTL_CERT
 [ -n "$key" ] || unset ETCDCTL_KEY
+left=$# ended=
+while [ "$left" -gt 0 ]; do
+  arg=$1 left=$((left - 1))
+  shift
+  case $ended$arg in
+    --) ended=yes ;;
+    --endpoints= | --cacert= | --cert= | --key=) continue ;;
+    --endpoints | --cacert | --cert | --key)
+      if [ "$left" -gt 0 ] && [ -z "$1" ]; then
+        shift
+        left=$((left - 1))
+        continue
+      fi
+      ;;
+  esac
+  set -- "$@" "$arg"
+done
 previous=
 for arg in "$@"; do
   case $previous in --endpoints) endpoints=$arg ;; esac
@@ -199,6 +216,15 @@ mod tests {
         let env = [("ETCDCTL_ENDPOINTS", ""), ("ETCDCTL_CERT", "/env/c"), ("ETCDCTL_API", "3")];
         let wanted = ["get", "ETCDCTL_API=3", ALL[0], "ETCDCTL_CERT=/env/c", ALL[2], ALL[3]].map(str::to_owned);
         assert_eq!(given(direct, &["get"], &env), wanted);
+    }
+
+    #[test]
+    fn empty_flags_are_none() {
+        let args = ["--endpoints=", "--cacert", "", "put", "--cert=", "a b", "", "--", "--key="];
+        assert_eq!(given(direct, &args, &[]), [&["put", "a b", "", "--", "--key="][..], &ALL[..]].concat());
+        let elsewhere = given(elsewhere, &["--endpoints=", "get", "--key", ""], &[]);
+        assert_eq!(elsewhere.last().map(String::as_str), Some("get"));
+        assert!(elsewhere.contains(&"--endpoints=https://e".to_owned()), "{elsewhere:?}");
     }
 
     #[test]

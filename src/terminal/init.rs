@@ -1,25 +1,27 @@
-//! What a shell is told before a lab's first command.
+//! What a shell is told before a lab's first command, and again after each.
 
 use super::recorder::MARK_COMMAND;
 use super::settings::NodeSettings;
 
-/// Renews what a block may have changed: a `PS1` of its own (as a Python environment sets), a `PROMPT_COMMAND`.
-pub(super) const RENEW: &str = "{ __keywitness_renew; } 2>/dev/null";
-
-/// No prompt, history, `!` or mail; the mark goes to the terminal even where the shell's own output does not, and
-/// past `set -x`, whose trace goes where standard error does.
-pub(super) fn init_file(nonce: &str) -> String {
-    let at_prompt = "PROMPT_COMMAND='{ __keywitness_mark \"$?\"; } 2>/dev/null'";
-    format!(
-        "PS1= PS2=\nunset HISTFILE MAIL MAILCHECK TMOUT\nset +o history +o histexpand\n\
-         __keywitness_mark() {{ PS1= PS2=; printf '\\033]{MARK_COMMAND};{nonce};p;%s\\007' \"$1\" >/dev/tty; }}\n\
-         __keywitness_renew() {{ local status=$?; unset PROMPT_COMMAND; {at_prompt}; return \"$status\"; }}\n\
-         {at_prompt}\n"
-    )
+/// No prompt but the mark, whatever a block made of it (as a Python environment does); bash reads the escapes itself.
+pub(super) fn prompts(nonce: &str) -> String {
+    let prompt = format!("PS1='\\e]{MARK_COMMAND};{nonce};p\\a'");
+    format!("{{ PS0= PS2= PROMPT_COMMAND= {prompt}; }} 2>/dev/null")
 }
 
-pub(super) fn node_init(node: &NodeSettings) -> String {
-    let mut lines = vec!["unset HISTFILE".to_owned(), "set +o history 2>/dev/null; set +H 2>/dev/null".to_owned()];
+/// No history, `!` or mail; `report` tells that the shell has come so far.
+pub(super) fn init_file(nonce: &str, report: &str) -> String {
+    let prompts = prompts(nonce);
+    format!("{prompts}\nunset HISTFILE MAIL MAILCHECK TMOUT\nset +o history +o histexpand\n:\n{report}\n")
+}
+
+/// For a shell that a lab opened, which may be any: the person's history file is not ours to write to.
+pub(super) fn opened_init(nonce: &str) -> String {
+    format!("unset HISTFILE; PS1=\"$(printf '\\033]{MARK_COMMAND};{nonce};q\\007')\"")
+}
+
+pub(super) fn node_init(node: &NodeSettings, nonce: &str) -> String {
+    let mut lines = vec![opened_init(nonce), "set +o history 2>/dev/null; set +H 2>/dev/null".to_owned()];
     lines.extend(node.env.iter().map(|(name, value)| format!("export {name}={}", shell_words::quote(value))));
     lines.push("export PAGER=cat".to_owned());
     if !node.path_prefix.is_empty() {

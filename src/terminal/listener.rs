@@ -16,18 +16,18 @@ pub(super) struct Listener {
     searches: Vec<(String, Option<Search>)>,
     line: Vec<u8>,
     commands: String,
-    file: PathBuf,
+    dir: PathBuf,
 }
 
 impl Listener {
     /// `None` where there is nothing to look for.
-    pub(super) fn of(block: &Block, file: &Path) -> Option<Self> {
+    pub(super) fn of(block: &Block, dir: &Path) -> Option<Self> {
         if block.searched.is_empty() {
             return None;
         }
         let searches = block.searched.iter().map(|pattern| (pattern.clone(), Search::new(pattern))).collect();
         let commands = block.lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n");
-        Some(Self { searches, line: Vec::new(), commands, file: file.to_owned() })
+        Some(Self { searches, line: Vec::new(), commands, dir: dir.to_owned() })
     }
 
     /// What came so far does not count any more.
@@ -46,11 +46,11 @@ impl Listener {
     }
 
     fn look(&mut self) {
-        let file = self.file.as_os_str().as_encoded_bytes();
-        let names_file = !file.is_empty() && self.line.windows(file.len()).any(|part| part == file);
+        let dir = self.dir.as_os_str().as_encoded_bytes();
+        let names_dir = !dir.is_empty() && self.line.windows(dir.len()).any(|part| part == dir);
         let mut line = std::mem::take(&mut self.line);
-        if names_file || line.starts_with(b"[") || line.starts_with(b"+") {
-            line = tidy(&String::from_utf8_lossy(&line), &self.commands, &self.file).into_bytes();
+        if names_dir || line.starts_with(b"[") || line.starts_with(b"+") {
+            line = tidy(&String::from_utf8_lossy(&line), &self.commands, &self.dir).into_bytes();
         }
         self.searches.iter_mut().filter_map(|(_, search)| search.as_mut()).for_each(|search| search.feed(&line));
     }

@@ -1,9 +1,13 @@
 //! Persistent shells on a PTY, nested shells, background commands, output capture.
 //!
-//! A shell of our own reads each complete command from a file (`. FILE`), with echo off, and prints a mark
-//! from `PROMPT_COMMAND`; a shell that a lab opened inside it, or one in a container, is typed at in a way
-//! that any POSIX shell understands. Marks are terminal control sequences within the output itself, so that
-//! what came before a mark is what the command printed.
+//! A shell of our own reads each complete command from a file (`. FILE`), with echo off, reports its status by the
+//! name of a file that it makes, and has a mark for a prompt; a shell that a lab opened inside it, or one in a
+//! container, is typed at in a way that any POSIX shell understands. Marks are terminal control sequences within
+//! the output itself, so that what came before a mark is what the command printed.
+//!
+//! Nothing of this lives where a block can reach it: no function, variable or trap of ours stands in the shell.
+//! Where the last thing to tell a status does not come, or contradicts itself, there is no verdict but
+//! [`Ended::ShellChanged`].
 
 mod background;
 mod block;
@@ -22,7 +26,10 @@ mod tape;
 mod terminals;
 mod tidy;
 mod typed;
+mod waiting;
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;
 

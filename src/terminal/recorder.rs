@@ -6,6 +6,7 @@ use vte::{Params, Parser, Perform};
 
 use super::capture::Capture;
 use super::screen::Screen;
+use super::typed::beginning;
 
 /// The number of the operating system command under which marks travel: private use, and nothing that a
 /// terminal would show.
@@ -16,11 +17,15 @@ const NOISE_KEPT: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signpost {
-    /// Our own shell is back at its prompt; the last command's status.
-    Prompt(i32),
+    /// Our own shell is at its prompt.
+    Prompt,
+    /// A shell that a lab opened is at its prompt.
+    InnerPrompt,
     /// A typed line begins or ends; its number.
     Start(u64),
     End(u64, i32),
+    /// The command of the typed line ended: told from within what evaluates it.
+    Done(u64, i32),
     /// A shell answered the probe of this number.
     Probe(u64),
 }
@@ -84,7 +89,12 @@ impl Recorder {
     /// The prompt of the shell that took the last typed line, as far as it can be told from an echo.
     pub(super) fn prompt(&self) -> &str {
         let line = self.state.prompt.lines().find(|line| !line.is_empty()).unwrap_or("");
-        line.split(" __kw=").next().unwrap_or(line)
+        line.split(&beginning(&self.state.nonce)).next().unwrap_or(line)
+    }
+
+    /// What is printed from here on counts, although no mark said so.
+    pub(super) fn record(&mut self) {
+        self.state.recording = true;
     }
 
     /// Begins a block; what the one before printed is handed over.
@@ -116,8 +126,10 @@ impl State {
     fn signpost(&mut self, post: Signpost) {
         let offset = self.screen.freeze();
         match post {
-            Signpost::Start(_) | Signpost::Prompt(_) => self.recording = true,
-            Signpost::End(..) | Signpost::Probe(_) => self.recording = false,
+            Signpost::Start(_) | Signpost::Prompt => self.recording = true,
+            Signpost::Done(..) | Signpost::End(..) | Signpost::Probe(_) | Signpost::InnerPrompt => {
+                self.recording = false;
+            }
         }
         let before = std::mem::take(&mut self.noise);
         if matches!(post, Signpost::Start(_)) {
@@ -163,7 +175,9 @@ fn signpost(params: &[&[u8]], nonce: &str) -> Option<Signpost> {
     let words: Vec<&str> = params.iter().map(|param| std::str::from_utf8(param).unwrap_or("")).collect();
     match words.as_slice() {
         [command, whose, rest @ ..] if *command == MARK_COMMAND && *whose == nonce => match rest {
-            ["p", status] => Some(Signpost::Prompt(status.parse().ok()?)),
+            ["p"] => Some(Signpost::Prompt),
+            ["q"] => Some(Signpost::InnerPrompt),
+            ["d", number, status] => Some(Signpost::Done(number.parse().ok()?, status.parse().ok()?)),
             ["s", number] => Some(Signpost::Start(number.parse().ok()?)),
             ["e", number, status] => Some(Signpost::End(number.parse().ok()?, status.parse().ok()?)),
             ["b", number] => Some(Signpost::Probe(number.parse().ok()?)),
@@ -218,11 +232,11 @@ mod tests {
     #[test]
     fn marks_are_found_across_reads_and_others_marks_are_not_ours() {
         let mut recorder = Recorder::new("n".into(), 24, true);
-        let stream = b"out\r\n\x1b]7777;x;p;0\x07\x1b]7777;n;p;130\x07more";
+        let stream = b"out\r\n\x1b]7777;x;p\x07\x1b]7777;n;p\x07more";
         for byte in stream {
             recorder.feed(&[*byte]);
         }
-        assert_eq!(recorder.next_signpost(), Some((Signpost::Prompt(130), 4)));
+        assert_eq!(recorder.next_signpost(), Some((Signpost::Prompt, 4)));
         assert_eq!(recorder.next_signpost(), None);
         assert_eq!(recorder.screen().since(4).0, "more");
     }

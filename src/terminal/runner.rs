@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use regex::Regex;
 use tokio::time::Instant;
 
 use super::block::{Block, BlockResult, CommandResult, Ended};
@@ -27,7 +29,7 @@ pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_
     {
         let mut recorder = shell.tape().recorder();
         recorder.restart();
-        recorder.screen().listen(Listener::of(block, shell.file()));
+        recorder.screen().listen(Listener::of(block, shell.dir()));
     }
     let mut run = Run { commands: Vec::new(), output: String::new(), truncated: false };
     let mut ended = Ended::AsWanted;
@@ -36,17 +38,10 @@ pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_
         let is_last = index + 1 == commands.len();
         let opens = is_last && block.opens;
         let from = shell.tape().recorder().screen().freeze();
-        let was_nested = shell.is_nested();
         let limit = if is_last && is_endless { None } else { Some(deadline) };
-        let outcome = if opens {
-            shell.open(&command.text, limit, ways).await
-        } else {
-            shell.run(&command.text, limit, ways).await
-        };
-        // Leaving a shell is no failure, whatever the command before it ended with.
-        let left = was_nested && !shell.is_nested() && leaves(&command.text);
+        let outcome =
+            if opens { shell.open(command, limit, ways).await } else { shell.run(command, limit, ways).await };
         let exit = match outcome {
-            Outcome::Exited(_) if left => Some(0),
             Outcome::Exited(exit) | Outcome::NotOpened(exit) => Some(exit),
             Outcome::Opened => Some(0),
             _ => None,
@@ -64,7 +59,8 @@ pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_
             Outcome::NotOpened(_) => Ended::Failed { line, command: text },
             Outcome::TimedOut { back, is_same } => {
                 is_usable = back;
-                Ended::TimedOut { line, command: text, shell_replaced: !is_same }
+                let awaited = shell.awaited().map(str::to_owned);
+                Ended::TimedOut { line, command: text, awaited, shell_replaced: !is_same }
             }
             Outcome::Stopped { killed, back } => {
                 is_usable = back;
@@ -72,7 +68,13 @@ pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_
             }
             Outcome::Died => {
                 is_usable = false;
-                Ended::ShellDied { last_words: shell.tape().recorder().last_words() }
+                let last_words = shell.tape().recorder().last_words();
+                let by_errexit = shell.stops_at_failures() || sets_errexit(&text);
+                Ended::ShellDied { line, command: text, status: shell.ended_with().await, by_errexit, last_words }
+            }
+            Outcome::Changed(why) => {
+                is_usable = false;
+                Ended::ShellChanged { line, command: text, why }
             }
             Outcome::Cancelled => {
                 is_usable = false;
@@ -106,7 +108,7 @@ impl Run {
             let to = recorder.screen().freeze();
             recorder.screen().slice(from, to)
         };
-        let mut output = tidy(&raw, &command.text, shell.file());
+        let mut output = tidy(&raw, &command.text, shell.dir());
         match outcome {
             Outcome::Opened => output = tidy_opening(&output, shell.tape().recorder().prompt()),
             Outcome::TimedOut { .. } | Outcome::Stopped { .. } => output.truncate(without_break(&output).len()),
@@ -118,9 +120,11 @@ impl Run {
     }
 }
 
-/// A bare `exit` passes on the status of the command before it.
-fn leaves(text: &str) -> bool {
-    matches!(text.split_whitespace().next_back(), Some("exit" | "logout"))
+/// The command itself turns `set -e` on.
+fn sets_errexit(text: &str) -> bool {
+    static ERREXIT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\bset\s+(?:-[a-zA-Z]*e|-o\s+errexit\b)").expect("a regular expression"));
+    ERREXIT.is_match(text)
 }
 
 /// For a block that never came to its shell.
@@ -137,7 +141,7 @@ pub(super) fn interrupted() -> BlockResult {
 }
 
 /// What a background block printed, whose commands are not told apart.
-pub(super) fn tidy_live(text: &str, block: &Block, file: &Path) -> String {
+pub(super) fn tidy_live(text: &str, block: &Block, dir: &Path) -> String {
     let all = block.lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n");
-    tidy(text, &all, file)
+    tidy(text, &all, dir)
 }

@@ -1,26 +1,31 @@
 //! One persistent shell, and those opened inside it.
 
+mod handing;
+mod post;
 mod recovery;
+mod settle;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portable_pty::CommandBuilder;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use post::{From, Post, Report};
 use recovery::Answer;
 
 use super::environment::environment;
-use super::init::{RENEW, init_file, node_init};
+use super::init::{init_file, node_init, opened_init};
 use super::recorder::{Recorder, Signpost};
 use super::settings::{NodeSettings, TerminalSettings};
+use super::split::{Leaving, ShellCommand};
 use super::tape::Tape;
-use super::typed;
+use super::typed::Telling;
 use crate::guard::{Echo, ShellControl, ShellIo, shell_on_pty};
 
 /// A shell that is not at its prompt by then will not come.
@@ -60,13 +65,18 @@ pub(super) enum Outcome {
         killed: bool,
         back: bool,
     },
+    /// What tells the status was changed by a block; why that is known.
+    Changed(&'static str),
     Died,
     Cancelled,
 }
 
 enum Happened {
-    Signpost(Signpost, u64),
+    Signpost(Signpost),
+    /// Our shell reported, but its prompt does not come to the terminal.
+    Reported,
     Deadline,
+    Changed(&'static str),
     Cancelled,
     Stop(Stop),
     Closed,
@@ -75,7 +85,7 @@ enum Happened {
 /// How a shell takes commands, and tells that they ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
-    /// Ours: it reads a file, and its prompt is the mark.
+    /// Ours: it reads a file, reports by a file, and its prompt is a mark.
     Sourced,
     /// Any shell: the typed line prints the mark. With the number of the line in the shell around it that
     /// opened this one, if that one is a typed one too.
@@ -102,38 +112,69 @@ pub(super) struct Shell {
     control: Arc<dyn ShellControl>,
     tape: Arc<Tape>,
     nonce: String,
-    /// Our own files; none for a shell elsewhere.
-    file: PathBuf,
+    /// None for a shell elsewhere.
+    own: Option<Own>,
     levels: Vec<Level>,
     number: u64,
+    /// The typed line that runs, and how it tells its end.
+    line: u64,
+    telling: Telling,
+    is_begun: bool,
+    /// What the ends of typed commands told from within.
+    done: Vec<(u64, i32)>,
     last_exit: i32,
+    /// What the last command waited for when its time was up.
+    awaited: Option<String>,
     killed: bool,
+}
+
+/// What we know of our own bash.
+struct Own {
+    post: Post,
+    pid: i32,
+    /// Of the command that it runs.
+    token: String,
+    /// What it reported of that command.
+    found: Option<(From, Report)>,
+    leaving: Leaving,
+    /// `$-` after the last command.
+    flags: String,
 }
 
 impl Shell {
     /// Starts our own bash on this machine; `dir` is made for its files.
     pub(super) async fn local(settings: &TerminalSettings, dir: &Path) -> Result<Self, String> {
-        let nonce = nonce();
-        let init = dir.join("init");
+        let (nonce, token) = (nonce(), nonce());
+        let post = Post::new(dir);
         let start = || -> io::Result<ShellIo> {
-            std::fs::write(&init, init_file(&nonce))?;
+            let init = post.write("init", &init_file(&nonce, &post.line(&token, From::File)))?;
             shell_on_pty(&settings.guard, bash(settings, &init), settings.rows, settings.columns, Echo::Off)
         };
         let io = start().map_err(|error| error.to_string())?;
-        let mut shell = Self::over(io, nonce, dir.join("command"), settings.rows, Level::Sourced);
+        let mut shell = Self::over(io, nonce, settings.rows, Level::Sourced);
+        let own = Own { post, pid: 0, token, found: None, leaving: Leaving::Never, flags: String::new() };
+        shell.own = Some(own);
         let deadline = Instant::now() + START_WAIT;
-        match shell.finish_of(0, Some(deadline), &never(&settings.cancel)).await {
-            Happened::Signpost(..) => Ok(shell),
+        match shell.next(Some(deadline), &never(&settings.cancel)).await {
+            Happened::Signpost(Signpost::Prompt) if shell.is_introduced() => Ok(shell),
             Happened::Cancelled => Err("interrupted".to_owned()),
             _ => Err(shell.no_prompt().await),
         }
     }
 
+    /// Learns from the first report which process the shell is.
+    fn is_introduced(&mut self) -> bool {
+        let report = self.own.as_ref().and_then(|own| own.post.find(&own.token, From::File));
+        if let (Some(own), Some(report)) = (&mut self.own, &report) {
+            own.pid = report.pid;
+        }
+        report.is_some()
+    }
+
     /// Takes over a shell on the node, and gives it the lab's variables.
     pub(super) async fn on_node(settings: &TerminalSettings, node: &NodeSettings) -> Result<Self, String> {
         let io = node.shells.open(settings.rows, settings.columns).await?;
-        let level = Level::Typed { opened_by: None };
-        let mut shell = Self::over(io, nonce(), PathBuf::new(), settings.rows, level);
+        let mut shell = Self::over(io, nonce(), settings.rows, Level::Typed { opened_by: None });
         let ways = never(&settings.cancel);
         let deadline = Some(Instant::now() + START_WAIT);
         match shell.until_answered(deadline, &ways, None).await {
@@ -141,17 +182,30 @@ impl Shell {
             Answer::Happened(Happened::Cancelled) => return Err("interrupted".to_owned()),
             Answer::Happened(_) => return Err(shell.no_prompt().await),
         }
-        match shell.run(&node_init(node), deadline, &ways).await {
+        match shell.run(&ShellCommand::ours(node_init(node, &shell.nonce)), deadline, &ways).await {
             Outcome::Exited(0) => Ok(shell),
             _ => Err(shell.no_prompt().await),
         }
     }
 
-    fn over(io: ShellIo, nonce: String, file: PathBuf, rows: u16, level: Level) -> Self {
+    fn over(io: ShellIo, nonce: String, rows: u16, level: Level) -> Self {
         let recorder = Recorder::new(nonce.clone(), rows, level == Level::Sourced);
-        let tape = Tape::play(io.output, recorder);
-        let (input, control) = (io.input, Arc::from(io.control));
-        Self { input, control, tape, nonce, file, levels: vec![level], number: 0, last_exit: 0, killed: false }
+        Self {
+            input: io.input,
+            control: Arc::from(io.control),
+            tape: Tape::play(io.output, recorder),
+            nonce,
+            own: None,
+            levels: vec![level],
+            number: 0,
+            line: 0,
+            telling: Telling::Itself,
+            is_begun: false,
+            done: Vec::new(),
+            last_exit: 0,
+            awaited: None,
+            killed: false,
+        }
     }
 
     async fn no_prompt(&mut self) -> String {
@@ -165,49 +219,62 @@ impl Shell {
         &self.tape
     }
 
-    /// The file that commands are read from, which the shell's own messages name.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
+    /// The folder of the files that commands are read from, which the shell's own messages name.
+    pub(super) fn dir(&self) -> &Path {
+        self.own.as_ref().map_or(Path::new(""), |own| own.post.dir())
     }
 
-    /// Commands go into a shell that an earlier block opened.
-    pub(super) fn is_nested(&self) -> bool {
-        self.levels.len() > 1
+    /// `set -e` was on after the last command.
+    pub(super) fn stops_at_failures(&self) -> bool {
+        self.levels.len() == 1 && self.own.as_ref().is_some_and(|own| own.flags.contains('e'))
+    }
+
+    /// The program that waited for input when the last command's time was up.
+    pub(super) fn awaited(&self) -> Option<&str> {
+        self.awaited.as_deref()
+    }
+
+    /// The status with which the shell itself ended, once that is known.
+    pub(super) async fn ended_with(&mut self) -> Option<i32> {
+        let known = Instant::now() + Duration::from_secs(1);
+        loop {
+            match self.control.try_wait().await {
+                Ok(None) if Instant::now() < known => sleep(Duration::from_millis(10)).await,
+                other => return other.ok().flatten(),
+            }
+        }
     }
 
     /// Runs one complete command to its end.
-    pub(super) async fn run(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Outcome {
-        let number = match self.hand_over(text, deadline, ways).await {
-            Ok(number) => number,
-            Err(happened) => return self.conclude(self.number, happened).await,
-        };
-        let happened = self.finish_of(number, deadline, ways).await;
-        self.conclude(number, happened).await
+    pub(super) async fn run(&mut self, command: &ShellCommand, deadline: Option<Instant>, ways: &Ways) -> Outcome {
+        if let Err(happened) = self.hand_over(command, deadline, ways).await {
+            return self.conclude(happened).await;
+        }
+        let happened = self.finish(deadline, ways).await;
+        self.conclude(happened).await
     }
 
     /// Runs a command that opens a shell, until that shell answers.
-    pub(super) async fn open(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Outcome {
-        let number = match self.hand_over(text, deadline, ways).await {
-            Ok(number) => number,
-            Err(happened) => return self.conclude(self.number, happened).await,
-        };
-        let opened_by = (self.top() != Level::Sourced).then_some(number);
-        match self.until_answered(deadline, ways, Some(number)).await {
+    pub(super) async fn open(&mut self, command: &ShellCommand, deadline: Option<Instant>, ways: &Ways) -> Outcome {
+        if let Err(happened) = self.hand_over(command, deadline, ways).await {
+            return self.conclude(happened).await;
+        }
+        let opened_by = (self.top() != Level::Sourced).then_some(self.line);
+        match self.until_answered(deadline, ways, Some(self.line)).await {
             Answer::Answered => {
                 self.levels.push(Level::Typed { opened_by });
                 self.last_exit = 0;
-                // The person's history file is not ours to write to.
-                match self.run("unset HISTFILE", deadline, ways).await {
+                match self.run(&ShellCommand::ours(opened_init(&self.nonce)), deadline, ways).await {
                     Outcome::Exited(_) => Outcome::Opened,
                     other => other,
                 }
             }
-            Answer::Happened(Happened::Signpost(post, _)) => {
-                let exit = self.arrive(post, number);
+            Answer::Happened(happened) => match self.conclude(happened).await {
                 // Probes that the other shell did not take are answered by this one.
-                if self.sync().await { Outcome::NotOpened(exit) } else { Outcome::Died }
-            }
-            Answer::Happened(other) => self.conclude(number, other).await,
+                Outcome::Exited(exit) if self.sync().await => Outcome::NotOpened(exit),
+                Outcome::Exited(_) => Outcome::Died,
+                other => other,
+            },
         }
     }
 
@@ -222,99 +289,74 @@ impl Shell {
         self.levels.last().copied().unwrap_or(Level::Sourced)
     }
 
-    /// Types the command; its number, or what came before the shell had taken it.
-    async fn hand_over(&mut self, text: &str, deadline: Option<Instant>, ways: &Ways) -> Result<u64, Happened> {
-        self.number += 1;
-        let number = self.number;
-        if self.top() == Level::Sourced {
-            tokio::fs::write(&self.file, format!("{text}\n")).await.map_err(|_| Happened::Closed)?;
-            let line = format!(" . {}; {RENEW}\n", quoted(&self.file));
-            self.type_text(&line).await.ok_or(Happened::Closed)?;
-            return Ok(number);
-        }
-        let (lines, last) = typed::command(&self.nonce, number, text, self.last_exit);
-        for line in lines {
-            self.number += 1;
-            let wanted = Signpost::Probe(self.number);
-            let probe = typed::probe(&self.nonce, self.number);
-            self.type_text(&format!("{line}{probe}")).await.ok_or(Happened::Closed)?;
-            loop {
-                match self.next(deadline, ways).await {
-                    Happened::Signpost(post, _) if post == wanted => break,
-                    Happened::Signpost(..) => {}
-                    other => return Err(other),
-                }
-            }
-        }
-        self.type_text(&last).await.ok_or(Happened::Closed)?;
-        Ok(number)
-    }
-
-    async fn type_text(&mut self, text: &str) -> Option<()> {
-        self.input.write_all(text.as_bytes()).await.ok()?;
-        self.input.flush().await.ok()
-    }
-
-    /// Waits until the command of that number, or the shell that it ran in, has ended.
-    async fn finish_of(&mut self, number: u64, deadline: Option<Instant>, ways: &Ways) -> Happened {
+    /// Waits until the command, or the shell that it ran in, has ended.
+    async fn finish(&mut self, deadline: Option<Instant>, ways: &Ways) -> Happened {
+        let mut pause = Duration::from_millis(50);
         loop {
-            match self.next(deadline, ways).await {
-                Happened::Signpost(post, offset) if self.finishes(post, number) => {
-                    return Happened::Signpost(post, offset);
+            // A report without a prompt is looked for ever more seldom: hardly any shell hides its prompt.
+            let look = self.own.is_some().then(|| Instant::now() + pause);
+            let until = deadline.into_iter().chain(look).min();
+            match self.next(until, ways).await {
+                Happened::Signpost(post) if self.finishes(post, self.line).await => {
+                    return Happened::Signpost(post);
                 }
-                Happened::Signpost(..) => {}
+                Happened::Signpost(_) => {}
+                Happened::Deadline if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
+                    if self.has_reported() {
+                        return Happened::Reported;
+                    }
+                    pause = (pause * 2).min(LOOK);
+                }
                 other => return other,
             }
         }
     }
 
     /// Whether the mark is that of the command, or of the line in a shell further out that had opened this one.
-    fn finishes(&self, post: Signpost, number: u64) -> bool {
+    async fn finishes(&mut self, post: Signpost, number: u64) -> bool {
         match post {
-            Signpost::Prompt(_) => self.levels.first() == Some(&Level::Sourced),
+            // What a program prints may look like our prompt.
+            Signpost::Prompt => self.has_reported() || self.is_in_front().await,
+            Signpost::InnerPrompt => self.is_begun && self.top() != Level::Sourced,
             Signpost::End(ended, _) => {
                 (self.top() != Level::Sourced && ended == number)
                     || self.levels.contains(&Level::Typed { opened_by: Some(ended) })
             }
-            Signpost::Start(_) | Signpost::Probe(_) => false,
+            Signpost::Done(ended, status) => {
+                self.done.push((ended, status));
+                false
+            }
+            Signpost::Start(begun) => {
+                self.is_begun |= begun == number;
+                false
+            }
+            Signpost::Probe(_) => false,
         }
     }
 
-    /// Takes note of where a finishing mark leaves us; the status it brings.
-    fn arrive(&mut self, post: Signpost, number: u64) -> i32 {
-        let exit = match post {
-            Signpost::Prompt(exit) => {
-                self.levels.truncate(1);
-                exit
-            }
-            Signpost::End(ended, exit) => {
-                let opened = |level: &Level| *level == Level::Typed { opened_by: Some(ended) };
-                if ended != number
-                    && let Some(index) = self.levels.iter().position(opened)
-                {
-                    self.levels.truncate(index);
-                }
-                exit
-            }
-            Signpost::Start(_) | Signpost::Probe(_) => self.last_exit,
-        };
-        self.last_exit = exit;
-        exit
-    }
-
-    async fn conclude(&mut self, number: u64, happened: Happened) -> Outcome {
+    async fn conclude(&mut self, happened: Happened) -> Outcome {
         match happened {
-            Happened::Signpost(post, _) => Outcome::Exited(self.arrive(post, number)),
+            Happened::Signpost(post) => self.settle(post).await,
+            Happened::Reported => {
+                self.levels.truncate(1);
+                if self.sync().await {
+                    self.settle(Signpost::Prompt).await
+                } else {
+                    Outcome::Changed("it no longer answers at its prompt")
+                }
+            }
             Happened::Deadline => {
+                self.awaited = self.who_waits().await;
                 let stop = Stop { kill: false, patience: PATIENCE };
                 let depth = self.levels.len();
-                let (back, _) = self.recover(number, stop).await;
+                let (back, _) = self.recover(stop).await;
                 Outcome::TimedOut { back, is_same: back && self.levels.len() == depth }
             }
             Happened::Stop(stop) => {
-                let (back, killed) = self.recover(number, stop).await;
+                let (back, killed) = self.recover(stop).await;
                 Outcome::Stopped { killed, back }
             }
+            Happened::Changed(why) => Outcome::Changed(why),
             Happened::Cancelled => Outcome::Cancelled,
             Happened::Closed => Outcome::Died,
         }
@@ -331,8 +373,8 @@ impl Shell {
             news.as_mut().enable();
             let is_closed = {
                 let mut recorder = tape.recorder();
-                if let Some((post, offset)) = recorder.next_signpost() {
-                    return Happened::Signpost(post, offset);
+                if let Some((post, _)) = recorder.next_signpost() {
+                    return Happened::Signpost(post);
                 }
                 recorder.is_closed()
             };
@@ -375,8 +417,4 @@ fn never(cancel: &CancellationToken) -> Ways {
 
 fn nonce() -> String {
     uuid::Uuid::new_v4().simple().to_string()
-}
-
-fn quoted(path: &Path) -> String {
-    shell_words::quote(&path.to_string_lossy()).into_owned()
 }

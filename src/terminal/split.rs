@@ -11,33 +11,57 @@ pub(super) struct ShellCommand {
     /// The line of its first word in the Markdown file.
     pub(super) line: usize,
     pub(super) text: String,
+    pub(super) leaving: Leaving,
+}
+
+/// Whether the shell may leave a command before the last of the text that it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Never,
+    /// A `return`, or a syntax error.
+    May,
+    /// It is not complete: what follows in the text would be a part of it.
+    Open,
+}
+
+impl ShellCommand {
+    /// One of ours, which is known to be complete.
+    pub(super) fn ours(text: String) -> Self {
+        Self { line: 0, text, leaving: Leaving::Never }
+    }
 }
 
 /// Cuts; what is still open at the end is a command too, and the shell itself says what it lacks.
 pub(super) async fn split(lines: &[(usize, String)]) -> Vec<ShellCommand> {
     let mut commands = Vec::new();
     let mut open: Option<ShellCommand> = None;
-    let mut delimiter: Option<String> = None;
+    let mut awaits = Awaits::Anything;
     for (number, line) in lines {
         let is_first = open.is_none();
         if is_first && (line.trim().is_empty() || line.trim_start().starts_with('#')) {
             continue;
         }
-        let command = open.get_or_insert_with(|| ShellCommand { line: *number, text: String::new() });
+        let fresh = || ShellCommand { line: *number, text: String::new(), leaving: Leaving::Open };
+        let command = open.get_or_insert_with(fresh);
         if !is_first {
             command.text.push('\n');
         }
         command.text.push_str(line);
-        // Inside a heredoc nothing but its delimiter matters, so bash need not be asked at each line.
-        if delimiter.as_ref().is_some_and(|wanted| line.trim_start_matches('\t') != wanted) {
+        if !is_first && !awaits.may_end_with(line) {
             continue;
         }
-        delimiter = None;
-        let state = if is_first && is_plainly_complete(line) { State::Complete } else { ask(&command.text).await };
+        let state = if is_first && is_plainly_complete(line) {
+            State::Complete { is_wrong: false }
+        } else {
+            ask(&command.text).await
+        };
         match state {
-            State::Complete => commands.extend(open.take()),
-            State::Open => {}
-            State::Heredoc(wanted) => delimiter = Some(wanted),
+            State::Complete { is_wrong } => {
+                let may = is_wrong || command.text.contains("return");
+                command.leaving = if may { Leaving::May } else { Leaving::Never };
+                commands.extend(open.take());
+            }
+            State::Open(wanted) => awaits = wanted,
         }
     }
     commands.extend(open);
@@ -46,34 +70,109 @@ pub(super) async fn split(lines: &[(usize, String)]) -> Vec<ShellCommand> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    Complete,
-    Open,
-    /// Up to a line that is this.
-    Heredoc(String),
+    /// `is_wrong`: by a syntax error, which no further line mends.
+    Complete {
+        is_wrong: bool,
+    },
+    Open(Awaits),
+}
+
+/// What a line must hold that ends an open command, so that bash need not be asked at each line.
+#[derive(Debug, PartialEq, Eq)]
+enum Awaits {
+    Anything,
+    /// A heredoc's delimiter, alone.
+    Delimiter(String),
+    /// The other of a pair of quotes or brackets.
+    Match(char),
+    /// The end of a loop, a group, a condition.
+    End,
+}
+
+impl Awaits {
+    fn may_end_with(&self, line: &str) -> bool {
+        match self {
+            Awaits::Anything => true,
+            Awaits::Delimiter(wanted) => line.trim_start_matches('\t') == wanted,
+            Awaits::Match('"') => has_unescaped(line, '"'),
+            Awaits::Match(char) => line.contains(*char),
+            Awaits::End => ["fi", "done", "esac", "}", ")", "]]"].iter().any(|end| line.contains(end)),
+        }
+    }
+}
+
+/// What is between the quotes before the line may end in a backslash, which takes nothing but the line's end with it.
+fn has_unescaped(line: &str, wanted: char) -> bool {
+    let mut chars = line.chars();
+    while let Some(char) = chars.next() {
+        if char == '\\' {
+            chars.next();
+        } else if char == wanted {
+            return true;
+        }
+    }
+    false
 }
 
 async fn ask(text: &str) -> State {
     let backslashes = text.bytes().rev().take_while(|byte| *byte == b'\\').count();
     if backslashes % 2 == 1 {
-        return State::Open;
+        let last = text.lines().next_back().unwrap_or_default();
+        // Joined to what the backslash continues, the word is no reserved one, and `then` a syntax error.
+        if !may_hold_comment(last) || judge(&format!("{text}\nif :; then :; fi")).await.is_wrong() {
+            return State::Open(Awaits::Anything);
+        }
+        // It stands in a comment, where it continues nothing.
+        return classify(text.trim_end_matches('\\')).await;
     }
+    classify(text).await
+}
+
+async fn classify(text: &str) -> State {
+    match judge(text).await {
+        State::Open(Awaits::Anything) => {
+            // Still open after a whole command more: not for want of an operand, but of its own end.
+            match judge(&format!("{text}\n:")).await {
+                State::Open(_) => State::Open(Awaits::End),
+                State::Complete { .. } => State::Open(Awaits::Anything),
+            }
+        }
+        other => other,
+    }
+}
+
+impl State {
+    fn is_wrong(&self) -> bool {
+        matches!(self, State::Complete { is_wrong: true })
+    }
+}
+
+/// A word may begin with `#` there.
+fn may_hold_comment(line: &str) -> bool {
+    line.char_indices().any(|(at, char)| {
+        char == '#' && line[..at].chars().next_back().is_none_or(|before| " \t;&|()".contains(before))
+    })
+}
+
+async fn judge(text: &str) -> State {
     let Ok(told) = syntax_check(text).await else {
         // Without bash there is no terminal either; that error is the better one.
-        return State::Complete;
+        return State::Complete { is_wrong: false };
     };
     if let Some((_, rest)) = told.rsplit_once("delimited by end-of-file (wanted `")
         && let Some((wanted, _)) = rest.split_once("')")
     {
-        return State::Heredoc(wanted.to_owned());
+        return State::Open(Awaits::Delimiter(wanted.to_owned()));
     }
-    if ["unexpected end of file", "unexpected EOF while looking for", "unexpected token `EOF'"]
-        .iter()
-        .any(|words| told.contains(words))
-    {
-        State::Open
-    } else {
-        State::Complete
+    if let Some((_, rest)) = told.split_once("unexpected EOF while looking for matching `") {
+        let wanted = rest.chars().next().filter(|char| "'\"`)}".contains(*char));
+        return State::Open(wanted.map_or(Awaits::Anything, Awaits::Match));
     }
+    let ends = ["unexpected end of file", "unexpected EOF while looking for", "unexpected token `EOF'"];
+    if ends.iter().any(|words| told.contains(words)) {
+        return State::Open(Awaits::Anything);
+    }
+    State::Complete { is_wrong: !told.trim().is_empty() }
 }
 
 async fn syntax_check(text: &str) -> std::io::Result<String> {
@@ -177,6 +276,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_backslash_in_a_comment_continues_nothing() {
+        for (text, wanted) in [
+            ("false # c \\\ntrue", &[10, 11][..]),
+            ("a && # c \\\n  b\nc", &[10, 12]),
+            ("echo \"a # b\" \\\n  c\nd", &[10, 12]),
+            ("echo a# \\\n b", &[10]),
+            ("! \\\n  false", &[10]),
+            ("# c \\\nfalse", &[11]),
+            ("cat <<E # c \\\nx\nE\nd", &[10, 13]),
+            ("echo ' # \\\n'\nd", &[10, 12]),
+            ("true;# c \\\nd", &[10, 11]),
+            ("if true; then # c \\\n a # d \\\nfi\nd", &[10, 13]),
+        ] {
+            let lines: Vec<usize> = cut(text).await.iter().map(|(line, _)| *line).collect();
+            assert_eq!(lines, wanted, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn long_quotes_and_loops_end_where_they_end() {
+        let filler = (0..1500).map(|n| format!("  \\\"key {n}\\\": $x ${{y}} # z")).collect::<Vec<_>>().join("\n");
+        for (begin, end) in [("echo \"{", "}\""), ("curl -d '{", "}' x"), ("cat <<E", "E"), ("f() {\necho \"", "\"\n}")]
+        {
+            let text = format!("{begin}\n{filler}\n{end}\nafter");
+            let began = std::time::Instant::now();
+            let commands = cut(&text).await;
+            println!("{begin:?} took {:?}", began.elapsed());
+            assert_eq!(commands.len(), 2, "{begin}");
+            assert_eq!(commands[1].1, "after", "{begin}");
+        }
+        let body =
+            (0..300).map(|n| format!("if a; then\n  echo {n} |\n\n cat\nfi\n(b\n)")).collect::<Vec<_>>().join("\n");
+        let commands = cut(&format!("while true; do\n{body}\ndone\nafter")).await;
+        assert_eq!(commands.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [10, 2112]);
+    }
+
+    #[tokio::test]
     async fn the_short_way_agrees_with_bash() {
         for line in [
             "kubectl create namespace \"$NAMESPACE\"",
@@ -185,7 +321,7 @@ mod tests {
             "export A=b C=\"d e\"",
         ] {
             assert!(is_plainly_complete(line), "{line}");
-            assert_eq!(ask(line).await, State::Complete, "{line}");
+            assert_eq!(ask(line).await, State::Complete { is_wrong: false }, "{line}");
         }
         for line in [
             "echo \"a",
@@ -201,7 +337,7 @@ mod tests {
             "a &&",
         ] {
             assert!(!is_plainly_complete(line), "{line}");
-            assert_ne!(ask(line).await, State::Complete, "{line}");
+            assert!(matches!(ask(line).await, State::Open(_)), "{line}");
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,6 @@ pub struct Terminals {
     settings: TerminalSettings,
     shells: Mutex<HashMap<TerminalId, Slot>>,
     backgrounds: Mutex<BTreeMap<String, (TerminalId, Background)>>,
-    started: AtomicU64,
 }
 
 /// Empty before the first use, and after a shell had to go.
@@ -25,8 +23,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Shell>>>;
 
 impl Terminals {
     pub fn new(settings: TerminalSettings) -> Self {
-        let (shells, backgrounds) = (Mutex::default(), Mutex::default());
-        Self { settings, shells, backgrounds, started: AtomicU64::new(0) }
+        Self { settings, shells: Mutex::default(), backgrounds: Mutex::default() }
     }
 
     /// Runs a block to its end.
@@ -69,7 +66,7 @@ impl Terminals {
         tape.recorder().restart();
         let began = tape.recorder().screen().start();
         let block = block.clone();
-        let inner = Inner { block: block.clone(), tape, file: shell.file().to_owned(), began, stop, result, cancel };
+        let inner = Inner { block: block.clone(), tape, dir: shell.dir().to_owned(), began, stop, result, cancel };
         let background = Background { inner: Arc::new(inner) };
         self.backgrounds().insert(name.to_owned(), (terminal.clone(), background.clone()));
         tokio::spawn(async move {
@@ -157,9 +154,9 @@ impl Terminals {
         }
     }
 
+    /// Fresh for each shell, those of the clean-up too, and nowhere that a block could know.
     fn shell_dir(&self) -> std::io::Result<PathBuf> {
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let dir = self.settings.private_dir.join(format!("shell-{number}"));
+        let dir = self.settings.private_dir.join(format!("shell-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir_all(&dir)?;
         Ok(dir)
     }

@@ -5,14 +5,14 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::guard::{Guard, GuardSettings};
 
-struct Lab {
-    terminals: Terminals,
+pub(super) struct Lab {
+    pub(super) terminals: Terminals,
     guard: Guard,
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
     cancel: CancellationToken,
 }
 
-fn lab() -> Lab {
+pub(super) fn lab() -> Lab {
     let dir = tempfile::tempdir().expect("a folder");
     let parents = vec![dir.path().to_owned()];
     let guard =
@@ -32,26 +32,26 @@ fn lab() -> Lab {
     Lab { terminals, guard, dir, cancel }
 }
 
-fn block(text: &str) -> Block {
+pub(super) fn block(text: &str) -> Block {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.to_owned())).collect();
     Block { lines, opens: false, last: Last::Succeeds, searched: Vec::new(), timeout: Duration::from_secs(30) }
 }
 
-fn limited(text: &str, millis: u64) -> Block {
+pub(super) fn limited(text: &str, millis: u64) -> Block {
     Block { timeout: Duration::from_millis(millis), ..block(text) }
 }
 
-fn opening(text: &str) -> Block {
+pub(super) fn opening(text: &str) -> Block {
     Block { opens: true, ..block(text) }
 }
 
 impl Lab {
-    async fn run(&self, block: &Block) -> BlockResult {
+    pub(super) async fn run(&self, block: &Block) -> BlockResult {
         self.terminals.run(&TerminalId::host("1"), block).await.expect("a shell")
     }
 
     #[track_caller]
-    fn output(&self, text: &str) -> impl Future<Output = String> {
+    pub(super) fn output(&self, text: &str) -> impl Future<Output = String> {
         let block = block(text);
         async move {
             let result = self.run(&block).await;
@@ -141,7 +141,7 @@ async fn a_command_that_reads_gets_nothing_and_times_out() {
     let began = Instant::now();
     let result = lab.run(&limited("export KEPT=yes\ncat", 300)).await;
     assert!(
-        matches!(&result.ended, Ended::TimedOut { line: 2, command, shell_replaced: false } if command == "cat"),
+        matches!(&result.ended, Ended::TimedOut { line: 2, command, awaited, shell_replaced: false } if command == "cat" && (cfg!(not(target_os = "linux")) || awaited.as_deref() == Some("cat"))),
         "{result:?}"
     );
     assert!(began.elapsed() < Duration::from_secs(3));
@@ -181,7 +181,10 @@ async fn endless_output_is_bounded() {
 async fn a_shell_that_leaves_is_told_with_its_last_words() {
     let lab = lab();
     let result = lab.run(&block("sleep 1000 &\necho goodbye; exit 3")).await;
-    assert!(matches!(&result.ended, Ended::ShellDied { last_words } if last_words.contains("goodbye")), "{result:?}");
+    assert!(
+        matches!(&result.ended, Ended::ShellDied { last_words, status: Some(3), by_errexit: false, .. } if last_words.contains("goodbye")),
+        "{result:?}"
+    );
     assert_eq!(lab.output("echo again").await, "again\n");
 }
 
@@ -212,7 +215,7 @@ async fn an_opened_shell_takes_later_blocks_until_it_is_left() {
         assert_eq!(lab.output(&format!("echo '{long}'")).await, format!("{long}\n"), "{inner}");
         let slow = lab.run(&limited("cat", 200)).await;
         assert!(matches!(slow.ended, Ended::TimedOut { shell_replaced: false, .. }), "{inner}: {slow:?}");
-        assert_eq!(lab.output("echo $V\nfalse || exit\necho \"<$V>\"").await.lines().last(), Some("<>"), "{inner}");
+        assert_eq!(lab.output("echo $V\nexit\necho \"<$V>\"").await.lines().last(), Some("<>"), "{inner}");
     }
 }
 
@@ -346,12 +349,10 @@ async fn echo_stays_off_whatever_a_command_does_to_the_terminal() {
 }
 
 #[tokio::test]
-async fn a_command_costs_little_more_than_itself() {
+async fn hundreds_of_commands_follow_each_other() {
     let lab = lab();
-    lab.output("true").await;
+    let text = (0..200).map(|number| format!("echo {number}")).collect::<Vec<_>>().join("\n");
     let began = Instant::now();
-    lab.output(&"true\n".repeat(200)).await;
-    let each = began.elapsed() / 200;
-    println!("{each:?} a command");
-    assert!(each < Duration::from_millis(10), "{each:?}");
+    assert_eq!(lab.output(&text).await, text.replace("echo ", "") + "\n");
+    println!("{:?} a command", began.elapsed() / 200);
 }

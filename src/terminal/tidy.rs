@@ -17,31 +17,44 @@ static JOB_NOTICE: LazyLock<Regex> = LazyLock::new(|| {
 static ASKS_FOR_JOBS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b(?:jobs|fg|bg)\b").expect("a regular expression"));
 
-/// A message names the file that the command was read from, where a person would see `bash:` alone.
-pub(super) fn tidy(output: &str, command: &str, file: &Path) -> String {
-    let name = format!("{}: line ", file.display());
-    let mut text = String::with_capacity(output.len());
-    let mut rest = output;
-    while let Some((before, after)) = rest.split_once(&name) {
-        text.push_str(before);
-        rest = after.split_once(": ").map_or(after, |(_, message)| message);
-    }
-    text.push_str(rest);
-    let text = untraced(text, file);
+/// A message names the file that the command was read from, where a person would see `bash:` alone; `dir` is the
+/// folder of these files, in which each has a name of one word.
+pub(super) fn tidy(output: &str, command: &str, dir: &Path) -> String {
+    let text = if dir.as_os_str().is_empty() { output.to_owned() } else { without_names(output, dir) };
     if ASKS_FOR_JOBS.is_match(command) || !text.contains('[') {
         return text;
     }
     JOB_NOTICE.replace_all(&text, "").into_owned()
 }
 
-/// `set -x` also traces that our file is read, and everything in it as one level deeper.
-fn untraced(text: String, file: &Path) -> String {
-    let reads = format!("+ . {}", shell_words::quote(&file.to_string_lossy()));
-    if !text.lines().any(|line| line == reads) {
+fn without_names(output: &str, dir: &Path) -> String {
+    let folder = format!("{}/", dir.display());
+    let mut text = String::with_capacity(output.len());
+    let mut rest = output;
+    while let Some((before, after)) = rest.split_once(&folder) {
+        text.push_str(before);
+        let name = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
+        let numbered = after[name..].strip_prefix(": line ").and_then(|numbered| numbered.split_once(": "));
+        if let Some((_, message)) = numbered {
+            rest = message;
+        } else {
+            text.push_str(&folder);
+            rest = after;
+        }
+    }
+    text.push_str(rest);
+    untraced(text, &folder)
+}
+
+/// `set -x` also traces that our file is read, and everything in it as one level deeper; `set -v` and a DEBUG trap
+/// show what we hand over.
+fn untraced(text: String, folder: &str) -> String {
+    if !text.contains(folder) {
         return text;
     }
-    let lines = text.split_inclusive('\n').filter(|line| line.trim_end() != reads);
-    lines.map(|line| if line.starts_with("++") { &line[1..] } else { line }).collect()
+    let is_traced = text.lines().any(|line| line.starts_with("+ . ") && line.contains(folder));
+    let lines = text.split_inclusive('\n').filter(|line| !line.contains(folder));
+    lines.map(|line| if is_traced && line.starts_with("++") { &line[1..] } else { line }).collect()
 }
 
 /// What the opening of a shell printed, without that shell's first prompt and the echo of our probes.
@@ -76,14 +89,16 @@ mod tests {
     fn a_message_names_bash_and_not_our_file() {
         let text = "bash: /run/k/1/command: line 1: syntax error near unexpected token `a'\nbash: /run/k/1/command: line 1: `echo ( a'\n";
         let wanted = "bash: syntax error near unexpected token `a'\nbash: `echo ( a'\n";
-        assert_eq!(tidy(text, "echo ( a", Path::new("/run/k/1/command")), wanted);
+        assert_eq!(tidy(text, "echo ( a", Path::new("/run/k/1")), wanted);
     }
 
     #[test]
     fn a_trace_is_what_it_is_at_a_prompt() {
-        let text = "+ . /f\n++ cd /tmp\n++ cat -\n+++ hostname\nx\n";
-        assert_eq!(tidy(text, "cat", Path::new("/f")), "+ cd /tmp\n+ cat -\n++ hostname\nx\n");
-        assert_eq!(tidy("++ i\n", "cat", Path::new("/f")), "++ i\n");
+        let text = "+ . /d/f\n++ cd /tmp\n++ cat -\n+++ hostname\nx\n";
+        assert_eq!(tidy(text, "cat", Path::new("/d")), "+ cd /tmp\n+ cat -\n++ hostname\nx\n");
+        assert_eq!(tidy("++ i\n", "cat", Path::new("/d")), "++ i\n");
+        // `set -v`, and a DEBUG trap that prints the command.
+        assert_eq!(tidy("false\n>/d/r.\"$?\"\nnow: . /d/f\nx\n", "cat", Path::new("/d")), "false\nx\n");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `tests/cases`, the command, and what its reports must say; `scripts/cases` prints the rows as a table.
 
 mod clock;
+mod environment;
 mod judge;
 
 use std::fs;
@@ -40,16 +41,23 @@ pub(super) struct Case {
     exit: i32,
     words: Vec<(Report, &'static str, bool)>,
     values: Vec<(&'static str, Value)>,
+    env: Vec<(&'static str, &'static str)>,
 }
 
 impl Case {
     /// A lab below `tests/cases`, or a folder of labs; it is named after the arguments.
     pub(super) fn new(args: &'static [&'static str], path: &'static str) -> Self {
-        Self { path, args, exit: 0, words: Vec::new(), values: Vec::new() }
+        Self { path, args, exit: 0, words: Vec::new(), values: Vec::new(), env: Vec::new() }
     }
 
     pub(super) fn exit(mut self, exit: i32) -> Self {
         self.exit = exit;
+        self
+    }
+
+    /// A variable of the runner's own environment.
+    pub(super) fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
         self
     }
 
@@ -92,6 +100,9 @@ impl Case {
         for file in files(&root) {
             let below = file.strip_prefix(root.parent().expect("a folder")).expect("a file of the case");
             test = test.file(&below.to_string_lossy(), &fs::read_to_string(&file).expect("a text file"));
+        }
+        for (name, value) in &self.env {
+            test = test.env(name, value);
         }
         test.env("GITHUB_ACTIONS", "true").run()
     }

@@ -38,6 +38,7 @@ pub struct EtcdSpec {
 
 /// How often a start is tried again when another process took one of the free ports first.
 const ATTEMPTS: usize = 5;
+const ROOM_NEEDED: u128 = 100 << 20;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
 impl Etcd {
@@ -118,7 +119,11 @@ impl Etcd {
                 return Ok(client);
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(SandboxError::new(format!("etcd ended at once ({status})")).detail(self.last_words()));
+                let words = self.last_words();
+                if words.iter().any(|line| line.contains("no space left on device")) {
+                    return Err(no_space(&self.data, "etcd ended for want of it"));
+                }
+                return Err(SandboxError::new(format!("etcd ended at once ({status})")).detail(words));
             }
             if Instant::now() > deadline {
                 let why = answer.err().map(|error| error.to_string()).unwrap_or_default();
@@ -143,6 +148,19 @@ impl Etcd {
     pub async fn stop(&mut self) {
         let _ = self.child.kill().await;
     }
+}
+
+/// Checks that etcd has room: its write-ahead log alone takes 64 MB at once.
+pub(super) fn check_room(dir: &Path) -> Result<(), SandboxError> {
+    match owned_processes::room(dir) {
+        Some(room) if room < ROOM_NEEDED => Err(no_space(dir, &format!("{} MB are free, etcd needs 100", room >> 20))),
+        _ => Ok(()),
+    }
+}
+
+fn no_space(dir: &Path, why: &str) -> SandboxError {
+    SandboxError::new(format!("no space for the sandbox in {}: {why}", dir.display()))
+        .hint("free some, or set TMPDIR to a folder with more room")
 }
 
 fn flags(spec: &EtcdSpec, client: u16, peer: u16, metrics: u16) -> Vec<String> {

@@ -70,6 +70,7 @@ impl Sandbox {
                     .hint("run `scripts/setup`, or set KEYWITNESS_ETCD to an etcd program")
             })?,
         };
+        crate::etcd::check_room(&options.dir)?;
         let kubernetes = options.dir.join("kubernetes");
         let names = PkiNames { node: options.node.clone(), ..PkiNames::default() };
         let root = kubernetes.join("pki");

@@ -1,5 +1,6 @@
 //! The private folders of runs: where they lie, how they are made, and how they are removed.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -24,7 +25,20 @@ const ROOM_NEEDED: u128 = 1 << 30;
 /// Where a run's folder may lie, best first.
 pub(super) fn parents() -> Vec<PathBuf> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| serves(dir));
-    runtime.into_iter().chain([std::env::temp_dir()]).collect()
+    let temp = std::env::var_os("TMPDIR").and_then(|dir| usable(&dir));
+    runtime.into_iter().chain(temp).chain([PathBuf::from("/tmp")]).collect()
+}
+
+/// The folder as every process of the run reaches it, wherever it works; none where PATH cannot name it.
+fn usable(dir: &OsStr) -> Option<PathBuf> {
+    let dir = std::path::absolute(dir).ok()?;
+    (!dir.as_os_str().as_encoded_bytes().contains(&b':')).then_some(dir)
+}
+
+/// The bytes that may still be written where the folder lies.
+pub fn room(dir: &Path) -> Option<u128> {
+    let stat = statvfs(dir).ok()?;
+    Some(u128::from(stat.blocks_available()) * u128::from(stat.fragment_size()))
 }
 
 /// What a folder for scripts cannot be mounted with; macOS does not tell of the first.
@@ -36,10 +50,8 @@ const UNFIT: FsFlags = FsFlags::ST_RDONLY;
 /// A runtime folder may be tiny, and mounted so that the scripts we put there cannot run.
 fn serves(dir: &Path) -> bool {
     let ours = fs::metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw());
-    ours && statvfs(dir).is_ok_and(|stat| {
-        !stat.flags().intersects(UNFIT)
-            && u128::from(stat.blocks_available()) * u128::from(stat.fragment_size()) >= ROOM_NEEDED
-    })
+    ours && statvfs(dir)
+        .is_ok_and(|stat| !stat.flags().intersects(UNFIT) && room(dir).is_some_and(|room| room >= ROOM_NEEDED))
 }
 
 /// Makes the run's folder with its owner file and its ledger.

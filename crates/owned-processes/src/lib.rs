@@ -31,7 +31,7 @@ mod watchdog;
 #[cfg(test)]
 mod tests;
 
-pub use folder::is_live;
+pub use folder::{is_live, room};
 pub use interrupt::Interrupt;
 pub use ledger::Owned;
 pub use process::Process;

@@ -172,6 +172,10 @@ impl ShellControl for LocalControl {
         }
     }
 
+    async fn foreground(&self) -> Option<i32> {
+        self.master.lock().unwrap_or_else(PoisonError::into_inner).process_group_leader()
+    }
+
     async fn try_wait(&self) -> io::Result<Option<i32>> {
         let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait()?;
         Ok(status.map(|status| i32::try_from(status.exit_code()).unwrap_or(i32::MAX)))

@@ -18,6 +18,10 @@ pub trait ShellControl: Send + Sync {
     async fn kill_foreground(&self) -> std::io::Result<bool> {
         Ok(false)
     }
+    /// The process group in the foreground of the shell's terminal; `None` where that cannot be told from here.
+    async fn foreground(&self) -> Option<i32> {
+        None
+    }
     /// The exit status once the shell has ended; `None` while it runs.
     async fn try_wait(&self) -> std::io::Result<Option<i32>>;
 }

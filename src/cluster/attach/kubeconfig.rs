@@ -103,6 +103,18 @@ fn absolute(file: &Path, mut entry: Value) -> Value {
     if let Some(command) = entry["user"]["exec"]["command"].as_str().filter(|command| command.contains('/')) {
         entry["user"]["exec"]["command"] = folder.join(command).to_string_lossy().into_owned().into();
     }
+    // A lab's commands have a HOME of the run's own; what logs the person in has theirs.
+    if let (Some(exec), Some(home)) = (entry["user"]["exec"].as_object_mut(), std::env::var_os("HOME")) {
+        let known = exec.entry("env").or_insert_with(|| json!([]));
+        if known.is_null() {
+            *known = json!([]);
+        }
+        if let Some(known) = known.as_array_mut()
+            && !known.iter().any(|variable| variable["name"] == "HOME")
+        {
+            known.push(json!({"name": "HOME", "value": home.to_string_lossy()}));
+        }
+    }
     // Indexing a missing part by name has made it null.
     if let Some(object) = entry.as_object_mut() {
         object.retain(|_, value| !value.is_null());
@@ -188,7 +200,10 @@ users:
         .expect("written");
         let pinned = pin(&[first, folder.path().join("absent"), folder.path().join("config")], None).expect("merged");
         assert_eq!(pinned.server, "https://first");
-        assert!(pinned.document["users"][0]["user"]["exec"]["command"].as_str().is_some_and(|c| c.starts_with('/')));
+        let exec = &pinned.document["users"][0]["user"]["exec"];
+        assert!(exec["command"].as_str().is_some_and(|c| c.starts_with('/')));
+        let home = std::env::var("HOME").unwrap_or_default();
+        assert!(home.is_empty() || exec["env"] == json!([{"name": "HOME", "value": home}]), "{exec}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::terminal::typed;
 /// How long a shell may take to be back once what ran in it was killed.
 const KILL_WAIT: Duration = Duration::from_secs(2);
 /// A shell at its prompt answers at once.
-const SYNC_WAIT: Duration = Duration::from_secs(3);
+pub(super) const SYNC_WAIT: Duration = Duration::from_secs(3);
 
 pub(super) enum Answer {
     Answered,
@@ -22,15 +22,15 @@ pub(super) enum Answer {
 
 impl Shell {
     /// Ctrl-C until the shell is back, then SIGKILL. Whether it is back, and whether that took a kill.
-    pub(super) async fn recover(&mut self, number: u64, stop: Stop) -> (bool, bool) {
-        if !stop.kill && self.press_until_back(number, stop.patience, false).await {
+    pub(super) async fn recover(&mut self, stop: Stop) -> (bool, bool) {
+        if !stop.kill && self.press_until_back(stop.patience, false).await {
             return (self.sync().await, false);
         }
-        let back = self.press_until_back(number, KILL_WAIT, true).await && self.sync().await;
+        let back = self.press_until_back(KILL_WAIT, true).await && self.sync().await;
         (back, true)
     }
 
-    async fn press_until_back(&mut self, number: u64, patience: Duration, kill: bool) -> bool {
+    async fn press_until_back(&mut self, patience: Duration, kill: bool) -> bool {
         let ways = Ways { cancel: CancellationToken::new(), stop: watch::channel(None).1 };
         let end = Instant::now() + patience;
         // Many programs end at once, and half-way through their work, at the second Ctrl-C.
@@ -48,14 +48,21 @@ impl Shell {
             loop {
                 let look = pressed_again.min(Instant::now() + LOOK);
                 match self.next(Some(look), &ways).await {
-                    Happened::Signpost(Signpost::Probe(answered), _) if probes.contains(&answered) => return true,
-                    Happened::Signpost(post, _) if self.finishes(post, number) => {
-                        self.arrive(post, number);
+                    Happened::Signpost(Signpost::Probe(answered)) if probes.contains(&answered) => return true,
+                    Happened::Signpost(Signpost::Prompt) if self.is_in_front().await => {
+                        self.levels.truncate(1);
+                        // As after any Ctrl-C; the block's own status is not judged.
+                        self.last_exit = 130;
+                        return true;
+                    }
+                    Happened::Signpost(post @ Signpost::End(..)) if self.finishes(post, self.line).await => {
+                        self.settle(post).await;
                         return true;
                     }
                     Happened::Deadline if Instant::now() >= pressed_again => break,
-                    // Ctrl-C takes the whole typed line with it, the mark at its end included.
-                    Happened::Deadline if self.top() != Level::Sourced => {
+                    // Ctrl-C takes the whole typed line with it, the mark at its end included; and our own
+                    // shell's prompt may go elsewhere.
+                    Happened::Deadline if self.top() != Level::Sourced || self.is_in_front().await => {
                         self.number += 1;
                         probes.push(self.number);
                         let probe = typed::probe(&self.nonce, self.number);
@@ -63,8 +70,8 @@ impl Shell {
                             return false;
                         }
                     }
-                    Happened::Signpost(..) | Happened::Deadline => {}
-                    Happened::Closed | Happened::Cancelled | Happened::Stop(_) => return false,
+                    Happened::Signpost(_) | Happened::Deadline => {}
+                    _ => return false,
                 }
             }
         }
@@ -80,23 +87,28 @@ impl Shell {
         while Instant::now() < end {
             self.number += 1;
             let number = self.number;
-            let probe =
-                if is_ours { typed::probe_terminal(&self.nonce, number) } else { typed::probe(&self.nonce, number) };
+            let probe = typed::probe(&self.nonce, number);
             if self.type_text(&probe).await.is_none() {
                 return false;
             }
-            let asked_again = Some(Instant::now() + SYNC_WAIT / 3);
+            let mut asked_again = Instant::now() + SYNC_WAIT / 3;
             let mut is_answered = false;
             loop {
-                match self.next(asked_again, &ways).await {
-                    Happened::Signpost(Signpost::Probe(answered), _) if answered == number => {
-                        is_answered = true;
+                match self.next(Some(asked_again), &ways).await {
+                    Happened::Signpost(Signpost::Probe(answered)) if answered == number => {
                         if !is_ours {
                             return true;
                         }
+                        is_answered = true;
+                        // Its prompt comes next, unless it goes elsewhere.
+                        asked_again = Instant::now() + LOOK;
                     }
-                    Happened::Signpost(Signpost::Prompt(_), _) if is_ours && is_answered => return true,
-                    Happened::Signpost(..) => {}
+                    Happened::Signpost(Signpost::Prompt) if is_ours && is_answered => return true,
+                    Happened::Signpost(_) => {}
+                    Happened::Deadline if is_answered => {
+                        self.tape.recorder().record();
+                        return true;
+                    }
                     Happened::Deadline => break,
                     _ => return false,
                 }
@@ -118,10 +130,13 @@ impl Shell {
         loop {
             let until = deadline.map_or(next_probe, |deadline| deadline.min(next_probe));
             match self.next(Some(until), ways).await {
-                Happened::Signpost(Signpost::Probe(answered), _) if answered >= first => return Answer::Answered,
-                Happened::Signpost(post, offset) => {
-                    if number.is_some_and(|number| self.finishes(post, number)) {
-                        return Answer::Happened(Happened::Signpost(post, offset));
+                Happened::Signpost(Signpost::Probe(answered)) if answered >= first => return Answer::Answered,
+                Happened::Signpost(Signpost::InnerPrompt) => {}
+                Happened::Signpost(post) => {
+                    if let Some(number) = number
+                        && self.finishes(post, number).await
+                    {
+                        return Answer::Happened(Happened::Signpost(post));
                     }
                 }
                 Happened::Deadline if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {

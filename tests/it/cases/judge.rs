@@ -98,4 +98,19 @@ cases! {
     a_run_checks_pipe_is_drained => Case::new(&["run"], "judge/run-over-4-mib.md").screen("3/3 pts");
 
     what_a_run_check_leaves_is_ended => Case::new(&["run"], "judge/run-leaves-background.md").screen("1/1 pts");
+
+    what_a_block_makes_read_only_is_not_the_runners => Case::new(&["run"], "judge/falsepass-readonly-status.md")
+        .exit(1)
+        .screen("`(exit 3)` ended with status 3")
+        .json("/labs/0/verdict", "fail");
+
+    a_comments_backslash_continues_nothing => Case::new(&["run"], "judge/falsepass-comment-backslash.md")
+        .exit(1)
+        .screen("ended with status 1")
+        .json("/labs/0/steps/0/actions/0/failed_line", 9);
+
+    an_opened_shell_that_ends_with_1_fails => Case::new(&["run"], "judge/nested-false-exit.md")
+        .exit(1)
+        .screen("`false; exit` ended with status 1")
+        .json("/labs/0/verdict", "fail");
 }
