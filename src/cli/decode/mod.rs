@@ -1,22 +1,25 @@
-//! `keywitness decode`: what `etcdctl get` printed, as YAML or JSON.
+//! `keywitness decode`: what etcdctl printed, as YAML or JSON, each value as it comes.
 
 mod input;
+mod show;
 
-use std::fmt::Write as _;
 use std::io::{IsTerminal, Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use super::error::CliError;
-use crate::codec::{self, DecodeError, Decoded, Encoding};
 use crate::outcome::Exit;
-use input::{Event, Item};
+use input::{Known, Reader, Refused};
+use show::Shown;
 
 /// Decode etcd values that lie on standard input
 ///
-/// Standard input is what `etcdctl get` or `etcdctl watch` printed, raw (with the keys or with
-/// --print-value-only) or with `-w json`, or lines of base64. Standard output is one document a value.
+/// Standard input is what `etcdctl get` or `etcdctl watch` printed: as it is (with the keys or with
+/// --print-value-only, also with --prev-kv and --hex), with `-w json`, `-w fields` or `-w protobuf`, objects that jq
+/// took out of `.kvs`, or base64, a value a line or wrapped. Standard output is one document a value, written as soon
+/// as it is there: `etcdctl watch … | keywitness decode` shows each event as it comes.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: etcdctl get --prefix /registry/pods/ | keywitness decode")]
 pub(super) struct DecodeArgs {
@@ -34,129 +37,95 @@ pub(super) struct DecodeArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Yaml,
-    /// A line a value
+    /// A line a value: `key`, `type` of an event, `object`, and `oldObject` with --prev-kv
     Json,
 }
 
 const HINT: &str = "try `etcdctl get --prefix /registry/namespaces/ | keywitness decode`";
+/// etcdctl prints an event with --prev-kv in several writes; after such a pause it is whole.
+const PAUSE: Duration = Duration::from_millis(150);
+const CHUNK: usize = 64 << 10;
 
 pub(super) fn main(args: &DecodeArgs) -> Result<Exit, CliError> {
-    let mut stdin = std::io::stdin().lock();
-    if stdin.is_terminal() {
+    if std::io::stdin().is_terminal() {
         return Err(CliError::wrong_call("decode reads etcd values from standard input", HINT));
     }
-    let mut bytes = Vec::new();
-    stdin
-        .read_to_end(&mut bytes)
-        .map_err(|error| CliError::unavailable(format!("cannot read standard input: {error}"), HINT))?;
-    let items = input::read(&bytes).map_err(|wrong| CliError::wrong_call(wrong.message, wrong.hint))?;
-    let (mut exit, mut out, mut notes) = (Exit::Passed, String::new(), String::new());
-    for (at, item) in items.iter().enumerate() {
-        if !document(args, item, at, &mut out, &mut notes) {
-            exit = Exit::CannotJudge;
+    let pieces = pieces();
+    let (mut reader, mut exit, mut shown) = (Reader::default(), Exit::Passed, 0);
+    let mut paused = false;
+    loop {
+        let next = if paused { pieces.recv().map_err(RecvTimeoutError::from) } else { pieces.recv_timeout(PAUSE) };
+        let items = match next {
+            Ok(Ok(piece)) => {
+                paused = false;
+                reader.feed(&piece, Known::Part)
+            }
+            Ok(Err(error)) => {
+                return Err(CliError::unavailable(format!("cannot read standard input: {error}"), HINT));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                paused = true;
+                reader.feed(&[], Known::Paused)
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let last = reader.finish().map_err(wrong)?;
+                for item in last {
+                    if write(args, &item, shown, &mut exit)?.is_none() {
+                        break;
+                    }
+                    shown += 1;
+                }
+                return Ok(exit);
+            }
+        };
+        for item in items.map_err(wrong)? {
+            if write(args, &item, shown, &mut exit)?.is_none() {
+                return Ok(exit);
+            }
+            shown += 1;
         }
     }
-    let failed = |source| CliError::Output { what: "standard output".to_owned(), source };
+}
+
+fn wrong(refused: Refused) -> CliError {
+    CliError::wrong_call(refused.message, refused.hint)
+}
+
+/// Standard input as it comes, read beside what is written.
+fn pieces() -> Receiver<std::io::Result<Vec<u8>>> {
+    let (send, receive) = sync_channel(16);
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let piece = match stdin.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(count) => Ok(buffer[..count].to_vec()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let ends = piece.is_err();
+            if send.send(piece).is_err() || ends {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// Writes one item at once; nothing where nobody reads any more.
+fn write(args: &DecodeArgs, item: &input::Item, at: usize, exit: &mut Exit) -> Result<Option<()>, CliError> {
+    let Shown { out, notes, decoded } = show::item(args, item, at);
+    if !decoded {
+        *exit = Exit::CannotJudge;
+    }
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
         // Who reads on has seen enough (`| head`).
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        result => result.map_err(failed)?,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(None),
+        result => result.map_err(|source| CliError::Output { what: "standard output".to_owned(), source })?,
     }
     // With stderr gone the documents have still been written.
     drop(std::io::stderr().write_all(notes.as_bytes()));
-    Ok(exit)
-}
-
-/// Writes one value; false where it did not decode.
-fn document(args: &DecodeArgs, item: &Item, at: usize, out: &mut String, notes: &mut String) -> bool {
-    let place = item.key.clone().unwrap_or_else(|| format!("value {}", at + 1));
-    let yaml = args.output == Output::Yaml;
-    if yaml && at > 0 {
-        out.push_str("---\n");
-    }
-    let event = match item.event {
-        Some(Event::Put) => "PUT ",
-        Some(Event::Delete) => "DELETE ",
-        None => "",
-    };
-    if item.event == Some(Event::Delete) {
-        line(yaml, out, notes, &format!("{event}{place}"));
-        return true;
-    }
-    let decoded = match codec::decode(&item.value) {
-        Ok(decoded) => decoded,
-        Err(error) => {
-            let _ = writeln!(notes, "{place}: {error}{}", hint(&item.value, &error));
-            if yaml {
-                let _ = writeln!(out, "# {event}{place}: {error}");
-            } else {
-                let size = item.value.len();
-                let object = json!({"undecodable": {"key": item.key, "size": size, "reason": error.to_string()}});
-                let _ = writeln!(out, "{object}");
-            }
-            return false;
-        }
-    };
-    let Decoded { mut object, encoding, unknown } = decoded;
-    let hidden = if args.show_secrets { 0 } else { codec::conceal(&mut object) };
-    if args.hide_managed_fields
-        && let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut)
-    {
-        metadata.remove("managedFields");
-    }
-    if yaml {
-        let encoding = match encoding {
-            Encoding::Protobuf => "protobuf",
-            Encoding::Json => "JSON",
-            Encoding::Plain => "text",
-        };
-        let _ = writeln!(out, "# {event}{place} ({} bytes, {encoding})", item.value.len());
-    }
-    if hidden > 0 {
-        let text = format!("{place}: {hidden} secret {} hidden; --show-secrets shows", count(hidden, "text"));
-        let them = if hidden == 1 { "it" } else { "them" };
-        line(yaml, out, notes, &format!("{text} {them}"));
-    }
-    if !unknown.is_empty() {
-        let fields = unknown.iter().map(|field| {
-            let dot = if field.within.is_empty() { "" } else { "." };
-            format!("{}{dot}#{} ({} bytes)", field.within, field.number, field.size)
-        });
-        let fields: Vec<_> = fields.collect();
-        let text = format!(
-            "{place}: {} {} that this build's schema does not know: {}",
-            fields.len(),
-            count(fields.len(), "field"),
-            fields.join(", ")
-        );
-        line(yaml, out, notes, &text);
-    }
-    if yaml {
-        let text = serde_saphyr::to_string(&object).unwrap_or_else(|_| object.to_string());
-        let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
-    } else {
-        let _ = writeln!(out, "{object}");
-    }
-    true
-}
-
-/// A remark: a comment in YAML, on standard error beside JSON.
-fn line(yaml: bool, out: &mut String, notes: &mut String, text: &str) {
-    let _ = if yaml { writeln!(out, "# {text}") } else { writeln!(notes, "{text}") };
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { what.to_owned() } else { format!("{what}s") }
-}
-
-fn hint(value: &[u8], error: &DecodeError) -> &'static str {
-    let undecodable = matches!(error, DecodeError::Undecodable { .. });
-    if undecodable && value.windows(2).any(|pair| pair == b"\r\n") {
-        return "\n  hint: line ends were changed on the way; run kubectl exec and docker exec without -t";
-    }
-    if undecodable && value.windows(3).any(|bytes| bytes == "\u{fffd}".as_bytes()) {
-        return "\n  hint: the bytes were read as text on the way (copied from a screen?); pipe them instead";
-    }
-    ""
+    Ok(Some(()))
 }
