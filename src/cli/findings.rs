@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::args::Format;
 use crate::outcome::{DiagnosticReport, RunEvent};
-use crate::text::{Diagnostic, Severity, SourceFile};
+use crate::text::{Diagnostic, Severity, SourceFile, redact};
 
 /// Tells all findings of one file; whether any is an error. Where a person reads, errors are drawn with their
 /// excerpt at once; warnings are `lint`'s.
@@ -39,7 +39,7 @@ pub(super) fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticRep
         file: source.name().to_owned(),
         line: position.line,
         column: position.column,
-        message: finding.message.clone(),
-        hint: finding.hint.clone(),
+        message: redact(&finding.message).into_owned(),
+        hint: finding.hint.as_deref().map(|hint| redact(hint).into_owned()),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use crate::parse::{Kind, LARGEST, kind_of};
-use crate::text::SourceFile;
+use crate::parse::{Kind, LARGEST, kind_of, secret_defaults};
+use crate::text::{SourceFile, keep_secret};
 
 /// What nothing on the command line stands for.
 const DEFAULT_FOLDER: &str = "labs";
@@ -182,7 +182,10 @@ fn is_general(path: &Path) -> bool {
 }
 
 fn lab(path: &Path, text: String, named: bool, oddity: Option<Oddity>) -> LabFile {
-    LabFile { source: SourceFile::new(path.display().to_string(), path, text), named, oddity }
+    let source = SourceFile::new(path.display().to_string(), path, text);
+    // Before anything is said of it.
+    keep_secret(secret_defaults(&source));
+    LabFile { source, named, oddity }
 }
 
 enum Text {

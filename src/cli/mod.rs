@@ -16,6 +16,7 @@ mod screen;
 mod stages;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,6 +37,7 @@ const HIDDEN: &[(&str, Hidden)] = &[
 ];
 
 pub fn main() -> ExitCode {
+    panics_redacted();
     let args: Vec<OsString> = std::env::args_os().collect();
     if let Some(hidden) = args.get(1).and_then(|name| HIDDEN.iter().find(|(known, _)| name == known)) {
         return hidden.1(&args[2..]);
@@ -51,6 +53,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit().code())
         }
     }
+}
+
+/// A panic may quote what it stumbled over.
+fn panics_redacted() {
+    std::panic::set_hook(Box::new(|info| {
+        let mut stderr = crate::text::Redacted::new(std::io::stderr().lock());
+        drop(writeln!(stderr, "{info}\n{}", std::backtrace::Backtrace::capture()));
+    }));
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, CliError> {

@@ -45,7 +45,7 @@ struct Sink(Mutex<Fanout>);
 
 impl EventSink for Sink {
     fn emit(&self, event: RunEvent) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).event(&event);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).event(event);
     }
 }
 

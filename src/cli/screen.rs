@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::args::Color;
 use super::error::CliError;
+use crate::text::{Redacted, redact};
 
 /// `console` already honours `NO_COLOR`, `CLICOLOR` and a missing TTY; `CI` logs keep no colours either.
 pub(super) fn colors(choice: Color) {
@@ -32,7 +33,7 @@ pub(super) fn is_live() -> bool {
 pub(super) fn ask(question: &str, default: &str, problem: Option<&str>) -> Option<String> {
     let term = console::Term::stderr();
     if let Some(problem) = problem {
-        term.write_line(&format!("  {problem}")).ok()?;
+        term.write_line(&redact(&format!("  {problem}"))).ok()?;
     }
     term.write_str(&format!("{question} [{default}]: ")).ok()?;
     let mut answer = String::new();
@@ -42,7 +43,7 @@ pub(super) fn ask(question: &str, default: &str, problem: Option<&str>) -> Optio
 
 pub(super) fn error(error: &CliError) {
     let label = console::style("error").for_stderr().red().bold();
-    let mut stderr = std::io::stderr().lock();
+    let mut stderr = Redacted::new(std::io::stderr().lock());
     // With stderr gone the exit status is all that is left to say it.
     drop(writeln!(stderr, "{label}: {error}"));
     for line in error.detail() {
@@ -55,7 +56,7 @@ pub(super) fn error(error: &CliError) {
 
 /// Shows what an attached lab would do, and takes nothing but a plain yes for one.
 pub(super) fn agrees(question: &crate::cluster::AttachQuestion) -> bool {
-    let mut stderr = std::io::stderr().lock();
+    let mut stderr = Redacted::new(std::io::stderr().lock());
     drop(writeln!(stderr, "The lab runs on your cluster: context {}, {}", question.context, question.server));
     if !question.commands.is_empty() {
         drop(writeln!(stderr, "Among other things it runs:"));
@@ -64,7 +65,7 @@ pub(super) fn agrees(question: &crate::cluster::AttachQuestion) -> bool {
         drop(writeln!(stderr, "  {command}"));
     }
     drop(write!(stderr, "Go on? [y/N] "));
-    drop(stderr.flush());
+    drop(stderr.finish());
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")

@@ -144,9 +144,10 @@ fn with_record(names: Names, change: &Change, expr: &Expr, text: impl Fn(&Stored
         .with("lease", change.lease)
 }
 
-/// Whether any part of the value must not be shown.
+/// Whether any part of the value must not be shown. What cannot be read may hold anything.
 pub(super) fn hides(stored: &Stored) -> bool {
-    stored.object().is_ok_and(|object: Object| crate::codec::conceal(&mut Value::clone(&*object)) > 0)
+    stored.is_opaque()
+        || stored.object().is_ok_and(|object: Object| crate::codec::conceal(&mut Value::clone(&*object)) > 0)
 }
 
 /// Seconds from `from` to `to`, for people.

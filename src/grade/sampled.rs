@@ -12,7 +12,7 @@ use super::{Evidence, Observation, Seen, fill, show};
 use crate::codec::conceal;
 use crate::expr::{Expr, Scope};
 use crate::lab::{Check, CheckKind, Holds, OutputTest, Vars};
-use crate::text::{Printed, nearest};
+use crate::text::{Printed, nearest, redact};
 
 /// Why a text decides nothing.
 const CUT: &str = "more was printed than is kept, and the missing part may decide";
@@ -255,6 +255,7 @@ fn closest(text: &str, wanted: &str) -> Vec<String> {
 }
 
 fn ending(name: &str, text: &str) -> Vec<String> {
+    let text = redact(text);
     let all: Vec<&str> = text.trim_end().lines().collect();
     if all.is_empty() {
         return vec![format!("{name}: nothing")];

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::expr::PathValue;
 use crate::journal::{Change, Stored};
 use crate::lab::Vars;
-use crate::text::{VarPiece, var_pieces};
+use crate::text::{VarPiece, hidden_bytes, redact, var_pieces};
 
 /// Longer values lose their middle to a reader anyway.
 const LONGEST: usize = 160;
@@ -41,7 +41,9 @@ pub(super) fn reason(lines: &[String]) -> Option<String> {
     (!first.is_empty()).then(|| cut(&first.join(", "), LONGEST))
 }
 
+/// Without what is secret, which must be looked for before anything of it is cut away.
 pub(super) fn cut(text: &str, longest: usize) -> String {
+    let text = &*redact(text);
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
         None => text.to_owned(),
@@ -118,6 +120,9 @@ fn created(now: &Stored) -> String {
 }
 
 fn text(stored: &Stored) -> String {
+    if stored.is_opaque() {
+        return hidden_bytes(stored.bytes().len());
+    }
     cut(&Value::String(stored.text()).to_string(), 60)
 }
 

@@ -174,6 +174,7 @@ impl SavedValue {
     fn of(stored: &Stored, redact: &dyn Fn(&str) -> String) -> Self {
         match stored.visible() {
             Ok(object) if !object.is_null() => SavedValue::Object(redacted(object, redact)),
+            Ok(_) if stored.is_opaque() => SavedValue::Text(format!("<{} bytes, hidden>", stored.bytes().len())),
             Ok(_) => SavedValue::Text(redact(&stored.text())),
             // What cannot be decoded cannot be shown to hold no secret.
             Err(reason) => SavedValue::Text(format!("<{reason}>")),

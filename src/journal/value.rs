@@ -40,6 +40,11 @@ impl Stored {
         Ok(object)
     }
 
+    /// Whether it may be a Secret that cannot be read as one.
+    pub fn is_opaque(&self) -> bool {
+        self.decode().map_or(true, |decoded| codec::is_opaque(&decoded))
+    }
+
     fn decode(&self) -> Result<Arc<Decoded>, DecodeError> {
         let mut remembered = self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(decoded) = remembered.upgrade() {

@@ -20,6 +20,7 @@ impl RunEvent {
                 rewrite(so_far);
             }
             RunEvent::CheckFinished { check, failure, .. } | RunEvent::WaitFinished { wait: check, failure, .. } => {
+                rewrite(&mut check.text);
                 some(&mut check.reason);
                 some(&mut check.proof_reason);
                 check.evidence.iter_mut().for_each(|evidence| rewrite(&mut evidence.key));
@@ -38,12 +39,13 @@ impl RunEvent {
             }
             RunEvent::KeysLeft { keys, .. } => all(keys),
             RunEvent::Noticed { message, .. } => rewrite(message),
-            // The values of secret variables were hidden when they were resolved.
-            RunEvent::ClusterReady { .. }
-            | RunEvent::RunStarted { .. }
-            | RunEvent::DiagnosticFound { .. }
-            | RunEvent::LabStarted { .. }
-            | RunEvent::StepStarted { .. }
+            RunEvent::DiagnosticFound { diagnostic } => {
+                rewrite(&mut diagnostic.message);
+                some(&mut diagnostic.hint);
+            }
+            RunEvent::ClusterReady { vars, .. } => vars.iter_mut().for_each(|(_, value)| rewrite(value)),
+            RunEvent::LabStarted { title, .. } | RunEvent::StepStarted { title, .. } => rewrite(title),
+            RunEvent::RunStarted { .. }
             | RunEvent::StepFinished { .. }
             | RunEvent::LabFinished { .. }
             | RunEvent::Interrupted

@@ -24,6 +24,7 @@ mod output;
 mod question;
 mod quotes;
 mod reach;
+mod secrets;
 mod shell;
 mod steps;
 mod stray;
@@ -42,6 +43,7 @@ pub use collection::parse_all;
 pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
 pub use kind::{Kind, kind_of};
 pub use markdown::LARGEST;
+pub use secrets::secret_defaults;
 
 /// What one file gave: a lab where no finding is an error, and every finding in file order.
 #[derive(Debug)]

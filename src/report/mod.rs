@@ -8,9 +8,11 @@ mod layout;
 mod live;
 mod pull;
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::outcome::{Fold, RunEvent, RunReport};
+use crate::text::redact;
 
 pub use github::Github;
 pub use human::{Human, HumanOptions};
@@ -51,7 +53,14 @@ impl Fanout {
         self.outputs.push(Output { name: name.into(), reporter: Box::new(reporter), broken: None });
     }
 
-    pub fn event(&mut self, event: &RunEvent) {
+    /// What is secret is hidden here, before any output shortens, wraps or escapes it.
+    pub fn event(&mut self, mut event: RunEvent) {
+        event.map_text(&|text| {
+            if let Cow::Owned(hidden) = redact(text) {
+                *text = hidden;
+            }
+        });
+        let event = &event;
         self.fold.apply(event);
         for output in &mut self.outputs {
             output.attempt(|reporter| reporter.event(event, &self.fold));

@@ -57,7 +57,7 @@ fn replay_of(events: &[RunEvent], reporter: impl FnOnce(Shared) -> Box<dyn FnOnc
     let mut fanout = Fanout::default();
     reporter(out.clone())(&mut fanout);
     for event in events {
-        fanout.event(event);
+        fanout.event(event.clone());
     }
     let (_, broken) = fanout.finish();
     assert!(broken.is_empty(), "{broken:?}");
@@ -161,7 +161,7 @@ fn a_broken_reporter_stops_no_other() {
         fanout.add("gone", Junit::new(PathBuf::from("/dev/null/not-a-folder/junit.xml")));
         fanout.add("good", Human::new(out.clone(), None, options));
         for event in recorded() {
-            fanout.event(&event);
+            fanout.event(event);
         }
         let (report, broken) = fanout.finish();
         assert_eq!(broken.iter().map(|broken| broken.name.as_str()).collect::<Vec<_>>(), ["full", "gone"]);

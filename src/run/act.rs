@@ -9,6 +9,7 @@ use super::stuck;
 use crate::lab::{self, Action, Background, Code, Ending, Ready, Role};
 use crate::outcome::{ActionReport, RunEvent, StopCause, Verdict};
 use crate::terminal::{Block, BlockResult, CommandResult, Ended, Last, TerminalError, TerminalId};
+use crate::text::redact;
 
 /// What a block may take where neither it nor its step says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -68,7 +69,7 @@ impl<'a> Runner<'a> {
         if outcome.verdict == Some(Verdict::Fail) && outcome.waited {
             outcome.detail.extend(self.stuck_pods());
         }
-        self.hide_secrets();
+        self.hide_secrets().await;
         self.spent.actions += started.elapsed();
         let verdict = outcome.verdict.unwrap_or(Verdict::Pass);
         self.tell.tell(RunEvent::ActionFinished {
@@ -262,6 +263,7 @@ impl<'a> Runner<'a> {
 }
 
 pub(super) fn last_words(output: &str) -> String {
+    let output = redact(output);
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
     if last.is_empty() { "; it printed nothing".to_owned() } else { format!("; its last words: {}", last.join(" / ")) }

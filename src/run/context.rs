@@ -7,6 +7,7 @@ use crate::grade::Judgement;
 use crate::journal::{Entry, Mark};
 use crate::lab::{Action, CheckBlock};
 use crate::outcome::Failure;
+use crate::text::redact;
 
 const OUTPUT_LINES: usize = 12;
 const JOURNAL_LINES: usize = 20;
@@ -39,7 +40,8 @@ impl Runner<'_> {
                 (None, Some(printed)) => printed.printed.text.clone(),
                 (None, None) => continue,
             };
-            lines.extend(text.lines().map(str::to_owned));
+            // What is secret is looked for in the whole: a line of it may be too little to be known.
+            lines.extend(redact(&text).lines().map(str::to_owned));
         }
         let left_out = lines.len().saturating_sub(OUTPUT_LINES);
         lines.drain(..left_out);

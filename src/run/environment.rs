@@ -4,6 +4,9 @@ use super::Vars;
 use crate::cluster::Cluster;
 use crate::lab::Lab;
 
+/// The text may have the value of a secret variable in it, and everybody can read the arguments of a process.
+const TAKE_COMMAND: &str = "set -- \"$KEYWITNESS_COMMAND\"; unset KEYWITNESS_COMMAND; eval \"set --; $1\"";
+
 /// What every terminal and every command of a lab finds in its environment.
 #[derive(Debug, Clone)]
 pub(super) struct Environment {
@@ -60,9 +63,9 @@ impl Environment {
     /// A `bash -c` as checks and questions run it: outside of the terminals, with what they find.
     pub(super) fn command(&self, text: &str) -> tokio::process::Command {
         let mut command = tokio::process::Command::new("bash");
-        command.args(["--noprofile", "--norc", "-c", text]).current_dir(&self.work);
+        command.args(["--noprofile", "--norc", "-c", TAKE_COMMAND]).current_dir(&self.work);
         let env = crate::terminal::environment(std::env::vars_os(), &self.path_prefix, &self.host);
-        command.env_clear().envs(env);
+        command.env_clear().envs(env).env("KEYWITNESS_COMMAND", text);
         command
     }
 }

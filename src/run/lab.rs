@@ -20,6 +20,7 @@ use crate::outcome::{ClusterReport, PullState, PulledLayer, RunEvent, Spent, Sto
 use crate::terminal::{
     EtcdctlRoute, EtcdctlTls, NodeSettings, NodeShells, TerminalSettings, Terminals, install_etcdctl,
 };
+use crate::text::keep_secret;
 use crate::witness::{Observer, Witness, WitnessRequest};
 
 /// Wide enough that no table of kubectl's is folded.
@@ -46,7 +47,7 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     let started = Instant::now();
     let lab = request.lab;
     let tell = Teller::new(sink, request.index, request.mode);
-    tell.hide(request.vars.secrets.iter().cloned());
+    keep_secret(&request.vars.secrets);
     tell.tell(RunEvent::LabStarted {
         lab: request.index,
         id: lab.id.clone(),
@@ -229,7 +230,7 @@ async fn on_cluster(
         spent: Spending::default(),
         hidden_upto: 0,
     };
-    runner.hide_secrets();
+    runner.hide_secrets().await;
     let start = witness.journal().end();
     runner.steps(&request.plan.steps).await;
     if request.interrupt.is_cancelled() {

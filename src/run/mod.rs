@@ -14,6 +14,7 @@ mod plan;
 mod question;
 mod runner;
 mod searched;
+mod secrets;
 mod step;
 mod stuck;
 mod tell;

@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::environment::Environment;
+use super::secrets;
 use super::tell::Teller;
 use super::{Mode, Vars};
 use crate::cluster::ClusterInfo;
+use crate::codec::secret_texts;
 use crate::guard::Guard;
-use crate::journal::{JournalView, Seq};
+use crate::journal::{Seen, Seq};
 use crate::lab::{Action, ClusterKind, Lab};
 use crate::terminal::{self, Background, BlockResult, Terminals};
-use crate::text::Printed;
+use crate::text::{Printed, keep_secret};
 use crate::witness::{Observer, Witness};
 
 /// How long a stopped background block may take before it is killed.
@@ -121,63 +123,24 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Takes the values of Secrets that came since the last time, so that no output shows them.
-    pub(super) fn hide_secrets(&mut self) {
+    /// Takes in the Secrets that came since the last time, so that no output shows them. The journal is caught up
+    /// first: the command whose output is to be shown may have made one.
+    pub(super) async fn hide_secrets(&mut self) {
+        // An etcd that does not answer takes no Secrets either; what it delivered is known.
+        drop(tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await);
         let view = self.witness.journal();
-        self.tell.hide(secrets(&view, self.hidden_upto, &self.info.prefix));
+        let found = secrets::since(&view, self.hidden_upto, &self.info.prefix);
         self.hidden_upto = view.end();
+        keep_secret(found.texts);
+        for (namespace, name) in found.encrypted {
+            // Only the API can tell what stands in it.
+            if let Seen::Resource(Some(object)) = self.observer.resource("Secret", &name, Some(&namespace)).await {
+                keep_secret(secret_texts(&object));
+            }
+        }
     }
 
     pub(super) fn clock(started: Instant) -> u64 {
         u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-/// The texts of the Secrets that were written after `since`; of all that exist, at the journal's beginning.
-fn secrets(view: &JournalView, since: Seq, prefix: &str) -> Vec<String> {
-    let glob = crate::journal::KeyGlob::from_pieces(&[
-        crate::journal::Piece::Data(prefix.trim_end_matches('/')),
-        crate::journal::Piece::Pattern("/secrets/**"),
-    ]);
-    let mut values = Vec::new();
-    if since == 0 {
-        values.extend(view.states(&glob, view.end()).into_iter().filter_map(|change| change.value.clone()));
-    }
-    let changes = view.changes(&glob, since);
-    values.extend(changes.iter().filter_map(|recorded| recorded.entry.change()?.value.clone()));
-    values.iter().filter_map(|stored| stored.object().ok()).flat_map(|object| texts(&object)).collect()
-}
-
-fn texts(secret: &serde_json::Value) -> Vec<String> {
-    use base64::Engine as _;
-    // What these hold beside it is public, in words such as `true` and `kube-system` that stand everywhere.
-    let token = match secret["type"].as_str() {
-        Some("bootstrap.kubernetes.io/token") => Some("token-secret"),
-        Some("kubernetes.io/service-account-token") => Some("token"),
-        _ => None,
-    };
-    let data = secret.get("data").and_then(serde_json::Value::as_object).into_iter().flatten();
-    let hidden = data.filter(|(name, _)| token.is_none_or(|token| *name == token));
-    let encoded = hidden.filter_map(|(_, value)| value.as_str());
-    let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).ok();
-    encoded.filter_map(decode).filter_map(|bytes| String::from_utf8(bytes).ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    #[test]
-    fn of_a_token_only_the_token_is_hidden() {
-        let kubeadms = json!({"type": "bootstrap.kubernetes.io/token", "data": {
-            "token-id": "YWJjZGVm", "token-secret": "MDEyMzQ1Njc4OWFiY2RlZg==", "usage-bootstrap-signing": "dHJ1ZQ==",
-        }});
-        assert_eq!(super::texts(&kubeadms), ["0123456789abcdef"]);
-        let accounts = json!({"type": "kubernetes.io/service-account-token", "data": {
-            "namespace": "a3ViZS1zeXN0ZW0=", "token": "ZXlK",
-        }});
-        assert_eq!(super::texts(&accounts), ["eyJ"]);
-        let own = json!({"type": "Opaque", "data": {"user": "YW5uYQ==", "password": "aHVudGVyMg=="}});
-        assert_eq!(super::texts(&own), ["hunter2", "anna"]);
     }
 }

@@ -256,7 +256,7 @@ impl Runner<'_> {
         let end = self.witness.mark().await;
         let judged = self.judge(&step.id, &placed, mark, end).await;
         self.spent.checks += started.elapsed();
-        self.hide_secrets();
+        self.hide_secrets().await;
         let mut came = Ok(());
         for (placed, (judgement, _)) in placed.iter().zip(judged.ok_or(Stopped)?) {
             let failed = judgement.verdict != Verdict::Pass;
@@ -331,7 +331,7 @@ impl Runner<'_> {
             self.skip_judged(step, group, INTERRUPTED);
             return Err(Stopped);
         };
-        self.hide_secrets();
+        self.hide_secrets().await;
         for (placed, (judgement, evidence)) in placed.iter().zip(judged) {
             let mut probed = probed.next().unwrap_or(Probed { proof: Proof::NotRun, reason: None });
             if grade::folder_held(placed.check, &evidence, &self.witness.journal()) == Some(false) {

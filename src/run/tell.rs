@@ -2,15 +2,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{EventSink, Mode};
 use crate::outcome::{Fold, RunEvent, Verdict};
-use crate::text::Redactor;
 
-/// The one way out for everything that a lab's run has to say: hides what is secret, and keeps the fold by
-/// which the engine knows how its lab stands.
+/// The one way out for everything that a lab's run has to say, which keeps the fold by which the engine knows
+/// how its lab stands.
 pub(super) struct Teller<'a> {
     sink: &'a dyn EventSink,
     lab: usize,
     fold: Mutex<Fold>,
-    redactor: Mutex<Redactor>,
 }
 
 impl<'a> Teller<'a> {
@@ -19,35 +17,20 @@ impl<'a> Teller<'a> {
         // What the fold must know of the run to decide this lab as the whole run's fold will.
         let (tool, started_at) = (String::new(), String::new());
         fold.apply(&RunEvent::RunStarted { tool, command: mode.command().to_owned(), seed: 0, started_at });
-        Self { sink, lab, fold: Mutex::new(fold), redactor: Mutex::default() }
+        Self { sink, lab, fold: Mutex::new(fold) }
     }
 
     pub(super) fn lab(&self) -> usize {
         self.lab
     }
 
-    pub(super) fn tell(&self, mut event: RunEvent) {
-        {
-            let redactor = self.redactor.lock().unwrap_or_else(PoisonError::into_inner);
-            if !redactor.is_empty() {
-                event.map_text(&|text| {
-                    if let std::borrow::Cow::Owned(hidden) = redactor.redact(text) {
-                        *text = hidden;
-                    }
-                });
-            }
-        }
+    pub(super) fn tell(&self, event: RunEvent) {
         self.fold.lock().unwrap_or_else(PoisonError::into_inner).apply(&event);
         self.sink.emit(event);
     }
 
     pub(super) fn notice(&self, message: impl Into<String>) {
         self.tell(RunEvent::Noticed { lab: Some(self.lab), message: message.into() });
-    }
-
-    /// From now on these never come out.
-    pub(super) fn hide(&self, secrets: impl IntoIterator<Item = String>) {
-        self.redactor.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
     }
 
     pub(super) fn lab_verdict(&self) -> Verdict {

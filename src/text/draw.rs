@@ -2,7 +2,8 @@ use std::fmt::Write as _;
 
 use console::Style;
 
-use super::{Diagnostic, Severity, SourceFile, Span};
+use super::redact::masked;
+use super::{Diagnostic, Severity, SourceFile, Span, redact};
 
 /// A longer line is cut around what is marked.
 const WIDEST: usize = 120;
@@ -21,7 +22,7 @@ impl Diagnostic {
 
         let mut out = String::new();
         let label = accent.apply_to(format!("{word}[{}]", self.code.0));
-        let message = bold.apply_to(printable(&self.message));
+        let message = bold.apply_to(printable(&redact(&self.message)));
         let _ = writeln!(out, "{}:{}:{}: {label}: {message}", source.name(), position.line, position.column);
         let number = position.line.to_string();
         let gutter = " ".repeat(number.len());
@@ -33,7 +34,7 @@ impl Diagnostic {
         if let Some(hint) = &self.hint {
             for (index, line) in hint.lines().enumerate() {
                 let lead = if index == 0 { "=" } else { " " };
-                let _ = writeln!(out, "{gutter} {} {}", frame.apply_to(lead), printable(line));
+                let _ = writeln!(out, "{gutter} {} {}", frame.apply_to(lead), printable(&redact(line)));
             }
         }
         out
@@ -44,7 +45,7 @@ impl Diagnostic {
 fn excerpt(source: &SourceFile, span: Span) -> (String, usize, usize) {
     let line = source.position(span.start).line;
     let start = source.line_start(line);
-    let text = source.line(line);
+    let text = &*masked(source.line(line));
     let from = span.start.saturating_sub(start).min(text.len());
     let to = span.end.saturating_sub(start).clamp(from, text.len());
 

@@ -13,7 +13,7 @@ mod vars;
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use joined::Joined;
 pub use nearest::{did_you_mean, nearest, one_of};
-pub use redact::{Redactor, hidden_bytes};
+pub use redact::{Redacted, Redactor, hidden_bytes, keep_secret, redact};
 pub use search::{Printed, Search};
 pub use source::{Position, SourceFile, Span, Spanned};
 pub use vars::{VarPiece, name_length, var_pieces};

@@ -27,6 +27,7 @@ mod rooms;
 mod run;
 mod sandbox;
 mod sandbox_server;
+mod secrets;
 mod slips;
 mod soak;
 mod typed;

@@ -25,7 +25,7 @@ pub use kinds::{
 pub use ordered::{Ordered, ordered_as};
 pub use quantity::{canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
 pub use schema::{Field, Message, Shape, Type, message, message_of, messages};
-pub use secrets::conceal;
+pub use secrets::{conceal, is_opaque, secret_texts};
 
 /// How a value was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
