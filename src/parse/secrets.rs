@@ -25,7 +25,7 @@ pub fn secret_defaults(source: &SourceFile) -> Vec<String> {
     let entries: Vec<_> = ENTRY.captures_iter(head).filter_map(|found| found.get(1)).collect();
     let mut secrets = Vec::new();
     for (at, name) in entries.iter().enumerate() {
-        let end = entries.get(at + 1).map_or(head.len(), |next| next.start());
+        let end = entries.get(at + 1).map_or(head.len(), regex::Match::start);
         let body = &head[name.end()..end];
         if !MARKED.is_match(body) {
             continue;

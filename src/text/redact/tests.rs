@@ -107,8 +107,10 @@ fn spellings(secret: &[u8]) -> Vec<(&'static str, String)> {
     let json = serde_json::json!({"kind": "Secret", "data": {"p": base64}, "note": lossy}).to_string();
     let dump = |gutter: bool| {
         let lines = secret.chunks(16).enumerate().map(|(at, line)| {
-            let pairs: Vec<String> =
-                line.chunks(2).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+            let pairs: Vec<String> = line
+                .chunks(2)
+                .map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat())
+                .collect();
             let text = if gutter { format!("  {}", ".".repeat(line.len())) } else { String::new() };
             format!("{:08x}: {}{text}", at * 16, pairs.join(" "))
         });

@@ -98,7 +98,7 @@ impl View {
             // What follows at once may go on with it: nothing else does.
             let is_open = self.is_open && byte.is_none();
             if is_open || run.len() >= least {
-                (0..4.min(run.len())).for_each(|phase| each(self.from_base64(&run[phase..], is_open)));
+                (0..4.min(run.len())).for_each(|phase| each(self.read_base64(&run[phase..], is_open)));
             }
             run.clear();
             word = 0;
@@ -106,7 +106,7 @@ impl View {
         }
     }
 
-    fn from_base64(&self, run: &[(u8, usize)], is_open: bool) -> View {
+    fn read_base64(&self, run: &[(u8, usize)], is_open: bool) -> View {
         let mut out = View::sized(run.len() * 3 / 4, is_open);
         for group in run.chunks(4) {
             let at = |index: usize| group.get(index).map_or(0, |(sextet, _)| u32::from(*sextet));
@@ -144,7 +144,7 @@ impl View {
                     parted += 1;
                 }
                 _ => {
-                    self.from_hexadecimal(&run, byte.is_none(), &mut each);
+                    self.read_hexadecimal(&run, byte.is_none(), &mut each);
                     run.clear();
                     parted = 0;
                 }
@@ -153,7 +153,7 @@ impl View {
         self.dump(&mut each);
     }
 
-    fn from_hexadecimal(&self, run: &[(u8, usize)], ends: bool, each: &mut impl FnMut(View)) {
+    fn read_hexadecimal(&self, run: &[(u8, usize)], ends: bool, each: &mut impl FnMut(View)) {
         let is_open = self.is_open && ends;
         if run.len() < 8 && !is_open {
             return;
@@ -187,16 +187,17 @@ impl View {
                     let later = second.windows(2).position(|pair| pair == b"  ").filter(|_| is_half);
                     later.map_or(if is_half { line.len() } else { end }, |later| end + 2 + later)
                 });
-                for at in from..ends.unwrap_or(line.len()) {
+                let columns = &line[from..ends.unwrap_or(line.len())];
+                for (at, byte) in columns.iter().enumerate() {
                     #[expect(clippy::cast_possible_truncation, reason = "it is below 16")]
-                    if let Some(digit) = char::from(line[at]).to_digit(16) {
-                        run.push((digit as u8, start + at));
+                    if let Some(digit) = char::from(*byte).to_digit(16) {
+                        run.push((digit as u8, start + from + at));
                     }
                 }
             }
             start += line.len();
             if !is_dump || start == self.bytes.len() {
-                self.from_hexadecimal(&run, start == self.bytes.len(), each);
+                self.read_hexadecimal(&run, start == self.bytes.len(), each);
                 run.clear();
             }
         }

@@ -14,7 +14,7 @@ const NO_KEY: usize = 40;
 
 /// `\x2f\x72`: what etcdctl prints with `--hex`.
 pub(super) fn hexadecimal(line: &[u8]) -> Option<Vec<u8>> {
-    if line.is_empty() || line.len() % 4 != 0 {
+    if line.is_empty() || !line.len().is_multiple_of(4) {
         return None;
     }
     let byte = |escape: &[u8]| {

@@ -157,7 +157,7 @@ fn each_spelling_of_etcdctl_and_jq() {
     let value = config_map(&"a long text ".repeat(20));
     let (key, text) = (STANDARD.encode("/a"), STANDARD.encode(&value));
     let kv = json!({"key": key, "value": text, "version": 1});
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<Vec<_>>().concat();
     let wrapped: Vec<&str> = text.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
     let keyed = [item(Some("/a"), &value)];
     for input in [
