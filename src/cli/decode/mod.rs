@@ -68,14 +68,14 @@ pub(super) fn main(args: &DecodeArgs) -> Result<Exit, CliError> {
                 reader.feed(&[], Known::Paused)
             }
             Err(RecvTimeoutError::Disconnected) => {
-                let last = reader.finish().map_err(wrong)?;
+                let (last, whole) = reader.finish();
                 for item in last {
                     if write(args, &item, shown, &mut exit)?.is_none() {
                         break;
                     }
                     shown += 1;
                 }
-                return Ok(exit);
+                return whole.map(|()| exit).map_err(wrong);
             }
         };
         for item in items.map_err(wrong)? {

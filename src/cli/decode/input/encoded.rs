@@ -107,7 +107,7 @@ fn of(mut bytes: Vec<u8>) -> Option<Vec<Item>> {
     if !known.iter().any(|begin| bytes.starts_with(begin)) {
         return None;
     }
-    let items = Reader::default().feed(&bytes, Known::All).ok().filter(|items| !items.is_empty())?;
+    let items = Reader::default().all(&bytes)?;
     match items.as_slice() {
         // A stored object keeps its line end.
         [Item { key: None, event: None, value, .. }] if bytes.starts_with(b"{") && bytes.starts_with(value) => {

@@ -67,6 +67,8 @@ pub(super) struct Reader {
     any: bool,
     items: usize,
     values: usize,
+    /// Keys without values, until there is a value: where there never is one they are no answer.
+    withheld: Vec<Item>,
 }
 
 impl Reader {
@@ -88,43 +90,57 @@ impl Reader {
                         .iter()
                         .filter(|item| !item.value.is_empty() || item.event.is_some() || item.previous.is_some())
                         .count();
-                    found.extend(items);
+                    self.withheld.extend(items);
+                    if self.values > 0 {
+                        found.append(&mut self.withheld);
+                    }
                     at += length;
                 }
                 Step::More => break,
                 // What was read before it is right.
-                Step::Refuse(_) if !found.is_empty() => break,
+                Step::Refuse(_) if at > 0 => break,
                 Step::Refuse(what) => return Err(refused(what)),
             }
         }
         let left = self.bytes.len() - at;
         self.bytes.drain(..at);
         self.due = left + left / 4;
-        if known == Known::All && left > 0 && found.is_empty() {
+        if known == Known::All && left > 0 && at == 0 {
             return Err(refused("output of etcdctl's that breaks off"));
         }
         Ok(found)
     }
 
-    /// At the end: whether there was anything to decode at all.
-    pub(super) fn finish(&mut self) -> Result<Vec<Item>, Refused> {
+    /// What the bytes hold, where all of it can be read.
+    fn all(mut self, bytes: &[u8]) -> Option<Vec<Item>> {
+        let mut found = self.feed(bytes, Known::All).ok()?;
+        found.append(&mut self.withheld);
+        (self.bytes.is_empty() && !found.is_empty()).then_some(found)
+    }
+
+    /// At the end: what is left, and whether all was understood and held anything to decode.
+    pub(super) fn finish(&mut self) -> (Vec<Item>, Result<(), Refused>) {
         let mut found = Vec::new();
         loop {
-            let items = self.feed(&[], Known::All)?;
-            if items.is_empty() {
+            let left = self.bytes.len();
+            match self.feed(&[], Known::All) {
+                Ok(items) => found.extend(items),
+                Err(refused) => return (found, Err(refused)),
+            }
+            if self.bytes.is_empty() || self.bytes.len() == left {
                 break;
             }
-            found.extend(items);
         }
         let told = |message: &str, hint| Err(Refused { message: message.to_owned(), hint });
-        match (self.any, self.items, self.values) {
+        let whole = match (self.any, self.items, self.values) {
             (false, ..) => told("standard input is empty", "etcdctl prints nothing for a key that does not exist"),
             (_, 0, _) => {
                 told("etcdctl's answer holds no key", "does the key exist? `--prefix` gets all that start with it")
             }
             (_, _, 0) => told("there are keys but no values on standard input", "run etcdctl without --keys-only"),
-            _ => Ok(found),
-        }
+            _ => Ok(()),
+        };
+        (found, whole)
     }
 }
 

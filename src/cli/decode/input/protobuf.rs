@@ -77,7 +77,7 @@ fn field(bytes: &[u8]) -> Option<(u64, Wire<'_>, usize)> {
     }
 }
 
-fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut number = 0;
     for (at, byte) in bytes.iter().take(10).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * at);

@@ -1,9 +1,14 @@
 //! Keys and values as they are (or with `--hex`), each with a line end after it.
 
-use super::{Event, Item, Known, Step, encoded, line};
+use super::{Event, Item, Known, Step, encoded, line, protobuf};
 use crate::codec::value_length;
 
 const HEADS: [&[u8]; 3] = [b"k8s\0", b"k8s:enc:", &[0xd9, 0xd9, 0xf7]];
+
+/// The tags of the envelope's four fields.
+const ENVELOPE: [u8; 4] = [0x0a, 0x12, 0x1a, 0x22];
+/// More than any etcd takes in one value.
+const LARGEST: u64 = 64 << 20;
 
 pub(super) fn starts_value(bytes: &[u8]) -> bool {
     HEADS.iter().any(|head| bytes.starts_with(head)) || bytes.starts_with(b"{")
@@ -129,8 +134,31 @@ fn value(bytes: &[u8], known: Known) -> Option<(Vec<u8>, usize)> {
         }
     } else if let Some(end) = value_length(bytes).filter(|end| matches!(bytes.get(*end), None | Some(b'\n'))) {
         return (whole || end < bytes.len()).then(|| taken(end));
+    } else if !whole && goes_on(bytes) {
+        return None;
     }
     next_key(bytes, whole).map(taken)
+}
+
+/// Whether an envelope's lengths say that more of it is to come: nothing in what is here of it is its end.
+fn goes_on(bytes: &[u8]) -> bool {
+    let Some(mut rest) = bytes.strip_prefix(HEADS[0]) else { return false };
+    while let Some(tag) = rest.first() {
+        if !ENVELOPE.contains(tag) {
+            return false;
+        }
+        match protobuf::varint(&rest[1..]) {
+            Some((length, at)) if length <= LARGEST => {
+                match rest.get(1 + at + usize::try_from(length).unwrap_or(0)..) {
+                    Some(more) => rest = more,
+                    None => return true,
+                }
+            }
+            Some(_) => return false,
+            None => return rest.len() <= 10,
+        }
+    }
+    true
 }
 
 /// A broken value has no end of its own: it goes on until a line that looks like a key or an event.

@@ -9,8 +9,9 @@ use crate::codec::encode;
 fn read(bytes: &[u8]) -> Result<Vec<Item>, Refused> {
     let mut reader = Reader::default();
     let mut items = reader.feed(bytes, Known::Part)?;
-    items.extend(reader.finish()?);
-    Ok(items)
+    let (last, whole) = reader.finish();
+    items.extend(last);
+    whole.map(|()| items)
 }
 
 fn item(key: Option<&str>, value: &[u8]) -> Item {
@@ -132,7 +133,7 @@ fn old_and_new_are_told_apart() {
         let mut reader = Reader::default();
         let mut items = Vec::new();
         text.chunks(size).for_each(|piece| items.extend(reader.feed(piece, Known::Part).unwrap()));
-        items.extend(reader.finish().unwrap());
+        items.extend(reader.finish().0);
         assert_eq!(items, expected, "in pieces of {size}");
     }
 }
@@ -200,6 +201,21 @@ fn base64_of_all_that_etcdctl_printed() {
 fn a_line_of_kubectls_is_no_key() {
     let text = b"Defaulted container \"etcd\" out of: etcd, x\n/registry/a\nvalue\n";
     assert_eq!(read(text).unwrap(), [item(Some("/registry/a"), b"value")]);
+}
+
+#[test]
+fn what_was_read_before_something_else_is_not_lost() {
+    let mut reader = Reader::default();
+    assert_eq!(reader.feed(b"/a\n1\nnot etcdctl's at all\n", Known::Part).unwrap(), [item(Some("/a"), b"1")]);
+    assert!(reader.finish().1.is_err());
+    let (last, whole) = {
+        let mut reader = Reader::default();
+        reader.bytes.extend_from_slice(b"/a\n1\nnot etcdctl's at all\n");
+        reader.any = true;
+        reader.finish()
+    };
+    assert_eq!(last, [item(Some("/a"), b"1")]);
+    assert!(whole.is_err());
 }
 
 #[test]
