@@ -431,3 +431,44 @@ async fn whoever_shows_nothing_is_anonymous() {
     assert_eq!(get(&nobody, "/version").await.0, 403);
     live.stop().await;
 }
+
+#[tokio::test]
+async fn a_program_that_reads_nothing_is_heard_to_its_end() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    need!("etcd", "etcdctl");
+    let live = Live::start(&[]).await;
+    let client = live.client().await;
+    for name in ["a", "b", "c"] {
+        let large = json!({"metadata": {"name": name}, "data": {"a": "x".repeat(900_000)}});
+        assert_eq!(ask(&client, Method::POST, MAPS, &large).await.0, 201);
+    }
+    let (_, list) =
+        ask(&client, Method::GET, "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Detcd", &Value::Null)
+            .await;
+    let name = list["items"][0]["metadata"]["name"].as_str().expect("etcd's pod").to_owned();
+    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(client, "kube-system");
+    let command = [
+        "etcdctl",
+        "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
+        "--cert=/etc/kubernetes/pki/etcd/server.crt",
+        "--key=/etc/kubernetes/pki/etcd/server.key",
+        "get",
+        "--prefix",
+        "/registry/configmaps/default/",
+        "--print-value-only",
+    ];
+    let streams = kube::api::AttachParams::default().stdin(true).stdout(true).stderr(true);
+    let mut program = pods.exec(&name, command, &streams).await.expect("it begins");
+    let mut input = program.stdin().expect("an input");
+    let mut output = program.stdout().expect("an output");
+    let writing = tokio::spawn(async move {
+        // It fills the program's pipe, which nobody reads.
+        let _ = input.write_all(&vec![b'x'; 4 << 20]).await;
+    });
+    let mut said = Vec::new();
+    let reading = tokio::time::timeout(std::time::Duration::from_secs(60), output.read_to_end(&mut said));
+    reading.await.expect("it is heard to its end").expect("it can be read");
+    assert!(said.len() > 2_700_000, "{} bytes", said.len());
+    writing.abort();
+    live.stop().await;
+}

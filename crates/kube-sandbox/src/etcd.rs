@@ -40,6 +40,8 @@ pub struct EtcdSpec {
 const ATTEMPTS: usize = 5;
 const ROOM_NEEDED: u128 = 100 << 20;
 const READY_WITHIN: Duration = Duration::from_secs(20);
+const LONGEST_LOG: u64 = 16 << 20;
+const LOOK_AT_LOG: Duration = Duration::from_secs(10);
 
 impl Etcd {
     /// Starts etcd and waits until it answers a read that needs a leader.
@@ -195,6 +197,32 @@ fn flags(spec: &EtcdSpec, client: u16, peer: u16, metrics: u16) -> Vec<String> {
     .collect()
 }
 
+/// Keeps the end of the log where it has grown long: compactions and slow disks are told for ever. Never ends.
+pub async fn keep_log_short(log: PathBuf) {
+    loop {
+        tokio::time::sleep(LOOK_AT_LOG).await;
+        let log = log.clone();
+        // That it cannot be cut now is made up for by the next look.
+        let _ = tokio::task::spawn_blocking(move || cut_log(&log, LONGEST_LOG)).await;
+    }
+}
+
+/// etcd appends, so that it goes on at the new end.
+fn cut_log(log: &Path, longest: u64) -> std::io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom, Write};
+    let mut file = File::options().read(true).append(true).open(log)?;
+    let length = file.metadata()?.len();
+    if length <= longest {
+        return Ok(());
+    }
+    file.seek(SeekFrom::Start(length - longest / 4))?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end)?;
+    let line = end.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    file.set_len(0)?;
+    file.write_all(&end[line..])
+}
+
 /// Free now; somebody else may take one before etcd does, so the caller tries again.
 pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], SandboxError> {
     let mut listeners = Vec::with_capacity(N);
@@ -212,4 +240,22 @@ pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], SandboxError> {
 pub fn as_in_pod(flag: &str, pki: &Path, data: &Path) -> String {
     flag.replace(&pki.display().to_string(), "/etc/kubernetes/pki")
         .replace(&data.display().to_string(), "/var/lib/etcd")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_has_grown_long_keeps_its_end_in_whole_lines() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let log = dir.path().join("etcd.log");
+        let text: String = (0..1000).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
+        std::fs::write(&log, &text).expect("it is written");
+        cut_log(&log, 1 << 20).expect("it is short");
+        assert_eq!(std::fs::read_to_string(&log).expect("it is read"), text);
+        cut_log(&log, 4000).expect("it is cut");
+        let kept = std::fs::read_to_string(&log).expect("it is read");
+        assert!(kept.len() <= 1000 && text.ends_with(&kept) && kept.starts_with("line "), "{kept}");
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::apiserver::{ApiServer, ApiServerSpec};
 use super::client::api_client;
 use super::control_plane::{self, ControlPlane, ControlPlaneSpec};
-use super::etcd::{Etcd, EtcdSpec, as_in_pod};
+use super::etcd::{Etcd, EtcdSpec, as_in_pod, keep_log_short};
 use super::pki::{Pki, PkiNames};
 use super::{KUBERNETES_VERSION, SandboxError, kubeconfig};
 use owned_processes::{self as guard, Guard};
@@ -53,6 +53,16 @@ pub struct Sandbox {
     // Before etcd, so that nothing of ours asks an etcd that is gone.
     face: Face,
     etcd: Etcd,
+    /// What the sandbox does beside it.
+    _beside: AbortOnDrop,
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Who serves the API.
@@ -110,7 +120,8 @@ impl Sandbox {
         };
         let kubeconfig = kubernetes.join("admin.conf");
         kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{}", face.address()), &pki, "admin")?;
-        Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, etcd_version, face, etcd })
+        let beside = AbortOnDrop(tokio::spawn(keep_log_short(etcd.log.clone())));
+        Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, etcd_version, face, etcd, _beside: beside })
     }
 
     /// A client with the rights of `system:masters`.

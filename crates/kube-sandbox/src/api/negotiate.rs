@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, header};
 
+use super::status::ApiError;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Object,
@@ -29,6 +31,17 @@ pub fn form(headers: &HeaderMap) -> Form {
     if accept.contains("application/vnd.kubernetes.protobuf") { Form::Protobuf } else { Form::Object }
 }
 
+/// Refuses where only forms are wanted that this kind does not have: a review is no row of a table.
+pub fn plain_only(headers: &HeaderMap) -> Result<(), ApiError> {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.is_empty() || !accept.split(',').all(|part| part.split(';').any(|piece| piece.trim().starts_with("as=")))
+    {
+        return Ok(());
+    }
+    let why = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    Err(ApiError::new(406, "NotAcceptable", why))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +63,17 @@ mod tests {
         assert_eq!(of("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"), Form::Metadata);
         assert_eq!(of("application/vnd.kubernetes.protobuf"), Form::Protobuf);
         assert_eq!(of("*/*"), Form::Object);
+    }
+
+    #[test]
+    fn a_review_is_no_table() {
+        let of = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().expect("a header"));
+            plain_only(&headers).map_err(|error| error.code)
+        };
+        assert_eq!(of("application/json;as=Table;v=v1;g=meta.k8s.io"), Err(406));
+        assert_eq!(of("application/json;as=Table;v=v1;g=meta.k8s.io,application/json"), Ok(()));
+        assert_eq!(of("*/*"), Ok(()));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::request::{Call, User};
 use super::resource::Resource;
 use super::status::{ApiError, FieldError, json_response};
-use super::{SharedApi, body, meta};
+use super::{SharedApi, body, meta, negotiate};
 use crate::authorize::{self, Attributes};
 
 pub(super) async fn serve(
@@ -20,6 +20,7 @@ pub(super) async fn serve(
     if resource.is("", "componentstatuses") {
         return component_statuses(api, resource, call).await;
     }
+    negotiate::plain_only(&call.headers)?;
     let mut object = body::object(api, resource, request).await?.value;
     let status = match resource.plural.as_str() {
         "selfsubjectaccessreviews" => access(api, &call.user, &object, "").await?,

@@ -22,7 +22,7 @@ use crate::store::{Change, ChangeKind, Feed, FeedItem};
 use kube_etcd_codec::Ordered;
 
 /// Lines that are ready go out together up to about this size.
-const FRAME: usize = 64 << 10;
+const FRAME: usize = 16 << 10;
 const BOOKMARKS: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -221,6 +221,9 @@ impl Watch {
             if !self.pending.is_empty() {
                 return Some(Bytes::from(std::mem::take(&mut self.pending)));
             }
+            if self.ended {
+                return None;
+            }
         }
     }
 
@@ -237,6 +240,8 @@ impl Watch {
                     self.pending.extend_from_slice(&self.view.bookmark(*revision, false));
                 }
             }
+            // Without a word, as kube-apiserver ends a watch that is not read.
+            FeedItem::Lagged => self.ended = true,
             FeedItem::Compacted => {
                 self.ended = true;
                 let gone = ApiError::expired("The resourceVersion for the provided watch is too old.");

@@ -114,7 +114,7 @@ async fn follow_once(api: &SharedApi) -> Result<(), StopReason> {
                 announce(api).await.map_err(|_| StopReason::Broken)?;
             }
             Ok(FeedItem::Progress(_)) => {}
-            Ok(FeedItem::Compacted) | Err(_) => return Err(StopReason::Broken),
+            Ok(FeedItem::Compacted | FeedItem::Lagged) | Err(_) => return Err(StopReason::Broken),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 
 const STDIN: u8 = 0;
@@ -11,8 +13,17 @@ const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 
+/// The two directions are apart, so that neither waits for the other: a client that only reads and one that only
+/// writes are both served.
 pub(super) struct Channels {
-    socket: WebSocket,
+    pub(super) to: ToClient,
+    pub(super) from: FromClient,
+}
+
+pub(super) struct ToClient(SplitSink<WebSocket, Message>);
+
+pub(super) struct FromClient {
+    socket: SplitStream<WebSocket>,
     /// Version 5 tells the end of a stream; before it only the end of all.
     close_signals: bool,
 }
@@ -27,12 +38,15 @@ pub(super) enum Sent {
 
 impl Channels {
     pub(super) fn new(socket: WebSocket, close_signals: bool) -> Self {
-        Self { socket, close_signals }
+        let (to, from) = socket.split();
+        Self { to: ToClient(to), from: FromClient { socket: from, close_signals } }
     }
+}
 
+impl FromClient {
     pub(super) async fn receive(&mut self) -> Sent {
         loop {
-            let Some(Ok(message)) = self.socket.recv().await else { return Sent::Gone };
+            let Some(Ok(message)) = self.socket.next().await else { return Sent::Gone };
             let data = match message {
                 Message::Binary(data) => data,
                 Message::Text(text) => Bytes::from(text.as_bytes().to_vec()),
@@ -53,7 +67,9 @@ impl Channels {
             }
         }
     }
+}
 
+impl ToClient {
     /// False once the client is gone.
     pub(super) async fn stdout(&mut self, data: &[u8]) -> bool {
         self.send(STDOUT, data).await
@@ -94,13 +110,13 @@ impl Channels {
 
     pub(super) async fn close(&mut self) {
         let frame = CloseFrame { code: close_code::NORMAL, reason: "".into() };
-        let _ = self.socket.send(Message::Close(Some(frame))).await;
+        let _ = self.0.send(Message::Close(Some(frame))).await;
     }
 
     async fn send(&mut self, channel: u8, data: &[u8]) -> bool {
         let mut message = Vec::with_capacity(data.len() + 1);
         message.push(channel);
         message.extend_from_slice(data);
-        self.socket.send(Message::Binary(message.into())).await.is_ok()
+        self.0.send(Message::Binary(message.into())).await.is_ok()
     }
 }

@@ -6,12 +6,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 
 use portable_pty::CommandBuilder;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
 use super::EtcdPod;
-use super::channels::{Channels, Sent};
+use super::channels::{Channels, FromClient, Sent, ToClient};
 use owned_processes::{self as guard, Echo, Guard, Process, ShellIo, shell_on_pty};
 
 /// What the image of etcd holds.
@@ -28,12 +28,12 @@ pub(super) struct Asked {
 
 pub(super) async fn run(channels: &mut Channels, guard: &Guard, etcd: Option<&EtcdPod>, asked: &Asked) {
     let Some(wanted) = asked.command.first() else {
-        return channels.fail("BadRequest", 400, "you must specify at least one command for the container").await;
+        return channels.to.fail("BadRequest", 400, "you must specify at least one command for the container").await;
     };
     let name = wanted.strip_prefix("/usr/local/bin/").unwrap_or(wanted);
     let program = PROGRAMS.contains(&name).then(|| guard::tool(name)).flatten();
     let (Some(etcd), Some(program)) = (etcd, program) else {
-        return channels.fail("InternalError", 500, &not_found(wanted)).await;
+        return channels.to.fail("InternalError", 500, &not_found(wanted)).await;
     };
     let arguments: Vec<String> = asked.command[1..].iter().map(|argument| etcd.here(argument)).collect();
     // A container inherits nothing, and etcdctl refuses what both a flag and a variable say.
@@ -73,8 +73,8 @@ pub(super) async fn run(channels: &mut Channels, guard: &Guard, etcd: Option<&Et
         }
     };
     match done {
-        Ok(code) => channels.exited(code).await,
-        Err(error) => channels.fail("InternalError", 500, &format!("Internal error occurred: {error}")).await,
+        Ok(code) => channels.to.exited(code).await,
+        Err(error) => channels.to.fail("InternalError", 500, &format!("Internal error occurred: {error}")).await,
     }
 }
 
@@ -120,16 +120,18 @@ enum Piece {
 /// Until the program has ended, or the client is gone; the exit status.
 async fn on_a_terminal(channels: &mut Channels, terminal: ShellIo, etcd: &EtcdPod) -> io::Result<i32> {
     let ShellIo { mut input, mut output, control } = terminal;
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        tokio::select! {
-            read = output.read(&mut buffer) => {
-                let Ok(count @ 1..) = read else { break };
-                if !channels.stdout(&etcd.in_pod(&buffer[..count])).await {
-                    break;
-                }
+    let Channels { to, from } = channels;
+    let shown = async {
+        let mut buffer = vec![0; 16 << 10];
+        while let Ok(count @ 1..) = output.read(&mut buffer).await {
+            if !to.stdout(&etcd.in_pod(&buffer[..count])).await {
+                return;
             }
-            sent = channels.receive() => match sent {
+        }
+    };
+    let typed = async {
+        loop {
+            match from.receive().await {
                 Sent::Stdin(data) => {
                     // A program that is over reads nothing more.
                     let _ = input.write_all(&data).await;
@@ -138,52 +140,67 @@ async fn on_a_terminal(channels: &mut Channels, terminal: ShellIo, etcd: &EtcdPo
                     let _ = control.resize(rows, columns).await;
                 }
                 Sent::StdinClosed => {}
-                Sent::Gone => break,
+                Sent::Gone => return,
             }
         }
+    };
+    tokio::select! {
+        () = shown => {}
+        () = typed => {}
     }
     control.kill().await?;
     Ok(control.try_wait().await?.unwrap_or(1))
 }
 
 async fn on_pipes(channels: &mut Channels, mut process: Process, etcd: &EtcdPod) -> io::Result<i32> {
-    let (sender, mut pieces) = mpsc::channel(16);
+    let (sender, pieces) = mpsc::channel(16);
     if let Some(stdout) = process.take_stdout() {
         tokio::spawn(pump(stdout, sender.clone(), Piece::Stdout));
     }
     if let Some(stderr) = process.take_stderr() {
         tokio::spawn(pump(stderr, sender, Piece::Stderr));
     }
-    let mut input = process.take_stdin();
-    loop {
-        tokio::select! {
-            piece = pieces.recv() => {
-                let sent = match piece {
-                    Some(Piece::Stdout(data)) => channels.stdout(&etcd.in_pod(&data)).await,
-                    Some(Piece::Stderr(data)) => channels.stderr(&etcd.in_pod(&data)).await,
-                    None => break,
-                };
-                if !sent {
-                    return process.kill().await.map(code);
-                }
-            }
-            sent = channels.receive() => match sent {
-                Sent::Stdin(data) => {
-                    if let Some(pipe) = &mut input
-                        && pipe.write_all(&data).await.is_err()
-                    {
-                        input = None;
-                    }
-                }
-                Sent::StdinClosed => input = None,
-                // Pipes have no size.
-                Sent::Resize { .. } => {}
-                Sent::Gone => return process.kill().await.map(code),
-            }
+    let input = process.take_stdin();
+    let Channels { to, from } = channels;
+    let told = tokio::select! {
+        told = tell(to, pieces, etcd) => told,
+        () = feed(from, input) => false,
+    };
+    let status = if told { process.wait().await } else { process.kill().await };
+    status.map(code)
+}
+
+/// All that the program prints; false where the client is gone before its end.
+async fn tell(to: &mut ToClient, mut pieces: mpsc::Receiver<Piece>, etcd: &EtcdPod) -> bool {
+    while let Some(piece) = pieces.recv().await {
+        let sent = match piece {
+            Piece::Stdout(data) => to.stdout(&etcd.in_pod(&data)).await,
+            Piece::Stderr(data) => to.stderr(&etcd.in_pod(&data)).await,
+        };
+        if !sent {
+            return false;
         }
     }
-    drop(input);
-    process.wait().await.map(code)
+    true
+}
+
+/// What the client sends, to the program, until the client is gone.
+async fn feed(from: &mut FromClient, mut input: Option<impl AsyncWrite + Unpin>) {
+    loop {
+        match from.receive().await {
+            Sent::Stdin(data) => {
+                if let Some(pipe) = &mut input
+                    && pipe.write_all(&data).await.is_err()
+                {
+                    input = None;
+                }
+            }
+            Sent::StdinClosed => input = None,
+            // Pipes have no size.
+            Sent::Resize { .. } => {}
+            Sent::Gone => return,
+        }
+    }
 }
 
 fn code(status: ExitStatus) -> i32 {

@@ -3,6 +3,7 @@
 
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -47,23 +48,30 @@ pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: Ports) {
         }
     }
     drop(sender);
-    loop {
-        tokio::select! {
-            message = from_ports.recv() => {
-                // Every port has ended.
-                let Some(message) = message else { break };
-                if send(&mut socket, message).await.is_none() {
-                    return;
-                }
+    let (mut to_client, mut from_client) = socket.split();
+    // Each direction goes on though the other is full.
+    let downward = async {
+        while let Some(message) = from_ports.recv().await {
+            if to_client.send(Message::Binary(message.into())).await.is_err() {
+                return;
             }
-            message = socket.recv() => match message {
+        }
+        // Every port has ended.
+        let _ = to_client.send(Message::Close(None)).await;
+    };
+    let upward = async {
+        loop {
+            match from_client.next().await {
                 Some(Ok(Message::Binary(bytes))) => write(&mut writers, &bytes).await,
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => {}
-            },
+            }
         }
+    };
+    tokio::select! {
+        () = downward => {}
+        () = upward => {}
     }
-    let _ = send_close(&mut socket).await;
 }
 
 fn channel(index: usize) -> u8 {
@@ -94,8 +102,4 @@ async fn write(writers: &mut [Option<OwnedWriteHalf>], message: &Bytes) {
 
 async fn send(socket: &mut WebSocket, message: Vec<u8>) -> Option<()> {
     socket.send(Message::Binary(message.into())).await.ok()
-}
-
-async fn send_close(socket: &mut WebSocket) -> Option<()> {
-    socket.send(Message::Close(None)).await.ok()
 }

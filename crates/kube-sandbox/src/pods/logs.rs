@@ -51,15 +51,16 @@ pub(super) async fn serve(behind: &Behind<'_>, pod: &Value, query: &Query) -> Re
 /// attach to etcd: what it prints from now on.
 pub(super) async fn follow_into(channels: &mut Channels, log: &Path) {
     let at = tokio::fs::metadata(log).await.map_or(0, |meta| meta.len());
+    let Channels { to, from } = channels;
     let mut follow = Follow { path: log.to_owned(), at, first: None, timestamps: false };
     loop {
         tokio::select! {
             chunk = follow.next() => {
-                if !channels.stderr(&chunk).await {
+                if !to.stderr(&chunk).await {
                     return;
                 }
             }
-            sent = channels.receive() => {
+            sent = from.receive() => {
                 if matches!(sent, Sent::Gone) {
                     return;
                 }
@@ -152,7 +153,12 @@ impl Follow {
 
     async fn read(&mut self) -> std::io::Result<Option<Bytes>> {
         let mut file = tokio::fs::File::open(&self.path).await?;
-        if file.metadata().await?.len() <= self.at {
+        let length = file.metadata().await?.len();
+        if length < self.at {
+            // It was cut: what is left was told already.
+            self.at = length;
+        }
+        if length == self.at {
             return Ok(None);
         }
         file.seek(SeekFrom::Start(self.at)).await?;

@@ -128,7 +128,7 @@ pub async fn serve(
             let guard = access.guard.clone();
             Ok(channels.answer(move |mut channels| async move {
                 match (container, attach, etcd) {
-                    (Err(why), _, _) => channels.fail("BadRequest", 400, &why).await,
+                    (Err(why), _, _) => channels.to.fail("BadRequest", 400, &why).await,
                     (Ok(_), attach, _) if let Some(place) = &place => {
                         if attach {
                             played::attach(&mut channels, place, &sentence, &asked).await;
@@ -138,9 +138,9 @@ pub async fn serve(
                     }
                     (Ok(_), false, etcd) => exec::run(&mut channels, &guard, etcd.as_ref(), &asked).await,
                     (Ok(_), true, Some(etcd)) => logs::follow_into(&mut channels, &etcd.log).await,
-                    (Ok(_), true, None) => channels.success().await,
+                    (Ok(_), true, None) => channels.to.success().await,
                 }
-                channels.close().await;
+                channels.to.close().await;
             }))
         }
         "portforward" => match behind {

@@ -139,7 +139,7 @@ pub(super) fn log(place: Place, sentence: String, query: &Query) -> Result<Respo
 pub(super) async fn attach(channels: &mut Channels, place: &Place, sentence: &str, asked: &Asked) {
     let ends = place.run().is_some_and(|run| matches!(run.end(), End::At { .. }));
     if !place.speaks() || asked.stdin && !ends {
-        return channels.fail("BadRequest", 400, sentence).await;
+        return channels.to.fail("BadRequest", 400, sentence).await;
     }
     let (mut from, mut more) = (0, true);
     while more {
@@ -151,19 +151,19 @@ pub(super) async fn attach(channels: &mut Channels, place: &Place, sentence: &st
         }
         tokio::select! {
             () = tokio::time::sleep(FOLLOW_EVERY) => {}
-            sent = channels.receive() => if matches!(sent, Sent::Gone) { return },
+            sent = channels.from.receive() => if matches!(sent, Sent::Gone) { return },
         }
     }
-    channels.success().await;
+    channels.to.success().await;
 }
 
 async fn send(channels: &mut Channels, pieces: &[Piece], tty: bool) -> bool {
     for piece in pieces {
         let text = if tty { piece.text.replace('\n', "\r\n") } else { piece.text.clone() };
         let sent = if piece.error && !tty {
-            channels.stderr(text.as_bytes()).await
+            channels.to.stderr(text.as_bytes()).await
         } else {
-            channels.stdout(text.as_bytes()).await
+            channels.to.stdout(text.as_bytes()).await
         };
         if !sent {
             return false;
@@ -179,25 +179,25 @@ pub(super) async fn exec(channels: &mut Channels, place: &Place, sentence: &str,
             Some(_) => format!("unable to upgrade connection: container not found (\"{}\")", place.name),
             None => sentence.to_owned(),
         };
-        return channels.fail("BadRequest", 400, &why).await;
+        return channels.to.fail("BadRequest", 400, &why).await;
     };
     let Some(program) = asked.command.first() else {
-        return channels.fail("BadRequest", 400, "you must specify at least one command for the container").await;
+        return channels.to.fail("BadRequest", 400, "you must specify at least one command for the container").await;
     };
     if run.world.programs.has(program) == Some(false) {
-        return channels.fail("InternalError", 500, &not_found(program)).await;
+        return channels.to.fail("InternalError", 500, &not_found(program)).await;
     }
     let begun = now();
     let played = run.beside(&asked.command, begun);
     let types = asked.stdin && asked.command.len() == 1 && ["sh", "bash", "ash"].contains(&name_of(program));
     if let Some(unknown) = played.unknown.filter(|_| !types) {
-        return channels.fail("BadRequest", 400, &format!("{sentence} ({unknown} is not known)")).await;
+        return channels.to.fail("BadRequest", 400, &format!("{sentence} ({unknown} is not known)")).await;
     }
     let ends = match played.end {
         End::At { at, code } if !types => Some((at, code)),
         End::OutOfMemory { at } => Some((at, 137)),
         End::Never if !types => None,
-        _ => return channels.fail("BadRequest", 400, sentence).await,
+        _ => return channels.to.fail("BadRequest", 400, sentence).await,
     };
     place.runs.change(&place.uid, &place.name, &place.id, |run| run.besides.extend(played.changes));
     let mut rest = played.printed.as_slice();
@@ -211,11 +211,11 @@ pub(super) async fn exec(channels: &mut Channels, place: &Place, sentence: &str,
         if let Some((at, code)) = ends
             && at <= moment
         {
-            return channels.exited(code).await;
+            return channels.to.exited(code).await;
         }
         tokio::select! {
             () = tokio::time::sleep(FOLLOW_EVERY / 4) => {}
-            sent = channels.receive() => if matches!(sent, Sent::Gone) { return },
+            sent = channels.from.receive() => if matches!(sent, Sent::Gone) { return },
         }
     }
 }

@@ -1,22 +1,23 @@
 //! One etcd watch a kind, shared by all API watches of that kind. What it delivers is decoded once, and
 //! a short tail is kept so that a client that has just listed can join without a watch of its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_client::{EventType, WatchOptions, WatchStream};
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, watch};
 
+use super::resume::Resume;
+use super::ring::{Place, Ring};
 use super::watch::{Feed, FeedItem};
 use super::{Store, StoreError, end_of};
 
-/// Changes of a kind that stay at hand for late joiners.
-const TAIL: usize = 256;
-/// Undelivered changes of the slowest watcher, past which it reads etcd's history by itself.
-const BEHIND: usize = 1024;
+/// Watches that read etcd's history each by itself, since they begin before what is kept. Each may hold a few
+/// megabytes; who finds no place is to list again, as where the history is gone.
+const MOST_PRIVATE: usize = 32;
 /// How often an idle watch learns how far it has come.
 pub(super) const PROGRESS: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(200);
@@ -58,6 +59,25 @@ impl Change {
         self.frame.get_or_init(make).clone()
     }
 
+    /// As etcd holds it, with what it was before.
+    pub(super) fn size(&self) -> usize {
+        self.key.len() + self.value.len() + self.previous.as_ref().map_or(0, Vec::len)
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(key: &str, revision: i64, value: Vec<u8>) -> Self {
+        Self {
+            kind: ChangeKind::Changed,
+            key: key.to_owned(),
+            revision,
+            value,
+            previous: None,
+            object: OnceLock::new(),
+            old_object: OnceLock::new(),
+            frame: OnceLock::new(),
+        }
+    }
+
     pub(super) fn from_event(event: &etcd_client::Event) -> Option<Self> {
         let kv = event.kv()?;
         let kind = match event.event_type() {
@@ -85,48 +105,62 @@ fn decoded(bytes: &[u8], revision: i64) -> Option<Arc<Value>> {
 }
 
 /// The shared watches, by folder.
-#[derive(Default)]
 pub struct Hub {
     channels: Mutex<HashMap<String, Weak<Channel>>>,
+    private: Arc<Semaphore>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { channels: Mutex::default(), private: Arc::new(Semaphore::new(MOST_PRIVATE)) }
+    }
 }
 
 pub(super) struct Channel {
-    sender: broadcast::Sender<FeedItem>,
-    tail: Mutex<Tail>,
+    ring: Mutex<Ring>,
+    news: watch::Sender<()>,
 }
 
-struct Tail {
-    changes: VecDeque<Arc<Change>>,
-    /// Every change after this revision is in `changes` or still to come.
-    complete_after: i64,
+impl Channel {
+    fn new(revision: i64) -> Self {
+        Self { ring: Mutex::new(Ring::new(revision)), news: watch::Sender::new(()) }
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Ring) -> T) -> T {
+        look(&mut self.ring.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Ring)) {
+        self.with(change);
+        self.news.send_replace(());
+    }
+
+    pub(super) fn take(&self, place: &mut Place) -> Option<FeedItem> {
+        self.with(|ring| ring.take(place))
+    }
 }
 
 impl Hub {
     /// Everything that happens to keys below `prefix` after `revision`. `folder` is the kind's own.
     pub async fn feed(&self, store: &Store, folder: &str, prefix: &str, revision: i64) -> Result<Feed, StoreError> {
         let channel = self.channel(store, folder, revision);
-        let joined = {
-            let tail = channel.tail.lock().unwrap_or_else(PoisonError::into_inner);
-            (revision >= tail.complete_after).then(|| {
-                let backlog = tail.changes.iter().filter(|change| change.revision > revision).cloned().collect();
-                (backlog, channel.sender.subscribe())
-            })
-        };
-        match joined {
-            Some((backlog, receiver)) => Ok(Feed::shared(store, prefix, revision, backlog, receiver, channel)),
-            None => Feed::private(store, prefix, revision).await,
+        // Before the place is taken: whatever comes later is news.
+        let news = channel.news.subscribe();
+        if let Some(place) = channel.with(|ring| ring.join(revision)) {
+            return Ok(Feed::shared(prefix, revision, place, news, channel));
         }
+        let slot = Arc::clone(&self.private).try_acquire_owned().map_err(|_| StoreError::Compacted)?;
+        Feed::private(store, prefix, revision, slot).await
     }
 
+    /// One that has ended takes nobody in: the next to come begins a new one.
     fn channel(&self, store: &Store, folder: &str, revision: i64) -> Arc<Channel> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = channels.get(folder).and_then(Weak::upgrade) {
+        let found = channels.get(folder).and_then(Weak::upgrade);
+        if let Some(channel) = found.filter(|channel| !channel.with(|ring| ring.has_ended())) {
             return channel;
         }
-        let channel = Arc::new(Channel {
-            sender: broadcast::Sender::new(BEHIND),
-            tail: Mutex::new(Tail { changes: VecDeque::new(), complete_after: revision }),
-        });
+        let channel = Arc::new(Channel::new(revision));
         channels.retain(|_, other| other.strong_count() > 0);
         channels.insert(folder.to_owned(), Arc::downgrade(&channel));
         tokio::spawn(pump(store.clone(), folder.to_owned(), revision, Arc::downgrade(&channel)));
@@ -135,14 +169,15 @@ impl Hub {
 }
 
 /// Reads one etcd watch for as long as anybody listens; a broken one is resumed where it stopped.
-async fn pump(store: Store, folder: String, mut revision: i64, channel: Weak<Channel>) {
+async fn pump(store: Store, folder: String, revision: i64, channel: Weak<Channel>) {
+    let mut resume = Resume::after(revision);
     loop {
-        match open(&store, &folder, revision).await {
-            Ok(stream) => match drain(stream, &mut revision, &channel).await {
+        match open(&store, &folder, resume.start()).await {
+            Ok(stream) => match drain(stream, &mut resume, &channel).await {
                 Drained::NobodyListens => return,
                 Drained::Compacted => {
                     if let Some(channel) = channel.upgrade() {
-                        let _ = channel.sender.send(FeedItem::Compacted);
+                        channel.tell(Ring::end);
                     }
                     return;
                 }
@@ -155,12 +190,10 @@ async fn pump(store: Store, folder: String, mut revision: i64, channel: Weak<Cha
     }
 }
 
-pub(super) async fn open(store: &Store, prefix: &str, revision: i64) -> Result<WatchStream, StoreError> {
-    let options = WatchOptions::new()
-        .with_range(end_of(prefix))
-        .with_start_revision(revision + 1)
-        .with_prev_key()
-        .with_fragment();
+/// From `start` on.
+pub(super) async fn open(store: &Store, prefix: &str, start: i64) -> Result<WatchStream, StoreError> {
+    let options =
+        WatchOptions::new().with_range(end_of(prefix)).with_start_revision(start).with_prev_key().with_fragment();
     super::timely(store.watches().watch(prefix, Some(options))).await
 }
 
@@ -170,7 +203,7 @@ enum Drained {
     Broken,
 }
 
-async fn drain(mut stream: WatchStream, revision: &mut i64, channel: &Weak<Channel>) -> Drained {
+async fn drain(mut stream: WatchStream, resume: &mut Resume, channel: &Weak<Channel>) -> Drained {
     loop {
         let message = match tokio::time::timeout(PROGRESS, stream.message()).await {
             Ok(Ok(Some(message))) => message,
@@ -192,22 +225,17 @@ async fn drain(mut stream: WatchStream, revision: &mut i64, channel: &Weak<Chann
             if !message.created()
                 && let Some(header) = message.header()
             {
-                *revision = header.revision().max(*revision);
-                let _ = channel.sender.send(FeedItem::Progress(*revision));
+                resume.progressed(header.revision());
+                channel.tell(|ring| ring.progressed(header.revision()));
             }
             continue;
         }
-        let mut tail = channel.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in message.events().iter().filter_map(Change::from_event) {
-            *revision = change.revision;
-            let change = Arc::new(change);
-            if tail.changes.len() == TAIL
-                && let Some(dropped) = tail.changes.pop_front()
-            {
-                tail.complete_after = dropped.revision;
+        channel.tell(|ring| {
+            for change in message.events().iter().filter_map(Change::from_event) {
+                if resume.is_new(&change.key, change.revision) {
+                    ring.push(Arc::new(change));
+                }
             }
-            tail.changes.push_back(change.clone());
-            let _ = channel.sender.send(FeedItem::Change(change));
-        }
+        });
     }
 }

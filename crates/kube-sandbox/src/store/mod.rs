@@ -3,6 +3,8 @@
 
 mod compact;
 mod hub;
+mod resume;
+mod ring;
 mod watch;
 
 use std::time::Duration;

@@ -1,14 +1,19 @@
-//! What one API watch reads: the shared watch of its kind while it keeps up, or one of its own.
+//! What one API watch reads: the shared watch of its kind, or where it begins before what that one keeps, one of its
+//! own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use etcd_client::{ResponseHeader, WatchStream};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::hub::{Change, Channel, PROGRESS, open};
+use super::ring::Place;
 use super::{Store, StoreError};
+
+/// How long a watch of its own waits for a client that does not read.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub enum FeedItem {
@@ -17,99 +22,64 @@ pub enum FeedItem {
     Progress(i64),
     /// The history that is asked for is gone: the client must list again.
     Compacted,
+    /// The client reads more slowly than things happen: it is sent away, and comes again.
+    Lagged,
 }
 
 pub struct Feed {
-    store: Store,
     prefix: String,
     /// The client has seen everything up to here.
     from: i64,
-    /// The newest revision that was handed out.
-    revision: i64,
-    lagged: bool,
-    backlog: VecDeque<Arc<Change>>,
     source: Source,
 }
 
 enum Source {
-    Shared { receiver: broadcast::Receiver<FeedItem>, _keep: Arc<Channel> },
-    Private(Box<WatchStream>),
+    Shared { place: Place, news: watch::Receiver<()>, channel: Arc<Channel> },
+    Private { backlog: VecDeque<FeedItem>, messages: mpsc::Receiver<Result<Vec<FeedItem>, StoreError>> },
 }
 
 impl Feed {
     pub(super) fn shared(
+        prefix: &str,
+        revision: i64,
+        place: Place,
+        news: watch::Receiver<()>,
+        channel: Arc<Channel>,
+    ) -> Self {
+        Self { prefix: prefix.to_owned(), from: revision, source: Source::Shared { place, news, channel } }
+    }
+
+    pub(super) async fn private(
         store: &Store,
         prefix: &str,
         revision: i64,
-        backlog: VecDeque<Arc<Change>>,
-        receiver: broadcast::Receiver<FeedItem>,
-        keep: Arc<Channel>,
-    ) -> Self {
-        let source = Source::Shared { receiver, _keep: keep };
-        Self {
-            store: store.clone(),
-            prefix: prefix.to_owned(),
-            from: revision,
-            revision,
-            lagged: false,
-            backlog,
-            source,
-        }
-    }
-
-    pub(super) async fn private(store: &Store, prefix: &str, revision: i64) -> Result<Self, StoreError> {
-        let stream = open(store, prefix, revision).await?;
-        Ok(Self {
-            store: store.clone(),
-            prefix: prefix.to_owned(),
-            from: revision,
-            revision,
-            lagged: false,
-            backlog: VecDeque::new(),
-            source: Source::Private(Box::new(stream)),
-        })
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Self, StoreError> {
+        let stream = open(store, prefix, revision + 1).await?;
+        let (sender, messages) = mpsc::channel(1);
+        tokio::spawn(async move {
+            read(stream, revision, sender).await;
+            drop(slot);
+        });
+        let source = Source::Private { backlog: VecDeque::new(), messages };
+        Ok(Self { prefix: prefix.to_owned(), from: revision, source })
     }
 
     /// The next item; an error ends the watch, and the client comes again.
     pub async fn next(&mut self) -> Result<FeedItem, StoreError> {
         loop {
-            if let Some(item) = self.next_of_backlog() {
+            if let Some(item) = self.ready() {
                 return Ok(item);
             }
-            if std::mem::take(&mut self.lagged) {
-                self.source = Source::Private(Box::new(open(&self.store, &self.prefix, self.revision).await?));
-            }
             match &mut self.source {
-                Source::Shared { receiver, .. } => match receiver.recv().await {
-                    Ok(item) => {
-                        if let Some(item) = self.wanted(item) {
-                            return Ok(item);
-                        }
-                    }
-                    Err(RecvError::Closed) => return Err(StoreError::Etcd("the shared watch has ended".into())),
-                    Err(RecvError::Lagged(_)) => self.lagged = true,
-                },
-                Source::Private(stream) => {
-                    let Ok(message) = tokio::time::timeout(PROGRESS, stream.message()).await else {
-                        stream.request_progress().await?;
-                        continue;
-                    };
-                    let Some(message) = message? else {
-                        return Err(StoreError::Etcd("the watch was closed".into()));
-                    };
-                    if message.compact_revision() != 0 {
-                        return Ok(FeedItem::Compacted);
-                    }
-                    if message.canceled() {
-                        return Err(StoreError::Etcd(message.cancel_reason().to_owned()));
-                    }
-                    if message.events().is_empty() && !message.created() {
-                        return Ok(FeedItem::Progress(
-                            message.header().map_or(self.revision, ResponseHeader::revision),
-                        ));
-                    }
-                    self.backlog.extend(message.events().iter().filter_map(Change::from_event).map(Arc::new));
+                Source::Shared { news, .. } => {
+                    let ended = |_| StoreError::Etcd("the shared watch has ended".into());
+                    news.changed().await.map_err(ended)?;
                 }
+                Source::Private { backlog, messages } => match messages.recv().await {
+                    Some(items) => backlog.extend(items?),
+                    None => return Ok(FeedItem::Lagged),
+                },
             }
         }
     }
@@ -117,46 +87,51 @@ impl Feed {
     /// What is there already, without waiting.
     pub fn ready(&mut self) -> Option<FeedItem> {
         loop {
-            if let Some(item) = self.next_of_backlog() {
-                return Some(item);
-            }
-            let Source::Shared { receiver, .. } = &mut self.source else { return None };
-            match receiver.try_recv() {
-                Ok(item) => {
-                    if let Some(item) = self.wanted(item) {
-                        return Some(item);
-                    }
-                }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
-                // A lagging receiver says so once only, and `next` deals with it.
-                Err(TryRecvError::Lagged(_)) => {
-                    self.lagged = true;
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn next_of_backlog(&mut self) -> Option<FeedItem> {
-        while let Some(change) = self.backlog.pop_front() {
-            if let Some(item) = self.wanted(FeedItem::Change(change)) {
+            let item = match &mut self.source {
+                Source::Shared { place, channel, .. } => channel.take(place),
+                Source::Private { backlog, .. } => backlog.pop_front(),
+            }?;
+            let wanted = match &item {
+                FeedItem::Change(change) => change.revision > self.from && change.key.starts_with(&self.prefix),
+                FeedItem::Progress(_) | FeedItem::Compacted | FeedItem::Lagged => true,
+            };
+            if wanted {
                 return Some(item);
             }
         }
-        None
     }
+}
 
-    fn wanted(&mut self, item: FeedItem) -> Option<FeedItem> {
-        match &item {
-            FeedItem::Change(change) => {
-                self.revision = change.revision.max(self.revision);
-                (change.revision > self.from && change.key.starts_with(&self.prefix)).then_some(item)
+/// Reads etcd's watch whether the client reads or not: streams share one connection, and one that is not read holds
+/// up all. Ends where the client is gone, or takes nothing for a while.
+async fn read(mut stream: WatchStream, from: i64, to: mpsc::Sender<Result<Vec<FeedItem>, StoreError>>) {
+    loop {
+        let message = match tokio::time::timeout(PROGRESS, stream.message()).await {
+            Err(_) if to.is_closed() => return,
+            Err(_) => match stream.request_progress().await {
+                Ok(()) => continue,
+                Err(error) => Err(error.into()),
+            },
+            Ok(Ok(Some(message))) => Ok(message),
+            Ok(Ok(None)) => Err(StoreError::Etcd("the watch was closed".into())),
+            Ok(Err(error)) => Err(error.into()),
+        };
+        let items = message.and_then(|message| {
+            if message.compact_revision() != 0 {
+                return Ok(vec![FeedItem::Compacted]);
             }
-            FeedItem::Progress(revision) => {
-                self.revision = (*revision).max(self.revision);
-                Some(item)
+            if message.canceled() {
+                return Err(StoreError::Etcd(message.cancel_reason().to_owned()));
             }
-            FeedItem::Compacted => Some(item),
+            if message.events().is_empty() && !message.created() {
+                return Ok(vec![FeedItem::Progress(message.header().map_or(from, ResponseHeader::revision))]);
+            }
+            let changes = message.events().iter().filter_map(Change::from_event);
+            Ok(changes.map(|change| FeedItem::Change(Arc::new(change))).collect())
+        });
+        let over = items.is_err();
+        if to.send_timeout(items, READ_WITHIN).await.is_err() || over {
+            return;
         }
     }
 }

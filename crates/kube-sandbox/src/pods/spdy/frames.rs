@@ -168,13 +168,19 @@ fn framed(first: [u8; 4], flags: u8, body: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use flate2::{Compress, Compression, FlushCompress};
 
     use super::*;
 
+    pub(in super::super) fn compressor() -> Compress {
+        let mut deflate = Compress::new(Compression::best(), true);
+        deflate.set_dictionary(&dictionary()).expect("the dictionary is taken");
+        deflate
+    }
+
     /// A client's frame, compressed as clients do it.
-    fn open(deflate: &mut Compress, stream: u32, headers: &[(&str, &str)]) -> Vec<u8> {
+    pub(in super::super) fn open(deflate: &mut Compress, stream: u32, headers: &[(&str, &str)]) -> Vec<u8> {
         let mut plain = u32::try_from(headers.len()).expect("few").to_be_bytes().to_vec();
         for text in headers.iter().flat_map(|(name, value)| [name, value]) {
             plain.extend(u32::try_from(text.len()).expect("short").to_be_bytes());
@@ -190,8 +196,7 @@ mod tests {
 
     #[test]
     fn header_blocks_are_one_compressed_stream() {
-        let mut deflate = Compress::new(Compression::best(), true);
-        deflate.set_dictionary(&dictionary()).expect("the dictionary is taken");
+        let mut deflate = compressor();
         let headers = [("streamtype", "data"), ("port", "2379"), ("requestid", "0")];
         let mut bytes = open(&mut deflate, 1, &headers);
         bytes.extend(open(&mut deflate, 3, &headers));

@@ -15,6 +15,9 @@ use super::frames::{Frame, Reader, Writer, data, pong};
 /// Frames on their way; a client that does not read stops whom it reads from.
 const IN_FLIGHT: usize = 64;
 const CHUNK: usize = 16 * 1024;
+/// Bytes of streams whose pair is not complete, and streams, past which a client is sent away.
+const MOST_EARLY: usize = 8 << 20;
+const MOST_STREAMS: usize = 1000;
 
 /// Bytes to and from the client, whatever carries them.
 pub(in super::super) struct Wire {
@@ -91,6 +94,7 @@ pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
     let mut streams: HashMap<u32, mpsc::Sender<Bytes>> = HashMap::new();
     // What came before the other stream of its pair.
     let mut early: HashMap<u32, Vec<Bytes>> = HashMap::new();
+    let mut early_bytes = 0;
     while let Some(bytes) = wire.from.recv().await {
         reader.feed(&bytes);
         loop {
@@ -100,6 +104,9 @@ pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
                 // After that nothing of the stream can be understood.
                 Err(_) => return,
             };
+            if early_bytes > MOST_EARLY || waiting.len() + streams.len() > MOST_STREAMS {
+                return;
+            }
             match frame {
                 Frame::Open { stream, headers, .. } => {
                     if wire.to.send(writer.reply(stream)).await.is_err() {
@@ -121,11 +128,13 @@ pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
                     if let (Some(data), Some(error)) = (pair.data, pair.error) {
                         waiting.remove(&request);
                         let (to_port, from_client) = mpsc::channel(IN_FLIGHT);
+                        // It reads before anything is sent to it: there may be more than the channel holds.
+                        tokio::spawn(connection(port, served, [data, error], from_client, wire.to.clone()));
                         for bytes in early.remove(&data).into_iter().flatten() {
+                            early_bytes -= bytes.len();
                             let _ = to_port.send(bytes).await;
                         }
                         streams.insert(data, to_port);
-                        tokio::spawn(connection(port, served, [data, error], from_client, wire.to.clone()));
                     }
                 }
                 Frame::Data { stream, bytes, last } => {
@@ -133,6 +142,7 @@ pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
                         // A port that is closed takes nothing more, as a closed socket does not.
                         Some(to_port) if !bytes.is_empty() => drop(to_port.send(bytes).await),
                         None if !bytes.is_empty() && waiting.values().any(|pair| pair.data == Some(stream)) => {
+                            early_bytes += bytes.len();
                             early.entry(stream).or_default().push(bytes);
                         }
                         _ => {}
@@ -202,4 +212,55 @@ async fn connected(port: u16, served: Ports) -> Result<TcpStream, String> {
         .here(port)
         .ok_or_else(|| format!("failed to connect to localhost:{port} inside the pod: connection refused"))?;
     TcpStream::connect(("127.0.0.1", here)).await.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::frames::tests::{compressor, open};
+    use super::*;
+
+    /// Four megabytes to a port that sends all back, most of them before the pair of streams is complete.
+    #[tokio::test]
+    async fn megabytes_go_both_ways_and_may_come_before_the_second_stream() {
+        const SENT: usize = 4 << 20;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let (mut reader, mut writer) = stream.split();
+            tokio::io::copy(&mut reader, &mut writer).await.expect("it is sent back");
+        });
+        let (near, far) = tokio::io::duplex(1024);
+        tokio::spawn(carry(Wire::bare(far), Ports { client, metrics: None }));
+        let (mut from, mut to) = tokio::io::split(near);
+        let writing = async {
+            let mut deflate = compressor();
+            let streams = |kind| [("streamtype", kind), ("port", "2379"), ("requestid", "0")];
+            to.write_all(&open(&mut deflate, 1, &streams("data"))).await.expect("it takes a stream");
+            for at in 0..SENT / CHUNK {
+                if at == 3 * SENT / CHUNK / 4 {
+                    to.write_all(&open(&mut deflate, 3, &streams("error"))).await.expect("it takes a stream");
+                }
+                to.write_all(&data(1, &[b'x'; CHUNK], false)).await.expect("it takes data");
+            }
+            to.write_all(&data(1, &[], true)).await.expect("it takes the end");
+        };
+        let reading = async {
+            let (mut reader, mut buffer, mut got) = (Reader::new(), vec![0; CHUNK], 0);
+            while got < SENT {
+                let length = from.read(&mut buffer).await.expect("it sends");
+                assert!(length > 0, "it ended after {got} bytes");
+                reader.feed(&buffer[..length]);
+                while let Some(frame) = reader.next().expect("a frame") {
+                    if let Frame::Data { stream: 1, bytes, .. } = frame {
+                        got += bytes.len();
+                    }
+                }
+            }
+        };
+        let both = async { tokio::join!(writing, reading) };
+        tokio::time::timeout(Duration::from_secs(30), both).await.expect("nothing waits for ever");
+    }
 }

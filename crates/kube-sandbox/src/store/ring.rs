@@ -1,0 +1,148 @@
+//! The newest changes of a kind, kept once for all who watch it. A watcher is a place in it; one that falls behind
+//! what is kept is told so, and costs no memory meanwhile.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::hub::Change;
+use super::watch::FeedItem;
+
+/// Changes that stay at hand: for late joiners, and for who is slow.
+const MOST: usize = 1024;
+/// And their bytes, as etcd holds them: decoded they take some ten times as much.
+const MOST_BYTES: usize = 4 << 20;
+
+pub(super) struct Ring {
+    changes: VecDeque<Arc<Change>>,
+    /// The number of the first of `changes`; they are counted from 0.
+    first: u64,
+    bytes: usize,
+    /// Every change after this revision is in `changes` or still to come.
+    complete_after: i64,
+    /// Everything up to this revision was put in.
+    progress: i64,
+    /// The history that is asked for next is gone: nothing more comes.
+    ended: bool,
+}
+
+/// How far one watcher has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    next: u64,
+    progress: i64,
+}
+
+impl Ring {
+    pub(super) fn new(revision: i64) -> Self {
+        Self {
+            changes: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            complete_after: revision,
+            progress: revision,
+            ended: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, change: Arc<Change>) {
+        self.bytes += change.size();
+        self.changes.push_back(change);
+        while self.changes.len() > MOST || (self.bytes > MOST_BYTES && self.changes.len() > 1) {
+            let Some(dropped) = self.changes.pop_front() else { return };
+            self.first += 1;
+            self.bytes -= dropped.size();
+            self.complete_after = dropped.revision;
+        }
+    }
+
+    pub(super) fn progressed(&mut self, revision: i64) {
+        self.progress = self.progress.max(revision);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The place of who has seen everything up to `revision`; `None` where changes after it are not kept.
+    pub(super) fn join(&self, revision: i64) -> Option<Place> {
+        if revision < self.complete_after || self.ended {
+            return None;
+        }
+        let seen = self.changes.iter().take_while(|change| change.revision <= revision).count();
+        Some(Place { next: self.first + seen as u64, progress: revision })
+    }
+
+    /// What comes next at `place`, and moves it; `None` where nothing is there yet.
+    pub(super) fn take(&self, place: &mut Place) -> Option<FeedItem> {
+        let Some(at) = place.next.checked_sub(self.first) else { return Some(FeedItem::Lagged) };
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        if let Some(change) = self.changes.get(at) {
+            place.next += 1;
+            return Some(FeedItem::Change(Arc::clone(change)));
+        }
+        if self.ended {
+            return Some(FeedItem::Compacted);
+        }
+        (self.progress > place.progress).then(|| {
+            place.progress = self.progress;
+            FeedItem::Progress(self.progress)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(revision: i64, size: usize) -> Arc<Change> {
+        Arc::new(Change::for_tests(&format!("k{revision}"), revision, vec![b'x'; size]))
+    }
+
+    fn revision(item: Option<FeedItem>) -> Option<i64> {
+        match item? {
+            FeedItem::Change(change) => Some(change.revision),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_watcher_sees_each_change_after_its_revision_once() {
+        let mut ring = Ring::new(5);
+        (6..=8).for_each(|at| ring.push(change(at, 1)));
+        let mut place = ring.join(6).expect("it is kept");
+        assert_eq!(revision(ring.take(&mut place)), Some(7));
+        assert_eq!(revision(ring.take(&mut place)), Some(8));
+        ring.progressed(9);
+        assert!(matches!(ring.take(&mut place), Some(FeedItem::Progress(9))));
+        assert!(ring.take(&mut place).is_none());
+        assert!(ring.join(4).is_none(), "what came before is not known");
+    }
+
+    #[test]
+    fn who_falls_behind_is_told_and_memory_stays_bounded() {
+        let mut ring = Ring::new(0);
+        let mut slow = ring.join(0).expect("it is kept");
+        (1..=50).for_each(|at| ring.push(change(at, 1 << 20)));
+        assert!(ring.bytes <= MOST_BYTES);
+        assert!(matches!(ring.take(&mut slow), Some(FeedItem::Lagged)));
+        assert!(ring.join(10).is_none() && ring.join(49).is_some());
+        let mut many = Ring::new(0);
+        (1..=5000).for_each(|at| many.push(change(at, 1)));
+        assert_eq!(many.changes.len(), MOST);
+    }
+
+    #[test]
+    fn nobody_joins_a_watch_that_has_ended() {
+        let mut ring = Ring::new(0);
+        ring.push(change(1, 1));
+        let mut place = ring.join(0).expect("it is kept");
+        ring.end();
+        assert_eq!(revision(ring.take(&mut place)), Some(1));
+        assert!(matches!(ring.take(&mut place), Some(FeedItem::Compacted)));
+        assert!(ring.join(1).is_none());
+    }
+}
