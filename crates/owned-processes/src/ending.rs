@@ -1,11 +1,12 @@
 //! Ending all that a run owns.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::ledger::{Entry, Owned};
@@ -60,16 +61,31 @@ fn end_processes(find: impl Fn() -> Vec<Row>, grace: Duration) -> Vec<i32> {
         if asked.elapsed() >= grace + KILL_WAIT {
             return rows.into_iter().map(|row| row.pid).collect();
         }
-        for row in &rows {
-            if killing {
-                signal(row.pid, Signal::SIGKILL);
-            } else if !told.contains(&row.pid) {
+        if killing {
+            kill_all(&rows);
+        }
+        for row in rows.iter().filter(|_| !killing) {
+            if !told.contains(&row.pid) {
                 told.push(row.pid);
                 ask(row);
             }
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Whole groups first: a process that forks faster than the table is read outruns a signal to each process, and cannot
+/// outrun one to its group, since the kernel lets no member fork past it.
+fn kill_all(rows: &[Row]) {
+    let own: HashSet<i32> = rows.iter().map(|row| row.pid).collect();
+    // A group or session that the run led; one that it was born into may have other members.
+    let led = rows.iter().filter(|row| own.contains(&row.group) || own.contains(&row.session));
+    for group in led.map(|row| row.group).collect::<HashSet<_>>() {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    for row in rows {
+        signal(row.pid, Signal::SIGKILL);
     }
 }
 

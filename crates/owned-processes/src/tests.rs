@@ -44,6 +44,21 @@ async fn the_end_reaches_a_group_a_new_session_and_the_folder() {
 }
 
 #[tokio::test]
+async fn what_forks_without_pause_does_not_outrun_the_end() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let guard = guard_in(parent.path());
+    // It ends by itself at some depth, so that a failure of this test does not take the machine.
+    let script = "trap '' TERM; f() { if [ $1 -lt 1500 ]; then (f $(($1 + 1))); else sleep 1000; fi; }; f 0";
+    let process = guard.spawn(Command::new("bash").args(["-c", script])).expect("a child");
+    until("a chain", || marked(guard.run_id()).len() > 20);
+
+    assert_eq!(guard.end().await, Vec::<String>::new());
+
+    assert_eq!(marked(guard.run_id()), Vec::<i32>::new());
+    drop(process);
+}
+
+#[tokio::test]
 async fn ending_one_process_ends_its_group_but_not_the_run() {
     let parent = tempfile::tempdir().expect("a folder");
     let guard = guard_in(parent.path());
