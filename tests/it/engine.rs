@@ -172,7 +172,7 @@ fn a_wait_holds_up_the_lab_until_it_comes_true() {
         "## Wait\n\n```bash\ntrue\n```\n```wait\nrun \"test -e there\" within 200ms\n```\n\n```bash\necho never\n```\n",
         1,
     );
-    shows(&done, &["waited at line", "run \"test -e there\""]);
+    shows(&done, &["✗ wait: run \"test -e there\"", "lab/README.md:16:1"]);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn pre_pass_needs_a_proved_check_beside_it() {
     let beside = "## Do\n\n```bash\ntouch \"$LAB_WORK/a\"\n```\n```check {pre=pass}\nrun \"true\"\n```\n```check\nrun \"test -e a\"\n```\n";
     prove(beside, 0);
     let unproved = "## Do\n\n```bash\ntrue\n```\n```check {pre=pass}\nrun \"true\"\n```\n```check\nrun \"true\"\n```\n";
-    shows(&prove(unproved, 2), &["pre=pass needs another check"]);
+    shows(&prove(unproved, 2), &["proves nothing: it held already"]);
     let alone = prove("## Do\n\n```bash\ntrue\n```\n```check {pre=pass}\nrun \"true\"\n```\n", 2);
     assert!(alone.stderr().contains("pre=pass"), "{}", alone.stderr());
 }
@@ -307,7 +307,10 @@ run "x" where exit = 0
     let done = test(&["run", "lab", "--format", "json", "--junit", "junit.xml"], body).run().expect_exit(2);
     let report: Value = serde_json::from_str(&done.stdout()).expect("JSON");
     assert!(report["diagnostics"].as_array().is_some_and(|all| all.len() >= 12));
-    assert_eq!(report["labs"], Value::Array(Vec::new()));
+    assert_eq!(
+        (&report["labs"][0]["verdict"], &report["labs"][0]["steps"]),
+        (&"fail".into(), &Value::Array(Vec::new()))
+    );
     let junit = std::fs::read_to_string(done.dir().join("junit.xml")).expect("a report");
     assert!(junit.contains("<testsuite name=\"lint\""), "{junit}");
 }

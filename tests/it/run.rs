@@ -220,7 +220,7 @@ echo "$TOKEN"
 ```
 
 ```check
-resource secret/vault in default where object.data.door == "nothing"
+resource secret/vault in default where object.data.door == "bm90aGluZw=="
 output show contains "nothing"
 ```
 

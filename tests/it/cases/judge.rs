@@ -92,7 +92,7 @@ cases! {
     what_is_looked_for_is_found_whatever_is_kept => Case::new(&["run"], "judge/much-output.md")
         .exit(3)
         .screen("✓ Found in what is not kept")
-        .screen("✓ Compared where the missing part decides nothing")
+        .screen("✓ Where the missing part decides nothing")
         .screen("cannot be judged: more was printed than is kept");
 
     a_run_checks_pipe_is_drained => Case::new(&["run"], "judge/run-over-4-mib.md").screen("3/3 pts");
