@@ -101,7 +101,6 @@ async fn up(args: &UpArgs, engine: Option<Flavor>) -> Result<Exit, CliError> {
         run_id: guard.run_id().to_owned(),
         spec: ClusterSpec { nodes: args.nodes, kubernetes: args.kubernetes.clone() },
         members: Vec::new(),
-        commands: Vec::new(),
         private_dir: guard.dir().to_owned(),
         keep: args.keep,
         interrupt: interrupt.clone(),

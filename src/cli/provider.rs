@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::args::ClusterFlags;
 use super::screen;
 use crate::cluster::SandboxProvider;
-use crate::cluster::{Attach, AttachQuestion, Bare, Consent, Flavor, GivenEtcd, Kind, Provider, Reuse};
+use crate::cluster::{
+    Agreed, Attach, Bare, ClusterError, Consent, ConsentQuestion, Flavor, GivenEtcd, Kind, Provider, Reuse,
+};
 use crate::guard::{Guard, tool};
 use crate::lab::{ClusterKind, Lab};
 
@@ -53,17 +55,29 @@ fn obstacle(kind: ClusterKind) -> Option<String> {
     }
 }
 
-pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> Box<dyn Provider> {
+/// Asks before a lab changes a cluster that keywitness did not make.
+pub(super) async fn agree(lab: &Lab, kind: ClusterKind, flags: &ClusterFlags) -> Result<Agreed, ClusterError> {
+    let commands = lab.command_lines();
+    match (kind, &flags.cluster_name) {
+        (ClusterKind::Attach, _) => {
+            Attach::agree(flags.context.as_deref(), flags.kubeconfig.as_deref(), &consent(flags), &commands)
+        }
+        (ClusterKind::Kind, Some(name)) => Reuse::agree(engine(flags), name, &consent(flags), &commands).await,
+        (ClusterKind::Kind | ClusterKind::Sandbox | ClusterKind::Bare, _) => Ok(Agreed::default()),
+    }
+}
+
+pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, agreed: Agreed, guard: &Guard) -> Box<dyn Provider> {
     match kind {
         ClusterKind::Bare => Box::new(Bare),
         ClusterKind::Kind if flags.cluster_name.is_some() => Box::new(Reuse {
             guard: guard.clone(),
             engine: engine(flags),
             name: flags.cluster_name.clone().unwrap_or_default(),
+            agreed,
         }),
         ClusterKind::Attach => Box::new(Attach {
-            context: flags.context.clone(),
-            kubeconfig: flags.kubeconfig.clone(),
+            agreed,
             given: GivenEtcd {
                 endpoints: flags.etcd_endpoint.clone(),
                 ca: flags.etcd_cacert.clone(),
@@ -71,7 +85,6 @@ pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, guard: &Guard) -> B
                 key: flags.etcd_key.clone(),
             },
             engine: engine(flags),
-            consent: consent(flags),
         }),
         ClusterKind::Kind => Box::new(Kind {
             guard: guard.clone(),
@@ -95,7 +108,7 @@ fn consent(flags: &ClusterFlags) -> Consent {
     if flags.yes {
         Consent::Given
     } else if console::user_attended() && console::user_attended_stderr() {
-        Consent::Ask(Box::new(|question: &AttachQuestion| screen::agrees(question)))
+        Consent::Ask(Box::new(|question: &ConsentQuestion| screen::agrees(question)))
     } else {
         Consent::Nobody
     }

@@ -10,12 +10,14 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Format, RunArgs, TestArgs};
 use super::error::CliError;
 use super::lint::{self, Linted};
+use super::provider::NoCluster;
 use super::{findings, outputs, provider, screen};
+use crate::cluster::Agreed;
 use crate::guard::{Guard, GuardSettings, Interrupt};
-use crate::lab::Lab;
+use crate::lab::{ClusterKind, Lab};
 use crate::outcome::{Exit, RunEvent, RunReport, Spent, StopCause};
 use crate::report::{Broken, Fanout};
-use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Vars, resolve, run_lab};
+use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Stopped, Vars, resolve, run_lab, stop_lab};
 use crate::text::Severity;
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
@@ -38,6 +40,20 @@ struct Call<'a> {
 struct Chosen {
     lab: Lab,
     alone: bool,
+}
+
+/// The cluster that a lab gets, what the lab comes to on it, and what was agreed to.
+#[derive(Clone)]
+struct Place {
+    kind: ClusterKind,
+    plan: Plan,
+    agreed: Agreed,
+}
+
+/// A lab about to run.
+struct Attempt {
+    place: Place,
+    vars: Vars,
 }
 
 /// The fan-out, shared by labs that run side by side.
@@ -118,19 +134,28 @@ impl Call<'_> {
     }
 
     async fn run_all(&self, labs: &[Chosen], first: usize, seed: u64, sink: &Sink) -> Result<(), CliError> {
+        let given: BTreeMap<String, String> = self.args.settings.vars.iter().cloned().collect();
+        // Whatever is asked is asked here: before anything is started, and before anything moves on the screen.
+        let mut places = Vec::new();
+        for chosen in labs {
+            places.push((chosen, self.place(chosen).await));
+        }
+        let mut attempts = Vec::new();
+        for repeat in 0..self.repeat {
+            for (chosen, place) in &places {
+                let seed = seed.wrapping_add(repeat as u64);
+                let attempt = place.clone().and_then(|place| match self.vars(&chosen.lab, seed, &given) {
+                    Ok(vars) => Ok(Attempt { place, vars }),
+                    Err(problems) => Err((place.plan, Stopped::new(StopCause::Wrong, problems.join("; ")))),
+                });
+                attempts.push((first + attempts.len(), &chosen.lab, attempt));
+            }
+        }
         let interrupt = Interrupt::listen()
             .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
             .token();
-        let given: BTreeMap<String, String> = self.args.settings.vars.iter().cloned().collect();
-        let mut attempts = Vec::new();
-        for repeat in 0..self.repeat {
-            for chosen in labs {
-                let seed = seed.wrapping_add(repeat as u64);
-                attempts.push((first + attempts.len(), chosen, self.vars(&chosen.lab, seed, &given)));
-            }
-        }
         let running = futures::stream::iter(attempts)
-            .map(|(index, chosen, vars)| self.run_one(index, chosen, vars, &interrupt, sink))
+            .map(|(index, lab, attempt)| self.run_one(index, lab, attempt, &interrupt, sink))
             .buffer_unordered(self.jobs)
             .collect::<()>();
         let watching = async {
@@ -152,50 +177,48 @@ impl Call<'_> {
         resolve(lab, seed, given, ask)
     }
 
+    /// Where a lab runs, once that is agreed to.
+    async fn place(&self, chosen: &Chosen) -> Result<Place, (Plan, Stopped)> {
+        let lab = &chosen.lab;
+        let flags = &self.args.cluster;
+        let kind = provider::choose(lab, flags).map_err(|NoCluster { reason, detail }| {
+            // Its points are counted as on the cluster that it would rather have.
+            let first = lab.clusters.first().map_or(ClusterKind::Sandbox, |kind| kind.value);
+            let plan = Plan::new(lab, first, self.mode).unwrap_or_default();
+            (plan, Stopped { detail, ..Stopped::new(StopCause::CannotJudge, reason) })
+        })?;
+        let skipped = if chosen.alone { StopCause::NothingToDo } else { StopCause::NotHere };
+        let plan = Plan::new(lab, kind, self.mode).map_err(|skip| (Plan::default(), Stopped::new(skipped, skip.0)))?;
+        match provider::agree(lab, kind, flags).await {
+            Ok(agreed) => Ok(Place { kind, plan, agreed }),
+            Err(error) => Err((plan, error.into())),
+        }
+    }
+
     async fn run_one(
         &self,
         index: usize,
-        chosen: &Chosen,
-        vars: Result<Vars, Vec<String>>,
+        lab: &Lab,
+        attempt: Result<Attempt, (Plan, Stopped)>,
         interrupt: &CancellationToken,
         sink: &Sink,
     ) {
+        let stop = |plan: &Plan, stopped| stop_lab(sink, index, self.mode, lab, plan, stopped);
+        let (Place { kind, plan, agreed }, vars) = match attempt {
+            Ok(Attempt { place, vars }) => (place, vars),
+            Err((plan, stopped)) => return stop(&plan, stopped),
+        };
         if interrupt.is_cancelled() {
-            return;
+            return stop(&plan, Stopped::new(StopCause::Interrupted, "interrupted"));
         }
-        let started = Instant::now();
-        let lab = &chosen.lab;
-        let stop = |cause, reason: String, detail: Vec<String>| {
-            sink.emit(RunEvent::LabStarted {
-                lab: index,
-                id: lab.id.clone(),
-                file: lab.source.name().to_owned(),
-                title: lab.title.clone(),
-            });
-            sink.emit(RunEvent::LabStopped { lab: index, cause, reason, detail });
-            let spent = Spent::default();
-            sink.emit(RunEvent::LabFinished { lab: index, duration_ms: millis(started), spent });
-        };
-        let skipped = if chosen.alone { StopCause::NothingToDo } else { StopCause::NotHere };
-        let vars = match vars {
-            Ok(vars) => vars,
-            Err(problems) => return stop(StopCause::Wrong, problems.join("; "), Vec::new()),
-        };
-        let kind = match provider::choose(lab, &self.args.cluster) {
-            Ok(kind) => kind,
-            Err(provider::NoCluster { reason, detail }) => return stop(StopCause::CannotJudge, reason, detail),
-        };
-        let plan = match Plan::new(lab, kind, self.mode) {
-            Ok(plan) => plan,
-            Err(skip) => return stop(skipped, skip.0, Vec::new()),
-        };
         let guard = match Guard::start(GuardSettings::with_watchdog()) {
             Ok(guard) => guard,
             Err(error) => {
-                return stop(StopCause::CannotJudge, format!("no private folder to work in: {error}"), Vec::new());
+                let reason = format!("no private folder to work in: {error}");
+                return stop(&plan, Stopped::new(StopCause::CannotJudge, reason));
             }
         };
-        let provider = provider::build(kind, &self.args.cluster, &guard);
+        let provider = provider::build(kind, &self.args.cluster, agreed, &guard);
         let request = LabRequest {
             index,
             lab,

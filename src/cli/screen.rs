@@ -55,16 +55,16 @@ pub(super) fn error(error: &CliError) {
 }
 
 /// Shows what an attached lab would do, and takes nothing but a plain yes for one.
-pub(super) fn agrees(question: &crate::cluster::AttachQuestion) -> bool {
+pub(super) fn agrees(question: &crate::cluster::ConsentQuestion) -> bool {
     let mut stderr = Redacted::new(std::io::stderr().lock());
-    drop(writeln!(stderr, "The lab runs on your cluster: context {}, {}", question.context, question.server));
+    drop(writeln!(stderr, "The lab would change the {}, which keywitness did not make.", question.cluster));
     if !question.commands.is_empty() {
-        drop(writeln!(stderr, "Among other things it runs:"));
+        drop(writeln!(stderr, "It runs commands such as:"));
     }
     for command in &question.commands {
         drop(writeln!(stderr, "  {command}"));
     }
-    drop(write!(stderr, "Go on? [y/N] "));
+    drop(write!(stderr, "Continue? [y/N] "));
     drop(stderr.finish());
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);

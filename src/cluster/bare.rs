@@ -112,7 +112,6 @@ mod tests {
             run_id: "abc".to_owned(),
             spec: crate::lab::ClusterSpec::default(),
             members: members.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect(),
-            commands: Vec::new(),
             private_dir: std::path::PathBuf::new(),
             keep: false,
             interrupt: tokio_util::sync::CancellationToken::new(),

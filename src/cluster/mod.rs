@@ -12,6 +12,7 @@ use crate::lab::{ClusterKind, ClusterSpec};
 
 mod attach;
 mod bare;
+mod consent;
 mod engine;
 mod etcd_pod;
 mod kept;
@@ -22,8 +23,9 @@ mod reuse;
 mod sandbox;
 mod stay;
 
-pub use attach::{Attach, AttachQuestion, Consent, GivenEtcd};
+pub use attach::{Attach, GivenEtcd};
 pub use bare::Bare;
+pub use consent::{Agreed, Consent, ConsentQuestion};
 pub use engine::Flavor;
 pub use kind::Kind;
 pub use kube_sandbox::api_client;
@@ -46,8 +48,6 @@ pub struct ClusterRequest {
     pub spec: ClusterSpec,
     /// The members that a `bare` lab starts in its own terminals: name and endpoint, variables filled in.
     pub members: Vec<(String, String)>,
-    /// The lines that the lab would run, for a question to show.
-    pub commands: Vec<String>,
     /// A private folder of this run, mode 0700, for kubeconfigs, keys and sockets.
     pub private_dir: PathBuf,
     pub keep: bool,

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
+use super::consent::{Agreed, AgreedTo, Consent};
 use super::engine::{CLUSTER_LABEL, Engine, Flavor, Node};
 use super::kept::{self, Kept};
 use super::kind::{KindCluster, fetch_kubeconfig, remove};
@@ -145,6 +146,25 @@ pub struct Reuse {
     pub guard: Guard,
     pub engine: Option<Flavor>,
     pub name: String,
+    pub agreed: Agreed,
+}
+
+impl Reuse {
+    /// Asks whether a lab may change the cluster, where it was not made by keywitness.
+    pub async fn agree(
+        engine: Option<Flavor>,
+        name: &str,
+        consent: &Consent,
+        commands: &[String],
+    ) -> Result<Agreed, ClusterError> {
+        match Clusters::look(engine).await?.get(name)?.origin {
+            Origin::Foreign => {
+                consent.obtain(format!("kind cluster {name}"), commands)?;
+                Ok(Agreed(AgreedTo::Cluster(name.to_owned())))
+            }
+            Origin::Kept(_) | Origin::InUse(_) | Origin::Left => Ok(Agreed::default()),
+        }
+    }
 }
 
 #[async_trait]
@@ -154,6 +174,10 @@ impl Provider for Reuse {
         let clusters = Clusters::look(self.engine).await?;
         stages.note(&format!("engine: {}", clusters.engine.taken()));
         let found = clusters.get(&self.name)?;
+        let is_agreed = matches!(&self.agreed.0, AgreedTo::Cluster(name) if *name == self.name);
+        if found.origin == Origin::Foreign && !is_agreed {
+            return Err(ClusterError::new(format!("nobody agreed to use the kind cluster {}", self.name)));
+        }
         let stopped: Vec<_> = found.nodes.iter().filter(|node| !node.running).map(|node| node.name.as_str()).collect();
         if !stopped.is_empty() || found.nodes.is_empty() {
             let command = clusters.engine.flavor.name();

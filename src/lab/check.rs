@@ -20,7 +20,7 @@ pub struct CheckBlock {
 
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// As written, folded lines joined by one blank.
+    /// As written, folded lines joined by one blank; each of several events on a line of its own, indented.
     pub text: String,
     pub span: Span,
     pub kind: CheckKind,

@@ -47,7 +47,11 @@ impl StepFacts {
     /// Draws the verdict, the reason and the points from the facts anew.
     pub(super) fn settle(&mut self, proofs_demanded: bool) {
         let mut checks: Vec<CheckReport> = self.checks.iter().map(report).collect();
-        self.proof_failed = proofs_demanded && demand_proofs(&self.checks, &mut checks);
+        if proofs_demanded {
+            self.proof_failed = demand_proofs(&self.checks, &mut checks);
+        } else {
+            show_unproved(&self.checks, &mut checks);
+        }
         self.score(&mut checks);
         self.report.questions = self.questions.iter().map(question).collect();
         self.proof_failed |= proofs_demanded && self.questions.iter().any(|q| q.verdict == Verdict::Fail);
@@ -179,6 +183,19 @@ fn demand_proofs(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckRepo
         }
     }
     failed
+}
+
+/// Where no proofs are demanded, an exempt check counts as proved only beside one that was red before.
+fn show_unproved(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckReport]) {
+    let is_red = |(fact, _): &(CheckFact, Option<Failure>)| {
+        !fact.neutral && fact.proof == Proof::Red && fact.verdict == Verdict::Pass
+    };
+    if facts.iter().any(is_red) {
+        return;
+    }
+    for check in checks.iter_mut().filter(|check| check.proof == Proof::Exempt) {
+        check.proof = Proof::NotRun;
+    }
 }
 
 fn report((fact, failure): &(CheckFact, Option<Failure>)) -> CheckReport {

@@ -147,7 +147,14 @@ fn a_step_whose_checks_are_all_exempt_proves_nothing() {
     let alone = |command| Script::new(command).lab(0).check(0, Verdict::Pass, never);
     let report = alone("test").report();
     assert_eq!((report.exit, report.labs[0].points, report.labs[0].verdict), (2, 0, Verdict::Fail));
-    assert_eq!(alone("run").report().exit, 0);
+    let run = alone("run").report();
+    assert_eq!(
+        (run.exit, run.labs[0].steps[0].checks[0].proof),
+        (0, Proof::NotRun),
+        "`run` shows it as not proved too"
+    );
+    let beside = alone("run").check(0, Verdict::Pass, |_| {}).report();
+    assert_eq!(beside.labs[0].steps[0].checks[0].proof, Proof::Exempt);
     // A check that fails is the learner's, and the exempt one beside it is not to blame.
     assert_eq!(alone("test").check(0, Verdict::Fail, |_| {}).report().exit, 1);
     let left = |check: &mut CheckFact| (check.neutral, check.proof) = (true, Proof::NotRun);

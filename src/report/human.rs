@@ -6,11 +6,11 @@ use std::io::{self, Write};
 
 use console::style;
 
-use lines::{cleaned_up, cluster_line, lab_detail, push, spent, step_detail, step_line, summary, total};
+use lines::{Lines, cleaned_up, cluster_line, lab_detail, spent, step_detail, step_line, summary, total};
 
-use super::layout::{duration, screen_width};
+use super::layout::{duration, screen_columns, screen_width};
 use super::{Live, PullLines, Reporter};
-use crate::outcome::{Fold, RunEvent, RunReport};
+use crate::outcome::{Fold, RunEvent, RunReport, Verdict};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HumanOptions {
@@ -28,6 +28,8 @@ pub struct Human<W> {
     live: Option<Live>,
     options: HumanOptions,
     width: usize,
+    /// Where lines are folded: on a screen only.
+    columns: Option<usize>,
     pages: BTreeMap<usize, Page>,
     labs_written: usize,
 }
@@ -35,7 +37,7 @@ pub struct Human<W> {
 /// What of a lab has not been written yet.
 #[derive(Default)]
 struct Page {
-    text: String,
+    lines: Lines,
     has_header: bool,
     /// The steps that have their line.
     steps: BTreeSet<String>,
@@ -45,7 +47,8 @@ struct Page {
 impl<W: Write> Human<W> {
     pub fn new(writer: W, live: Option<Live>, options: HumanOptions) -> Self {
         let width = options.width.unwrap_or_else(screen_width);
-        Self { writer, live, options, width, pages: BTreeMap::new(), labs_written: 0 }
+        let columns = options.width.or_else(screen_columns);
+        Self { writer, live, options, width, columns, pages: BTreeMap::new(), labs_written: 0 }
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
@@ -58,13 +61,15 @@ impl<W: Write> Human<W> {
     }
 
     fn page(&mut self, lab: usize, so_far: &Fold) -> &mut Page {
+        let columns = self.columns;
         let page = self.pages.entry(lab).or_default();
+        page.lines.columns = columns;
         if !page.has_header {
             page.has_header = true;
             if let Some(report) = so_far.lab(lab) {
                 let gap = if self.labs_written > 0 { "\n" } else { "" };
-                page.text.push_str(gap);
-                push(&mut page.text, 0, format!("{}  {}", style(&report.id).bold(), report.title));
+                page.lines.text.push_str(gap);
+                page.lines.push(0, format!("{}  {}", style(&report.id).bold(), report.title));
             }
             self.labs_written += 1;
         }
@@ -76,7 +81,7 @@ impl<W: Write> Human<W> {
         if self.options.side_by_side && !lab_is_over {
             return Ok(());
         }
-        let text = self.pages.get_mut(&lab).map(|page| std::mem::take(&mut page.text)).unwrap_or_default();
+        let text = self.pages.get_mut(&lab).map(|page| std::mem::take(&mut page.lines.text)).unwrap_or_default();
         if text.is_empty() { Ok(()) } else { self.write(&text) }
     }
 }
@@ -89,29 +94,31 @@ impl<W: Write + Send> Reporter for Human<W> {
         match event {
             RunEvent::ClusterReady { lab, cluster, .. } => {
                 let line = cluster_line(cluster);
-                push(&mut self.page(*lab, so_far).text, 2, style(line).dim());
+                self.page(*lab, so_far).lines.push(2, style(line).dim());
                 self.flush(*lab, false)
             }
             RunEvent::Pulling { lab, image, layers } if self.live.is_none() => {
                 let page = self.page(*lab, so_far);
                 let Some(line) = page.pull.due(image, layers) else { return Ok(()) };
-                push(&mut page.text, 2, style(line).dim());
+                page.lines.push(2, style(line).dim());
                 self.flush(*lab, false)
             }
             RunEvent::StagePassed { lab, stage, detail, duration_ms } if self.options.verbose > 0 => {
                 let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
                 let line = format!("{stage}{detail} ({})", duration(*duration_ms));
-                push(&mut self.page(*lab, so_far).text, 2, style(line).dim());
+                self.page(*lab, so_far).lines.push(2, style(line).dim());
                 self.flush(*lab, false)
             }
             RunEvent::StepFinished { lab, step, .. } => {
                 let (width, verbose) = (self.width, self.options.verbose);
-                if let (Some(report), Some(step)) = (so_far.lab(*lab), so_far.step(*lab, step)) {
+                if let (Some(report), Some(step)) = (so_far.lab(*lab), so_far.step(*lab, step))
+                    && !(report.stopped && step.verdict == Verdict::Skipped)
+                {
                     let page = self.page(*lab, so_far);
                     let is_new = page.steps.insert(step.id.clone());
                     let step = if is_new { Cow::Borrowed(step) } else { Cow::Owned(cleaned_up(step)) };
-                    push(&mut page.text, 0, step_line(&step, width));
-                    step_detail(&mut page.text, &report, &step, verbose);
+                    page.lines.push(0, step_line(&step, width));
+                    step_detail(&mut page.lines, &report, &step, verbose);
                 }
                 self.flush(*lab, false)
             }
@@ -119,7 +126,7 @@ impl<W: Write + Send> Reporter for Human<W> {
                 let line = format!("{}: {message}", style("note").cyan());
                 match lab {
                     Some(lab) => {
-                        push(&mut self.page(*lab, so_far).text, 2, line);
+                        self.page(*lab, so_far).lines.push(2, line);
                         self.flush(*lab, false)
                     }
                     None => self.write(&format!("{line}\n")),
@@ -129,10 +136,10 @@ impl<W: Write + Send> Reporter for Human<W> {
                 let verbose = self.options.verbose;
                 if let Some(report) = so_far.lab(*lab) {
                     let page = self.page(*lab, so_far);
-                    lab_detail(&mut page.text, &report);
-                    push(&mut page.text, 2, summary(&report));
+                    lab_detail(&mut page.lines, &report);
+                    page.lines.push(2, summary(&report));
                     if verbose > 0 {
-                        push(&mut page.text, 2, style(spent(&report.spent)).dim());
+                        page.lines.push(2, style(spent(&report.spent)).dim());
                     }
                 }
                 self.flush(*lab, true)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
 use super::Reporter;
-use super::layout::failure_lines;
+use super::layout::{failure_lines, one_line};
 use crate::outcome::{Fold, LabReport, RunEvent, RunReport, StepReport, Verdict};
 
 /// The dialect that Jenkins and GitLab read: a suite a lab, a case a check.
@@ -105,8 +105,8 @@ fn add_step(suite: &mut TestSuite, lab: &LabReport, step: &StepReport) {
         cases += 1;
     }
     let waits = step.waits.iter().filter(|wait| wait.verdict != Verdict::Pass);
-    let waits = waits.map(|wait| (format!("wait: {}", wait.text), wait));
-    for (name, check) in waits.chain(step.checks.iter().map(|check| (check.text.clone(), check))) {
+    let waits = waits.map(|wait| (format!("wait: {}", one_line(&wait.text)), wait));
+    for (name, check) in waits.chain(step.checks.iter().map(|check| (one_line(&check.text), check))) {
         let failure = check.failure.as_ref();
         let mut lines: Vec<String> = failure.and_then(|failure| failure.author.clone()).into_iter().collect();
         lines.extend(failure.map(failure_lines).unwrap_or_default());

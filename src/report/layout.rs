@@ -9,8 +9,18 @@ const WIDEST: usize = 100;
 const WITHOUT_SCREEN: usize = 80;
 
 pub(super) fn screen_width() -> usize {
+    screen_columns().unwrap_or(WITHOUT_SCREEN).clamp(NARROWEST, WIDEST)
+}
+
+/// None where standard output is no terminal.
+pub(super) fn screen_columns() -> Option<usize> {
     let columns = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-    columns.filter(|columns| *columns > 0).unwrap_or(WITHOUT_SCREEN).clamp(NARROWEST, WIDEST)
+    columns.filter(|columns| *columns > 0)
+}
+
+/// A check's text where there is room for a line only.
+pub(super) fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// Three figures are enough for a person.

@@ -7,6 +7,7 @@ mod junit;
 mod layout;
 mod live;
 mod pull;
+mod wrap;
 
 use std::borrow::Cow;
 use std::io;

@@ -83,6 +83,20 @@ fn a_narrow_screen_is_not_overrun_by_step_lines() {
 }
 
 #[test]
+fn no_line_is_wider_than_the_screen_and_none_is_folded_without_one() {
+    for columns in [60, 80, 92, 120] {
+        let text = human(HumanOptions { width: Some(columns), ..HumanOptions::default() });
+        let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > columns).collect();
+        assert!(wide.is_empty(), "{columns}: {wide:#?}");
+        if columns > 80 {
+            compare(&format!("human-{columns}.txt"), &text);
+        }
+    }
+    let text = human(HumanOptions::default());
+    assert!(text.lines().any(|line| line.contains("add `pre=pass` and a second check")), "{text}");
+}
+
+#[test]
 fn verbose_tells_every_action_and_check_and_where_the_time_went() {
     compare("human-verbose.txt", &human(HumanOptions { verbose: 2, side_by_side: true, width: Some(80) }));
 }

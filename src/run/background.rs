@@ -36,7 +36,10 @@ impl<'a> Runner<'a> {
         let mut outcome = match &background.ready {
             Ready::None => Outcome::default(),
             Ready::Text(text) => {
-                let text = text.render(&self.vars.values).unwrap_or_default();
+                let text = match text.render(&self.vars.values) {
+                    Ok(text) => text,
+                    Err(error) => return Outcome::failed(error.to_string()),
+                };
                 match handle.wait_text(&text, timeout).await {
                     Waited::Seen => Outcome::default(),
                     Waited::Ended(result) => early_end(&result),

@@ -24,12 +24,12 @@ impl Runner<'_> {
                 continue;
             }
             let started = Instant::now();
-            self.start_step(step);
+            self.named().start_step(step);
             for action in blocks {
                 // What failed has been told.
                 let _ = self.act(step, action).await;
             }
-            self.finish_step(step, started);
+            self.named().finish_step(step, started);
         }
         self.terminals.close_all().await;
     }

@@ -200,38 +200,12 @@ impl Runner<'_> {
             revision: judgement.revision,
             evidence: judgement.evidence.clone(),
             neutral: false,
-            ..self.bare_fact(placed.block, placed.check)
-        }
-    }
-
-    /// A check that was not judged.
-    pub(super) fn skipped_fact(&self, block: &CheckBlock, check: &Check, reason: &str, neutral: bool) -> CheckFact {
-        CheckFact { reason: Some(reason.to_owned()), neutral, ..self.bare_fact(block, check) }
-    }
-
-    fn bare_fact(&self, block: &CheckBlock, check: &Check) -> CheckFact {
-        let position = self.lab.source.position(check.span.start);
-        CheckFact {
-            text: check.text.clone(),
-            file: self.lab.source.name().to_owned(),
-            line: position.line,
-            column: position.column,
-            verdict: Verdict::Skipped,
-            reason: None,
-            proof: Proof::NotRun,
-            proof_reason: None,
-            sampled: false,
-            revision: None,
-            evidence: Vec::new(),
-            fence: self.line(block.span.start),
-            fence_points: block.points,
-            rule: rule(block, check),
-            neutral: true,
+            ..self.named().bare_fact(placed.block, placed.check)
         }
     }
 }
 
-fn rule(block: &CheckBlock, check: &Check) -> ProofRule {
+pub(super) fn rule(block: &CheckBlock, check: &Check) -> ProofRule {
     match check.kind {
         CheckKind::Never { .. } => ProofRule::Never,
         _ if block.pre_pass => ProofRule::PrePass,

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::environment::{Environment, Folders};
+use super::named::Named;
 use super::runner::{Runner, Spending};
 use super::tell::Teller;
 use super::tidy::Tidied;
@@ -48,34 +49,55 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     let lab = request.lab;
     let tell = Teller::new(sink, request.index, request.mode);
     keep_secret(&request.vars.secrets);
-    tell.tell(RunEvent::LabStarted {
-        lab: request.index,
-        id: lab.id.clone(),
-        file: lab.source.name().to_owned(),
-        title: lab.title.clone(),
-    });
-    let guard = request.guard.clone();
+    start(lab, &tell);
     let mut spent = Spent::default();
-    if let Err(failure) = Box::pin(whole(request, &tell, &mut spent)).await {
-        tell.tell(failure.event(tell.lab()));
+    if let Err(stopped) = Box::pin(whole(&request, &tell, &mut spent)).await {
+        stop(lab, &request.plan, stopped, &tell);
     }
     let ending = Instant::now();
-    for left in guard.end().await {
+    for left in request.guard.end().await {
         tell.notice(format!("could not be cleaned up: {left}"));
     }
     spent.down_ms += millis(ending.elapsed());
     tell.tell(RunEvent::LabFinished { lab: tell.lab(), duration_ms: millis(started.elapsed()), spent });
 }
 
-/// What keeps a lab from starting or from ending as it should.
-struct Failure {
-    cause: StopCause,
-    reason: String,
-    detail: Vec<String>,
+/// Reports a lab that stopped before anything of it was started.
+pub fn stop_lab(sink: &dyn EventSink, index: usize, mode: Mode, lab: &Lab, plan: &Plan, stopped: Stopped) {
+    let tell = Teller::new(sink, index, mode);
+    start(lab, &tell);
+    stop(lab, plan, stopped, &tell);
+    tell.tell(RunEvent::LabFinished { lab: index, duration_ms: 0, spent: Spent::default() });
 }
 
-impl Failure {
-    fn new(cause: StopCause, reason: impl Into<String>) -> Self {
+fn start(lab: &Lab, tell: &Teller<'_>) {
+    tell.tell(RunEvent::LabStarted {
+        lab: tell.lab(),
+        id: lab.id.clone(),
+        file: lab.source.name().to_owned(),
+        title: lab.title.clone(),
+    });
+}
+
+/// What gives points is named even where no step was begun, unless the lab is not for this cluster.
+fn stop(lab: &Lab, plan: &Plan, stopped: Stopped, tell: &Teller<'_>) {
+    let is_for_here = !matches!(stopped.cause, StopCause::NotHere | StopCause::NothingToDo);
+    tell.tell(stopped.event(tell.lab()));
+    if is_for_here && !tell.has_steps() {
+        Named { lab, tell }.not_started(plan);
+    }
+}
+
+/// What keeps a lab from starting or from ending as it should.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    pub cause: StopCause,
+    pub reason: String,
+    pub detail: Vec<String>,
+}
+
+impl Stopped {
+    pub fn new(cause: StopCause, reason: impl Into<String>) -> Self {
         Self { cause, reason: reason.into(), detail: Vec::new() }
     }
 
@@ -83,9 +105,8 @@ impl Failure {
         if interrupt.is_cancelled() {
             return Self::new(StopCause::Interrupted, "interrupted");
         }
-        let mut detail = error.detail;
-        detail.extend(error.hint.map(|hint| format!("hint: {hint}")));
-        Self { cause: StopCause::CannotJudge, reason: format!("{what}{}", error.message), detail }
+        let stopped = Self::from(error);
+        Self { reason: format!("{what}{}", stopped.reason), ..stopped }
     }
 
     fn event(self, lab: usize) -> RunEvent {
@@ -93,16 +114,24 @@ impl Failure {
     }
 }
 
+impl From<ClusterError> for Stopped {
+    fn from(error: ClusterError) -> Self {
+        let mut detail = error.detail;
+        detail.extend(error.hint.map(|hint| format!("hint: {hint}")));
+        Self { cause: StopCause::CannotJudge, reason: error.message, detail }
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -> Result<(), Failure> {
+async fn whole(request: &LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -> Result<(), Stopped> {
     let bringing_up = Instant::now();
     let members = members(request.lab, &request.vars)?;
     let folder = |name: &str| {
         let cannot =
-            |error: std::io::Error| Failure::new(StopCause::CannotJudge, format!("no folder to work in: {error}"));
+            |error: std::io::Error| Stopped::new(StopCause::CannotJudge, format!("no folder to work in: {error}"));
         request.guard.folder(name).map_err(cannot)
     };
     let private = folder("cluster")?;
@@ -112,7 +141,6 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
         run_id: request.guard.run_id().to_owned(),
         spec: request.lab.cluster.clone(),
         members: members.clone(),
-        commands: request.lab.command_lines(),
         private_dir: private.clone(),
         keep: request.keep,
         interrupt: request.interrupt.clone(),
@@ -121,11 +149,11 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
         .provider
         .up(&wanted, &Stages { tell })
         .await
-        .map_err(|error| Failure::of_cluster("", error, &request.interrupt))?;
+        .map_err(|error| Stopped::of_cluster("", error, &request.interrupt))?;
     spent.up_ms = millis(bringing_up.elapsed());
     let cluster = Shared(Arc::new(Mutex::new(Some(cluster))));
     let places = Places { work, home, bin, shells, private };
-    let result = Box::pin(on_cluster(&request, &cluster, &places, members, tell, spent)).await;
+    let result = Box::pin(on_cluster(request, &cluster, &places, members, tell, spent)).await;
     let ending = Instant::now();
     if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
         let kubeconfig = cluster.kubeconfig().await.unwrap_or_default();
@@ -138,7 +166,7 @@ async fn whole(request: LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) ->
     };
     spent.down_ms = millis(ending.elapsed());
     result?;
-    down.map_err(|error| Failure::of_cluster("the cluster did not go down: ", error, &CancellationToken::new()))
+    down.map_err(|error| Stopped::of_cluster("the cluster did not go down: ", error, &CancellationToken::new()))
 }
 
 struct Places {
@@ -156,23 +184,23 @@ async fn on_cluster(
     members: Vec<(String, String)>,
     tell: &Teller<'_>,
     spent: &mut Spent,
-) -> Result<(), Failure> {
+) -> Result<(), Stopped> {
     let lab = request.lab;
     let (info, access, kubeconfig, mut environment) = {
         let held = cluster.0.lock().await;
-        let held = held.as_ref().ok_or_else(|| Failure::new(StopCause::CannotJudge, "the cluster is gone"))?;
+        let held = held.as_ref().ok_or_else(|| Stopped::new(StopCause::CannotJudge, "the cluster is gone"))?;
         let folders = Folders { work: &places.work, home: &places.home, private: &places.private };
         let environment = Environment::new(lab, &request.vars, held.as_ref(), &folders);
         (held.info().clone(), held.etcd(), held.kubeconfig().map(Path::to_owned), environment)
     };
     if !info.runs_pods && lab.requires.iter().any(|wanted| wanted.value == Requirement::Pods) {
-        return Err(Failure::new(StopCause::NotHere, "it requires pods that really run, and this cluster runs none"));
+        return Err(Stopped::new(StopCause::NotHere, "it requires pods that really run, and this cluster runs none"));
     }
     environment.path_prefix.push(places.bin.clone());
     link_tools(&places.bin);
     install_etcdctl(&places.bin, &etcdctl_route(&access)).map_err(|error| {
         let told = format!("cannot write {}/etcdctl: {error}", places.bin.display());
-        Failure::new(StopCause::CannotJudge, told)
+        Stopped::new(StopCause::CannotJudge, told)
     })?;
     let opening = Instant::now();
     let witness = Witness::open(WitnessRequest {
@@ -183,8 +211,8 @@ async fn on_cluster(
         members,
     });
     let witness = tokio::select! {
-        witness = witness => witness.map_err(|error| Failure::new(StopCause::CannotJudge, error.to_string()))?,
-        () = request.interrupt.cancelled() => return Err(Failure::new(StopCause::Interrupted, "interrupted")),
+        witness = witness => witness.map_err(|error| Stopped::new(StopCause::CannotJudge, error.to_string()))?,
+        () = request.interrupt.cancelled() => return Err(Stopped::new(StopCause::Interrupted, "interrupted")),
     };
     spent.up_ms += millis(opening.elapsed());
     tell.tell(RunEvent::ClusterReady {
@@ -234,7 +262,7 @@ async fn on_cluster(
     let start = witness.journal().end();
     runner.steps(&request.plan.steps).await;
     if request.interrupt.is_cancelled() {
-        tell.tell(Failure::new(StopCause::Interrupted, "interrupted").event(tell.lab()));
+        tell.tell(Stopped::new(StopCause::Interrupted, "interrupted").event(tell.lab()));
     }
     let (actions, checks) = (runner.spent.actions, runner.spent.checks);
     spent.actions_ms = millis(actions);
@@ -279,10 +307,10 @@ fn with_given(vars: &Vars, environment: &Environment) -> Vars {
     vars
 }
 
-fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Failure> {
+fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Stopped> {
     let filled = lab.etcd.iter().map(|(name, endpoint)| {
         let endpoint =
-            endpoint.render(&vars.values).map_err(|error| Failure::new(StopCause::Wrong, error.to_string()))?;
+            endpoint.render(&vars.values).map_err(|error| Stopped::new(StopCause::Wrong, error.to_string()))?;
         Ok((name.value.clone(), endpoint))
     });
     filled.collect()

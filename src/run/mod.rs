@@ -9,6 +9,7 @@ mod expected;
 mod judge;
 mod lab;
 mod leftover;
+mod named;
 mod observe;
 mod plan;
 mod question;
@@ -21,7 +22,7 @@ mod tell;
 mod tidy;
 mod vars;
 
-pub use lab::{LabRequest, pulled, run_lab};
+pub use lab::{LabRequest, Stopped, pulled, run_lab, stop_lab};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
 pub use vars::{Ask, Vars, resolve};
 

@@ -13,7 +13,7 @@ pub enum Mode {
 }
 
 /// What a lab comes to on this kind of cluster, in this mode.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// In document order, each with the index of its step.
@@ -101,7 +101,7 @@ impl Plan {
         if wants_pods && kind.runs_pods() == Some(false) {
             return Err(Skip(format!("it requires pods that really run, and a {} cluster runs none", kind.name())));
         }
-        let mut plan = Self { steps: Vec::new(), cleanup: Vec::new() };
+        let mut plan = Self::default();
         let mut left = BTreeMap::new();
         for step in &lab.steps {
             plan.add(step, kind, mode, &mut left);

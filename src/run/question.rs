@@ -3,7 +3,7 @@
 use super::plan::PlannedStep;
 use super::runner::Runner;
 use crate::lab::{Answer, AnswerText, Question};
-use crate::outcome::{QuestionFact, RunEvent, Verdict};
+use crate::outcome::Verdict;
 use crate::text::Printed;
 
 impl Runner<'_> {
@@ -12,28 +12,7 @@ impl Runner<'_> {
             Ok(()) => (Verdict::Pass, None),
             Err((verdict, why)) => (verdict, Some(why)),
         };
-        self.tell_question(step, question, verdict, reason, false);
-    }
-
-    pub(super) fn tell_question(
-        &self,
-        step: &PlannedStep,
-        question: &Question,
-        verdict: Verdict,
-        reason: Option<String>,
-        neutral: bool,
-    ) {
-        self.tell.tell(RunEvent::QuestionFinished {
-            lab: self.tell.lab(),
-            step: step.id.clone(),
-            question: QuestionFact {
-                line: self.line(question.span.start),
-                verdict,
-                reason,
-                points: question.points.unwrap_or(1),
-                neutral,
-            },
-        });
+        self.named().question(step, question, verdict, reason, false);
     }
 
     async fn answer(&self, question: &Question) -> Result<(), (Verdict, String)> {

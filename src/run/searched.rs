@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use super::plan::{Act, Checks, Judged, Plan};
 use crate::grade;
-use crate::lab::{self, CheckKind, Lab};
+use crate::lab::{self, Action, CheckKind, Lab, Ready};
 
 /// The patterns for each block, by where its fence begins.
 pub(super) fn searched(lab: &Lab, plan: &Plan, vars: &lab::Vars) -> BTreeMap<usize, Vec<String>> {
-    let items = lab.steps.iter().flat_map(|step| &step.items);
-    let names: BTreeMap<&str, usize> = items
-        .filter_map(|item| match item {
-            lab::Item::Action(action) => Some((action.name.as_ref()?.value.as_str(), action.span.start)),
-            _ => None,
-        })
-        .collect();
+    let names: BTreeMap<&str, usize> =
+        actions(lab).filter_map(|action| Some((action.name.as_ref()?.value.as_str(), action.span.start))).collect();
     let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for action in actions(lab) {
+        if let Some(text) = ready_text(action, vars) {
+            found.entry(action.span.start).or_default().push(regex::escape(&text));
+        }
+    }
     for Checks { block, nearest } in checks(plan) {
         for check in &block.checks {
             let CheckKind::Output { action, test } = &check.kind else { continue };
@@ -29,6 +29,21 @@ pub(super) fn searched(lab: &Lab, plan: &Plan, vars: &lab::Vars) -> BTreeMap<usi
         }
     }
     found
+}
+
+/// The text that says that a background block is ready.
+fn ready_text(action: &Action, vars: &lab::Vars) -> Option<String> {
+    match &action.background.as_ref()?.ready {
+        Ready::Text(text) => text.render(vars).ok(),
+        Ready::Watch | Ready::Port(_) | Ready::None => None,
+    }
+}
+
+fn actions(lab: &Lab) -> impl Iterator<Item = &Action> {
+    lab.steps.iter().flat_map(|step| &step.items).filter_map(|item| match item {
+        lab::Item::Action(action) => Some(action),
+        _ => None,
+    })
 }
 
 fn checks(plan: &Plan) -> impl Iterator<Item = &Checks> {

@@ -4,16 +4,13 @@ use std::time::Instant;
 
 use super::Mode;
 use super::judge::{Placed, Probed};
+use super::named::{EARLIER_IN_STEP, EARLIER_STEP, INTERRUPTED};
 use super::plan::{Act, Checks, Judged, PlannedStep, Stretch};
 use super::runner::{Runner, Stopped};
 use crate::grade;
 use crate::journal::Mark;
-use crate::lab::{Action, CheckBlock, Question};
-use crate::outcome::{ActionReport, Proof, RunEvent, StopCause, Verdict};
-
-const EARLIER_IN_STEP: &str = "something before it in the step failed";
-const EARLIER_STEP: &str = "an earlier step failed";
-const INTERRUPTED: &str = "interrupted";
+use crate::lab::Action;
+use crate::outcome::{Proof, RunEvent, StopCause, Verdict};
 
 impl Runner<'_> {
     /// Every step in order; after one that failed, the others are only named.
@@ -25,31 +22,16 @@ impl Runner<'_> {
             if step.stretches.is_empty() && step.skip.is_none() {
                 continue;
             }
-            self.start_step(step);
+            self.named().start_step(step);
             if self.is_interrupted() {
-                self.skip_step(step, INTERRUPTED);
+                self.named().skip_step(step, INTERRUPTED);
             } else if stopped {
-                self.skip_step(step, EARLIER_STEP);
+                self.named().skip_step(step, EARLIER_STEP);
             } else {
                 stopped = self.step(step).await.is_err();
             }
-            self.finish_step(step, started);
+            self.named().finish_step(step, started);
         }
-    }
-
-    pub(super) fn start_step(&self, step: &PlannedStep) {
-        let (lab, line) = (self.tell.lab(), self.line(step.offset));
-        self.tell.tell(RunEvent::StepStarted { lab, step: step.id.clone(), title: step.title.clone(), line });
-    }
-
-    pub(super) fn finish_step(&self, step: &PlannedStep, started: Instant) {
-        let (lab, duration_ms) = (self.tell.lab(), Self::clock(started));
-        self.tell.tell(RunEvent::StepFinished { lab, step: step.id.clone(), duration_ms });
-    }
-
-    fn stop_step(&self, step: &PlannedStep, cause: StopCause, reason: impl Into<String>) {
-        let (lab, reason) = (self.tell.lab(), reason.into());
-        self.tell.tell(RunEvent::StepStopped { lab, step: step.id.clone(), cause, reason });
     }
 
     async fn step(&mut self, step: &PlannedStep) -> Result<(), Stopped> {
@@ -58,96 +40,25 @@ impl Runner<'_> {
             if result.is_ok() {
                 result = self.stretch(step, stretch).await;
             } else {
-                self.skip_stretch(step, stretch, EARLIER_IN_STEP);
+                self.named().skip_stretch(step, stretch, EARLIER_IN_STEP);
             }
         }
         if self.is_interrupted() {
-            self.stop_step(step, StopCause::Interrupted, INTERRUPTED);
+            self.named().stop_step(step, StopCause::Interrupted, INTERRUPTED);
             return Err(Stopped);
         }
         if let Some(reason) = &step.skip {
-            self.leave_out(step, reason);
+            self.named().leave_out(step, reason);
         }
         result
-    }
-
-    /// What is not for this cluster or mode is named, and counts nowhere.
-    fn leave_out(&self, step: &PlannedStep, reason: &str) {
-        for block in &step.skipped_checks {
-            self.skip_checks(step, block, reason, true);
-        }
-        for question in &step.skipped_questions {
-            self.skip_question(step, question, reason, true);
-        }
-        self.stop_step(step, StopCause::NotHere, reason);
-    }
-
-    fn skip_step(&self, step: &PlannedStep, why: &str) {
-        if let Some(reason) = &step.skip {
-            self.leave_out(step, reason);
-            return;
-        }
-        for stretch in &step.stretches {
-            self.skip_stretch(step, stretch, why);
-        }
-        self.stop_step(step, StopCause::EarlierFailed, why);
-    }
-
-    /// Everything that gives points is named wherever a run stops, so that their sum is always the same.
-    fn skip_stretch(&self, step: &PlannedStep, stretch: &Stretch, reason: &str) {
-        self.skip_acts(step, &stretch.acts, reason);
-        self.skip_judged(step, &stretch.judged, reason);
-    }
-
-    fn skip_acts(&self, step: &PlannedStep, acts: &[Act], reason: &str) {
-        for act in acts {
-            match act {
-                Act::Ask(question) => self.skip_question(step, question, reason, false),
-                Act::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
-                Act::Run(_) | Act::Wait(_) | Act::Left(..) | Act::LeftWait(..) => {}
-            }
-        }
-    }
-
-    fn skip_question(&self, step: &PlannedStep, question: &Question, reason: &str, neutral: bool) {
-        self.tell_question(step, question, Verdict::Skipped, Some(reason.to_owned()), neutral);
-    }
-
-    fn leave_wait(&self, step: &PlannedStep, block: &CheckBlock, reason: &str) {
-        for check in &block.checks {
-            let wait = self.skipped_fact(block, check, reason, true);
-            let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell.tell(RunEvent::WaitFinished { lab, step, wait, failure: None });
-        }
-    }
-
-    fn skip_judged(&self, step: &PlannedStep, judged: &[Judged], reason: &str) {
-        for judged in judged {
-            match judged {
-                Judged::Checks(checks) => self.skip_checks(step, &checks.block, reason, false),
-                Judged::Left(block, skip) => self.skip_checks(step, block, &skip.0, true),
-                Judged::LeftWait(block, skip) => self.leave_wait(step, block, &skip.0),
-                Judged::Ask(question) => self.skip_question(step, question, reason, false),
-                Judged::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
-                Judged::Wait(_) => {}
-            }
-        }
-    }
-
-    fn skip_checks(&self, step: &PlannedStep, block: &CheckBlock, reason: &str, neutral: bool) {
-        for check in &block.checks {
-            let check = self.skipped_fact(block, check, reason, neutral);
-            let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell.tell(RunEvent::CheckFinished { lab, step, check, failure: None });
-        }
     }
 
     async fn stretch(&mut self, step: &PlannedStep, stretch: &Stretch) -> Result<(), Stopped> {
         let mut undone = stretch.acts.as_slice();
         let begun = self.begin(step, stretch, &mut undone).await;
         if begun.is_err() {
-            self.skip_acts(step, undone, EARLIER_IN_STEP);
-            self.skip_judged(step, &stretch.judged, EARLIER_IN_STEP);
+            self.named().skip_acts(step, undone, EARLIER_IN_STEP);
+            self.named().skip_judged(step, &stretch.judged, EARLIER_IN_STEP);
         }
         let (mark, probed) = begun?;
         self.judged(step, stretch, mark, probed).await
@@ -178,9 +89,9 @@ impl Runner<'_> {
                 Act::Run(action) => self.act(step, action).await?,
                 Act::Wait(checks) => self.wait(step, checks, mark).await?,
                 Act::Ask(question) => self.ask(step, question).await,
-                Act::Left(action, skip) => self.leave_action(step, action, &skip.0),
-                Act::LeftWait(block, skip) => self.leave_wait(step, block, &skip.0),
-                Act::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
+                Act::Left(action, skip) => self.named().leave_action(step, action, &skip.0),
+                Act::LeftWait(block, skip) => self.named().leave_wait(step, block, &skip.0),
+                Act::LeftAsk(question, skip) => self.named().skip_question(step, question, &skip.0, true),
             }
             self.watch_backgrounds(step)?;
         }
@@ -206,44 +117,22 @@ impl Runner<'_> {
             return Ok(());
         };
         if let Some(why) = self.store_is_gone().await {
-            self.stop_step(step, StopCause::CannotJudge, why);
+            self.named().stop_step(step, StopCause::CannotJudge, why);
         } else {
             let moving = moving.join(", ");
             let reason = format!(
                 "the keys that its checks name do not rest: {moving} still changes after 10 s \
                  (where that is meant: <!-- lab:step quiet=no -->)"
             );
-            self.stop_step(step, StopCause::Wrong, reason);
+            self.named().stop_step(step, StopCause::Wrong, reason);
         }
         Err(Stopped)
-    }
-
-    fn leave_action(&self, step: &PlannedStep, action: &Action, reason: &str) {
-        self.tell.tell(RunEvent::ActionFinished {
-            lab: self.tell.lab(),
-            step: step.id.clone(),
-            action: ActionReport {
-                name: action.name.as_ref().map(|name| name.value.clone()),
-                line: self.line(action.span.start),
-                role: action.role.name().to_owned(),
-                terminal: action.terminal.clone(),
-                verdict: Verdict::Skipped,
-                reason: Some(reason.to_owned()),
-                exit: None,
-                failed_line: None,
-                output: String::new(),
-                truncated: false,
-                duration_ms: 0,
-                detail: Vec::new(),
-            },
-            detail: Vec::new(),
-        });
     }
 
     fn watch_backgrounds(&mut self, step: &PlannedStep) -> Result<(), Stopped> {
         match self.ended_by_themselves() {
             Some((cause, reason)) if !self.is_interrupted() => {
-                self.stop_step(step, cause, reason);
+                self.named().stop_step(step, cause, reason);
                 Err(Stopped)
             }
             _ => Ok(()),
@@ -297,12 +186,12 @@ impl Runner<'_> {
                     Ok(())
                 }
                 Judged::Left(..) | Judged::LeftWait(..) | Judged::LeftAsk(..) => {
-                    self.skip_judged(step, now, EARLIER_IN_STEP);
+                    self.named().skip_judged(step, now, EARLIER_IN_STEP);
                     Ok(())
                 }
             };
             if went.and_then(|()| self.watch_backgrounds(step)).is_err() {
-                self.skip_judged(step, rest, EARLIER_IN_STEP);
+                self.named().skip_judged(step, rest, EARLIER_IN_STEP);
                 return Err(Stopped);
             }
         }
@@ -328,7 +217,7 @@ impl Runner<'_> {
         let placed = Placed::all(checks);
         let end = self.witness.mark().await;
         let Some(judged) = self.judge(&step.id, &placed, mark, end).await else {
-            self.skip_judged(step, group, INTERRUPTED);
+            self.named().skip_judged(step, group, INTERRUPTED);
             return Err(Stopped);
         };
         self.hide_secrets().await;

@@ -33,6 +33,11 @@ impl<'a> Teller<'a> {
         self.tell(RunEvent::Noticed { lab: Some(self.lab), message: message.into() });
     }
 
+    pub(super) fn has_steps(&self) -> bool {
+        let fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
+        fold.lab(self.lab).is_some_and(|report| !report.steps.is_empty())
+    }
+
     pub(super) fn lab_verdict(&self) -> Verdict {
         let fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
         fold.lab(self.lab).map_or(Verdict::Skipped, |report| report.verdict)

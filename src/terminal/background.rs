@@ -89,23 +89,27 @@ impl Background {
         Printed { text: tidy_live(&text, &self.inner.block, &self.inner.dir).into(), cut, found }
     }
 
-    /// Waits until it has printed the text.
+    /// Waits until it has printed the text. Where the block's `searched` has the text as a pattern, it is also found in
+    /// what is not kept.
     pub async fn wait_text(&self, text: &str, timeout: Duration) -> Waited {
         let deadline = Instant::now() + timeout;
         let mut result = self.inner.result.clone();
         let mut from = self.inner.began;
+        let pattern = regex::escape(text);
+        let heard = |found: &BTreeMap<String, bool>| found.get(&pattern) == Some(&true);
         loop {
             let news = self.inner.tape.news.notified();
             tokio::pin!(news);
             news.as_mut().enable();
             if let Some(result) = self.ended() {
-                let is_seen = result.output.contains(text);
+                let is_seen = result.output.contains(text) || heard(&result.found);
                 return if is_seen { Waited::Seen } else { Waited::Ended(Box::new(result)) };
             }
             {
                 let mut recorder = self.inner.tape.recorder();
                 let screen = recorder.screen();
-                if screen.since(from).0.contains(text) {
+                let (printed, is_cut) = screen.since(from);
+                if printed.contains(text) || is_cut && heard(&screen.found()) {
                     return Waited::Seen;
                 }
                 // What has been searched cannot change any more, but the text may have begun in it.

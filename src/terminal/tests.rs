@@ -272,6 +272,24 @@ async fn a_background_block_is_ready_when_its_text_is_printed_and_stops_by_ctrl_
 }
 
 #[tokio::test]
+async fn a_text_that_says_ready_is_seen_where_it_is_not_kept() {
+    let lab = lab();
+    let two = TerminalId::host("2");
+    // More than is kept before it, and more after it.
+    let text = "head -c 9000000 /dev/zero | tr '\\0' 'a' | fold -w 99 >big\n\
+                { cat big; echo; echo is [ready]; cat big; echo; echo the end; }; sleep 1000";
+    let block = Block { searched: vec![regex::escape("is [ready]")], ..block(text) };
+    let handle = lab.terminals.start_background(&two, "w", &block).await.expect("started");
+    // Once all is printed, nobody can see it pass by any more.
+    assert!(matches!(handle.wait_text("the end", Duration::from_secs(30)).await, Waited::Seen));
+    assert!(!handle.output().contains("is [ready]"), "it is not kept");
+    assert!(matches!(handle.wait_text("is [ready]", Duration::from_secs(5)).await, Waited::Seen));
+    let missing = handle.wait_text("is not there", Duration::from_millis(100)).await;
+    assert!(matches!(missing, Waited::TimedOut), "{missing:?}");
+    lab.terminals.stop("w", true, Duration::from_secs(5)).await.expect("stopped");
+}
+
+#[tokio::test]
 async fn a_stopped_block_can_start_again_and_its_output_is_kept() {
     let lab = lab();
     let two = TerminalId::host("2");

@@ -125,7 +125,11 @@ fn each_of_the_four_ways_to_etcd() {
         3,
         &["--etcd-endpoint https://127.0.0.1:1"],
     );
-    refused(&cluster.attach(&[]).run(), 3, &["nobody is here to agree", "kubectl create namespace attached", "--yes"]);
+    refused(
+        &cluster.attach(&[]).run(),
+        3,
+        &["there is no terminal to ask on", "kubectl create namespace attached", "--yes"],
+    );
     refused(
         &cluster.attach(&["--yes", "--context", "other"]).run(),
         3,

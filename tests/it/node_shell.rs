@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keywitness::cluster::{Cluster, ClusterRequest, Flavor, Provider, Reuse, StageSink};
+use keywitness::cluster::{Agreed, Cluster, ClusterRequest, Flavor, Provider, Reuse, StageSink};
 use keywitness::guard::{Guard, GuardSettings, ShellIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -68,12 +68,12 @@ fn shells_of(real: &Real, flavor: Flavor, name: &str) {
             run_id: guard.run_id().to_owned(),
             spec: keywitness::lab::ClusterSpec::default(),
             members: Vec::new(),
-            commands: Vec::new(),
             private_dir,
             keep: false,
             interrupt: tokio_util::sync::CancellationToken::new(),
         };
-        let reuse = Reuse { guard: guard.clone(), engine: Some(flavor), name: name.to_owned() };
+        let (engine, agreed) = (Some(flavor), Agreed::default());
+        let reuse = Reuse { guard: guard.clone(), engine, name: name.to_owned(), agreed };
         let cluster = reuse.up(&request, &Unseen).await.expect("it is there");
         shells(real, cluster.as_ref(), &format!("{name}-control-plane")).await;
         cluster.down().await.expect("left as it was");

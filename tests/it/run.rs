@@ -250,7 +250,8 @@ fn ctrl_c_cleans_up_and_exits_130() {
     let text = lab("echo reached > \"$LAB_DIR/reached\"; tail -f /dev/null")
         .replace("--ignore-not-found\n", "--ignore-not-found\necho cleaned > \"$LAB_DIR/cleaned\"\n");
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let test = test(&["run", "label", "-v"], &text).env("KW_TEST_ID", &id);
+    let args = ["run", "label", "-v", "--junit", "junit.xml"];
+    let test = test(&args, &text).env("KW_TEST_ID", &id);
     let mut command = test.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary starts");
@@ -273,4 +274,41 @@ fn ctrl_c_cleans_up_and_exits_130() {
     assert_eq!(status.code(), Some(130), "{rest:#?}");
     assert!(test.dir().join("label/cleaned").exists(), "{rest:#?}");
     assert_eq!(left(&id), Vec::<String>::new());
+    assert!(rest.iter().any(|line| line.contains("2/6 points")), "{rest:#?}");
+    let junit = fs::read_to_string(test.dir().join("junit.xml")).expect("a report");
+    assert_eq!(junit.matches("<testcase").count(), 5, "four checks and the lab:\n{junit}");
+}
+
+/// Wherever a lab stops, its maximum is what it could have been.
+#[test]
+fn a_lab_whose_cluster_never_starts_keeps_its_maximum_of_points() {
+    need!("etcd", "kubectl");
+    let outright = [("KEYWITNESS_ETCD", "/nonexistent/etcd")];
+    let broken = [("KEYWITNESS_ETCD", "/bin/false")];
+    for env in [outright, broken] {
+        for command in ["run", "test"] {
+            let of = |format: &str| {
+                let args = [command, "label", "--format", format, "--junit", "junit.xml"];
+                let test = test(&args, &lab(LABEL)).env("GITHUB_ACTIONS", "true");
+                env.iter().fold(test, |test, (name, value)| test.env(name, value)).run().expect_exit(3)
+            };
+            let done = of("human");
+            let human = done.stdout();
+            assert!(human.contains("0 of 4 checks, 4 not judged · 0/6 points"), "{human}");
+            assert!(!human.contains("Label it"), "steps that were not begun take no line:\n{human}");
+            let junit = fs::read_to_string(done.dir().join("junit.xml")).expect("a report");
+            assert_eq!(junit.matches("<skipped").count(), 4, "{junit}");
+            assert_eq!(done.stderr().matches("::error").count(), 1, "{}", done.stderr());
+            let lab = &json(&of("json"))["labs"][0];
+            assert_eq!((&lab["points"], &lab["max_points"]), (&0.into(), &6.into()), "{lab:#}");
+            assert_eq!(lab["steps"].as_array().map(Vec::len), Some(2), "{lab:#}");
+        }
+    }
+}
+
+#[test]
+fn variables_without_a_value_keep_the_maximum_too() {
+    let text = lab(LABEL).replace("{ random: \"team-????\" }", "{ default: demo, pattern: \"[a-z]+\" }");
+    let done = test(&["run", "label", "--var", "NAMESPACE=9"], &text).run().expect_exit(2);
+    assert!(done.stdout().contains("0/6 points"), "{}", done.stdout());
 }

@@ -8,7 +8,7 @@ use crate::cluster::ClusterError;
 
 /// One context with everything that it needs, and nothing else.
 #[derive(Debug, Clone)]
-pub(super) struct Pinned {
+pub(in crate::cluster) struct Pinned {
     pub(super) context: String,
     pub(super) server: String,
     document: Value,

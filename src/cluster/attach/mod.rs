@@ -1,6 +1,5 @@
 //! The cluster that the learner already has: nothing of it is made, changed or removed by us.
 
-mod consent;
 mod forward;
 mod kubeconfig;
 mod routes;
@@ -13,6 +12,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 
+use super::consent::{Agreed, AgreedTo, Consent};
 use super::engine::Flavor;
 use super::etcd_pod::EtcdPod;
 use super::node_container::NodeContainer;
@@ -20,19 +20,16 @@ use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Prov
 use crate::guard::ShellIo;
 use crate::lab::ClusterKind;
 
-pub use consent::{AttachQuestion, Consent};
 pub(super) use forward::Forward;
+pub(super) use kubeconfig::Pinned;
 
 /// Takes a context of the learner's kubeconfig.
 pub struct Attach {
-    /// Else the current one.
-    pub context: Option<String>,
-    /// Else what kubectl would read.
-    pub kubeconfig: Option<PathBuf>,
+    /// The context that the user agreed to.
+    pub agreed: Agreed,
     pub given: GivenEtcd,
     /// Where nodes that are containers are looked for.
     pub engine: Option<Flavor>,
-    pub consent: Consent,
 }
 
 /// What the flags say of etcd; each part may be missing.
@@ -44,13 +41,32 @@ pub struct GivenEtcd {
     pub key: Option<PathBuf>,
 }
 
+impl Attach {
+    /// Reads the context (the current one where none is named) and asks whether a lab may change its cluster.
+    pub fn agree(
+        context: Option<&str>,
+        kubeconfig: Option<&Path>,
+        consent: &Consent,
+        commands: &[String],
+    ) -> Result<Agreed, ClusterError> {
+        let pinned = kubeconfig::pin(&kubeconfig::files(kubeconfig), context)?;
+        let Pinned { context: name, server, .. } = &pinned;
+        if pinned.looks_like_production() && context.is_none() {
+            return Err(ClusterError::new(format!("the current context {name} ({server}) looks like production"))
+                .hint(format!("if that is the cluster you mean, name it: --context {name}")));
+        }
+        consent.obtain(format!("cluster of the context {name} ({server})"), commands)?;
+        Ok(Agreed(AgreedTo::Context(Box::new(pinned))))
+    }
+}
+
 #[async_trait]
 impl Provider for Attach {
     async fn up(&self, request: &ClusterRequest, stages: &dyn StageSink) -> Result<Box<dyn Cluster>, ClusterError> {
         let began = Instant::now();
-        let files = kubeconfig::files(self.kubeconfig.as_deref());
-        let pinned = kubeconfig::pin(&files, self.context.as_deref())?;
-        consent::obtain(&self.consent, &pinned, self.context.is_some(), &request.commands)?;
+        let AgreedTo::Context(pinned) = &self.agreed.0 else {
+            return Err(ClusterError::new("nobody agreed to use a cluster of yours"));
+        };
         let dir = request.private_dir.join("attach");
         super::reach::private_folder(&dir)?;
         let kubeconfig = dir.join("kubeconfig");

@@ -94,19 +94,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The text from `from` to here, as one line.
-    pub(super) fn written(&self, from: usize) -> String {
-        let text = &self.text()[from..self.at];
+    /// The text of a part, as one line.
+    pub(super) fn written(&self, part: std::ops::Range<usize>) -> String {
+        let std::ops::Range { start: from, end } = part;
+        let text = &self.text()[from..end];
         if !text.contains(['\n', '\t', '#']) {
             return text.trim_end().to_owned();
         }
         let mut out = String::new();
         let mut at = from;
-        while let Some(next) = gap(&self.text()[..self.at], at).map(|gap| gap.next) {
+        while let Some(next) = gap(&self.text()[..end], at).map(|gap| gap.next) {
             if next > at && !out.is_empty() {
                 out.push(' ');
             }
-            let rest = &self.text()[next..self.at];
+            let rest = &self.text()[next..end];
             let length = match literal(rest) {
                 Some(Literal::Closed(length)) => length,
                 _ => rest.chars().next().map_or(1, char::len_utf8),

@@ -54,7 +54,7 @@ pub(super) struct Line<'a, 'c, 's> {
 
 impl Line<'_, '_, '_> {
     fn finish(&self, start: usize, kind: CheckKind, within: Option<Duration>, hold_for: Option<Duration>) -> Check {
-        let text = self.cursor.written(start);
+        let text = self.cursor.written(start..self.cursor.at());
         Check { text, span: self.cursor.span(start..self.cursor.at()), kind, within, hold_for }
     }
 
@@ -245,6 +245,7 @@ impl Line<'_, '_, '_> {
         }
         let within = self.time("within")?;
         let subject = self.subject(&glob.0, true);
+        let mut text = self.cursor.written(start..self.cursor.at());
         let mut patterns = Vec::new();
         let mut broken = false;
         loop {
@@ -286,10 +287,12 @@ impl Line<'_, '_, '_> {
             let from = self.cursor.at();
             match self.maybe_where_in(Scope::Event, &subject, true) {
                 Some(condition) => {
+                    text.push_str("\n  ");
+                    text.push_str(&self.cursor.written(next..self.cursor.at()));
                     patterns.push(Pattern { kind, condition, span: self.cursor.span(next..self.cursor.at()) });
                 }
                 // It is known where the expression ends, so the events after it can be read.
-                None if self.cursor.written(from).trim() != "where" => broken = true,
+                None if self.cursor.written(from..self.cursor.at()).trim() != "where" => broken = true,
                 None => return None,
             }
         }
@@ -299,7 +302,8 @@ impl Line<'_, '_, '_> {
         if patterns.is_empty() {
             return self.refuse("`events` needs at least one event", "add an indented line: `  PUT where …`");
         }
-        Some(self.finish(start, CheckKind::Events { glob, order, patterns }, within, None))
+        let kind = CheckKind::Events { glob, order, patterns };
+        Some(Check { text, ..self.finish(start, kind, within, None) })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::outcome::{
     ActionReport, CheckReport, ClusterReport, LabReport, Proof, RunReport, Spent, StepReport, Verdict,
 };
 use crate::report::layout::{duration, plural, surroundings};
+use crate::report::wrap::wrapped;
 
 /// How many of its last lines stand for a failed action's output.
 const OUTPUT_LINES: usize = 15;
@@ -14,10 +15,25 @@ const WIDEST_TITLE: usize = 46;
 /// Mark, checks, points and time, with the gaps between them.
 const FIGURES: usize = 4 + 2 + 10 + 2 + 9 + 2 + 7;
 
-pub(super) fn push(text: &mut String, indent: usize, line: impl std::fmt::Display) {
-    let line = format!("{:indent$}{line}", "");
-    text.push_str(line.trim_end());
-    text.push('\n');
+/// Text that is gathered line by line, folded where there is a screen.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub(super) text: String,
+    pub(super) columns: Option<usize>,
+}
+
+impl Lines {
+    pub(super) fn push(&mut self, indent: usize, line: impl std::fmt::Display) {
+        let line = format!("{:indent$}{line}", "");
+        let folded = match self.columns {
+            Some(columns) => wrapped(line.trim_end(), columns),
+            None => vec![line.trim_end().to_owned()],
+        };
+        for line in folded {
+            self.text.push_str(&line);
+            self.text.push('\n');
+        }
+    }
 }
 
 fn accent(verdict: Verdict) -> Style {
@@ -88,7 +104,7 @@ fn checks(step: &StepReport) -> String {
     format!("{passed}/{all}{proof}")
 }
 
-pub(super) fn step_detail(text: &mut String, lab: &LabReport, step: &StepReport, verbose: u8) {
+pub(super) fn step_detail(text: &mut Lines, lab: &LabReport, step: &StepReport, verbose: u8) {
     for action in &step.actions {
         action_detail(text, lab, action, verbose);
     }
@@ -102,24 +118,24 @@ pub(super) fn step_detail(text: &mut String, lab: &LabReport, step: &StepReport,
         // Checks that failed together are told once what happened around them.
         let is_told_later = step.checks[nth + 1..].iter().any(|later| surroundings_of(later) == lines);
         for line in lines.iter().filter(|_| !is_told_later) {
-            push(text, 6, printable(line));
+            text.push(6, printable(line));
         }
     }
     for question in &step.questions {
         if matches!(question.verdict, Verdict::Fail | Verdict::CannotJudge) {
             let reason = question.reason.as_deref().unwrap_or_default();
-            push(text, 4, format!("{} question at {}:{}", mark(question.verdict), lab.file, question.line));
-            push(text, 6, reason);
+            text.push(4, format!("{} question at {}:{}", mark(question.verdict), lab.file, question.line));
+            text.push(6, reason);
         }
     }
     if let Some(reason) = &step.reason
         && (step.verdict == Verdict::Skipped || !step.is_told_by_a_part())
     {
-        push(text, 4, style(reason).dim());
+        text.push(4, style(reason).dim());
     }
 }
 
-fn action_detail(text: &mut String, lab: &LabReport, action: &ActionReport, verbose: u8) {
+fn action_detail(text: &mut Lines, lab: &LabReport, action: &ActionReport, verbose: u8) {
     let failed = matches!(action.verdict, Verdict::Fail | Verdict::CannotJudge);
     if !failed && verbose == 0 {
         return;
@@ -127,26 +143,26 @@ fn action_detail(text: &mut String, lab: &LabReport, action: &ActionReport, verb
     let name = action.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
     let line = action.failed_line.unwrap_or(action.line);
     let head = format!("{} block{name} at {}:{line}", mark(action.verdict), lab.file);
-    push(text, 4, format!("{head}  {}", style(duration(action.duration_ms)).dim()));
+    text.push(4, format!("{head}  {}", style(duration(action.duration_ms)).dim()));
     if let Some(reason) = &action.reason {
-        push(text, 6, reason);
+        text.push(6, reason);
     }
     for line in &action.detail {
-        push(text, 6, printable(line));
+        text.push(6, printable(line));
     }
     if failed || verbose > 1 {
         output(text, &action.output, if verbose > 1 { usize::MAX } else { OUTPUT_LINES });
     }
 }
 
-fn output(text: &mut String, output: &str, most: usize) {
+fn output(text: &mut Lines, output: &str, most: usize) {
     let lines: Vec<&str> = output.lines().collect();
     let left_out = lines.len().saturating_sub(most);
     if left_out > 0 {
-        push(text, 6, style(format!("│ … {} before", plural(left_out, "line"))).dim());
+        text.push(6, style(format!("│ … {} before", plural(left_out, "line"))).dim());
     }
     for line in &lines[left_out..] {
-        push(text, 6, format!("{} {}", style("│").dim(), printable(line)));
+        text.push(6, format!("{} {}", style("│").dim(), printable(line)));
     }
 }
 
@@ -155,7 +171,7 @@ fn printable(line: &str) -> String {
     line.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-fn check_detail(text: &mut String, check: &CheckReport, what: &str, step: &StepReport, verbose: u8) {
+fn check_detail(text: &mut Lines, check: &CheckReport, what: &str, step: &StepReport, verbose: u8) {
     let failed = matches!(check.verdict, Verdict::Fail | Verdict::CannotJudge);
     // Where the whole step is left out, its own reason says so once.
     let is_whole_step = step.verdict == Verdict::Skipped && step.checks.iter().all(|c| c.reason == step.reason);
@@ -163,27 +179,31 @@ fn check_detail(text: &mut String, check: &CheckReport, what: &str, step: &StepR
     if !failed && !is_left && (verbose == 0 || check.verdict == Verdict::Skipped) {
         return;
     }
-    push(text, 4, format!("{} {what}{}", mark(check.verdict), check.text));
+    let mut lines = check.text.lines();
+    text.push(4, format!("{} {what}{}", mark(check.verdict), lines.next().unwrap_or_default()));
+    for event in lines {
+        text.push(6, event);
+    }
     if is_left {
         let reason = check.reason.as_deref().unwrap_or_default();
-        push(text, 6, style(format!("not judged: {reason}")).dim());
+        text.push(6, style(format!("not judged: {reason}")).dim());
         return;
     }
     if failed {
-        push(text, 6, style(format!("{}:{}:{}", check.file, check.line, check.column)).dim());
+        text.push(6, style(format!("{}:{}:{}", check.file, check.line, check.column)).dim());
         if let Some(author) = check.failure.as_ref().and_then(|failure| failure.author.as_ref()) {
-            push(text, 6, style(author).bold());
+            text.push(6, style(author).bold());
         }
         if let Some(reason) = &check.reason {
-            push(text, 6, accent(check.verdict).apply_to(reason));
+            text.push(6, accent(check.verdict).apply_to(reason));
         }
         for line in check.failure.iter().flat_map(|failure| &failure.explanation) {
-            push(text, 6, printable(line));
+            text.push(6, printable(line));
         }
     } else {
         let revision = check.revision.map(|revision| format!(", at revision {revision}")).unwrap_or_default();
         let sampled = if check.sampled { ", sampled" } else { "" };
-        push(text, 6, style(format!("{}{revision}{sampled}", proof(check.proof))).dim());
+        text.push(6, style(format!("{}{revision}{sampled}", proof(check.proof))).dim());
     }
 }
 
@@ -197,19 +217,19 @@ fn proof(proof: Proof) -> &'static str {
 }
 
 /// What stopped the lab, where no step tells it, and what it left behind.
-pub(super) fn lab_detail(text: &mut String, lab: &LabReport) {
+pub(super) fn lab_detail(text: &mut Lines, lab: &LabReport) {
     if lab.stopped {
         let reason = lab.reason.as_deref().unwrap_or_default();
-        push(text, 2, format!("{} {reason}", mark(lab.verdict)));
+        text.push(2, format!("{} {reason}", mark(lab.verdict)));
         for line in &lab.detail {
-            push(text, 4, line);
+            text.push(4, line);
         }
     }
     if !lab.keys_left.is_empty() {
         let keys = plural(lab.keys_left.len(), "key");
-        push(text, 2, format!("{} the clean-up left {keys} that the lab created:", mark(Verdict::Fail)));
+        text.push(2, format!("{} the clean-up left {keys} that the lab created:", mark(Verdict::Fail)));
         for key in &lab.keys_left {
-            push(text, 4, key);
+            text.push(4, key);
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Nothing is done to somebody's cluster before that somebody has said so.
 
-use super::kubeconfig::Pinned;
-use crate::cluster::ClusterError;
+use super::ClusterError;
+use super::attach::Pinned;
 
 /// How many of a lab's commands the question shows.
 const SHOWN: usize = 12;
 
 /// What is to be agreed to.
 #[derive(Debug, Clone)]
-pub struct AttachQuestion {
-    pub context: String,
-    pub server: String,
+pub struct ConsentQuestion {
+    /// Which cluster.
+    pub cluster: String,
     /// Commands of the lab that change the cluster.
     pub commands: Vec<String>,
 }
@@ -20,33 +20,41 @@ pub enum Consent {
     /// `--yes`.
     Given,
     /// A person at a terminal.
-    Ask(Box<dyn Fn(&AttachQuestion) -> bool + Send + Sync>),
-    /// Nobody is there to be asked.
+    Ask(Box<dyn Fn(&ConsentQuestion) -> bool + Send + Sync>),
+    /// There is no terminal to ask on.
     Nobody,
 }
 
-pub(super) fn obtain(
-    consent: &Consent,
-    pinned: &Pinned,
-    named_in_full: bool,
-    commands: &[String],
-) -> Result<(), ClusterError> {
-    let Pinned { context, server, .. } = pinned;
-    if pinned.looks_like_production() && !named_in_full {
-        return Err(ClusterError::new(format!("the current context {context} ({server}) looks like production"))
-            .hint(format!("if that is the cluster you mean, name it: --context {context}")));
-    }
-    let question = AttachQuestion { context: context.clone(), server: server.clone(), commands: changing(commands) };
-    match consent {
-        Consent::Given => Ok(()),
-        Consent::Ask(ask) if ask(&question) => Ok(()),
-        Consent::Ask(_) => Err(ClusterError::new(format!("you did not agree to use the context {context}"))
-            .hint("`--on sandbox` and `--on kind` make a cluster of their own")),
-        Consent::Nobody => Err(ClusterError::new(format!(
-            "the lab would change the cluster of the context {context} ({server}), and nobody is here to agree"
-        ))
-        .detail(question.commands)
-        .hint("--yes agrees beforehand")),
+/// What was agreed to: the only way to a cluster that is not ours.
+#[derive(Debug, Clone, Default)]
+pub struct Agreed(pub(super) AgreedTo);
+
+#[derive(Debug, Clone, Default)]
+pub(super) enum AgreedTo {
+    /// The cluster is the run's own.
+    #[default]
+    Nothing,
+    /// A context, as it was read when the question was asked.
+    Context(Box<Pinned>),
+    /// A kind cluster of this name that keywitness did not make.
+    Cluster(String),
+}
+
+impl Consent {
+    pub(super) fn obtain(&self, cluster: String, commands: &[String]) -> Result<(), ClusterError> {
+        let question = ConsentQuestion { cluster, commands: changing(commands) };
+        match self {
+            Consent::Given => Ok(()),
+            Consent::Ask(ask) if ask(&question) => Ok(()),
+            Consent::Ask(_) => Err(ClusterError::new(format!("you did not agree to use the {}", question.cluster))
+                .hint("`--on sandbox` and `--on kind` make a cluster of their own")),
+            Consent::Nobody => Err(ClusterError::new(format!(
+                "the lab would change the {}, which keywitness did not make, and there is no terminal to ask on",
+                question.cluster
+            ))
+            .detail(question.commands)
+            .hint("--yes agrees without being asked")),
+        }
     }
 }
 

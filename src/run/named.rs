@@ -1,0 +1,201 @@
+//! What does not take place is named all the same: whatever gives points stands in the report, with the reason, so that
+//! a lab's maximum is the same wherever its run stops.
+
+use std::time::Instant;
+
+use super::judge::rule;
+use super::plan::{Act, Judged, Plan, PlannedStep, Stretch};
+use super::runner::Runner;
+use super::tell::Teller;
+use crate::lab::{Action, Check, CheckBlock, Lab, Question};
+use crate::outcome::{ActionReport, CheckFact, Proof, QuestionFact, RunEvent, StopCause, Verdict};
+
+pub(super) const EARLIER_IN_STEP: &str = "something before it in the step failed";
+pub(super) const EARLIER_STEP: &str = "an earlier step failed";
+pub(super) const INTERRUPTED: &str = "interrupted";
+const NOT_STARTED: &str = "the lab did not start";
+
+/// Names the parts of a lab.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) lab: &'a Lab,
+    pub(super) tell: &'a Teller<'a>,
+}
+
+impl Runner<'_> {
+    pub(super) fn named(&self) -> Named<'_> {
+        Named { lab: self.lab, tell: self.tell }
+    }
+}
+
+impl Named<'_> {
+    /// Every step of a lab that stopped before its first one.
+    pub(super) fn not_started(self, plan: &Plan) {
+        for step in &plan.steps {
+            if step.stretches.is_empty() && step.skip.is_none() {
+                continue;
+            }
+            self.start_step(step);
+            self.skip_step(step, NOT_STARTED);
+            self.finish_step(step, Instant::now());
+        }
+    }
+
+    fn line(self, offset: usize) -> usize {
+        self.lab.source.position(offset).line
+    }
+
+    pub(super) fn start_step(self, step: &PlannedStep) {
+        let (lab, line) = (self.tell.lab(), self.line(step.offset));
+        self.tell.tell(RunEvent::StepStarted { lab, step: step.id.clone(), title: step.title.clone(), line });
+    }
+
+    pub(super) fn finish_step(self, step: &PlannedStep, started: Instant) {
+        let (lab, duration_ms) = (self.tell.lab(), Runner::clock(started));
+        self.tell.tell(RunEvent::StepFinished { lab, step: step.id.clone(), duration_ms });
+    }
+
+    pub(super) fn stop_step(self, step: &PlannedStep, cause: StopCause, reason: impl Into<String>) {
+        let (lab, reason) = (self.tell.lab(), reason.into());
+        self.tell.tell(RunEvent::StepStopped { lab, step: step.id.clone(), cause, reason });
+    }
+
+    /// What is not for this cluster or mode is named, and counts nowhere.
+    pub(super) fn leave_out(self, step: &PlannedStep, reason: &str) {
+        for block in &step.skipped_checks {
+            self.skip_checks(step, block, reason, true);
+        }
+        for question in &step.skipped_questions {
+            self.skip_question(step, question, reason, true);
+        }
+        self.stop_step(step, StopCause::NotHere, reason);
+    }
+
+    pub(super) fn skip_step(self, step: &PlannedStep, why: &str) {
+        for stretch in &step.stretches {
+            self.skip_stretch(step, stretch, why);
+        }
+        match &step.skip {
+            Some(reason) => self.leave_out(step, reason),
+            None => self.stop_step(step, StopCause::EarlierFailed, why),
+        }
+    }
+
+    /// Everything that gives points is named wherever a run stops, so that their sum is always the same.
+    pub(super) fn skip_stretch(self, step: &PlannedStep, stretch: &Stretch, reason: &str) {
+        self.skip_acts(step, &stretch.acts, reason);
+        self.skip_judged(step, &stretch.judged, reason);
+    }
+
+    pub(super) fn skip_acts(self, step: &PlannedStep, acts: &[Act], reason: &str) {
+        for act in acts {
+            match act {
+                Act::Ask(question) => self.skip_question(step, question, reason, false),
+                Act::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
+                Act::Run(_) | Act::Wait(_) | Act::Left(..) | Act::LeftWait(..) => {}
+            }
+        }
+    }
+
+    pub(super) fn skip_question(self, step: &PlannedStep, question: &Question, reason: &str, neutral: bool) {
+        self.question(step, question, Verdict::Skipped, Some(reason.to_owned()), neutral);
+    }
+
+    pub(super) fn leave_wait(self, step: &PlannedStep, block: &CheckBlock, reason: &str) {
+        for check in &block.checks {
+            let wait = self.skipped_fact(block, check, reason, true);
+            let (lab, step) = (self.tell.lab(), step.id.clone());
+            self.tell.tell(RunEvent::WaitFinished { lab, step, wait, failure: None });
+        }
+    }
+
+    pub(super) fn skip_judged(self, step: &PlannedStep, judged: &[Judged], reason: &str) {
+        for judged in judged {
+            match judged {
+                Judged::Checks(checks) => self.skip_checks(step, &checks.block, reason, false),
+                Judged::Left(block, skip) => self.skip_checks(step, block, &skip.0, true),
+                Judged::LeftWait(block, skip) => self.leave_wait(step, block, &skip.0),
+                Judged::Ask(question) => self.skip_question(step, question, reason, false),
+                Judged::LeftAsk(question, skip) => self.skip_question(step, question, &skip.0, true),
+                Judged::Wait(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn skip_checks(self, step: &PlannedStep, block: &CheckBlock, reason: &str, neutral: bool) {
+        for check in &block.checks {
+            let check = self.skipped_fact(block, check, reason, neutral);
+            let (lab, step) = (self.tell.lab(), step.id.clone());
+            self.tell.tell(RunEvent::CheckFinished { lab, step, check, failure: None });
+        }
+    }
+
+    pub(super) fn leave_action(self, step: &PlannedStep, action: &Action, reason: &str) {
+        self.tell.tell(RunEvent::ActionFinished {
+            lab: self.tell.lab(),
+            step: step.id.clone(),
+            action: ActionReport {
+                name: action.name.as_ref().map(|name| name.value.clone()),
+                line: self.line(action.span.start),
+                role: action.role.name().to_owned(),
+                terminal: action.terminal.clone(),
+                verdict: Verdict::Skipped,
+                reason: Some(reason.to_owned()),
+                exit: None,
+                failed_line: None,
+                output: String::new(),
+                truncated: false,
+                duration_ms: 0,
+                detail: Vec::new(),
+            },
+            detail: Vec::new(),
+        });
+    }
+
+    /// A check that was not judged.
+    pub(super) fn skipped_fact(self, block: &CheckBlock, check: &Check, reason: &str, neutral: bool) -> CheckFact {
+        CheckFact { reason: Some(reason.to_owned()), neutral, ..self.bare_fact(block, check) }
+    }
+
+    pub(super) fn bare_fact(self, block: &CheckBlock, check: &Check) -> CheckFact {
+        let position = self.lab.source.position(check.span.start);
+        CheckFact {
+            text: check.text.clone(),
+            file: self.lab.source.name().to_owned(),
+            line: position.line,
+            column: position.column,
+            verdict: Verdict::Skipped,
+            reason: None,
+            proof: Proof::NotRun,
+            proof_reason: None,
+            sampled: false,
+            revision: None,
+            evidence: Vec::new(),
+            fence: self.line(block.span.start),
+            fence_points: block.points,
+            rule: rule(block, check),
+            neutral: true,
+        }
+    }
+
+    pub(super) fn question(
+        self,
+        step: &PlannedStep,
+        question: &Question,
+        verdict: Verdict,
+        reason: Option<String>,
+        neutral: bool,
+    ) {
+        self.tell.tell(RunEvent::QuestionFinished {
+            lab: self.tell.lab(),
+            step: step.id.clone(),
+            question: QuestionFact {
+                line: self.line(question.span.start),
+                verdict,
+                reason,
+                points: question.points.unwrap_or(1),
+                neutral,
+            },
+        });
+    }
+}
