@@ -24,7 +24,7 @@ pub(super) fn wrapped(line: &str, columns: usize) -> Vec<String> {
             if !begins && width(&open) + part.blanks.len() + width(part.text) > columns {
                 lines.push(std::mem::replace(&mut open, margin.clone()));
                 is_first = false;
-            } else if !(begins && !is_first) {
+            } else if !begins || is_first {
                 open.push_str(part.blanks);
             }
             open.push_str(part.text);
@@ -60,7 +60,7 @@ fn units(line: &str) -> Vec<Unit<'_>> {
     cut(line, true)
 }
 
-fn words<'a>(unit: Unit<'a>) -> Vec<Unit<'a>> {
+fn words(unit: Unit<'_>) -> Vec<Unit<'_>> {
     let mut words = cut(unit.text, false);
     if let Some(first) = words.first_mut() {
         first.blanks = unit.blanks;
