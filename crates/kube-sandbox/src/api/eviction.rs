@@ -12,7 +12,8 @@ use super::resource::Resource;
 use super::status::{ApiError, json_response};
 use super::write::{Change, Part};
 use super::{SharedApi, body, meta, selector};
-use crate::controllers::meta::{selects, set_condition};
+use crate::controllers::meta::set_condition;
+use crate::labels::selects;
 
 /// More evictions than the budgets' controller has seen through yet.
 const MOST_DISRUPTED: usize = 2000;

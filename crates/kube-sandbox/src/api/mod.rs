@@ -9,7 +9,6 @@ mod dispatch;
 mod eviction;
 mod fields;
 mod keep;
-mod labels;
 pub mod limits;
 pub mod managed;
 pub mod meta;

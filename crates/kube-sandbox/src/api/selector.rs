@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::labels::{self, Requirement};
 use super::resource::Resource;
 use super::status::ApiError;
+use crate::labels::{self, Requirement};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FieldRequirement {
@@ -42,16 +42,8 @@ impl Selector {
     }
 
     pub fn matches(&self, object: &Value) -> bool {
-        let number = |value: Option<&str>| value?.parse::<i64>().ok();
         let label = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str();
-        let labels = self.labels.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => label(key).is_some_and(|value| values.iter().any(|one| one == value)),
-            Requirement::NotIn(key, values) => label(key).is_none_or(|value| values.iter().all(|one| one != value)),
-            Requirement::Exists(key) => label(key).is_some(),
-            Requirement::Absent(key) => label(key).is_none(),
-            Requirement::More(key, than) => number(label(key)).is_some_and(|value| value > *than),
-            Requirement::Less(key, than) => number(label(key)).is_some_and(|value| value < *than),
-        });
+        let labels = self.labels.iter().all(|requirement| requirement.holds(label));
         labels && self.fields.iter().all(|one| (field(object, &one.field) == one.value) == one.equal)
     }
 }

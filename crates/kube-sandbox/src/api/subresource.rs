@@ -12,7 +12,7 @@ use super::resource::{Resource, ScalePaths};
 use super::status::{ApiError, FieldError, json_response};
 use super::write::{Change, Part};
 use super::{SharedApi, body, dispatch, eviction, meta, negotiate, objects, patch};
-use crate::print;
+use crate::{labels, print};
 
 /// In seconds, and this is one too many.
 const LONGEST_TOKEN: i64 = (1 << 32) + 1;
@@ -91,9 +91,9 @@ fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
         }
     }
     let mut status = json!({"replicas": number(&paths.status)});
-    let labels = paths.selector.as_deref().and_then(|path| object.pointer(path));
-    if let Some(text) = labels.map(selector_text) {
-        status["selector"] = json!(text);
+    let selector = paths.selector.as_deref().and_then(|path| object.pointer(path));
+    if let Some(selector) = selector {
+        status["selector"] = json!(labels::text(selector));
     }
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
@@ -113,16 +113,6 @@ fn scale_table(scale: &Value) -> Value {
     table["metadata"] = json!({"resourceVersion": scale["metadata"]["resourceVersion"]});
     table["rows"][0]["object"] = objects::partial(scale);
     table
-}
-
-/// A label selector, or a plain map of labels, as one line.
-fn selector_text(selector: &Value) -> String {
-    if let Some(text) = selector.as_str() {
-        return text.to_owned();
-    }
-    let labels = selector.get("matchLabels").unwrap_or(selector).as_object();
-    let pairs = labels.into_iter().flatten().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
-    pairs.collect::<Vec<_>>().join(",")
 }
 
 async fn scale(

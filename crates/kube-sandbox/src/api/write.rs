@@ -96,6 +96,10 @@ impl Write {
     /// Stores a new object; its name may still have to be drawn.
     pub(super) async fn create(&mut self, mut object: Value) -> Result<Value, ApiError> {
         let resource = self.resource.clone();
+        if resource.custom.as_ref().is_some_and(|custom| custom.terminating) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(ApiError::new(405, "MethodNotAllowed", why));
+        }
         self.take_namespace(&mut object)?;
         if let Some(name) = &self.name {
             // Only by apply and update-as-create, whose URL names it.

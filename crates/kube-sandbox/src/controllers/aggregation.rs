@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::meta;
 use super::runtime::{CLUSTER_ROLES, Context, Controller, Error, Key, Next, Rest, Source, Store};
+use crate::labels;
 
 pub(crate) struct Aggregation {
     rest: Rest,
@@ -38,7 +39,7 @@ impl Aggregation {
 }
 
 fn chosen(selector: &Value, role: &Value) -> bool {
-    meta::selects(selector, |key| role["metadata"]["labels"].get(key)?.as_str())
+    labels::selects(selector, |key| role["metadata"]["labels"].get(key)?.as_str())
 }
 
 #[async_trait]

@@ -12,7 +12,7 @@ use super::meta;
 use super::runtime::{
     CRONJOBS, Context, Controller, Error, JOBS, Key, Next, Object, Recorder, Rest, Severity, Source, Store, seconds,
 };
-use super::schedule::Schedule;
+use crate::cron::Schedule;
 
 pub(crate) struct CronJobs {
     rest: Rest,
@@ -178,7 +178,7 @@ impl Controller for CronJobs {
         self.trim(&cron, &self.jobs.owned_by(&object.uid)).await?;
         let zone = meta::text(&cron, "/spec/timeZone");
         let zone = if zone.is_empty() { Ok(TimeZone::UTC) } else { TimeZone::get(zone) };
-        let (Ok(zone), Some(schedule)) = (zone, Schedule::parse(meta::text(&cron, "/spec/schedule"))) else {
+        let (Ok(zone), Ok(schedule)) = (zone, Schedule::parse(meta::text(&cron, "/spec/schedule"))) else {
             let message = format!("unparseable schedule: {}", meta::text(&cron, "/spec/schedule"));
             self.events.record(&cron, "", Severity::Warning, "UnparseableSchedule", &message).await;
             return Ok(Next::Change);

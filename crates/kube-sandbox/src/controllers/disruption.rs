@@ -10,6 +10,7 @@ use super::meta;
 use super::runtime::{
     BUDGETS, Context, Controller, Error, Key, Next, PODS, Recorder, Rest, Severity, Source, Store, seconds,
 };
+use crate::labels;
 
 /// Who evicts a pod deletes it; after so many seconds it is taken not to have done so.
 const DELETED_WITHIN: i64 = 120;
@@ -90,7 +91,7 @@ impl Controller for Budgets {
                 let near = budgets.in_namespace(&pod.key.namespace);
                 let selects = |budget: &&Arc<super::runtime::Object>| {
                     let value = budget.value();
-                    change.either().any(|pod| meta::selects(&value["spec"]["selector"], |key| pod.label(key)))
+                    change.either().any(|pod| labels::selects(&value["spec"]["selector"], |key| pod.label(key)))
                 };
                 near.iter().filter(selects).map(|budget| budget.key.clone()).collect()
             }),
@@ -102,7 +103,7 @@ impl Controller for Budgets {
         let mut budget = object.value();
         let over = |pod: &super::runtime::Object| pod.pod.as_ref().is_some_and(|facts| facts.phase.over());
         let mut pods = self.pods.in_namespace(&key.namespace);
-        pods.retain(|pod| !over(pod) && meta::selects(&budget["spec"]["selector"], |key| pod.label(key)));
+        pods.retain(|pod| !over(pod) && labels::selects(&budget["spec"]["selector"], |key| pod.label(key)));
         let there = |name: &str| pods.iter().any(|pod| &*pod.key.name == name && !pod.deleting);
         let (disrupted, next) = still_disrupted(&budget, there, meta::now_seconds());
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);

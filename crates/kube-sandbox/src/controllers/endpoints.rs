@@ -16,6 +16,7 @@ use super::runtime::{
     Store,
 };
 use super::trigger::{TRIGGER, Triggers};
+use crate::labels;
 
 const HEADLESS: &str = "service.kubernetes.io/headless";
 
@@ -37,7 +38,7 @@ fn backends(service: &Value, pods: &Store) -> Vec<Backend> {
     let eager = service["spec"]["publishNotReadyAddresses"] == true;
     let name = meta::text(service, "/metadata/name");
     let behind =
-        pods.in_namespace(namespace).into_iter().filter(|pod| meta::selects_map(selector, |key| pod.label(key)));
+        pods.in_namespace(namespace).into_iter().filter(|pod| labels::selects_map(selector, |key| pod.label(key)));
     behind
         .filter_map(|pod| {
             let facts = pod.pod.as_ref().filter(|facts| !facts.phase.over())?;
@@ -96,7 +97,7 @@ fn moves(service: &Value, pods: &Store) -> BTreeMap<String, String> {
     let selector = &service["spec"]["selector"];
     let behind = pods.in_namespace(meta::text(service, "/metadata/namespace")).into_iter();
     behind
-        .filter(|pod| meta::selects_map(selector, |key| pod.label(key)))
+        .filter(|pod| labels::selects_map(selector, |key| pod.label(key)))
         .filter_map(|pod| {
             let value = pod.value();
             let ready = value["status"]["conditions"].as_array()?.iter().find(|held| held["type"] == "Ready")?;
@@ -135,7 +136,7 @@ fn source(pods: &Arc<Store>, services: &Arc<Store>) -> Source<Key> {
         let candidates = services.in_namespace(&pod.key.namespace);
         let selects = |service: &&Arc<Object>| {
             let value = service.value();
-            change.either().any(|pod| meta::selects_map(&value["spec"]["selector"], |key| pod.label(key)))
+            change.either().any(|pod| labels::selects_map(&value["spec"]["selector"], |key| pod.label(key)))
         };
         candidates.iter().filter(selects).map(|service| service.key.clone()).collect()
     })

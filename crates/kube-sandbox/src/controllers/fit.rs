@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::meta;
 use super::quantity::{self, Amounts};
 use super::runtime::Object;
+use crate::labels;
 
 type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
 
@@ -73,8 +74,8 @@ pub(crate) fn matches_node(pod: &Value, node: &Object) -> bool {
         let labels = term["matchExpressions"].as_array();
         let fields = term["matchFields"].as_array();
         (labels.is_some() || fields.is_some())
-            && labels.into_iter().flatten().all(|rule| meta::matches(rule, &label))
-            && fields.into_iter().flatten().all(|rule| meta::matches(rule, &field))
+            && labels.into_iter().flatten().all(|rule| labels::matches(rule, &label))
+            && fields.into_iter().flatten().all(|rule| labels::matches(rule, &field))
     })
 }
 
@@ -137,7 +138,7 @@ fn affinity(
         let near = namespaces.map_or(from.key.namespace == other.key.namespace, |namespaces| {
             namespaces.iter().any(|namespace| *namespace == *other.key.namespace)
         });
-        near && meta::selects(&term["labelSelector"], |key| other.label(key))
+        near && labels::selects(&term["labelSelector"], |key| other.label(key))
     };
     let neighbours = |term: &Value| {
         let topology = term["topologyKey"].as_str().unwrap_or_default().to_owned();

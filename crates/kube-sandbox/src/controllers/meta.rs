@@ -56,36 +56,6 @@ pub(crate) fn hash(value: &Value, collisions: i64) -> String {
     hash.to_string().bytes().map(|byte| char::from(SAFE[usize::from(byte) % SAFE.len()])).collect()
 }
 
-/// A label selector of the API (`matchLabels`, `matchExpressions`) against labels.
-pub(crate) fn selects<'a>(selector: &Value, label: impl Fn(&str) -> Option<&'a str>) -> bool {
-    let equal =
-        selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| label(key) == value.as_str());
-    equal && selector["matchExpressions"].as_array().into_iter().flatten().all(|rule| matches(rule, &label))
-}
-
-/// A plain map of labels, as Services and `ReplicationControllers` have, against labels.
-pub(crate) fn selects_map<'a>(selector: &Value, label: impl Fn(&str) -> Option<&'a str>) -> bool {
-    selector.as_object().is_some_and(|selector| {
-        !selector.is_empty() && selector.iter().all(|(key, value)| label(key) == value.as_str())
-    })
-}
-
-/// One expression of a label selector or of node affinity.
-pub(crate) fn matches<'a>(rule: &Value, label: &impl Fn(&str) -> Option<&'a str>) -> bool {
-    let held = label(rule["key"].as_str().unwrap_or_default());
-    let values = || rule["values"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let number = |text: &str| text.parse::<i64>().ok();
-    match rule["operator"].as_str() {
-        Some("In") => held.is_some_and(|held| values().any(|value| value == held)),
-        Some("NotIn") => held.is_none_or(|held| values().all(|value| value != held)),
-        Some("Exists") => held.is_some(),
-        Some("DoesNotExist") => held.is_none(),
-        Some("Gt") => held.and_then(number) > values().next().and_then(number),
-        Some("Lt") => held.and_then(number).is_some_and(|held| Some(held) < values().next().and_then(number)),
-        _ => false,
-    }
-}
-
 /// What clients write as a number is added up and multiplied here: a larger one than this, which is as good as
 /// endless both in seconds and in pods, counts as this.
 const LARGEST: i64 = 1 << 40;

@@ -1,22 +1,6 @@
-use std::collections::HashMap;
-
 use serde_json::json;
 
 use super::*;
-
-#[test]
-fn selectors_select_as_kubernetes_does() {
-    let labels = HashMap::from([("app", "web"), ("tier", "front")]);
-    let label = |key: &str| labels.get(key).copied();
-    let rule = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
-    assert!(selects(&json!({"matchLabels": {"app": "web"}}), label));
-    assert!(!selects(&json!({"matchLabels": {"app": "db"}}), label));
-    assert!(selects(&rule("app", "In", &["web", "db"]), label));
-    assert!(selects(&rule("zone", "NotIn", &["a"]), label));
-    assert!(selects(&rule("zone", "DoesNotExist", &[]), label));
-    assert!(!selects(&rule("app", "DoesNotExist", &[]), label));
-    assert!(!selects_map(&json!({}), label));
-}
 
 #[test]
 fn percentages_round_as_asked() {

@@ -25,7 +25,6 @@ mod revisions;
 mod rollout;
 mod rollout_status;
 pub(super) mod runtime;
-mod schedule;
 mod scheduler;
 mod statefulset;
 mod tokens;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::meta;
 use super::runtime::{Deleted, Error, Key, Object, PODS, Rest, Source, Store};
+use crate::labels;
 
 /// The selector of a controller, whatever its form.
 pub(crate) enum Selector {
@@ -23,9 +24,9 @@ impl Selector {
         match self {
             Self::Labels(selector) => {
                 selector.as_object().is_some_and(|selector| !selector.is_empty())
-                    && meta::selects(selector, |key| object.label(key))
+                    && labels::selects(selector, |key| object.label(key))
             }
-            Self::Map(selector) => meta::selects_map(selector, |key| object.label(key)),
+            Self::Map(selector) => labels::selects_map(selector, |key| object.label(key)),
         }
     }
 }

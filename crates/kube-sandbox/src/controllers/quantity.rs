@@ -33,22 +33,49 @@ pub(crate) fn requests(spec: &Value) -> Amounts {
     total(spec, "requests")
 }
 
-/// The `requests` or the `limits` of a pod: its containers together, or its largest init container if that is more.
+/// The `requests` or the `limits` of a pod: its containers and sidecars together, or the most that is needed while one
+/// of its init containers runs, whichever is more; what the pod itself says counts in place of its containers'.
 pub(crate) fn total(spec: &Value, part: &str) -> Amounts {
-    let of = |container: &Value| -> Amounts {
-        let amounts = container["resources"][part].as_object().into_iter().flatten();
+    let of = |holder: &Value| -> Amounts {
+        let amounts = holder["resources"][part].as_object().into_iter().flatten();
         amounts.map(|(name, amount)| (name.clone(), parse(amount))).collect()
+    };
+    let add = |sum: &mut Amounts, more: &Amounts| {
+        for (name, amount) in more {
+            *sum.entry(name.clone()).or_default() += amount;
+        }
     };
     let mut total = Amounts::new();
     for container in spec["containers"].as_array().into_iter().flatten() {
-        for (name, amount) in of(container) {
-            *total.entry(name).or_default() += amount;
+        add(&mut total, &of(container));
+    }
+    // A sidecar starts before the init containers that follow it, and stays.
+    let (mut sidecars, mut most) = (Amounts::new(), Amounts::new());
+    for container in spec["initContainers"].as_array().into_iter().flatten() {
+        let own = of(container);
+        let needed = if container["restartPolicy"] == "Always" {
+            add(&mut total, &own);
+            add(&mut sidecars, &own);
+            sidecars.clone()
+        } else {
+            let mut needed = own;
+            add(&mut needed, &sidecars);
+            needed
+        };
+        for (name, amount) in needed {
+            let held = most.entry(name).or_default();
+            *held = (*held).max(amount);
         }
     }
-    for container in spec["initContainers"].as_array().into_iter().flatten() {
-        for (name, amount) in of(container) {
-            let most = total.entry(name).or_default();
-            *most = (*most).max(amount);
+    for (name, amount) in most {
+        let held = total.entry(name).or_default();
+        *held = (*held).max(amount);
+    }
+    total.extend(of(spec));
+    for (name, amount) in spec["overhead"].as_object().into_iter().flatten() {
+        // A limit that is not there is not made by what the pod's runtime takes.
+        if part == "requests" || total.contains_key(name) {
+            *total.entry(name.clone()).or_default() += parse(amount);
         }
     }
     total
@@ -91,5 +118,22 @@ mod tests {
         let cpu = |amount: &str| json!({"resources": {"requests": {"cpu": amount}}});
         let spec = json!({"containers": [cpu("100m"), cpu("200m")], "initContainers": [cpu("1")]});
         assert_eq!(requests(&spec), Amounts::from([("cpu".to_owned(), 1000)]));
+    }
+
+    #[test]
+    fn sidecars_are_added_and_run_beside_later_init_containers() {
+        let cpu = |amount: &str| json!({"resources": {"requests": {"cpu": amount}}});
+        let side = |amount: &str| {
+            let mut container = cpu(amount);
+            container["restartPolicy"] = json!("Always");
+            container
+        };
+        let all = |spec: Value| requests(&spec).get("cpu").copied().unwrap_or_default();
+        assert_eq!(all(json!({"containers": [cpu("700m")], "initContainers": [side("700m")]})), 1400);
+        assert_eq!(all(json!({"containers": [cpu("100m")], "initContainers": [side("200m"), cpu("1")]})), 1200);
+        assert_eq!(all(json!({"containers": [cpu("100m")], "initContainers": [cpu("1"), side("200m")]})), 1000);
+        let whole =
+            json!({"containers": [cpu("100m")], "resources": {"requests": {"cpu": "2"}}, "overhead": {"cpu": "50m"}});
+        assert_eq!(all(whole), 2050);
     }
 }

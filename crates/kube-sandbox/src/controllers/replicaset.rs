@@ -13,6 +13,7 @@ use super::runtime::{
     Context, Controller, Deleted, Error, Key, Next, Object, PODS, REPLICASETS, REPLICATION_CONTROLLERS, Recorder,
     Resource, Severity, Source, Store,
 };
+use crate::labels;
 
 /// As many pods as are made in one go.
 const BURST: usize = 500;
@@ -104,7 +105,7 @@ fn status_of(set: &Value, active: &[Arc<Object>], terminating: usize, failure: O
     let ready = |pod: &Object| pod.pod.as_ref().is_some_and(|pod| pod.ready);
     let available = |pod: &Object| pod.pod.as_ref().is_some_and(|pod| pod.available(min_ready, now));
     let mut status = meta::without_zeros(&[
-        ("fullyLabeledReplicas", count(&|pod| meta::selects_map(template, |key| pod.label(key)))),
+        ("fullyLabeledReplicas", count(&|pod| labels::selects_map(template, |key| pod.label(key)))),
         ("readyReplicas", count(&ready)),
         ("availableReplicas", count(&available)),
         ("observedGeneration", meta::int(&set["metadata"]["generation"], 0)),

@@ -11,6 +11,8 @@ use crate::api::resource::{Resource, ScalePaths};
 #[derive(Debug)]
 pub struct CustomVersion {
     pub definition: String,
+    /// Its definition is on its way out: no new objects.
+    pub terminating: bool,
     pub schema: Value,
     pub has_rules: bool,
     /// Compiled when the first object of this version is written.
@@ -89,6 +91,7 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
                 builtin: None,
                 custom: Some(Arc::new(CustomVersion {
                     definition: text(&definition["metadata"], "name"),
+                    terminating: definition.pointer("/metadata/deletionTimestamp").is_some(),
                     deprecated: deprecation(definition, version),
                     schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null),
                     has_rules: version.pointer("/schema/openAPIV3Schema").is_some_and(super::rules::any),

@@ -101,9 +101,19 @@ async fn follow_once(api: &SharedApi) -> Result<(), StopReason> {
         let _ = settle(api, &resource, definition).await;
     }
     let mut feed = api.hub.feed(&api.store, &folder, &folder, revision).await.map_err(|_| StopReason::Broken)?;
+    let mut ending = all.iter().any(waits_for_objects);
     loop {
-        match feed.next().await {
-            Ok(FeedItem::Change(_)) => {
+        // What a definition waits for is not in its own folder.
+        let item = if ending {
+            match tokio::time::timeout(RETRY, feed.next()).await {
+                Ok(item) => item.map(Some),
+                Err(_) => Ok(None),
+            }
+        } else {
+            feed.next().await.map(Some)
+        };
+        match item {
+            Ok(None | Some(FeedItem::Change(_))) => {
                 let (all, _) =
                     api.list_all(&resource, None, &Selector::default()).await.map_err(|_| StopReason::Broken)?;
                 serve(api, &all);
@@ -111,10 +121,11 @@ async fn follow_once(api: &SharedApi) -> Result<(), StopReason> {
                     // What fails now is tried again at the next change or the next start of the watch.
                     settle(api, &resource, definition).await.map_err(|_| StopReason::Broken)?;
                 }
+                ending = all.iter().any(waits_for_objects);
                 announce(api).await.map_err(|_| StopReason::Broken)?;
             }
-            Ok(FeedItem::Progress(_)) => {}
-            Ok(FeedItem::Compacted | FeedItem::Lagged) | Err(_) => return Err(StopReason::Broken),
+            Ok(Some(FeedItem::Progress(_))) => {}
+            Ok(Some(FeedItem::Compacted | FeedItem::Lagged)) | Err(_) => return Err(StopReason::Broken),
         }
     }
 }
@@ -123,6 +134,10 @@ async fn follow_once(api: &SharedApi) -> Result<(), StopReason> {
 /// where that can be: the rest of its life is `follow`'s.
 pub async fn definition_written(api: &SharedApi, _definition: &Value) -> Result<(), ApiError> {
     load(api).await
+}
+
+fn waits_for_objects(definition: &Value) -> bool {
+    meta::is_terminating(definition) && meta::finalizers(definition).iter().any(|one| one == CLEANUP)
 }
 
 fn definitions(api: &SharedApi) -> Option<Arc<Resource>> {
@@ -143,11 +158,7 @@ fn condition<'a>(definition: &'a Value, kind: &str) -> Option<&'a str> {
 /// One step of a definition's life.
 async fn settle(api: &SharedApi, resource: &Arc<Resource>, definition: &Value) -> Result<(), ApiError> {
     if meta::is_terminating(definition) {
-        return if meta::finalizers(definition).iter().any(|one| one == CLEANUP) {
-            clean_up(api, resource, definition).await
-        } else {
-            Ok(())
-        };
+        return if waits_for_objects(definition) { clean_up(api, resource, definition).await } else { Ok(()) };
     }
     if condition(definition, "NamesAccepted").is_none() {
         return change(api, resource, definition, accept).await;
@@ -200,6 +211,10 @@ pub fn mark_terminating(definition: &mut Value) {
 }
 
 fn set_terminating(definition: &mut Value, reason: &str, message: &str) {
+    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array);
+    if conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Terminating" && one["reason"] == reason)) {
+        return;
+    }
     let terminating = new_condition("Terminating", "True", reason, message);
     if !definition["status"]["conditions"].is_array() {
         definition["status"]["conditions"] = json!([]);
@@ -218,8 +233,12 @@ async fn change(
 ) -> Result<(), ApiError> {
     let key = api.store.key(&resource.folder, None, Some(meta::name(definition)));
     let Some(stored) = api.store.get(&key).await?.0 else { return Ok(()) };
-    let mut object = objects::read(resource, &stored)?;
+    let before = objects::read(resource, &stored)?;
+    let mut object = before.clone();
     change(&mut object);
+    if object == before {
+        return Ok(());
+    }
     let bytes = objects::stored_bytes(resource, &object)?;
     match api.store.put_if(&key, stored.revision, bytes, 0).await? {
         // Somebody else has written it: the watch tells, and this is looked at again.
@@ -232,13 +251,10 @@ async fn clean_up(api: &SharedApi, resource: &Arc<Resource>, definition: &Value)
         set_terminating(definition, "InstanceDeletionInProgress", "CustomResource deletion is in progress");
     })
     .await?;
-    let folder = resources_of(definition).first().map(|one| one.folder.clone());
-    if let Some(folder) = folder {
-        let prefix = api.store.key(&folder, None, None);
-        let page = api.store.page(&prefix, &prefix, 0, 0).await?;
-        for stored in page.items {
-            api.store.delete_if(&stored.key, stored.revision).await?;
-        }
+    if let Some(one) = resources_of(definition).first()
+        && !delete_all(api, one).await?
+    {
+        return Ok(());
     }
     let key = api.store.key(&resource.folder, None, Some(meta::name(definition)));
     let Some(stored) = api.store.get(&key).await?.0 else { return Ok(()) };
@@ -252,6 +268,35 @@ async fn clean_up(api: &SharedApi, resource: &Arc<Resource>, definition: &Value)
         api.store.put_if(&key, stored.revision, bytes, 0).await?;
     }
     load(api).await
+}
+
+/// Deletes what has no finalizers and marks the rest; whether nothing is left.
+async fn delete_all(api: &SharedApi, resource: &Arc<Resource>) -> Result<bool, ApiError> {
+    let prefix = api.store.key(&resource.folder, None, None);
+    let page = api.store.page(&prefix, &prefix, 0, 0).await?;
+    let mut all_gone = true;
+    for stored in page.items {
+        // What cannot be read has no finalizers that could be obeyed.
+        let object = objects::read(resource, &stored).unwrap_or_default();
+        let written = if meta::finalizers(&object).is_empty() {
+            api.store.delete_if(&stored.key, stored.revision).await?
+        } else {
+            all_gone = false;
+            if meta::is_terminating(&object) {
+                continue;
+            }
+            let mut object = object;
+            if let Some(generation) = object["metadata"]["generation"].as_i64() {
+                meta::set(&mut object, "generation", generation + 1);
+            }
+            meta::set(&mut object, "deletionTimestamp", meta::now_text());
+            meta::set(&mut object, "deletionGracePeriodSeconds", 0);
+            api.store.put_if(&stored.key, stored.revision, objects::stored_bytes(resource, &object)?, 0).await?
+        };
+        // Somebody else was faster: it is looked at again.
+        all_gone &= matches!(written, Written::At(_) | Written::Stale(None));
+    }
+    Ok(all_gone)
 }
 
 /// One `APIService` for each group and version of custom resources, and none for those that are gone.

@@ -49,28 +49,8 @@ pub(super) fn labels(map: Option<&Value>) -> String {
     or(pairs.join(","), NONE)
 }
 
-/// A label selector: labels first, then expressions.
 pub(super) fn selector(selector: Option<&Value>) -> String {
-    let Some(selector) = selector.filter(|selector| selector.is_object()) else { return NONE.to_owned() };
-    let mut parts: Vec<(String, String)> = Vec::new();
-    for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
-        parts.push((key.clone(), format!("{key}={}", plain(value))));
-    }
-    for one in selector["matchExpressions"].as_array().into_iter().flatten() {
-        let key = plain(&one["key"]);
-        let mut values: Vec<_> = one["values"].as_array().into_iter().flatten().map(plain).collect();
-        values.sort();
-        let text = match one["operator"].as_str().unwrap_or_default() {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
-            "Exists" => key.clone(),
-            "DoesNotExist" => format!("!{key}"),
-            _ => "<error>".to_owned(),
-        };
-        parts.push((key, text));
-    }
-    parts.sort();
-    or(parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(","), NONE)
+    or(selector.map(crate::labels::text).unwrap_or_default(), NONE)
 }
 
 pub(super) fn or(text: String, other: &str) -> String {
@@ -89,8 +69,6 @@ pub(super) fn yes(flag: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -112,14 +90,5 @@ mod tests {
         ] {
             assert_eq!(human(seconds), text);
         }
-    }
-
-    #[test]
-    fn selectors_are_sorted_by_key() {
-        let one = json!({"matchLabels": {"b": "1"}, "matchExpressions": [
-            {"key": "a", "operator": "In", "values": ["y", "x"]}, {"key": "c", "operator": "DoesNotExist"}]});
-        assert_eq!(selector(Some(&one)), "a in (x,y),b=1,!c");
-        assert_eq!(selector(Some(&json!({}))), "<none>");
-        assert_eq!(selector(None), "<none>");
     }
 }

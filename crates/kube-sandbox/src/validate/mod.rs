@@ -10,7 +10,6 @@ mod network;
 mod pod;
 mod policy;
 mod rules;
-mod schedule;
 mod service;
 mod storage;
 mod template;
@@ -27,7 +26,6 @@ use kube_etcd_codec::kind_by_api_version;
 pub(super) use rules::{label_value, qualified_name as label_key};
 pub(super) use types::check as types;
 pub(super) use unknown::unknown_fields;
-pub(super) use workloads::selects;
 
 /// Whether a new object, with its defaults filled in, may be stored.
 pub(super) fn create(kind: &str, object: &Value) -> Result<(), Vec<FieldError>> {

@@ -17,7 +17,8 @@ fn walk(message: &'static Message, value: &mut Value, path: &str, unknown: &mut 
     let Some(map) = value.as_object_mut() else { return };
     let mut strange = Vec::new();
     for (name, value) in map.iter_mut() {
-        if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind") {
+        // Objects inside another, such as claim templates, say their type too.
+        if (path.is_empty() || message.is_kind) && matches!(name.as_str(), "apiVersion" | "kind") {
             continue;
         }
         let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -38,13 +39,6 @@ fn walk(message: &'static Message, value: &mut Value, path: &str, unknown: &mut 
                     walk(inner, entry, &format!("{here}.{key}"), unknown);
                 }
             }
-            (Shape::One, value) if nested_kind(inner, value) => {
-                let (api_version, kind) = (value["apiVersion"].clone(), value["kind"].clone());
-                walk(inner, value, &here, unknown);
-                unknown.retain(|path| *path != format!("{here}.apiVersion") && *path != format!("{here}.kind"));
-                value["apiVersion"] = api_version;
-                value["kind"] = kind;
-            }
             (Shape::One, value) => walk(inner, value, &here, unknown),
             _ => {}
         }
@@ -52,7 +46,23 @@ fn walk(message: &'static Message, value: &mut Value, path: &str, unknown: &mut 
     map.retain(|name, _| !strange.contains(name));
 }
 
-/// An object inside another, with a type of its own.
-fn nested_kind(message: &Message, value: &Value) -> bool {
-    message.is_kind && value.get("kind").is_some()
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claim_templates_are_whole_objects_and_pod_templates_are_not() {
+        let typed = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "d"}, "bogus": 1});
+        let mut set = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "spec": {"volumeClaimTemplates": [typed], "template": {"kind": "Pod", "metadata": {}}},
+        });
+        let mut unknown = unknown_fields("StatefulSet", &mut set);
+        unknown.sort();
+        assert_eq!(unknown, ["spec.template.kind", "spec.volumeClaimTemplates[0].bogus"]);
+        assert_eq!(set["spec"]["volumeClaimTemplates"][0]["kind"], "PersistentVolumeClaim");
+        assert_eq!(set["spec"]["template"], json!({"metadata": {}}));
+    }
 }

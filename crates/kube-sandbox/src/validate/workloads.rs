@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::errors::{Errors, IMMUTABLE, is_empty, list, text};
-use super::{internal, meta, rules, schedule, storage, template};
+use super::{internal, meta, rules, storage, template};
+use crate::cron::Schedule;
+use crate::labels::selects;
 
 pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -247,7 +249,7 @@ pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
     } else if schedule.contains("TZ") {
         let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
         errors.invalid("spec.schedule", &spec["schedule"], why);
-    } else if let Err(why) = schedule::parse(schedule) {
+    } else if let Err(why) = Schedule::parse(schedule) {
         errors.invalid("spec.schedule", &spec["schedule"], &why);
     }
     errors.not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"));
@@ -319,28 +321,11 @@ fn selects_its_template(spec: &Value, has_selector: bool, errors: &mut Errors) {
     if !readable {
         return errors.invalid("spec.selector", &spec["selector"], "invalid label selector");
     }
-    let selected = spec["selector"].is_object() && selects(&spec["selector"], labels);
+    let selected = spec["selector"].is_object() && selects(&spec["selector"], |key| labels.get(key)?.as_str());
     if has_selector && !selected {
         let why = "`selector` does not match template `labels`";
         errors.invalid("spec.template.metadata.labels", labels, why);
     }
-}
-
-pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
-    let wanted = selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten();
-    let expressions = list(selector, "matchExpressions").iter();
-    wanted.into_iter().all(|(key, value)| labels.get(key) == Some(value))
-        && expressions.into_iter().all(|one| {
-            let found = labels.get(text(one, "key"));
-            let listed = found.is_some_and(|value| list(one, "values").contains(value));
-            match text(one, "operator") {
-                "In" => listed,
-                "NotIn" => !listed,
-                "Exists" => found.is_some(),
-                "DoesNotExist" => found.is_none(),
-                _ => false,
-            }
-        })
 }
 
 fn always_restarts(spec: &Value, errors: &mut Errors) {

@@ -60,6 +60,12 @@ pub async fn on_create(
         quotas = found;
     }
     match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "namespaces") => {
+            let wrong = pod_security::check_labels(None, object);
+            if !wrong.is_empty() {
+                return Err(ApiError::invalid(resource, meta::name(object), &wrong));
+            }
+        }
         ("", "pods") => pods::admit(api, resource, object).await?,
         ("", "persistentvolumeclaims") => {
             classes::of_claim(api, object).await?;
@@ -89,6 +95,10 @@ pub async fn on_update(
             // Only the finalize subresource may empty them.
             new["spec"] = old["spec"].clone();
             namespaces::label(new);
+            let wrong = pod_security::check_labels(Some(old), new);
+            if !wrong.is_empty() {
+                return Err(ApiError::invalid(resource, meta::name(new), &wrong));
+            }
             Box::pin(pod_security::relabelled(api, old, new, warnings)).await?;
         }
         ("", "services") => services::on_update(api, old, new, warnings).await?,

@@ -314,7 +314,9 @@ async fn parameters(
         return api.get(resource, namespace, name).await.map(|one| vec![one]);
     }
     let (all, _) = api.list_all(resource, namespace, &Selector::default()).await?;
-    let fits = |one: &Value| crate::validate::selects(&reference["selector"], &one["metadata"]["labels"]);
+    let fits = |one: &Value| {
+        crate::labels::selects(&reference["selector"], |key| one["metadata"]["labels"].get(key)?.as_str())
+    };
     let found: Vec<Value> = all.into_iter().filter(|one| fits(one)).collect();
     if found.is_empty() { Err(ApiError::no_path()) } else { Ok(found) }
 }

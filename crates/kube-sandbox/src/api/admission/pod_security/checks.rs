@@ -1,5 +1,7 @@
 //! The checks of the two levels, in the order in which Kubernetes tells what fails.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,8 @@ const CAPABILITIES: [&str; 13] = [
 const VOLUMES: [&str; 8] =
     ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
 
-pub(super) fn violations(level: Level, spec: &Value) -> Vec<Violation> {
+/// The checks that Kubernetes 1.`minor` has.
+pub(super) fn violations(level: Level, minor: u32, spec: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut add = |reason: &'static str, detail: Option<String>| {
         found.extend(detail.map(|detail| Violation { reason, detail }));
@@ -48,6 +51,9 @@ pub(super) fn violations(level: Level, spec: &Value) -> Vec<Violation> {
         add("hostPath volumes", listed("volume", &volumes_of(spec, |kind| kind == "hostPath")));
     }
     add("hostPort", host_ports(spec));
+    if minor >= 34 {
+        add("probe or lifecycle host", foreign_hosts(spec));
+    }
     let privileged = named(spec, |container| container["securityContext"]["privileged"] == true);
     add(
         "privileged",
@@ -120,8 +126,28 @@ fn host_ports(spec: &Value) -> Option<String> {
     Some(format!("{} {verb} {word} {}", listed("container", &names)?, ports.join(", ")))
 }
 
+/// Where probes and hooks reach for another host than the pod itself.
+fn foreign_hosts(spec: &Value) -> Option<String> {
+    let (mut names, mut hosts) = (BTreeSet::new(), BTreeSet::new());
+    for container in containers(spec) {
+        let handlers =
+            ["/livenessProbe", "/readinessProbe", "/startupProbe", "/lifecycle/postStart", "/lifecycle/preStop"];
+        for handler in handlers.into_iter().filter_map(|path| container.pointer(path)) {
+            for host in ["httpGet", "tcpSocket"].into_iter().filter_map(|by| handler[by]["host"].as_str()) {
+                if !host.is_empty() {
+                    names.insert(container["name"].as_str().unwrap_or_default().to_owned());
+                    hosts.insert(host.to_owned());
+                }
+            }
+        }
+    }
+    let (names, hosts): (Vec<_>, Vec<_>) = (names.into_iter().collect(), hosts.into_iter().collect());
+    let verb = if names.len() == 1 { "uses" } else { "use" };
+    Some(format!("{} {verb} {}", listed("container", &names)?, listed("probe or lifecycle host", &hosts)?))
+}
+
 fn added_capabilities(spec: &Value, allowed: &[&str]) -> Option<String> {
-    let mut wrong = std::collections::BTreeSet::new();
+    let mut wrong = BTreeSet::new();
     let names = containers(spec)
         .filter_map(|container| {
             let added = container["securityContext"]["capabilities"]["add"].as_array()?;
@@ -228,7 +254,7 @@ mod tests {
     use super::*;
 
     fn told(level: Level, spec: &Value) -> String {
-        violations(level, spec)
+        violations(level, u32::MAX, spec)
             .iter()
             .map(|one| format!("{} ({})", one.reason, one.detail))
             .collect::<Vec<_>>()
@@ -276,5 +302,18 @@ mod tests {
             "volumes": [{"name": "v", "emptyDir": {}}],
         });
         assert_eq!(told(Level::Restricted, &spec), "");
+    }
+
+    #[test]
+    fn probes_and_hooks_reach_only_the_pod_itself_since_1_34() {
+        let spec = json!({
+            "initContainers": [{"name": "i", "lifecycle": {"preStop": {"httpGet": {"host": "example.com", "port": 80}}}}],
+            "containers": [{"name": "c", "livenessProbe": {"tcpSocket": {"host": "10.0.0.1", "port": 80}}}],
+        });
+        let expected = "probe or lifecycle host (containers \"c\", \"i\" use probe or lifecycle hosts \"10.0.0.1\", \"example.com\")";
+        assert_eq!(told(Level::Baseline, &spec), expected);
+        assert!(violations(Level::Baseline, 33, &spec).is_empty());
+        let own = json!({"containers": [{"name": "c", "livenessProbe": {"httpGet": {"port": 80}}}]});
+        assert_eq!(told(Level::Baseline, &own), "");
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Review;
 use crate::api::meta;
+use crate::labels;
 
 pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
@@ -12,11 +13,12 @@ pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
 /// Whether a write is one of those that are meant; a binding that names no resources means all of its policy's.
 pub(super) fn matches(wanted: &Value, review: &Review, namespace: &Value, any: bool) -> bool {
     let selects = |selector: &Value, object: &Value| {
-        selector.is_null() || crate::validate::selects(selector, &object["metadata"]["labels"])
+        selector.is_null() || labels::selects(selector, |key| object["metadata"]["labels"].get(key)?.as_str())
     };
+    let sides = [review.new, review.old];
     let spaced = review.resource.namespaced || review.resource.is("", "namespaces");
     if (spaced && !selects(&wanted["namespaceSelector"], namespace))
-        || !selects(&wanted["objectSelector"], review.subject())
+        || !sides.into_iter().flatten().any(|object| selects(&wanted["objectSelector"], object))
     {
         return false;
     }
