@@ -31,3 +31,4 @@ mod secrets;
 mod slips;
 mod soak;
 mod typed;
+mod webhooks;

@@ -10,7 +10,7 @@ use super::request::Call;
 use super::resource::Resource;
 use super::selector::Selector;
 use super::status::{ApiError, json_response, success};
-use super::write::finished;
+use super::write::{finished, warned};
 use super::{Api, SharedApi, admission, dispatch, meta, objects};
 use crate::crd;
 use crate::store::Written;
@@ -107,11 +107,14 @@ pub(super) async fn one(
 ) -> Result<Response, ApiError> {
     let wish = Wish::of(call, &body)?;
     let name = call.path.name.as_deref().unwrap_or_default();
-    let (object, gone) = api.delete(resource, call.path.namespace.as_deref(), name, &wish).await?;
-    if gone && !(RETURNED.contains(&resource.plural.as_str()) && resource.group.is_empty()) {
-        return Ok(json_response(StatusCode::OK, &success(resource, name, &object["metadata"]["uid"])));
-    }
-    Ok(dispatch::shown(resource, call, StatusCode::OK, object))
+    let mut warnings = Vec::new();
+    let (object, gone) = api.delete(resource, call, name, &wish, &mut warnings).await?;
+    let response = if gone && !(RETURNED.contains(&resource.plural.as_str()) && resource.group.is_empty()) {
+        json_response(StatusCode::OK, &success(resource, name, &object["metadata"]["uid"]))
+    } else {
+        dispatch::shown(resource, call, StatusCode::OK, object)
+    };
+    Ok(warned(response, &warnings))
 }
 
 pub(super) async fn collection(
@@ -125,8 +128,9 @@ pub(super) async fn collection(
     let selector = Selector::parse(resource, call.query.get("labelSelector"), call.query.get("fieldSelector"))?;
     let (items, revision) = api.list_all(resource, namespace, &selector).await?;
     let mut deleted = Vec::with_capacity(items.len());
+    let mut warnings = Vec::new();
     for item in items {
-        match api.delete(resource, namespace, meta::name(&item), &wish).await {
+        match api.delete(resource, call, meta::name(&item), &wish, &mut warnings).await {
             Ok((object, _)) => deleted.push(object),
             // Somebody else was faster.
             Err(error) if error.code == 404 => {}
@@ -139,7 +143,7 @@ pub(super) async fn collection(
         "metadata": {"resourceVersion": revision.to_string()},
         "items": deleted,
     });
-    Ok(json_response(StatusCode::OK, &list))
+    Ok(warned(json_response(StatusCode::OK, &list), &warnings))
 }
 
 impl Api {
@@ -147,15 +151,18 @@ impl Api {
     async fn delete(
         self: &Arc<Self>,
         resource: &Arc<Resource>,
-        namespace: Option<&str>,
+        call: &Call,
         name: &str,
         wish: &Wish,
+        warnings: &mut Vec<String>,
     ) -> Result<(Value, bool), ApiError> {
+        let namespace = call.path.namespace.as_deref();
         admission::on_delete(resource, name)?;
         let key = self.store.key(&resource.folder, namespace, Some(name));
         let mut stored = self.store.get(&key).await?.0.ok_or_else(|| ApiError::not_found(resource, name))?;
         // What this request has marked already: when it is gone then, it went by this deletion.
         let mut marked: Option<Value> = None;
+        let mut reviewed = false;
         for _ in 0..RETRIES {
             let old = objects::read(resource, &stored)?;
             match &marked {
@@ -164,7 +171,13 @@ impl Api {
                     return ended(Some(marked.clone()), resource, name);
                 }
                 Some(_) => {}
-                None => check_preconditions(resource, name, &old, wish)?,
+                None => {
+                    check_preconditions(resource, name, &old, wish)?;
+                    if !reviewed {
+                        reviewed = true;
+                        Box::pin(self.review_deletion(resource, call, &old, wish.dry_run, warnings)).await?;
+                    }
+                }
             }
             let mut new = old.clone();
             mark(resource, &mut new, wish);
@@ -210,6 +223,30 @@ impl Api {
             }
         }
         Err(ApiError::modified(resource, name))
+    }
+}
+
+impl Api {
+    /// Whether the cluster's own policies and webhooks let the object go.
+    async fn review_deletion(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        call: &Call,
+        old: &Value,
+        dry_run: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), ApiError> {
+        let review = admission::policies::Review {
+            user: &call.user,
+            resource,
+            subresource: "",
+            old: Some(old),
+            new: None,
+            dry_run,
+        };
+        admission::webhooks::mutate(self, &review, &mut Value::Null, warnings).await?;
+        admission::policies::check(self, &review, warnings).await?;
+        admission::webhooks::check(self, &review, warnings).await
     }
 }
 

@@ -79,14 +79,7 @@ pub(super) enum Change {
 impl Write {
     /// The answer, in the form that the client wants, with the warnings that came up.
     pub(super) fn answer(&self, code: StatusCode, object: Value) -> Response {
-        let mut response = dispatch::shown(&self.resource, &self.call, code, object);
-        for warning in &self.warnings {
-            let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
-            if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-                response.headers_mut().append(http::header::WARNING, value);
-            }
-        }
-        response
+        warned(dispatch::shown(&self.resource, &self.call, code, object), &self.warnings)
     }
 
     fn key(&self, name: &str) -> String {
@@ -299,7 +292,7 @@ impl Write {
         }
     }
 
-    /// What the cluster's own policies make of it.
+    /// What the cluster's own policies and webhooks make of it.
     async fn mutate(&mut self, old: Option<&Value>, object: &mut Value) -> Result<(), ApiError> {
         let review = admission::policies::Review {
             user: &self.call.user,
@@ -309,10 +302,11 @@ impl Write {
             new: None,
             dry_run: self.options.dry_run,
         };
-        Box::pin(admission::policies::mutate(&self.api, &review, object)).await
+        Box::pin(admission::policies::mutate(&self.api, &review, object)).await?;
+        Box::pin(admission::webhooks::mutate(&self.api, &review, object, &mut self.warnings)).await
     }
 
-    /// Whether the cluster's own policies allow it.
+    /// Whether the cluster's own policies and webhooks allow it.
     async fn review(&mut self, old: Option<&Value>, new: Option<&Value>) -> Result<(), ApiError> {
         let review = admission::policies::Review {
             user: &self.call.user,
@@ -323,7 +317,8 @@ impl Write {
             dry_run: self.options.dry_run,
         };
         // On the heap: most writes have nothing to be checked.
-        Box::pin(admission::policies::check(&self.api, &review, &mut self.warnings)).await
+        Box::pin(admission::policies::check(&self.api, &review, &mut self.warnings)).await?;
+        Box::pin(admission::webhooks::check(&self.api, &review, &mut self.warnings)).await
     }
 
     fn take_namespace(&self, object: &mut Value) -> Result<(), ApiError> {
@@ -384,10 +379,27 @@ impl Write {
     }
 }
 
+/// The response with what the client is warned of.
+pub(super) fn warned(mut response: Response, warnings: &[String]) -> Response {
+    for warning in warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(http::header::WARNING, value);
+        }
+    }
+    response
+}
+
 /// Whether the object's own expressions have to be compiled to validate it.
 fn has_expressions(resource: &Resource) -> bool {
-    ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"]
-        .contains(&resource.kind.as_str())
+    let kinds = [
+        "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "MutatingAdmissionPolicy",
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+    ];
+    kinds.contains(&resource.kind.as_str())
 }
 
 /// What is wrong with a custom resource. Its rules are evaluated away from the threads that serve requests.

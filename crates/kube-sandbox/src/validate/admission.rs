@@ -107,6 +107,10 @@ pub(super) fn webhooks(object: &Value, errors: &mut Errors) {
         if is_empty(config.get("url")) == is_empty(config.get("service")) {
             errors.required(format!("{here}.clientConfig"), "exactly one of url or service is required");
         }
+        for mut error in policies::problems(hook) {
+            error.field = error.field.replacen("spec.", &format!("{here}."), 1);
+            errors.extend(vec![error]);
+        }
         if list(hook, "admissionReviewVersions").is_empty() {
             errors.required(format!("{here}.admissionReviewVersions"), "must specify one of v1, v1beta1");
         }

@@ -10,6 +10,7 @@ pub mod policies;
 mod quota;
 mod services;
 mod tokens;
+pub mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube_cel::run_on_pool;
 use serde_json::{Value, json};
 
+use super::webhooks;
 use crate::api::request::User;
 use crate::api::resource::Resource;
 use crate::api::selector::Selector;
@@ -21,6 +22,7 @@ pub(crate) use compiled::problems;
 pub use mutate::mutate;
 
 use compiled::{Policy, Verdict};
+pub(super) use matching::{is_named, selected};
 use matching::{list, matches};
 
 const GROUP: &str = "admissionregistration.k8s.io";
@@ -37,9 +39,9 @@ pub struct Bound {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Counts the writes of bindings.
+    /// Counts the writes of bindings and of webhooks' configurations.
     writes: u64,
-    /// By the plural of the bindings: whether there are none, as of that many writes.
+    /// By their plural: whether there are none, as of that many writes.
     none: HashMap<&'static str, u64>,
     /// Compiled policies by their identity, with the version that they were compiled from.
     compiled: HashMap<String, (String, Arc<Policy>)>,
@@ -50,54 +52,58 @@ impl Bound {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called when a binding was written.
+    /// To be called when an object was written.
     pub fn changed(&self, resource: &Resource) {
-        if resource.group == GROUP && [BINDINGS, MUTATING_BINDINGS].contains(&resource.plural.as_str()) {
+        let counted = [BINDINGS, MUTATING_BINDINGS, webhooks::VALIDATING, webhooks::MUTATING];
+        if resource.group == GROUP && counted.contains(&resource.plural.as_str()) {
             self.known().writes += 1;
         }
     }
 
-    fn writes(&self) -> u64 {
+    pub(super) fn writes(&self) -> u64 {
         self.known().writes
     }
 
-    fn is_empty(&self, bindings: &'static str) -> bool {
+    pub(super) fn is_empty(&self, bindings: &'static str) -> bool {
         let known = self.known();
         known.none.get(bindings) == Some(&known.writes)
     }
 
     /// There were no bindings when they were listed, which was begun as of so many writes: what was written meanwhile
     /// may not be in the list.
-    fn found_none(&self, bindings: &'static str, writes: u64) {
+    pub(super) fn found_none(&self, bindings: &'static str, writes: u64) {
         self.known().none.insert(bindings, writes);
     }
 
-    fn compiled(&self, policy: &Value) -> Option<Arc<Policy>> {
+    fn compiled(&self, id: &str, of: &str) -> Option<Arc<Policy>> {
         let known = self.known();
-        let (version, compiled) = known.compiled.get(meta::text(policy, "uid"))?;
-        (version == meta::text(policy, "resourceVersion")).then(|| Arc::clone(compiled))
+        let (version, compiled) = known.compiled.get(id)?;
+        (version == of).then(|| Arc::clone(compiled))
     }
 
-    fn keep(&self, policy: &Value, compiled: &Arc<Policy>) {
+    fn keep(&self, id: &str, version: &str, compiled: &Arc<Policy>) {
         const MOST: usize = 500;
         let mut known = self.known();
         if known.compiled.len() >= MOST {
             known.compiled.clear();
         }
-        let version = meta::text(policy, "resourceVersion").to_owned();
-        known.compiled.insert(meta::text(policy, "uid").to_owned(), (version, Arc::clone(compiled)));
+        known.compiled.insert(id.to_owned(), (version.to_owned(), Arc::clone(compiled)));
     }
 }
 
-/// The policy ready to be evaluated; compiled when it is new or was changed.
-async fn compiled(api: &SharedApi, policy: &Value) -> Result<Arc<Policy>, ApiError> {
-    if let Some(known) = api.policies.compiled(policy) {
+/// The expressions of a policy, or of a webhook, ready to be evaluated; compiled when it is new or was changed.
+pub(super) async fn compiled(api: &SharedApi, id: &str, version: &str, spec: &Value) -> Result<Arc<Policy>, ApiError> {
+    if let Some(known) = api.policies.compiled(id, version) {
         return Ok(known);
     }
-    let spec = policy["spec"].clone();
+    let spec = spec.clone();
     let compiled = Arc::new(on_pool(move |_| Policy::new(&spec)).await?);
-    api.policies.keep(policy, &compiled);
+    api.policies.keep(id, version, &compiled);
     Ok(compiled)
+}
+
+async fn policy_of(api: &SharedApi, policy: &Value) -> Result<Arc<Policy>, ApiError> {
+    compiled(api, meta::text(policy, "uid"), meta::text(policy, "resourceVersion"), &policy["spec"]).await
 }
 
 /// Work that may take a while, away from the threads that serve requests.
@@ -132,7 +138,7 @@ impl Review<'_> {
         self.new.or(self.old).unwrap_or(&Value::Null)
     }
 
-    fn request(&self) -> Value {
+    pub(super) fn request(&self) -> Value {
         let resource = self.resource;
         let subject = self.subject();
         json!({
@@ -194,7 +200,7 @@ pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<Stri
     Ok(())
 }
 
-async fn namespace_of(api: &SharedApi, review: &Review<'_>) -> Value {
+pub(super) async fn namespace_of(api: &SharedApi, review: &Review<'_>) -> Value {
     let subject = review.subject();
     let name = if review.resource.is("", "namespaces") { meta::name(subject) } else { meta::namespace(subject) };
     match api.registry.served().find("", "v1", "namespaces") {
@@ -244,7 +250,7 @@ async fn judge(
         Ok(inputs) => inputs,
         Err(why) => return Err(refused(review, "", &format!("{place} denied request: {why}"))),
     };
-    let compiled = compiled(api, policy).await?;
+    let compiled = policy_of(api, policy).await?;
     for inputs in inputs {
         let policy = Arc::clone(&compiled);
         let verdicts = on_pool(move |stop| policy.judge(&inputs, &stop)).await?;

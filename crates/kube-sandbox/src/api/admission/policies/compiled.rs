@@ -16,11 +16,11 @@ const LONGEST_MESSAGE: usize = 5 << 10;
 
 #[derive(Debug)]
 pub struct Policy {
-    pub(super) conditions: Vec<(String, Compiled)>,
+    pub(in crate::api::admission) conditions: Vec<(String, Compiled)>,
     pub(super) variables: Vec<(String, Compiled)>,
     validations: Vec<Validation>,
     pub(super) mutations: Vec<Mutation>,
-    pub(super) ignores_failure: bool,
+    pub(in crate::api::admission) ignores_failure: bool,
 }
 
 #[derive(Debug)]

@@ -12,22 +12,26 @@ pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
 
 /// Whether a write is one of those that are meant; a binding that names no resources means all of its policy's.
 pub(super) fn matches(wanted: &Value, review: &Review, namespace: &Value, any: bool) -> bool {
+    let named = |rules: &str| list(wanted, rules).iter().any(|rule| is_named(rule, review));
+    let rules = list(wanted, "resourceRules");
+    selected(wanted, review, namespace)
+        && ((any && rules.is_empty()) || named("resourceRules"))
+        && !named("excludeResourceRules")
+}
+
+/// Whether both selectors choose the write.
+pub(in crate::api::admission) fn selected(wanted: &Value, review: &Review, namespace: &Value) -> bool {
     let selects = |selector: &Value, object: &Value| {
         selector.is_null() || labels::selects(selector, |key| object["metadata"]["labels"].get(key)?.as_str())
     };
     let sides = [review.new, review.old];
     let spaced = review.resource.namespaced || review.resource.is("", "namespaces");
-    if (spaced && !selects(&wanted["namespaceSelector"], namespace))
-        || !sides.into_iter().flatten().any(|object| selects(&wanted["objectSelector"], object))
-    {
-        return false;
-    }
-    let named = |rules: &str| list(wanted, rules).iter().any(|rule| names(rule, review));
-    let rules = list(wanted, "resourceRules");
-    ((any && rules.is_empty()) || named("resourceRules")) && !named("excludeResourceRules")
+    (!spaced || selects(&wanted["namespaceSelector"], namespace))
+        && sides.into_iter().flatten().any(|object| selects(&wanted["objectSelector"], object))
 }
 
-fn names(rule: &Value, review: &Review) -> bool {
+/// Whether a rule names the write's resource and operation.
+pub(in crate::api::admission) fn is_named(rule: &Value, review: &Review) -> bool {
     let has = |field: &str, wanted: &str| list(rule, field).iter().any(|one| one == "*" || one == wanted);
     let resource = review.resource;
     let full = match review.subresource {
@@ -76,11 +80,11 @@ mod tests {
             dry_run: false,
         };
         let rule = |resources: Value| json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": resources});
-        assert!(names(&rule(json!(["deployments"])), &review("")));
-        assert!(!names(&rule(json!(["deployments"])), &review("scale")));
-        assert!(names(&rule(json!(["deployments/*"])), &review("scale")));
-        assert!(names(&rule(json!(["*"])), &review("")));
-        assert!(!names(&rule(json!(["pods"])), &review("")));
+        assert!(is_named(&rule(json!(["deployments"])), &review("")));
+        assert!(!is_named(&rule(json!(["deployments"])), &review("scale")));
+        assert!(is_named(&rule(json!(["deployments/*"])), &review("scale")));
+        assert!(is_named(&rule(json!(["*"])), &review("")));
+        assert!(!is_named(&rule(json!(["pods"])), &review("")));
     }
 
     static USER: std::sync::LazyLock<User> = std::sync::LazyLock::new(User::admin);

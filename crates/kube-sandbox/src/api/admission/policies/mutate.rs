@@ -8,7 +8,7 @@ use kube_cel::{Budget, PER_REQUEST};
 use serde_json::Value;
 
 use super::compiled::Policy;
-use super::{MUTATING, MUTATING_BINDINGS, Review, about, compiled, inputs, on_pool, refused};
+use super::{MUTATING, MUTATING_BINDINGS, Review, about, inputs, on_pool, policy_of, refused};
 use crate::api::patch::Patch;
 use crate::api::resource::Resource;
 use crate::api::status::ApiError;
@@ -56,7 +56,7 @@ async fn one(
     let place = format!("MutatingAdmissionPolicy '{}' with binding '{}'", meta::name(policy), meta::name(binding));
     let denied = |why: &str| refused(review, "", &format!("{place} denied request: {why}"));
     let all = inputs(api, review, policy, binding, namespace).await.map_err(denied)?;
-    let ready = compiled(api, policy).await?;
+    let ready = policy_of(api, policy).await?;
     let mut object = None;
     for mut inputs in all {
         if let Some(object) = &object {
