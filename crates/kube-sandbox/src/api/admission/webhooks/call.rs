@@ -114,6 +114,20 @@ fn read(hook: &str, version: &str, uid: &str, answer: &Value) -> Result<Answer, 
     Ok(Answer { patch, warnings })
 }
 
+/// Those that clients of Kubernetes know.
+const REASONS: [&str; 10] = [
+    "BadRequest",
+    "Conflict",
+    "Expired",
+    "Forbidden",
+    "InternalError",
+    "Invalid",
+    "MethodNotAllowed",
+    "NotFound",
+    "TooManyRequests",
+    "Unauthorized",
+];
+
 /// What the webhook says against the write, as clients are told.
 fn refusal(hook: &str, status: &Value) -> ApiError {
     let denied = format!("admission webhook \"{hook}\" denied the request");
@@ -122,18 +136,6 @@ fn refusal(hook: &str, status: &Value) -> ApiError {
         ("", why) | (why, _) => format!("{denied}: {why}"),
     };
     let code = status["code"].as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| *code >= 400);
-    const REASONS: [&str; 10] = [
-        "BadRequest",
-        "Conflict",
-        "Expired",
-        "Forbidden",
-        "InternalError",
-        "Invalid",
-        "MethodNotAllowed",
-        "NotFound",
-        "TooManyRequests",
-        "Unauthorized",
-    ];
     let reason = REASONS.into_iter().find(|reason| *reason == text(status, "reason")).unwrap_or_default();
     ApiError::new(code.unwrap_or(400), reason, message).with_details(status["details"].clone())
 }
