@@ -13,6 +13,8 @@ pub(super) struct Cli {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
+    #[command(flatten)]
+    pub(super) log: super::log::LogArgs,
     #[command(subcommand)]
     pub(super) command: Command,
 }

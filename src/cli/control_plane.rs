@@ -32,6 +32,9 @@ pub(super) fn control_plane(args: &[OsString]) -> ExitCode {
 }
 
 fn with_runtime(work: impl Future<Output = Result<(), String>>) -> ExitCode {
+    if let Err(error) = super::log::start_from_environment() {
+        return failed(&error);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),

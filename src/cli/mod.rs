@@ -9,6 +9,7 @@ mod findings;
 mod labs;
 mod lint;
 mod list;
+mod log;
 mod outputs;
 mod provider;
 mod run;
@@ -65,6 +66,7 @@ fn panics_redacted() {
 
 fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     screen::colors(cli.color);
+    log::start(&cli.log)?;
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => run::test(&args),

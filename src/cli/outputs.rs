@@ -4,7 +4,7 @@ use std::io::{stderr, stdout};
 
 use super::args::{Format, RunArgs};
 use super::screen;
-use crate::report::{Fanout, Github, Human, HumanOptions, Json, Junit, Live};
+use crate::report::{Fanout, Github, Human, HumanOptions, Json, Junit, Live, Log};
 
 pub(super) fn fanout(args: &RunArgs, side_by_side: bool) -> Fanout {
     let mut fanout = Fanout::default();
@@ -23,5 +23,6 @@ pub(super) fn fanout(args: &RunArgs, side_by_side: bool) -> Fanout {
         // Standard output belongs to the report; GitHub reads both.
         fanout.add("standard error", Github::new(stderr()));
     }
+    fanout.add("the log", Log);
     fanout
 }

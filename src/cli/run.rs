@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error_span};
 
 use super::args::{Format, RunArgs, TestArgs};
 use super::error::CliError;
@@ -85,7 +86,7 @@ impl Call<'_> {
             self.check_vars(&labs)?;
             let runtime = tokio::runtime::Runtime::new()
                 .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
-            runtime.block_on(self.run_all(&labs, wrong, seed, &sink))?;
+            runtime.block_on(self.run_all(&labs, wrong, seed, &sink).instrument(error_span!("run")))?;
             // Whatever still runs belongs to no lab any more.
             runtime.shutdown_background();
         }
@@ -155,7 +156,10 @@ impl Call<'_> {
             .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
             .token();
         let running = futures::stream::iter(attempts)
-            .map(|(index, lab, attempt)| self.run_one(index, lab, attempt, &interrupt, sink))
+            .map(|(index, lab, attempt)| {
+                let span = error_span!("lab", id = lab.id);
+                self.run_one(index, lab, attempt, &interrupt, sink).instrument(span)
+            })
             .buffer_unordered(self.jobs)
             .collect::<()>();
         let watching = async {

@@ -4,11 +4,9 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::MultiProgress;
-
 use super::screen;
 use crate::cluster::{Layer, StageSink};
-use crate::report::{PullBars, PullLines};
+use crate::report::{PullBars, PullLines, bars};
 use crate::run::pulled;
 
 pub(super) struct StageLines {
@@ -18,7 +16,7 @@ pub(super) struct StageLines {
 
 impl StageLines {
     pub(super) fn new() -> Self {
-        Self { bars: Mutex::new(PullBars::new(MultiProgress::new())), lines: Mutex::default() }
+        Self { bars: Mutex::new(PullBars::new(bars())), lines: Mutex::default() }
     }
 
     fn line(&self, text: &str) {
@@ -30,6 +28,7 @@ impl StageLines {
 
 impl StageSink for StageLines {
     fn passed(&self, stage: &str, detail: Option<&str>, took: Duration) {
+        tracing::info!(stage, detail, ?took, "stage passed");
         let detail = detail.map(|detail| format!("  {detail}")).unwrap_or_default();
         self.line(&format!(
             "{} {stage:<14}{:>6.1} s{detail}",

@@ -1,10 +1,26 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::PullBars;
 use crate::outcome::RunEvent;
+
+/// What moves on the terminal of this process, once something does.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+pub fn bars() -> MultiProgress {
+    BARS.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())).clone()
+}
+
+/// Writes to the terminal above what moves on it.
+pub fn above_bars<T>(write: impl FnOnce() -> T) -> T {
+    match BARS.get() {
+        Some(bars) => bars.suspend(write),
+        None => write(),
+    }
+}
 
 /// One moving line a running lab, under the lines that stay. Only where somebody watches.
 #[derive(Debug)]
@@ -17,8 +33,7 @@ pub struct Live {
 
 impl Default for Live {
     fn default() -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        Self { bars, labs: BTreeMap::new(), pulls: BTreeMap::new() }
+        Self { bars: bars(), labs: BTreeMap::new(), pulls: BTreeMap::new() }
     }
 }
 

@@ -6,6 +6,7 @@ mod json;
 mod junit;
 mod layout;
 mod live;
+mod log;
 mod pull;
 mod wrap;
 
@@ -19,7 +20,8 @@ pub use github::Github;
 pub use human::{Human, HumanOptions};
 pub use json::Json;
 pub use junit::Junit;
-pub use live::Live;
+pub use live::{Live, above_bars, bars};
+pub use log::Log;
 pub use pull::{PullBars, PullLines};
 
 /// One output. It is told facts and the report so far; it never calls back.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::{Instrument, error_span};
+
 use super::expected::{self, Compared};
 use super::plan::PlannedStep;
 use super::runner::{Output, PATIENCE, Runner, Running, Stopped, UNSEEN};
@@ -45,6 +47,11 @@ impl Outcome {
 impl<'a> Runner<'a> {
     /// Runs one block and tells what came of it.
     pub(super) async fn act(&mut self, step: &PlannedStep, action: &Action) -> Result<(), Stopped> {
+        let span = error_span!("block", line = self.line(action.span.start));
+        self.act_now(step, action).instrument(span).await
+    }
+
+    async fn act_now(&mut self, step: &PlannedStep, action: &Action) -> Result<(), Stopped> {
         let started = Instant::now();
         self.tell.tell(RunEvent::ActionStarted {
             lab: self.tell.lab(),

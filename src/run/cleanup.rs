@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tracing::{Instrument, error_span};
+
 use super::plan::Plan;
 use super::runner::{PATIENCE, Runner};
 use crate::terminal::{TerminalSettings, Terminals};
@@ -27,7 +29,7 @@ impl Runner<'_> {
             self.named().start_step(step);
             for action in blocks {
                 // What failed has been told.
-                let _ = self.act(step, action).await;
+                let _ = self.act(step, action).instrument(error_span!("cleanup", step = step.id)).await;
             }
             self.named().finish_step(step, started);
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use tracing::Span;
 
 use super::plan::Checks;
 use super::runner::Runner;
@@ -53,6 +54,7 @@ struct Open<'c> {
     needs: Vec<Need>,
     evidence: Evidence,
     settled: Option<Judgement>,
+    span: Span,
     /// What was last told of it, so that only what changes is told.
     told: Option<String>,
 }
@@ -116,6 +118,7 @@ impl Runner<'_> {
             let now = Clock::now();
             let mut until: Option<SystemTime> = None;
             for check in open.iter_mut().filter(|check| check.settled.is_none()) {
+                let _inside = check.span.clone().entered();
                 match check.judge.judge(&check.evidence, &view, now) {
                     Progress::Settled(judgement) => check.settled = Some(judgement),
                     Progress::Open { so_far, until: next } => {
@@ -167,6 +170,7 @@ impl Runner<'_> {
             needs: grade::needs(placed.check, &self.vars.values),
             evidence: self.evidence(mark, end),
             settled: None,
+            span: self.named().check_span(placed.check),
             told: None,
         }
     }

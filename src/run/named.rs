@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use tracing::{Span, error_span};
+
 use super::judge::rule;
 use super::plan::{Act, Judged, Plan, PlannedStep, Stretch};
 use super::runner::Runner;
@@ -35,14 +37,24 @@ impl Named<'_> {
             if step.stretches.is_empty() && step.skip.is_none() {
                 continue;
             }
-            self.start_step(step);
-            self.skip_step(step, NOT_STARTED);
-            self.finish_step(step, Instant::now());
+            error_span!("step", id = step.id).in_scope(|| {
+                self.start_step(step);
+                self.skip_step(step, NOT_STARTED);
+                self.finish_step(step, Instant::now());
+            });
         }
     }
 
     fn line(self, offset: usize) -> usize {
         self.lab.source.position(offset).line
+    }
+
+    pub(super) fn check_span(self, check: &Check) -> Span {
+        error_span!("check", line = self.line(check.span.start))
+    }
+
+    pub(super) fn tell_of(self, check: &Check, event: RunEvent) {
+        self.check_span(check).in_scope(|| self.tell.tell(event));
     }
 
     pub(super) fn start_step(self, step: &PlannedStep) {
@@ -105,7 +117,7 @@ impl Named<'_> {
         for check in &block.checks {
             let wait = self.skipped_fact(block, check, reason, true);
             let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell.tell(RunEvent::WaitFinished { lab, step, wait, failure: None });
+            self.tell_of(check, RunEvent::WaitFinished { lab, step, wait, failure: None });
         }
     }
 
@@ -124,9 +136,9 @@ impl Named<'_> {
 
     pub(super) fn skip_checks(self, step: &PlannedStep, block: &CheckBlock, reason: &str, neutral: bool) {
         for check in &block.checks {
-            let check = self.skipped_fact(block, check, reason, neutral);
+            let fact = self.skipped_fact(block, check, reason, neutral);
             let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell.tell(RunEvent::CheckFinished { lab, step, check, failure: None });
+            self.tell_of(check, RunEvent::CheckFinished { lab, step, check: fact, failure: None });
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tracing::{Instrument, error_span};
+
 use super::Mode;
 use super::judge::{Placed, Probed};
 use super::named::{EARLIER_IN_STEP, EARLIER_STEP, INTERRUPTED};
@@ -22,15 +24,22 @@ impl Runner<'_> {
             if step.stretches.is_empty() && step.skip.is_none() {
                 continue;
             }
-            self.named().start_step(step);
-            if self.is_interrupted() {
-                self.named().skip_step(step, INTERRUPTED);
-            } else if stopped {
-                self.named().skip_step(step, EARLIER_STEP);
-            } else {
-                stopped = self.step(step).await.is_err();
-            }
-            self.named().finish_step(step, started);
+            let span = error_span!("step", id = step.id);
+            let went = async {
+                self.named().start_step(step);
+                let went = if self.is_interrupted() {
+                    self.named().skip_step(step, INTERRUPTED);
+                    Ok(())
+                } else if stopped {
+                    self.named().skip_step(step, EARLIER_STEP);
+                    Ok(())
+                } else {
+                    self.step(step).await
+                };
+                self.named().finish_step(step, started);
+                went
+            };
+            stopped |= went.instrument(span).await.is_err();
         }
     }
 
@@ -152,7 +161,7 @@ impl Runner<'_> {
             let failure = failed.then(|| self.failure(placed.block, &judgement, mark, &[]));
             let wait = self.fact(*placed, &judgement, Probed { proof: Proof::NotRun, reason: None });
             let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell.tell(RunEvent::WaitFinished { lab, step, wait, failure });
+            self.named().tell_of(placed.check, RunEvent::WaitFinished { lab, step, wait, failure });
             if failed {
                 came = Err(Stopped);
             }
@@ -232,7 +241,7 @@ impl Runner<'_> {
             let failure = failed.then(|| self.failure(placed.block, &judgement, mark, actions));
             let check = self.fact(*placed, &judgement, probed);
             let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell.tell(RunEvent::CheckFinished { lab, step, check, failure });
+            self.named().tell_of(placed.check, RunEvent::CheckFinished { lab, step, check, failure });
         }
         self.spent.checks += started.elapsed();
         Ok(all_passed)

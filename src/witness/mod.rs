@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::cluster::EtcdAccess;
 use crate::guard::Guard;
@@ -101,7 +102,7 @@ impl Witness {
             journal.listed(0, Clock::now(), Vec::new());
         }
         let watcher = Watcher::new(Arc::clone(&store), journal.clone(), scope, request.bare, asked, grow, answer);
-        let task = tokio::spawn(watcher.run(ready, closing.clone()));
+        let task = tokio::spawn(watcher.run(ready, closing.clone()).in_current_span());
         let witness =
             Self { store, journal, bare: request.bare, opened: Clock::now(), asks, grown, answered, closing, task };
         if !request.bare {

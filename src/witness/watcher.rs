@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, trace, warn};
 
 use super::store::{Delivery, Feed, Head, Store, StoreError};
 use crate::journal::{Clock, Delivered, Entry, Journal, Revision, Seq};
@@ -61,7 +62,7 @@ impl Watcher {
 
     pub(super) async fn run(mut self, ready: oneshot::Sender<()>, closing: CancellationToken) {
         tokio::select! {
-            () = closing.cancelled() => {}
+            () = closing.cancelled() => debug!("watch closed"),
             () = self.keep_watching(ready) => {}
         }
     }
@@ -74,9 +75,16 @@ impl Watcher {
                 Ok(mut feed) => {
                     backoff = FIRST_BACKOFF;
                     // Whatever broke it, the answer is the same: connect again, on any endpoint.
-                    let _broken: StoreError = self.follow(feed.as_mut(), &mut ready).await;
+                    let broken: StoreError = self.follow(feed.as_mut(), &mut ready).await;
+                    warn!(error = %broken, next = self.next, "watch broken; it is resumed");
                 }
-                Err(_unreachable) => {
+                // In a bare lab there is no etcd before the lab starts one.
+                Err(unreachable) => {
+                    if self.known.is_some() || !self.bare {
+                        warn!(error = %unreachable, ?backoff, "etcd is not reached");
+                    } else {
+                        debug!(error = %unreachable, ?backoff, "etcd is not reached yet");
+                    }
                     tokio::time::sleep(backoff).await;
                     backoff = (backoff * 2).min(LONGEST_BACKOFF);
                 }
@@ -91,14 +99,18 @@ impl Watcher {
             None => self.list().await?,
             Some(known) => {
                 if let Some(reason) = self.another_store(known, head).await? {
+                    warn!(reason, "another store answers: a new epoch begins");
                     self.record(Entry::Epoch { reason, at: Clock::now() });
                     self.list().await?;
                 }
             }
         }
-        self.known = Some(head);
+        let known = self.known.replace(head);
         self.answer.send_replace(true);
-        self.store.watch(&self.scope, self.next).await
+        let feed = self.store.watch(&self.scope, self.next).await?;
+        let how = if known.is_some() { "watch resumed" } else { "watch opened" };
+        info!(scope = self.scope, revision = self.next, cluster = format_args!("{:x}", head.cluster), "{how}");
+        Ok(feed)
     }
 
     /// Why the store that answers cannot be the one that the journal has followed.
@@ -128,7 +140,9 @@ impl Watcher {
 
     async fn list(&mut self) -> Result<(), StoreError> {
         let listing = self.store.list(&self.scope).await?;
+        let keys = listing.state.len();
         self.journal.listed(listing.revision, Clock::now(), listing.state);
+        debug!(keys = keys, revision = listing.revision, "keys listed");
         self.next = listing.revision + 1;
         self.partial.clear();
         self.grow.send_replace(self.journal.view().end());
@@ -184,6 +198,7 @@ impl Watcher {
                 }
             }
             Delivery::Events(events) => {
+                trace!(count = events.len(), "events delivered");
                 for entry in events {
                     self.event(entry);
                 }
@@ -196,6 +211,7 @@ impl Watcher {
             }
             Delivery::Compacted(upto) => {
                 let reason = format!("etcd has compacted its history up to {upto}");
+                warn!(from = self.next, upto, "compacted before it was delivered: the journal has a gap");
                 self.record(Entry::Gap { from: self.next, to: upto, reason, at: Clock::now() });
                 self.list().await?;
                 return Err(StoreError::new("start after the compacted revision"));

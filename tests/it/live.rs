@@ -19,15 +19,19 @@ pub(crate) struct Live {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     exports: BTreeMap<String, String>,
+    log: tempfile::NamedTempFile,
 }
 
 impl Live {
     /// `__sandbox` takes `--apiserver PATH`.
     pub(crate) async fn start(args: &[&str]) -> Self {
+        let log = tempfile::NamedTempFile::new().expect("a file for the log");
         let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_keywitness"))
             .arg("__sandbox")
             .args(args)
             .env_remove("KUBEBUILDER_ASSETS")
+            .env("KEYWITNESS_LOG", "warn")
+            .stderr(log.reopen().expect("the file is opened"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -35,7 +39,7 @@ impl Live {
             .expect("the binary starts");
         let input = child.stdin.take().expect("a pipe");
         let output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut live = Self { child, input, output, exports: BTreeMap::new() };
+        let mut live = Self { child, input, output, exports: BTreeMap::new(), log };
         while !live.exports.contains_key("SANDBOX_ETCD_PID") {
             let line = live.line().await;
             let (name, value) = line.trim_start_matches("export ").split_once('=').expect("a variable");
@@ -47,6 +51,12 @@ impl Live {
     async fn line(&mut self) -> String {
         let line = tokio::time::timeout(PATIENCE, self.output.next_line()).await.expect("a line in time");
         line.expect("output can be read").expect("the sandbox goes on")
+    }
+
+    /// What is logged as an error, which a panic is.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.log.path()).expect("the log");
+        log.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked")).map(str::to_owned).collect()
     }
 
     pub(crate) fn export(&self, name: &str) -> &str {

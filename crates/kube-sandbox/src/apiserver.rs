@@ -16,7 +16,6 @@ use super::control_plane::ControlPlaneSpec;
 use super::controllers::{Controllers, Settings};
 use super::etcd::free_ports;
 use super::kubelet::Kubelet;
-use super::log::Log;
 use super::pki::Pki;
 use super::{SandboxError, kubeconfig};
 use crate::client::api_client;
@@ -81,9 +80,9 @@ impl ApiServer {
             nodes: vec![(spec.cluster.node.clone(), spec.cluster.address)],
             ca: facts.ca,
             only_nodes: spec.only_nodes,
-            log: Log::at(spec.dir.join("controllers.log")),
             runs,
         };
+        tracing::info!(%address, version, "kube-apiserver is ready");
         let controllers = Controllers::start(client, settings);
         controllers.sign_with(pki);
         Ok(Self { address, version, controllers: Some(controllers), kubelet, process })

@@ -10,6 +10,7 @@ use etcd_client::Client;
 use http::{HeaderValue, Request, header};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
+use tracing::{Instrument, debug, info};
 
 use super::agent::Runs;
 use super::api::limits::{Internal, Limits};
@@ -18,7 +19,6 @@ use super::api::request::User;
 use super::api::{Api, Counters, SharedApi};
 use super::bootstrap::{self, Facts};
 use super::controllers::{Controllers, Settings};
-use super::log::Log;
 use super::pki::Pki;
 use super::pods::{EtcdPod, PodAccess};
 use super::store::{Hub, Store, keep_short};
@@ -116,7 +116,6 @@ impl ControlPlane {
         for token in &spec.tokens {
             tokens.add(token, User::admin());
         }
-        let log = Log::at(spec.etcd_log.with_file_name("sandbox.log"));
         let runs = Runs::default();
         let api = Arc::new(Api {
             store: Store::new(client),
@@ -127,7 +126,6 @@ impl ControlPlane {
             address: SocketAddr::from((spec.address, address.port())).to_string(),
             counters: Counters::default(),
             limits: Limits::default(),
-            log: log.clone(),
             addresses: tokio::sync::Mutex::default(),
             policies: api::admission::policies::Bound::default(),
             events_lease: tokio::sync::Mutex::default(),
@@ -135,13 +133,16 @@ impl ControlPlane {
         let router = api::router(api.clone());
         let facts = spec.facts(address.port(), &etcd_version)?;
         bootstrap::write(&api, &facts).await?;
+        debug!(etcd = etcd_version, "first objects written");
         crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;
-        let mut tasks = vec![tokio::spawn(serve::run(listener, acceptor, router.clone(), Some(api.clone())))];
-        tasks.push(tokio::spawn(crd::follow(api.clone())));
-        tasks.push(tokio::spawn(keep_short(api.store.clone())));
+        let serving = serve::run(listener, acceptor, router.clone(), Some(api.clone()));
+        let mut tasks = vec![tokio::spawn(serving.in_current_span())];
+        tasks.push(tokio::spawn(crd::follow(api.clone()).in_current_span()));
+        tasks.push(tokio::spawn(keep_short(api.store.clone()).in_current_span()));
+        info!(%address, "the API is served");
         let mut this = Self { address, api, router, tasks, controllers: None };
         let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
-        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, log, runs };
+        let settings = Settings { nodes, ca: facts.ca, only_nodes: false, runs };
         let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
         controllers.sign_with(pki);
         this.controllers = Some(controllers);

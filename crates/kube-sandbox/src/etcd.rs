@@ -50,8 +50,12 @@ impl Etcd {
         for _ in 0..ATTEMPTS {
             let mut etcd = Self::spawn(spec)?;
             match etcd.ready(&spec.pki).await {
-                Ok(client) => return Ok((etcd, client)),
+                Ok(client) => {
+                    tracing::info!(url = etcd.client_url, process = etcd.process(), "etcd is ready");
+                    return Ok((etcd, client));
+                }
                 Err(error) => {
+                    tracing::warn!(%error, "etcd did not start");
                     let taken = etcd.last_words().iter().any(|line| line.contains("address already in use"));
                     etcd.stop().await;
                     if !taken {

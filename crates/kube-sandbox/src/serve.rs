@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+use tracing::{Instrument, Span, debug, warn};
 
 use super::SandboxError;
 use super::api::SharedApi;
@@ -81,35 +82,49 @@ pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Ro
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // Too many open files, most likely; others will close theirs.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(%error, "connection not accepted");
+                // Too many open files, most likely; others will close theirs.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
         };
         let connection = connection(stream, acceptor.clone(), router.clone(), api.clone());
-        tokio::spawn(async move {
+        let served = async move {
             connection.await;
             drop(place);
-        });
+        };
+        tokio::spawn(served.in_current_span());
     }
 }
 
 async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
     let _ = stream.set_nodelay(true);
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
+    let stream = match tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return debug!(%error, "TLS handshake failed"),
+        Err(_) => return debug!("TLS handshake took too long"),
+    };
     let chain = stream.get_ref().1.peer_certificates();
     let certificate = chain.and_then(|chain| chain.first()).map(|first| bearer_of(first));
     let requests = Arc::new(Requests::default());
     let seen = Arc::clone(&requests);
+    // HTTP/2 answers each request in a task of its own.
+    let span = Span::current();
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let (router, api, certificate) = (router.clone(), api.clone(), certificate.clone());
         let open = seen.open(is_long_running(request.uri()));
-        async move {
+        let answered = async move {
             let mut request = request.map(Body::new);
             let authorization = request.headers().get(header::AUTHORIZATION).cloned();
             match user(certificate, authorization, api.as_ref()).await {
                 Ok(user) => request.extensions_mut().insert(user),
-                Err(error) => return Ok(error.into_response()),
+                Err(error) => {
+                    debug!(method = %request.method(), path = request.uri().path(), status = error.code, "not known");
+                    return Ok(error.into_response());
+                }
             };
             let answer = router.oneshot(request).await?;
             Ok::<_, std::convert::Infallible>(answer.map(|body| {
@@ -119,7 +134,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, ap
                     frame
                 }))
             }))
-        }
+        };
+        answered.instrument(span.clone())
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(LARGEST_HEAD);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tracing::{debug, warn};
 
 use super::Guard;
 use super::ledger::Owned;
@@ -44,11 +45,24 @@ impl Process {
 
     /// Waits for the process to end. What it left in its group is ended by [`Process::end`] or the run's end.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        let status = self.child.wait().await;
+        self.log_end(&status, "process ended");
+        status
     }
 
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+        let status = self.child.try_wait();
+        if let Ok(Some(status)) = &status {
+            debug!(group = self.group, %status, "process ended");
+        }
+        status
+    }
+
+    fn log_end(&self, status: &io::Result<ExitStatus>, how: &str) {
+        match status {
+            Ok(status) => debug!(group = self.group, %status, "{how}"),
+            Err(error) => warn!(group = self.group, %error, "process cannot be waited for"),
+        }
     }
 
     /// Waits for what the process left in its group, where that ends by itself and in time.
@@ -81,6 +95,7 @@ impl Process {
             let _ = self.signal(Signal::SIGKILL);
             self.child.wait().await
         };
+        self.log_end(&status, "process ended when asked");
         self.finish();
         status
     }
@@ -92,6 +107,7 @@ impl Process {
         }
         let _ = self.signal(Signal::SIGKILL);
         let status = self.child.wait().await;
+        self.log_end(&status, "process killed");
         self.finish();
         status
     }

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::{debug, warn};
+
 use super::ledger::{self, Ledger, Owned};
 use super::process::Process;
 use super::watchdog::Watchdog;
@@ -65,7 +67,8 @@ impl Guard {
         for (dir, run_id) in folder::stale(&settings.parents) {
             let entries = std::fs::File::open(dir.join(folder::LEDGER)).map_or_else(|_| Vec::new(), ledger::read);
             // What will not go today is tried again at the next start.
-            ending::end(&run_id, &dir, &entries, Duration::ZERO);
+            let left = ending::end(&run_id, &dir, &entries, Duration::ZERO);
+            warn!(run = run_id, ?left, "cleared away what a killed run left");
         }
         let mut run_id = uuid::Uuid::new_v4().simple().to_string();
         run_id.truncate(ID_LENGTH);
@@ -81,6 +84,7 @@ impl Guard {
             None => None,
         };
         let GuardSettings { grace, .. } = settings;
+        debug!(run = run_id, dir = %dir.display(), watchdog = watchdog.is_some(), "run begun");
         let state = Mutex::new(Some(State { watchdog }));
         Ok(Self { inner: Arc::new(Inner { run_id, dir, ledger, grace, state }) })
     }
@@ -133,6 +137,8 @@ impl Guard {
         })?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).expect("a child that nobody has waited for");
         let process = Process::new(child, group, self.clone());
+        // Arguments may hold what is secret.
+        debug!(group, program = %command.as_std().get_program().display(), "process started");
         self.record(Owned::Group(group))?;
         Ok(process)
     }
@@ -144,14 +150,17 @@ impl Guard {
         // A shell that will not go now is tried again at the run's end.
         let is_gone = tokio::task::spawn_blocking(move || ending::end_one(what, SESSION_GRACE)).await;
         if is_gone.unwrap_or(false) {
+            debug!(session = leader, "session ended");
             drop(self.release(session));
+        } else {
+            warn!(session = leader, "session does not end; it is tried again at the run's end");
         }
     }
 
     /// Ends all that the run owns, and tells what would not go, for a person to read.
     pub async fn end(&self) -> Vec<String> {
-        let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.end())
+        let (inner, span) = (Arc::clone(&self.inner), tracing::Span::current());
+        tokio::task::spawn_blocking(move || span.in_scope(|| inner.end()))
             .await
             .unwrap_or_else(|error| vec![format!("the clean-up broke off: {error}")])
     }
@@ -166,6 +175,11 @@ impl Inner {
         let left = ending::end(&self.run_id, &self.dir, &entries, self.grace);
         if let Some(mut watchdog) = state.watchdog {
             watchdog.dismiss();
+        }
+        if left.is_empty() {
+            debug!(run = self.run_id, owned = entries.len(), "run ended: all that it owned is gone");
+        } else {
+            warn!(run = self.run_id, ?left, "run ended, and something of it stays");
         }
         left
     }

@@ -1,6 +1,7 @@
 //! One request to one handler.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -8,9 +9,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, error, error_span, trace, warn};
 
 use super::body::{self, PROTOBUF};
-use super::limits::{GivenUp, Held};
+use super::limits::{GivenUp, Held, Internal};
 use super::request::{Call, Query, ResourcePath, User, is_long_running};
 use super::resource::Resource;
 use super::status::{ApiError, json_response};
@@ -24,15 +27,32 @@ pub fn router(api: SharedApi) -> Router {
 
 async fn handle(State(api): State<SharedApi>, mut request: Request<Body>) -> Response {
     request.extensions_mut().insert(Held::default());
-    let asked = format!("{} {}", request.method(), request.uri().path());
+    // Neither the query nor the body: both may hold what is secret.
+    let path = request.uri().path();
+    let span = error_span!("request", method = %request.method(), path, verb = Empty, resource = Empty, user = Empty);
+    logged(&api, request).instrument(span).await
+}
+
+async fn logged(api: &SharedApi, request: Request<Body>) -> Response {
+    let began = Instant::now();
     let endless = is_long_running(request.uri());
-    let answer = api.limits.run(request, endless, async |request| Box::pin(respond(&api, request)).await).await;
-    answer.unwrap_or_else(|given_up| {
-        if let GivenUp::Panic(said) = &given_up {
-            api.log.line(&format!("{asked}: a panic: {said}"));
+    let internal = request.extensions().get::<Internal>().is_some();
+    let answer = api.limits.run(request, endless, async |request| Box::pin(respond(api, request)).await).await;
+    let response = answer.unwrap_or_else(|given_up| {
+        match &given_up {
+            GivenUp::Panic(said) => error!(said, "a panic"),
+            GivenUp::NoTurn | GivenUp::TooLong => warn!(why = ?given_up, "request given up"),
         }
         given_up.into_response()
-    })
+    });
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    match status {
+        500.. => warn!(status, ?took, "answered"),
+        // Most requests are the controllers' own.
+        _ if internal => trace!(status, ?took, "answered"),
+        _ => debug!(status, ?took, "answered"),
+    }
+    response
 }
 
 async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
@@ -42,6 +62,7 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
         Ok(user) => user,
         Err(error) => return error.into_response(),
     };
+    Span::current().record("user", &user.name);
     let query = Query::of(request.uri());
     let Some(mut path) = ResourcePath::parse(request.uri().path()) else {
         let (parts, _) = request.into_parts();
@@ -58,6 +79,7 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
     let call = Call { method: request.method().clone(), path, query, headers: request.headers().clone(), user };
     let verb = verb(&call);
     let plural = call.path.plural.clone();
+    Span::current().record("verb", verb).record("resource", &plural);
     let deprecated = match plural.as_str() {
         "endpoints" if call.path.group.is_empty() => Some(super::admission::ENDPOINTS_DEPRECATED),
         "componentstatuses" if call.path.group.is_empty() => Some("v1 ComponentStatus is deprecated in v1.19+"),

@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::status::ApiError;
-use crate::log;
+use crate::panic::said;
 
 /// As much as kube-apiserver takes.
 pub const LARGEST_BODY: usize = 3 << 20;
@@ -80,7 +80,7 @@ impl Limits {
         } else {
             tokio::time::timeout(self.answer_within, answer).await.map_err(|_| GivenUp::TooLong)?
         };
-        answer.map_err(|panic: Box<dyn Any + Send>| GivenUp::Panic(log::said(&*panic).to_owned()))
+        answer.map_err(|panic: Box<dyn Any + Send>| GivenUp::Panic(said(&*panic).to_owned()))
     }
 
     /// Room for a body of so many bytes to arrive; `None` where a size is not told.

@@ -50,7 +50,6 @@ pub struct Api {
     pub address: String,
     pub counters: Counters,
     pub limits: limits::Limits,
-    pub log: crate::log::Log,
     /// Service addresses are given out one at a time.
     pub addresses: tokio::sync::Mutex<()>,
     pub policies: admission::policies::Bound,

@@ -35,7 +35,6 @@ mod volumes;
 use runtime::Context;
 
 use super::agent::{Agent, Machine, Runs};
-use super::log::Log;
 use super::pki::Pki;
 
 /// What the controllers must know of the cluster they serve.
@@ -47,8 +46,6 @@ pub struct Settings {
     pub ca: String,
     /// The pods are played and nothing else is done: another kube-controller-manager and kube-scheduler are there.
     pub only_nodes: bool,
-    /// Where a line is left about what cannot be done.
-    pub log: Log,
     /// What the nodes' containers do, for whoever serves their logs.
     pub runs: Runs,
 }

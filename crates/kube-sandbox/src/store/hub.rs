@@ -9,6 +9,7 @@ use bytes::Bytes;
 use etcd_client::{EventType, WatchOptions, WatchStream};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
+use tracing::{Instrument, debug, error_span, warn};
 
 use super::resume::Resume;
 use super::ring::{Place, Ring};
@@ -163,7 +164,9 @@ impl Hub {
         let channel = Arc::new(Channel::new(revision));
         channels.retain(|_, other| other.strong_count() > 0);
         channels.insert(folder.to_owned(), Arc::downgrade(&channel));
-        tokio::spawn(pump(store.clone(), folder.to_owned(), revision, Arc::downgrade(&channel)));
+        let pumping = pump(store.clone(), folder.to_owned(), revision, Arc::downgrade(&channel));
+        // It outlives the request that begins it.
+        tokio::spawn(pumping.instrument(error_span!(parent: None, "hub", folder)));
         channel
     }
 }
@@ -176,15 +179,18 @@ async fn pump(store: Store, folder: String, revision: i64, channel: Weak<Channel
             Ok(stream) => match drain(stream, &mut resume, &channel).await {
                 Drained::NobodyListens => return,
                 Drained::Compacted => {
+                    warn!("compacted: its watchers are to list again");
                     if let Some(channel) = channel.upgrade() {
                         channel.tell(Ring::end);
                     }
                     return;
                 }
-                Drained::Broken => {}
+                Drained::Broken if channel.strong_count() == 0 => return,
+                // So it is at a sandbox' end too. Whoever asks while etcd is away is answered, and that is logged.
+                Drained::Broken => debug!("watch of etcd broken; it is resumed"),
             },
             Err(_) if channel.strong_count() == 0 => return,
-            Err(_) => {}
+            Err(error) => debug!(%error, "watch of etcd cannot be opened; it is tried again"),
         }
         tokio::time::sleep(RETRY).await;
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::task::JoinSet;
+use tracing::{Instrument, debug, error, error_span, info, trace, warn};
 
 pub(crate) use cache::{Change, Store};
 pub(crate) use events::{Recorder, Severity};
@@ -27,7 +28,7 @@ pub(crate) use resource::*;
 pub(crate) use rest::{Deleted, Error, Rest};
 
 use super::Settings;
-use crate::log::{Log, said};
+use crate::panic::said;
 
 /// Brings one kind of thing to what it should be.
 #[async_trait]
@@ -139,7 +140,7 @@ impl Context {
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task.in_current_span());
     }
 
     pub(crate) fn stop(&self) {
@@ -163,16 +164,12 @@ impl Context {
                 store.synced().await;
             }
             if let Some(store) = stores.iter().find(|store| store.is_absent()) {
-                context.settings.log.line(&format!(
-                    "{} stands down: this API server does not serve {} in {}",
-                    name_of::<C>(),
-                    store.resource.plural,
-                    store.resource.api_version(),
-                ));
+                let (resource, version) = (&*store.resource.plural, store.resource.api_version());
+                info!(controller = name_of::<C>(), resource, %version, "stands down: this API server does not serve it");
                 return;
             }
             for _ in 0..controller.workers() {
-                context.spawn(work(Arc::clone(&controller), Arc::clone(&queue), context.settings.log.clone()));
+                context.spawn(work(Arc::clone(&controller), Arc::clone(&queue)));
             }
         });
         answer
@@ -184,24 +181,37 @@ fn name_of<C>() -> &'static str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
-async fn work<C: Controller>(controller: Arc<C>, queue: Arc<Queue<C::Item>>, log: Log) {
+async fn work<C: Controller>(controller: Arc<C>, queue: Arc<Queue<C::Item>>) {
     loop {
         let item = queue.next().await;
-        // A panic is a failure like another: the key is free again, and tried ever more rarely.
-        match AssertUnwindSafe(controller.reconcile(&item)).catch_unwind().await {
-            Ok(Ok(next)) => {
-                queue.succeeded(&item);
-                if let Next::After(delay) = next {
-                    queue.add_after(item.clone(), delay);
-                }
-            }
-            // Conflicts and an API that is away pass; what was refused stays so until somebody changes something.
-            Ok(Err(error)) => queue.retry(item.clone(), error.is_refused()),
-            Err(panic) => {
-                log.line(&format!("{} at {item:?}: a panic: {}", name_of::<C>(), said(&*panic)));
-                queue.retry(item.clone(), false);
+        let span = error_span!("reconcile", controller = name_of::<C>(), key = ?item);
+        reconciled(&*controller, &queue, &item).instrument(span).await;
+        queue.done(&item);
+    }
+}
+
+/// A panic is a failure like another: the key is free again, and tried ever more rarely.
+async fn reconciled<C: Controller>(controller: &C, queue: &Queue<C::Item>, item: &C::Item) {
+    match AssertUnwindSafe(controller.reconcile(item)).catch_unwind().await {
+        Ok(Ok(next)) => {
+            trace!("reconciled");
+            queue.succeeded(item);
+            if let Next::After(delay) = next {
+                queue.add_after(item.clone(), delay);
             }
         }
-        queue.done(&item);
+        // Conflicts and an API that is away pass; what was refused stays so until somebody changes something.
+        Ok(Err(failed)) => {
+            let again = queue.retry(item.clone(), failed.is_refused());
+            match &failed {
+                Error::Again(_) => debug!(error = failed.message(), ?again, "not done yet"),
+                _ if failed.is_conflict() => debug!(error = failed.message(), ?again, "conflict"),
+                _ => warn!(error = failed.message(), ?again, "reconcile failed"),
+            }
+        }
+        Err(panic) => {
+            let again = queue.retry(item.clone(), false);
+            error!(said = said(&*panic), ?again, "a panic");
+        }
     }
 }

@@ -82,8 +82,8 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// Sooner after the first failure than after the tenth.
-    pub(crate) fn retry(&self, key: K, refused: bool) {
+    /// Sooner after the first failure than after the tenth; how much later.
+    pub(crate) fn retry(&self, key: K, refused: bool) -> Duration {
         let delay = {
             let mut state = self.state();
             let failures = state.failures.entry(key.clone()).or_default();
@@ -92,6 +92,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             FIRST_RETRY.saturating_mul(1 << (*failures - 1).min(18)).min(longest)
         };
         self.add_after(key, delay);
+        delay
     }
 
     pub(crate) fn succeeded(&self, key: &K) {
