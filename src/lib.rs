@@ -1,6 +1,6 @@
 //! keywitness runs and grades hands-on Kubernetes and etcd labs by what etcd itself witnessed.
 //!
-//! Data flows one way through the rooms:
+//! Data flows one way through the modules:
 //!
 //! `Markdown -> SourceFile -[parse]-> Lab -[plan]-> Plan -[run + cluster + terminal]-> journal
 //! entries, outputs -> Evidence -[grade]-> Verdict -> RunEvent -[fold]-> RunReport -[report]->

@@ -75,7 +75,14 @@ pub(super) fn main(args: &ClusterArgs) -> Result<Exit, CliError> {
         match &args.command {
             ClusterCommand::Up(args) => up(args, engine).await,
             ClusterCommand::Down { name } => {
-                Clusters::look(engine).await?.remove(name).await?;
+                let clusters = Clusters::look(engine).await?;
+                // A guard's start clears away what killed runs left: folders with keys, processes, containers.
+                let guard = Guard::start(GuardSettings::default());
+                let removed = clusters.remove(name).await;
+                if let Ok(guard) = guard {
+                    guard.end().await;
+                }
+                removed?;
                 print(&format!("cluster {name} is gone\n"))
             }
             ClusterCommand::List { remove_left } => list(engine, *remove_left).await,

@@ -143,7 +143,7 @@ fn summary(labs: usize, errors: usize, warnings: usize) -> String {
     let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let labs = count(labs, "lab");
     match (errors, warnings) {
-        (0, 0) => format!("{labs}: nothing to complain about"),
+        (0, 0) => format!("{labs}: no findings"),
         (0, _) => format!("{labs}: {}", count(warnings, "warning")),
         (_, 0) => format!("{labs}: {}", count(errors, "error")),
         _ => format!("{labs}: {}, {}", count(errors, "error"), count(warnings, "warning")),

@@ -38,7 +38,7 @@ pub(super) fn choose(lab: &Lab, flags: &ClusterFlags) -> Result<ClusterKind, NoC
             Some(why) => detail.push(format!("{}: {why}", kind.name())),
         }
     }
-    Err(NoCluster { reason: "this machine can bring up none of the lab's clusters".to_owned(), detail })
+    Err(NoCluster { reason: "this machine cannot create any of the lab's clusters".to_owned(), detail })
 }
 
 /// Why this machine cannot bring up such a cluster, as far as can be seen without trying.

@@ -110,9 +110,18 @@ impl Clusters {
 
     /// Removes a cluster of ours; one that a run uses, or that was made by hand, stays.
     pub async fn remove(&self, name: &str) -> Result<(), ClusterError> {
+        if !self.found.contains_key(name) && kept::folder(name).is_dir() {
+            // Its containers are gone already; what is left are a record and a kubeconfig with its keys.
+            return match Kept::of(name).filter(|kept| kept.host != self.engine.host) {
+                Some(kept) => Err(ClusterError::new(format!("the cluster {name} is on another engine: {}", kept.host))
+                    .hint(format!("select that engine, then `keywitness cluster down {name}` removes it"))),
+                None => Kept::forget(name),
+            };
+        }
         match &self.get(name)?.origin {
             Origin::InUse(run) => {
-                return Err(ClusterError::new(format!("the cluster {name} is in use by the run {run}")));
+                return Err(ClusterError::new(format!("the cluster {name} is in use by the run {run}"))
+                    .hint("end that run first; what it started is removed with it"));
             }
             Origin::Foreign => {
                 return Err(ClusterError::new(format!("the cluster {name} was not made by keywitness"))

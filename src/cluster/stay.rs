@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::kind::Kind;
-use super::reuse::Clusters;
+use super::reuse::{Clusters, Origin};
 use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, StageSink, kept};
 
 /// `cluster up NAME`: makes the cluster and keeps it; returns what it is and where its kubeconfig lies.
@@ -18,9 +18,13 @@ pub async fn bring_up_to_stay(
             .hint("lower-case letters, digits and dashes, beginning with a letter, at most 48 of them"));
     }
     if let Ok(found) = Clusters::look(kind.engine).await?.get(name) {
-        return Err(ClusterError::new(format!("there is a cluster {} already", found.name)).hint(format!(
-            "`keywitness run --on kind --cluster {name}` uses it, `keywitness cluster down {name}` removes it"
-        )));
+        let error = ClusterError::new(format!("there is a cluster {} already", found.name));
+        let uses = format!("`keywitness run --on kind --cluster {name}` uses it");
+        return Err(error.hint(match found.origin {
+            Origin::Kept(_) | Origin::Left => format!("{uses}, `keywitness cluster down {name}` removes it"),
+            Origin::InUse(_) => "a run uses it: choose another name, or wait for that run's end".to_owned(),
+            Origin::Foreign => format!("keywitness did not make it: choose another name; {uses} if you agree"),
+        }));
     }
     let mut cluster = kind.create(name, request, stages).await?;
     match cluster.keep("cluster up") {

@@ -115,7 +115,7 @@ impl Rewriter<'_> {
         let hint = if OF_OBJECTS.contains(&plain) && self.scope.knows("object") {
             format!("write `object.{plain}`")
         } else if plain.starts_with(|c: char| c.is_ascii_uppercase()) {
-            format!("a text stands in quotes: \"{plain}\"")
+            format!("write a text in quotes: \"{plain}\"")
         } else {
             did_you_mean(plain, names.clone()).unwrap_or_else(knows)
         };

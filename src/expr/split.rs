@@ -188,12 +188,12 @@ fn no_token(source: &Joined, at: usize, no: NoToken) -> Fault {
         ),
         NoToken::Comment => (
             2,
-            "`//` begins no comment in a check".to_owned(),
-            Some("write a comment as ` # …`; a key as a text stands in quotes".to_owned()),
+            "`//` does not begin a comment in a check".to_owned(),
+            Some("write a comment as ` # …`; a key as a text is written in quotes".to_owned()),
         ),
         NoToken::Variable => (
             rest[..line].find('}').map_or(2, |close| close + 1),
-            "a variable stands in a quoted text only".to_owned(),
+            "a variable is allowed in a quoted text only".to_owned(),
             Some("write \"${NAME}\"".to_owned()),
         ),
         NoToken::Half('=') => (1, "CEL has no `=`".to_owned(), Some("compare with `==`".to_owned())),

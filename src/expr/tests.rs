@@ -62,7 +62,7 @@ fn what_cannot_follow_is_an_error_at_its_place() {
     assert_eq!(at("object.a exists"), (9, "an operator is missing before `exists`".to_owned()));
     assert_eq!(at("a and b").0, 2);
     assert_eq!(at("a = 1"), (2, "CEL has no `=`".to_owned()));
-    assert_eq!(at("a == ${NS}"), (5, "a variable stands in a quoted text only".to_owned()));
+    assert_eq!(at("a == ${NS}"), (5, "a variable is allowed in a quoted text only".to_owned()));
     assert_eq!(at("a // b").0, 2);
     assert_eq!(at("a == \"b"), (5, "this text has no closing quote on its line".to_owned()));
     assert_eq!(at("a)"), (1, "`)` closes nothing".to_owned()));

@@ -170,7 +170,7 @@ impl<'a> EventCheck<'a> {
         let (kind, change) = match recorded.entry.as_ref() {
             Entry::Put(change) => (EventKind::Put, change),
             Entry::Delete(change) => (EventKind::Delete, change),
-            Entry::Gap { .. } | Entry::Epoch { .. } => return Truth::No("it is no event".to_owned()),
+            Entry::Gap { .. } | Entry::Epoch { .. } => return Truth::No("it is not an event".to_owned()),
         };
         if pattern.kind.is_some_and(|wanted| wanted != kind) {
             return Truth::No(format!("it is a {}", kind.name()));

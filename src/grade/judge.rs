@@ -224,7 +224,7 @@ fn ruled(ruling: &Ruling, line: &Line, clocks: &Clocks) -> Judgement {
                 let reason = judgement.reason.take().unwrap_or_default();
                 judgement.reason = Some(format!("it held for {} only, then {reason}", seconds(*held)));
                 judgement.explanation.push(format!(
-                    "held:   for {}, and {:?} is wanted",
+                    "held:   for {}, but {:?} is required",
                     seconds(*held),
                     clocks.hold_for
                 ));

@@ -164,11 +164,14 @@ impl<'a> KeyCheck<'a> {
             (Wanted::Absent, _) => vec![format!("wanted: {key} is absent")],
             (Wanted::Where(condition), _) => vec![format!("wanted: {key} where {}", self.filled(condition))],
         };
-        let revision = self.view.revision_at(seq).unwrap_or_default();
         match (&self.wanted, self.view.state(key, seq)) {
             (Wanted::Count { condition, .. }, _) => self.explain_count(&mut lines, seq, *condition, weighed),
             (_, None) => {
-                lines.push(format!("saw:    no such key at revision {revision}{}", self.deleted(seq)));
+                lines.push(format!(
+                    "saw:    no such key at revision {}{}",
+                    self.last_looked_at(seq),
+                    self.deleted(seq)
+                ));
                 self.neighbours(&mut lines, seq);
             }
             (Wanted::Where(condition), Some(change)) => {
@@ -185,6 +188,14 @@ impl<'a> KeyCheck<'a> {
             }
         }
         lines
+    }
+
+    /// The last revision at which it still was as it was then.
+    fn last_looked_at(&self, seq: Seq) -> Revision {
+        let next = self.view.turns(&self.glob, seq).first().map(|(next, _)| next.saturating_sub(1));
+        let at = self.view.revision_at(next.unwrap_or(self.view.end())).unwrap_or_default();
+        let delivered = self.view.delivered().filter(|_| next.is_none()).map_or(0, |delivered| delivered.revision);
+        at.max(delivered)
     }
 
     fn filled(&self, condition: &Expr) -> String {

@@ -240,7 +240,7 @@ fn matches(printed: &Printed, pattern: &str, found: Option<bool>) -> Truth {
         Ok(regex) => known(printed, !printed.cut && regex.is_match(&printed.text), found, || {
             format!("nothing that was printed matches {pattern:?}")
         }),
-        Err(error) => Truth::Unknown(format!("{pattern:?} is no regular expression: {error}")),
+        Err(error) => Truth::Unknown(format!("{pattern:?} is not a valid regular expression: {error}")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::fields::Fields;
-use super::findings::{ATTRIBUTE_VALUE, CONSOLE, EMPTY_ACTION, MISPLACED_ATTRIBUTE, OPEN_QUOTE, PROMPT};
+use super::findings::{ATTRIBUTE_VALUE, CONSOLE, EMPTY_ACTION, MISPLACED_ATTRIBUTE, OPEN_QUOTE, PROMPT, TYPOGRAPHIC};
 use super::markdown::Fence;
 use super::output::{line, line_ranges};
 use super::quotes;
@@ -98,6 +98,23 @@ fn slips(fence: &Fence, code: &Code, cx: &mut Context<'_>) {
         }
         None => {}
     }
+    for (line, range) in quotes::typographic(&texts) {
+        let (found, after) = texts[line][range.start..].split_at(range.len());
+        let typed = found.chars().next().and_then(|c| quotes::typed(c, after));
+        let message = match typed {
+            Some(" ") => format!(
+                "the shell does not split words at this blank, U+{:04X}",
+                found.chars().next().map_or(0, u32::from)
+            ),
+            _ => format!("`{found}` is text to the shell"),
+        };
+        let hint = match typed {
+            Some(" ") | None => "write a plain blank".to_owned(),
+            Some(typed) => format!("write `{typed}`"),
+        };
+        let span = place(line, range, cx);
+        cx.findings.add(TYPOGRAPHIC, span, message).hint(hint);
+    }
     if matches!(code, Code::Script(_))
         && let Some(line) = texts.iter().position(|text| !text.trim().is_empty() && !text.starts_with('#'))
         && texts[line].starts_with("$ ")
@@ -142,7 +159,7 @@ fn combinations(fields: &Fields, cx: &mut Context<'_>) {
             continue;
         }
         for other in fields.names().filter(|name| others.contains(&name.value.as_str())) {
-            let message = format!("`{}` does not stand beside `{one}`", other.value);
+            let message = format!("`{}` cannot be combined with `{one}`", other.value);
             cx.findings
                 .add(MISPLACED_ATTRIBUTE, other.span, message)
                 .hint(format!("remove one of the two: {}", why(one)));
@@ -166,7 +183,7 @@ fn why(one: &str) -> &'static str {
     match one {
         "norun" => "a block that does not run has no place, end or time",
         "cleanup" => "clean-up runs at the end, in fresh shells, and must succeed",
-        "background" => "a background block does not end before the lab goes on",
+        "background" => "the lab does not wait for a background block to end",
         "setup" => "set-up must succeed, at the beginning",
         _ => "they say different things about the block's end",
     }
@@ -178,14 +195,17 @@ fn exit_status(text: &str) -> Result<i32, Wrong> {
     if (0..=255).contains(&status) {
         return Ok(status);
     }
-    Err(Wrong { message: format!("`{text}` is no exit status"), hint: Some("it lies between 0 and 255".to_owned()) })
+    Err(Wrong {
+        message: format!("`{text}` is not an exit status"),
+        hint: Some("write a number from 0 to 255".to_owned()),
+    })
 }
 
 fn place(fields: &Fields, cx: &mut Context<'_>) -> Place {
     let place = fields.read("in", cx, |text| match text {
         "node" => Ok(Place::Node),
         other => Err(Wrong {
-            message: format!("`{other}` is no place"),
+            message: format!("`{other}` is not a place"),
             hint: Some(match words::cluster(other) {
                 Ok(_) => format!("write `on={other}` for what runs on such a cluster only"),
                 Err(_) => "`in=node` is the control-plane node; without it a block runs here".to_owned(),
@@ -218,9 +238,9 @@ fn background(fields: &Fields, cx: &mut Context<'_>) -> Option<Background> {
             None => return nothing,
         },
         text => {
-            let message = format!("`{text}` is no keyword of `ready`");
+            let message = format!("`{text}` is not a keyword of `ready`");
             cx.findings.add(ATTRIBUTE_VALUE, value.span, message).hint(format!(
-                "a text stands in quotes: ready=\"{text}\"; the keywords are `watch`, `port:N` and `none`"
+                "write a text in quotes: ready=\"{text}\"; the keywords are `watch`, `port:N` and `none`"
             ));
             return nothing;
         }
@@ -245,7 +265,7 @@ fn port(fields: &Fields, cx: &mut Context<'_>) -> Option<Template> {
         return Some(Template::text(text, span));
     }
     cx.findings
-        .add(ATTRIBUTE_VALUE, span, format!("`{text}` is no port"))
+        .add(ATTRIBUTE_VALUE, span, format!("`{text}` is not a port"))
         .hint("write a number, or a variable: `ready=port:$PORT`");
     None
 }
@@ -255,7 +275,7 @@ fn stop(fields: &Fields, cx: &mut Context<'_>) -> Option<Stop> {
     let block = fields.read("stop", cx, |text| {
         let (name, signal) = text.split_once(':').unwrap_or((text, "KILL"));
         if signal != "KILL" {
-            let message = format!("`{signal}` is no way to stop a block");
+            let message = format!("`{signal}` is not a way to stop a block");
             return Err(Wrong { message, hint: Some("write `stop=NAME` for Ctrl-C, or `stop=NAME:KILL`".to_owned()) });
         }
         words::id(name)
@@ -296,8 +316,8 @@ fn console(content: &Joined, cx: &mut Context<'_>) -> Code {
             (None, _, None) if text.trim().is_empty() => {}
             (None, _, None) => {
                 cx.findings
-                    .add(CONSOLE, span, "this line stands before the first command")
-                    .hint("a command begins with `$ `; what it prints stands under it");
+                    .add(CONSOLE, span, "this line is before the first command")
+                    .hint("a command begins with `$ `; its output is on the lines below");
             }
         }
     }

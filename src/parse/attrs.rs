@@ -83,7 +83,7 @@ pub(super) fn without_braces(source: &SourceFile, info: &Info, rest: Span, findi
     let attrs = Reader::new(source, inner.start, inner.end, "").attrs(&mut ignored);
     let language = &info.language.value;
     findings
-        .add(ATTRIBUTE_SYNTAX, rest, "attributes stand in braces")
+        .add(ATTRIBUTE_SYNTAX, rest, "write attributes in braces")
         .hint(format!("write `{language} {}`", written(source, &attrs)));
     attrs
 }
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
             if let Some(last) = attrs.last().filter(|_| !separated) {
                 let (message, hint) = if last.value.as_ref().is_some_and(|value| value.quoted) {
                     (
-                        "the value's closing quote stands before this, which is glued to it",
+                        "text directly after the value's closing quote",
                         "write \\\" for a quote inside \"…\", and a blank between two attributes",
                     )
                 } else {
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
                 return attrs;
             };
             if attrs.iter().any(|known| known.name.value == attr.name.value) {
-                let message = format!("attribute `{}` stands twice", attr.name.value);
+                let message = format!("attribute `{}` is given twice", attr.name.value);
                 findings.add(DOUBLED_ATTRIBUTE, attr.name.span, message).hint("keep one of them");
             } else {
                 attrs.push(attr);
@@ -178,10 +178,10 @@ impl<'a> Reader<'a> {
         if length == 0 {
             let found = rest.chars().next().unwrap_or(' ');
             let hint = match found {
-                '.' | '#' => "the language stands before the braces, and a name is written `name=…`",
+                '.' | '#' => "write the language before the braces, and a name as `name=…`",
                 _ => "attributes are written `name` or `name=value`",
             };
-            self.fail(findings, &format!("`{}` begins no attribute", found.escape_debug()), hint);
+            self.fail(findings, &format!("`{}` is not an attribute", found.escape_debug()), hint);
             return None;
         }
         let span = Span::new(self.at, self.at + length);
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
                 self.at += blanks + 1;
                 let after = self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len();
                 if blanks + after > 0 && !self.rest()[after..].is_empty() {
-                    self.slip(self.at - 1, 1, "no blanks may stand around `=`");
+                    self.slip(self.at - 1, 1, "blanks around `=` are not allowed");
                     self.at += after;
                 }
             }
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
             length = comma.0;
         }
         if length == 0 {
-            self.fail(findings, "a value is missing after `=`", "no blanks stand around `=`");
+            self.fail(findings, "a value is missing after `=`", "write no blanks around `=`");
             return None;
         }
         if rest[length..].starts_with(['"', '\'', '{', '\\', '`']) {
@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
             if !CLUSTERS.iter().any(|(name, _)| *name == &word[..length]) {
                 return found;
             }
-            self.slip(self.at, 1, "no blanks may stand in a list of clusters");
+            self.slip(self.at, 1, "blanks in a list of clusters are not allowed");
             self.at += rest.len() - word.len() + length;
             found = true;
         }
@@ -427,15 +427,12 @@ mod tests {
 
     #[test]
     fn slips_are_found_at_their_place() {
-        assert_eq!(read("bash {name=a name=b}").1, ["13: attribute `name` stands twice"]);
-        assert_eq!(read("bash {name = a}").1, ["11: no blanks may stand around `=`"]);
+        assert_eq!(read("bash {name=a name=b}").1, ["13: attribute `name` is given twice"]);
+        assert_eq!(read("bash {name = a}").1, ["11: blanks around `=` are not allowed"]);
         assert_eq!(read("bash {name=a").1, ["11: the attributes are not closed by `}`"]);
         assert_eq!(read("bash {fail=\"abc}").1, ["11: this value's closing quote is missing"]);
         assert_eq!(read("bash {a} {b}").1, ["8: nothing may follow the attributes' closing `}`"]);
-        assert_eq!(
-            read("bash {a=\"x\"b}").1,
-            ["11: the value's closing quote stands before this, which is glued to it"]
-        );
+        assert_eq!(read("bash {a=\"x\"b}").1, ["11: text directly after the value's closing quote"]);
         assert_eq!(read("bash {a=x{y}").1, ["9: an unquoted value may not hold this"]);
         assert_eq!(read("bash {}").1, Vec::<String>::new());
     }
@@ -449,11 +446,11 @@ mod tests {
             ("bash {name=a;opens}", "name=\"a\" opens", format!("12: {comma}")),
             ("bash {name: a, opens}", "name=\"a\" opens", "10: an attribute's value follows `=`, not `:`".to_owned()),
             ("bash {terminal:2}", "terminal=\"2\"", "14: an attribute's value follows `=`, not `:`".to_owned()),
-            ("bash {name= a exit =1}", "name=\"a\" exit=\"1\"", "10: no blanks may stand around `=`".to_owned()),
+            ("bash {name= a exit =1}", "name=\"a\" exit=\"1\"", "10: blanks around `=` are not allowed".to_owned()),
             (
                 "bash {on=kind, attach}",
                 "on=\"kind,attach\"",
-                "13: no blanks may stand in a list of clusters".to_owned(),
+                "13: blanks in a list of clusters are not allowed".to_owned(),
             ),
             (
                 "check {fail=Don't panic, it is late points=3}",

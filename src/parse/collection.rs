@@ -33,13 +33,8 @@ pub fn parse_all(sources: &[SourceFile]) -> Vec<Parsed> {
                 ));
             } else if known.contains_key(need.value.as_str()) {
                 if let Some(way) = way_back(&known, &need.value, &lab.id) {
-                    let hint = Some("let one of them stand without the other".to_owned());
-                    found.push(finding(
-                        CIRCLE,
-                        need.span,
-                        format!("labs need each other in a circle: {} → {way}", lab.id),
-                        hint,
-                    ));
+                    let hint = Some("remove one of the two `needs`".to_owned());
+                    found.push(finding(CIRCLE, need.span, format!("circular `needs`: {} → {way}", lab.id), hint));
                 }
             } else if !lies_beside(lab, &need.value) {
                 let hint = did_you_mean(&need.value, known.keys().copied())

@@ -88,7 +88,7 @@ impl Fields {
                 let owners: Vec<&str> = known.on.iter().map(|kind| kind.noun()).collect();
                 cx.findings
                     .add(MISPLACED_ATTRIBUTE, attr.name.span, message)
-                    .hint(format!("it stands on {}", owners.join(" or ")));
+                    .hint(format!("it is allowed on {}", owners.join(" or ")));
                 continue;
             }
             match (known.takes, &attr.value) {

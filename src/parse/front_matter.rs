@@ -170,7 +170,7 @@ fn broken_yaml(text: &str, start: usize, broken: &yaml::Broken, cx: &mut Context
     let at = broken.at.min(cx.source.text().len());
     let length = cx.source.text()[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
     cx.findings
-        .add(FRONT_MATTER, Span::new(at, at + length), format!("this is no YAML: {}", broken.message))
+        .add(FRONT_MATTER, Span::new(at, at + length), format!("invalid YAML: {}", broken.message))
         .hint("write `key: value` lines; put a text with `:`, `#` or quotes in quotes");
 }
 
@@ -181,7 +181,7 @@ fn unknown_key(key: &Spanned<String>, known: &'static [&'static str], holder: &s
 }
 
 fn wrong(value: &Yaml, wanted: &str, cx: &mut Context<'_>) {
-    let message = format!("this is {}, and {wanted} is wanted", value.node.noun());
+    let message = format!("this is {}, but {wanted} is required", value.node.noun());
     let span = first_line(value.span, cx);
     cx.findings.add(BAD_VALUE, span, message);
 }
@@ -204,7 +204,7 @@ fn items<'y>(value: &'y Yaml, cx: &mut Context<'_>) -> &'y [Yaml] {
         Node::List(items) => items,
         Node::Text(_) => {
             let written = cx.source.slice(value.span).to_owned();
-            cx.findings.add(BAD_VALUE, value.span, "a list is wanted").hint(format!("write [{written}]"));
+            cx.findings.add(BAD_VALUE, value.span, "a list is required").hint(format!("write [{written}]"));
             &[]
         }
         _ => {
@@ -230,15 +230,13 @@ fn text_of(value: &Yaml, cx: &mut Context<'_>) -> Option<String> {
                 .add(
                     UNQUOTED,
                     value.span,
-                    format!("YAML reads {written} as {}, and a text is wanted", value.node.noun()),
+                    format!("YAML reads {written} as {}, but a text is required", value.node.noun()),
                 )
                 .hint(format!("write \"{written}\""));
             None
         }
         Node::Null => {
-            cx.findings
-                .add(UNQUOTED, value.span, "nothing stands here, and a text is wanted")
-                .hint("write \"\" for an empty text");
+            cx.findings.add(UNQUOTED, value.span, "a text is required here").hint("write \"\" for an empty text");
             None
         }
         _ => {
@@ -258,7 +256,7 @@ fn one<T: Copy>(value: &Yaml, table: &'static [(&'static str, T)], what: &str, c
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("write {}", one_of(words_of(table))),
     };
-    cx.findings.add(BAD_VALUE, value.span, format!("`{text}` is no {what}")).hint(hint);
+    cx.findings.add(BAD_VALUE, value.span, format!("`{text}` is not a {what}")).hint(hint);
     // Read as what it is nearly, so that nothing else seems to be missing.
     near.and_then(|near| word(table, near))
 }
@@ -267,7 +265,7 @@ fn number(value: &Yaml, cx: &mut Context<'_>) -> Option<u32> {
     let written = cx.source.slice(value.span);
     let found = if matches!(value.node, Node::Number) { written.parse().ok().filter(|n| *n > 0) } else { None };
     if found.is_none() {
-        let message = format!("`{}` is no whole number above 0", written.lines().next().unwrap_or(""));
+        let message = format!("`{}` is not a whole number above 0", written.lines().next().unwrap_or(""));
         let span = first_line(value.span, cx);
         let digits: String = written.trim_matches(['"', '\'']).chars().take_while(char::is_ascii_digit).collect();
         let hint = digits.parse::<u32>().ok().filter(|n| *n > 0).map(|n| format!("write {n}"));
@@ -296,7 +294,7 @@ fn cluster(value: &Yaml, cx: &mut Context<'_>) -> ClusterSpec {
                 if let Some(version) = &spec.kubernetes
                     && !is_version(version)
                 {
-                    let message = format!("`{version}` is no version of Kubernetes");
+                    let message = format!("`{version}` is not a Kubernetes version");
                     cx.findings.add(BAD_VALUE, value.span, message).hint("write it like \"1.33\" or \"1.33.4\"");
                 }
             }
@@ -325,7 +323,7 @@ fn members(value: &Yaml, cx: &mut Context<'_>) -> Vec<(Spanned<String>, Template
             let length = raw.text().len();
             let endpoint = cx.unescaped_template(&text, &raw, 0..length);
             if !text.starts_with("http://") && !text.starts_with("https://") {
-                let message = format!("`{text}` is no endpoint");
+                let message = format!("`{text}` is not an endpoint");
                 cx.findings.add(BAD_VALUE, value.span, message).hint("write it like \"http://127.0.0.1:${PORT}\"");
             }
             members.push((key.clone(), endpoint));
@@ -359,7 +357,7 @@ fn vars(value: &Yaml, cx: &mut Context<'_>) -> Vec<HeadVar> {
 pub(super) fn var_name(name: &str, span: Span, cx: &mut Context<'_>) -> bool {
     if name.is_empty() || name_length(name) != name.len() {
         cx.findings
-            .add(VARIABLE_NAME, span, format!("`{name}` is no name for a variable"))
+            .add(VARIABLE_NAME, span, format!("`{name}` is not a valid variable name"))
             .hint("a name has letters, digits and `_`, and begins with no digit");
         return false;
     }

@@ -171,7 +171,7 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
                     first,
                     ENDS_SHELL,
                     "`set -e` lets the first failure end the terminal's shell",
-                    "remove it: a block stops at its first failing command anyhow",
+                    "remove it: a block already stops at its first failing command",
                 );
             }
             _ => {}
@@ -195,11 +195,11 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
                 word,
                 ENDLESS,
                 "this command watches for ever, and the block is not `background`",
-                "add `background ready=…`, or let the command end by itself",
+                "add `background ready=…`, or limit the command so that it ends",
             );
         }
         for (word, flag) in repeated(&command, around) {
-            let message = format!("`{flag}` repeats what the runner gives already");
+            let message = format!("`{flag}` repeats what the runner already sets");
             warn(
                 word,
                 REPEATED_FLAG,

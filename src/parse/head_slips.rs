@@ -33,14 +33,11 @@ pub(super) fn near_miss(text: &str, from: usize) -> Option<(Place, Cause)> {
     let (message, hint) = if is_key(first) {
         ("the front matter has no opening `---`".to_owned(), "put a line `---` above it")
     } else if mark != "---" {
-        (format!("`{mark}` opens no front matter"), "write `---`, and the same below it")
+        (format!("`{mark}` does not open front matter"), "write `---`, and the same below it")
     } else if first.starts_with([' ', '\t']) {
         ("the front matter's `---` is indented".to_owned(), "begin it in column 1")
     } else {
-        (
-            "front matter begins in the first line of the file, and something stands before this".to_owned(),
-            "delete the blank lines above `---`",
-        )
+        ("front matter must begin in the first line of the file".to_owned(), "delete the blank lines above `---`")
     };
     let range = at..at + first.trim_end().len().max(1);
     Some((Place { inner, body: closing.0 + closing.1.len() }, Cause { range, message, hint: hint.to_owned() }))
@@ -75,7 +72,7 @@ pub(super) struct Cause {
 pub(super) fn cause(text: &str) -> Option<Cause> {
     let cause = |range: Range<usize>, message: String, hint: String| Some(Cause { range, message, hint });
     if let Some((at, c)) = text.char_indices().find(|(_, c)| is_invisible(*c)) {
-        let message = format!("an invisible character stands here: U+{:04X}", c as u32);
+        let message = format!("invisible character: U+{:04X}", c as u32);
         return cause(at..at + c.len_utf8(), message, "delete it, and write a plain blank if one is meant".to_owned());
     }
     let mut before: Option<(usize, &str)> = None;
@@ -86,7 +83,7 @@ pub(super) fn cause(text: &str) -> Option<Cause> {
             continue;
         }
         if let Some(tab) = line[..indent].find('\t') {
-            let message = "a tab stands here, and YAML indents with blanks only".to_owned();
+            let message = "a tab: YAML is indented with blanks only".to_owned();
             return cause(at + tab..at + tab + 1, message, "replace it by two blanks".to_owned());
         }
         let start = at + indent;
@@ -153,7 +150,7 @@ fn value_cause(name: &str, value: &str) -> Option<(String, String)> {
         return Some((format!("YAML does not let a plain text begin with `{first}`"), quoted()));
     }
     if value.contains(": ") || value.ends_with(':') {
-        return Some(("a colon and a blank stand in this text, and YAML reads a key before them".to_owned(), quoted()));
+        return Some(("this text contains `: `, so YAML reads a key before it".to_owned(), quoted()));
     }
     None
 }

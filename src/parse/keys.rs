@@ -42,7 +42,7 @@ fn depth(check: &Check, vars: &[Var], cx: &mut Context<'_>) {
         } else {
             (
                 "this is a folder, not a key".to_owned(),
-                format!("write `keys {shown}/{stars} count …` for what lies in it"),
+                format!("write `keys {shown}/{stars} count …` for the keys under it"),
             )
         }
     } else if parts.len() < wanted {
@@ -58,7 +58,7 @@ fn depth(check: &Check, vars: &[Var], cx: &mut Context<'_>) {
         };
         (message, hint)
     } else if parts.len() > wanted {
-        let message = format!("no key lies so deep under /registry/{folder}");
+        let message = format!("no key has so many segments under /registry/{folder}");
         let form = if kind.namespaced { "NAMESPACE/NAME" } else { "NAME" };
         (message, format!("the keys of {} are /registry/{folder}/{form}", kind.plural))
     } else {

@@ -90,7 +90,7 @@ fn references(action: &Action, order: usize, names: &BTreeMap<&str, Named<'_>>, 
         let is_background = |named: &Named<'_>| named.action.is_some_and(|action| action.background.is_some());
         match names.get(name.value.as_str()) {
             Some(named) if !is_background(named) => {
-                let message = format!("`{}` is no background block", name.value);
+                let message = format!("`{}` is not a background block", name.value);
                 cx.findings
                     .add(NO_SUCH_BLOCK, name.span, message)
                     .hint("only what was left running can be stopped and started again");
@@ -99,7 +99,7 @@ fn references(action: &Action, order: usize, names: &BTreeMap<&str, Named<'_>>, 
                 let message = format!("`{}` has not begun yet", name.value);
                 cx.findings
                     .add(NO_SUCH_BLOCK, name.span, message)
-                    .hint("the background block stands before the one that stops it");
+                    .hint("put the background block before the one that stops it");
             }
             Some(_) => {}
             None => no_such(name, &known(names, is_background), cx),
@@ -114,7 +114,7 @@ fn outputs(block: &CheckBlock, nearest: Option<&Action>, names: &BTreeMap<&str, 
             (Some(name), _) => printed(name, names, cx),
             (None, None) => cx
                 .findings
-                .add(NO_SUCH_BLOCK, check.span, "no action stands above this check in its step")
+                .add(NO_SUCH_BLOCK, check.span, "there is no action above this check in its step")
                 .hint("name the block whose output you mean: `output NAME …`"),
             (None, Some(_)) => {}
         }

@@ -36,7 +36,7 @@ pub(super) fn question(content: &Joined, fields: &Fields, span: Span, cx: &mut C
         } else if !trimmed.is_empty() {
             cx.findings
                 .add(QUESTION, at, "this line follows the answers and is none")
-                .hint("the text stands first; then come `( )` and `(x)` lines, or `=` lines");
+                .hint("write the text first, then `( )` and `(x)` lines, or `=` lines");
         }
     }
     let slip = text.iter().position(|line| answer_slip(line).is_some());

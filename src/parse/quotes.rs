@@ -10,6 +10,28 @@ pub(super) enum Open {
     Heredoc(String),
 }
 
+/// Typographic quotes, dashes and blanks outside of quotes, comments and heredocs: a line, and the bytes in it.
+pub(super) fn typographic(lines: &[&str]) -> Vec<(usize, Range<usize>)> {
+    let mut scan = Scan::default();
+    for (number, line) in lines.iter().enumerate() {
+        scan.line(number, line);
+    }
+    scan.typographic
+}
+
+/// What was typed, if an editor or a web page has made this of it.
+pub(super) fn typed(typographic: char, after: &str) -> Option<&'static str> {
+    match typographic {
+        '“' | '”' | '„' | '«' | '»' => Some("\""),
+        '‘' | '’' | '‚' => Some("'"),
+        '—' => Some("--"),
+        '–' | '‑' | '−' if after.chars().nth(1).is_some_and(char::is_alphanumeric) => Some("--"),
+        '–' | '‑' | '−' => Some("-"),
+        c if c.is_whitespace() && !c.is_ascii() => Some(" "),
+        _ => None,
+    }
+}
+
 /// Where the script's open quote or heredoc begins: a line, and the bytes in it.
 pub(super) fn open(lines: &[&str]) -> Option<(usize, Range<usize>, Open)> {
     let mut scan = Scan::default();
@@ -50,6 +72,7 @@ struct Scan {
     waiting: Vec<(String, bool, usize, Range<usize>)>,
     /// Heredocs whose bodies are being read.
     bodies: Vec<(String, bool, usize, Range<usize>)>,
+    typographic: Vec<(usize, Range<usize>)>,
 }
 
 impl Scan {
@@ -75,13 +98,20 @@ impl Scan {
                 at += 1;
                 continue;
             }
-            if !byte.is_ascii() {
-                word = true;
-                at += 1;
-                continue;
-            }
             let top = self.states.last().copied();
             let in_double = matches!(top, Some(State::Double(..)));
+            if let Some(c) = line[at..].chars().next().filter(|c| !c.is_ascii()) {
+                let after = &line[at + c.len_utf8()..];
+                // A dash between words is one; before a letter at the beginning of a word it was to be an option's.
+                let is_dash = matches!(c, '—' | '–' | '‑' | '−');
+                let is_option = !word && after.starts_with(char::is_alphabetic);
+                if !in_double && typed(c, after).is_some() && (!is_dash || is_option) {
+                    self.typographic.push((number, at..at + c.len_utf8()));
+                }
+                word = true;
+                at += c.len_utf8();
+                continue;
+            }
             let rest = &line[at..];
             let was_word = std::mem::replace(&mut word, true);
             match byte {
@@ -187,6 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn what_an_editor_made_of_quotes_dashes_and_blanks_is_found() {
+        let found = |script: &str| {
+            let lines: Vec<&str> = script.split('\n').collect();
+            typographic(&lines).into_iter().map(|(line, range)| lines[line][range].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("echo “a” ‘b’"), ["“", "”", "‘", "’"]);
+        assert_eq!(found("etcdctl get / —prefix –w json\nkubectl\u{a0}get pods"), ["—", "–", "\u{a0}"]);
+        assert_eq!(found("echo \"$(kubectl get pods —all)\""), ["—"]);
+        for fine in [
+            "echo \"“a” – b\" '—x'",
+            "# —prefix “a”",
+            "cat <<E\n“a” —b\nE",
+            "echo a – b",
+            "echo é“".trim_end_matches('“'),
+        ] {
+            assert!(found(fine).is_empty(), "{fine}");
+        }
+        assert_eq!((typed('–', "w json"), typed('–', "prefix"), typed('“', "")), (Some("-"), Some("--"), Some("\"")));
+    }
+
+    #[test]
     fn what_is_closed_is_not_found() {
         for fine in [
             "echo \"a \\\" b\" 'c\"d' \"it's\" \\' \\\"",
@@ -202,7 +253,7 @@ mod tests {
             "echo 'multi\nline \"' done",
             "kubectl patch x -p '{\"a\": \"b\"}'",
             "jq -r '.items[] | \"\\(.a) \\(.b)\"'",
-            "echo “é” \\é 'ü' \"ß\"",
+            "echo é \\é 'ü' \"ß\"",
             "(( x = 1 << y )); echo \"$x\"",
         ] {
             assert_eq!(found(fine), None, "{fine}");

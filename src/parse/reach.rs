@@ -55,14 +55,11 @@ fn points(step: &Step, cx: &mut Context<'_>) {
         let span = head(block.span, cx);
         let (message, hint) = if first.is_some() {
             (
-                "this check stands before its step's first action, which it cannot judge",
+                "this check is before its step's first action, so there is nothing to judge",
                 "move it below the action, or set the action up in an earlier step",
             )
         } else {
-            (
-                "this step gives points and has nothing to do",
-                "add an action, or a fold with a Solution, before the check",
-            )
+            ("this step has points but no action", "add an action, or a fold with a Solution, before the check")
         };
         cx.findings.add(NOTHING_TO_DO, span, message).hint(hint);
     }

@@ -97,7 +97,7 @@ fn stray(span: Span, cover: Option<(Span, Cover)>, cx: &mut Context<'_>) {
         Some((html, Cover::Html)) => {
             if !info.trim().is_empty() && hides_fences(cx.source.slice(html)) {
                 cx.findings
-                    .add(IN_HTML, span, "this fence stands inside raw HTML, where it is plain text")
+                    .add(IN_HTML, span, "this fence is inside raw HTML, so it is plain text")
                     .hint("put a blank line between the HTML tag above and the fence");
             }
         }
@@ -116,7 +116,7 @@ fn stray(span: Span, cover: Option<(Span, Cover)>, cx: &mut Context<'_>) {
         None => {
             let (message, hint) = if sign == '`' && info.contains('`') {
                 (
-                    "this line opens no fence: a backtick stands after the opening ones",
+                    "this line does not open a fence: there is a backtick after the opening ones",
                     "open the fence with ~~~ where the line needs a backtick".to_owned(),
                 )
             } else {

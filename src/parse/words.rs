@@ -35,7 +35,7 @@ pub(super) fn id(text: &str) -> Result<String, Wrong> {
         } else {
             rule.to_owned()
         };
-        return wrong(format!("`{text}` is no name"), hint);
+        return wrong(format!("`{text}` is not a valid name"), hint);
     }
     if NO_IDS.contains(&text) {
         return wrong(format!("`{text}` cannot be a name"), "checks read this word as their own; take another");
@@ -61,10 +61,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     if number.is_empty() || !matches!(unit, "ms" | "s" | "m") {
-        return wrong(format!("`{text}` is no duration"), hint);
+        return wrong(format!("`{text}` is not a duration"), hint);
     }
     if number.starts_with('0') {
-        let message = format!("`{text}` is no duration: it begins with 0");
+        let message = format!("`{text}` is not a duration: it begins with 0");
         return wrong(message, hint);
     }
     let millis = match unit {
@@ -114,7 +114,7 @@ pub(super) fn whole<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, W
     {
         return Ok(number);
     }
-    wrong(format!("`{text}` is no {what}"), "write a whole number")
+    wrong(format!("`{text}` is not a {what}"), "write a whole number")
 }
 
 pub(super) fn clusters(text: &str) -> Result<On, Wrong> {
@@ -129,5 +129,5 @@ pub(super) fn cluster(text: &str) -> Result<ClusterKind, Wrong> {
     let hint = did_you_mean(text, words(CLUSTERS)).unwrap_or_else(|| {
         format!("write {}; several are separated by commas, without blanks", one_of(words(CLUSTERS)))
     });
-    wrong(format!("`{text}` is no kind of cluster"), hint)
+    wrong(format!("`{text}` is not a kind of cluster"), hint)
 }

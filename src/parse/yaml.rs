@@ -27,7 +27,7 @@ impl Node {
     pub(super) fn noun(&self) -> &'static str {
         match self {
             Node::Null => "nothing",
-            Node::Bool => "a truth value",
+            Node::Bool => "a boolean",
             Node::Number => "a number",
             Node::Text(_) => "a text",
             Node::List(_) => "a list",
@@ -40,7 +40,7 @@ impl Node {
 pub(super) struct Broken {
     pub(super) at: usize,
     pub(super) message: String,
-    /// It is YAML but for a key that stands twice.
+    /// It is YAML but for a key that is given twice.
     pub(super) doubled: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn read(text: &str, from: usize) -> Result<Yaml, Broken> {
     let raw: serde_saphyr::Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let at = from + error.location().map_or(0, |location| place(text, &location));
         let message = complaint(&error);
-        Broken { at, doubled: message.ends_with(" stands twice"), message }
+        Broken { at, doubled: message.ends_with(" is given twice"), message }
     })?;
     Ok(raw_to_yaml(raw, from))
 }
@@ -77,7 +77,7 @@ fn complaint(error: &serde_saphyr::Error) -> String {
     // The place is drawn by us.
     let line = line.strip_prefix("error: ").unwrap_or(line);
     if let Some(key) = line.strip_prefix("duplicate mapping key: ") {
-        return format!("the key `{}` stands twice", key.split(", set ").next().unwrap_or(key));
+        return format!("the key `{}` is given twice", key.split(", set ").next().unwrap_or(key));
     }
     match line.find(" at line ") {
         Some(at) => line[..at].trim_end_matches(':').to_owned(),
@@ -226,7 +226,7 @@ mod tests {
         let yaml = read(text, 0).map_err(|b| b.message).expect("YAML");
         assert_eq!(
             show(&yaml, text),
-            "{title:é x<é x> version:a number<1.30> list:[a<a> 2<\"2\"> a number<3>] map:{A:{b:c<'c'> d:a truth value<true> e:no<no>}} none:nothing<>}"
+            "{title:é x<é x> version:a number<1.30> list:[a<a> 2<\"2\"> a number<3>] map:{A:{b:c<'c'> d:a boolean<true> e:no<no>}} none:nothing<>}"
         );
     }
 
@@ -236,6 +236,6 @@ mod tests {
         assert!(broken.at >= 105, "{} {}", broken.at, broken.message);
         assert!(!broken.message.contains("line"), "{}", broken.message);
         let doubled = read("a: 1\na: 2\n", 0).map(|_| ()).expect_err("a doubled key");
-        assert_eq!((doubled.at, doubled.message.as_str()), (5, "the key `a` stands twice"));
+        assert_eq!((doubled.at, doubled.message.as_str()), (5, "the key `a` is given twice"));
     }
 }

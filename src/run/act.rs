@@ -168,7 +168,7 @@ impl<'a> Runner<'a> {
                 Compared::Same => {}
                 Compared::Differs(difference) => {
                     outcome.verdict = Some(Verdict::Fail);
-                    outcome.reason = Some(format!("the output is not what the fence at line {line} shows"));
+                    outcome.reason = Some(format!("the output differs from the `output` fence at line {line}"));
                     outcome.detail = legend(difference);
                 }
                 Compared::Unknown => {
@@ -189,7 +189,7 @@ impl<'a> Runner<'a> {
                 Compared::Same => continue,
                 Compared::Differs(difference) => {
                     outcome.detail = legend(difference);
-                    (Verdict::Fail, format!("the output of the command at line {line} is not what stands under it"))
+                    (Verdict::Fail, format!("the output of the command at line {line} differs from the lines below it"))
                 }
                 Compared::Unknown => {
                     let reason = format!("the output of the command at line {line} cannot be judged: {TOO_MUCH}");
@@ -235,7 +235,7 @@ impl<'a> Runner<'a> {
             Ended::AsWanted | Ended::Failed { .. } | Ended::TimedOut { .. } => {
                 let (line, words) = (self.line(offset), last_words(&result.output));
                 Err(Outcome::failed(format!(
-                    "the background block `{name}` at line {line} had ended by itself before it was stopped{words}"
+                    "the background block `{name}` at line {line} exited before it was stopped{words}"
                 )))
             }
         }
@@ -273,7 +273,7 @@ pub(super) fn last_words(output: &str) -> String {
     let output = redact(output);
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
-    if last.is_empty() { "; it printed nothing".to_owned() } else { format!("; its last words: {}", last.join(" / ")) }
+    if last.is_empty() { "; no output".to_owned() } else { format!("; last output: {}", last.join(" / ")) }
 }
 
 /// By what the terminals know a background block.
@@ -343,7 +343,7 @@ pub(super) fn ended(result: &BlockResult) -> Outcome {
         }
         Ended::TimedOut { line, command, awaited, shell_replaced } => {
             let waits = awaited.as_ref().map_or_else(String::new, |program| {
-                format!(": `{program}` waited for input at the terminal, where a block has nobody who types")
+                format!(": `{program}` waited for input, which a block does not get")
             });
             let after = if *shell_replaced { "; its shell did not come back and was replaced" } else { "" };
             let seconds = result.took.as_secs_f64();
@@ -372,7 +372,7 @@ pub(super) fn ended(result: &BlockResult) -> Outcome {
 
 fn shell_died(command: &str, status: Option<i32>, by_errexit: bool, last_words: &str) -> Outcome {
     let status = status.map_or_else(String::new, |status| format!(" with status {status}"));
-    let words = if last_words.is_empty() { String::new() } else { format!("; its last words: {last_words}") };
+    let words = if last_words.is_empty() { String::new() } else { format!("; last output: {last_words}") };
     if by_errexit {
         Outcome::failed(format!(
             "the shell ended because `set -e` is on and `{command}` ended{status}; leave `set -e` out, a block stops \

@@ -54,7 +54,7 @@ impl<'a> Runner<'a> {
                 let port = port.render(&self.vars.values).unwrap_or_default();
                 match port.parse() {
                     Ok(port) => self.until(&handle, deadline, timeout, Wanted::Port(port)).await,
-                    Err(_) => Outcome::failed(format!("ready=port:{port} is no port")),
+                    Err(_) => Outcome::failed(format!("ready=port:{port} is not a port")),
                 }
             }
         };

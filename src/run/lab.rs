@@ -341,7 +341,7 @@ fn etcdctl_route(access: &EtcdAccess) -> EtcdctlRoute {
                 }),
             },
             None => EtcdctlRoute::None(
-                "it is not on this machine; scripts/setup gets it, and KEYWITNESS_ETCDCTL names one that lies elsewhere"
+                "it is not on this machine; scripts/setup gets it, and KEYWITNESS_ETCDCTL names one that is elsewhere"
                     .to_owned(),
             ),
         },

@@ -78,7 +78,7 @@ pub struct Checks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip(pub String);
 
-const SOLUTION_LEFT_OUT: &str = "it goes on with a solution, which only `keywitness test` runs";
+const SOLUTION_LEFT_OUT: &str = "the rest depends on a solution, which only `keywitness test` runs";
 
 impl Mode {
     /// The command that runs labs so.

@@ -54,7 +54,7 @@ impl Runner<'_> {
             }
         };
         if value.cut {
-            return Err((Verdict::CannotJudge, format!("{what} is more than is kept, so that it is no answer")));
+            return Err((Verdict::CannotJudge, format!("{what} is more than is kept, so it cannot be an answer")));
         }
         if value.text.trim().is_empty() { Err((Verdict::Fail, format!("{what} is empty"))) } else { Ok(()) }
     }

@@ -211,7 +211,7 @@ impl Shell {
     async fn no_prompt(&mut self) -> String {
         let words = self.tape.recorder().last_words();
         self.kill().await;
-        let told = if words.is_empty() { "it printed nothing".to_owned() } else { format!("its last words:\n{words}") };
+        let told = if words.is_empty() { "no output".to_owned() } else { format!("last output:\n{words}") };
         format!("the shell did not come to its prompt; {told}")
     }
 

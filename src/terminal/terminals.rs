@@ -45,7 +45,7 @@ impl Terminals {
         Ok(result)
     }
 
-    /// Starts a block whose last command keeps running. Whether it is ready is asked of what is returned.
+    /// Starts a block whose last command keeps running. Whether it is ready takes what is returned.
     pub async fn start_background(
         &self,
         terminal: &TerminalId,

@@ -73,7 +73,7 @@ impl<'a> File<'a> {
     /// The page and all that follows it: a large one overflows into the next.
     fn page(&self, number: u64) -> Result<&'a [u8], Broken> {
         let start = usize::try_from(number).ok().and_then(|number| number.checked_mul(self.page_size));
-        start.and_then(|start| self.bytes.get(start..)).ok_or(Broken("a page lies outside the file"))
+        start.and_then(|start| self.bytes.get(start..)).ok_or(Broken("a page is outside the file"))
     }
 
     fn walk(

@@ -18,6 +18,8 @@ pub(crate) struct Engine {
     pub(crate) pulls: Vec<String>,
     /// Containers with kind's label, and what they wrote; kind's load balancer has ended, all others run.
     pub(crate) nodes: HashMap<String, String>,
+    /// A kind cluster of one node that was there before.
+    pub(crate) cluster: Option<String>,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -77,6 +79,11 @@ async fn answer(State(engine): State<Engine>, request: Request) -> Response {
         "info" => json!({"CgroupVersion": "2", "SecurityOptions": []}),
         "images/create" => return engine.pulled().cloned().unwrap_or_default().into_response(),
         "images/json" | "networks" => json!([]),
+        "containers/json" if engine.cluster.is_some() => {
+            let name = engine.cluster.as_deref().unwrap_or_default();
+            json!([{"Id": "1", "Names": [format!("/{name}-control-plane")], "State": "running", "Labels":
+                {"io.x-k8s.kind.role": "control-plane", "io.x-k8s.kind.cluster": name}}])
+        }
         // There are nodes only once a network was made for them.
         "containers/json" if engine.changes().is_empty() => json!([]),
         "containers/json" => engine

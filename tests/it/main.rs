@@ -1,6 +1,7 @@
 //! The real binary, driven through one builder.
 
 mod apiserver;
+mod asks;
 mod attach;
 mod cases;
 mod containers;
@@ -17,13 +18,14 @@ mod lessons;
 mod lint;
 mod live;
 mod many;
+mod modules;
 mod node_shell;
 mod pictures;
+mod plain;
 mod podman;
 mod processes;
 mod pull;
 mod replay;
-mod rooms;
 mod run;
 mod sandbox;
 mod sandbox_server;

@@ -314,3 +314,12 @@ fn variables_without_a_value_keep_the_maximum_too() {
     let done = test(&["run", "label", "--var", "NAMESPACE=9"], &text).run().expect_exit(2);
     assert!(done.stdout().contains("0/6 points"), "{}", done.stdout());
 }
+
+#[test]
+fn a_questions_error_is_told_once() {
+    need!("etcd", "kubectl", "etcdctl");
+    let question = "## Ask\n\n```bash\ntrue\n```\n\n```question\nHow many?\n= $(echo no answer here >&2; false)\n```\n\n## Clean up";
+    let text = lab(LABEL).replace("## Clean up", question);
+    let done = test(&["test", "label"], &text).run().expect_exit(2);
+    assert_eq!(done.stdout().matches("ended with status 1").count(), 1, "{}", done.stdout());
+}

@@ -4,8 +4,9 @@ use k8s_openapi::api::core::v1::Node;
 
 /// Why there is no etcd to ask, told from the version and the nodes.
 pub(super) fn without_etcd(version: &str, nodes: &[Node]) -> String {
-    let what = managed(version, nodes)
-        .unwrap_or("no pod of this cluster is labelled component=etcd, so its store is outside of it or is no etcd");
+    let what = managed(version, nodes).unwrap_or(
+        "no pod of this cluster is labelled component=etcd, so its store is outside the cluster or is not etcd",
+    );
     format!(
         "{what}. Checks of `resource`, `output` and `run` can be judged here; `key`, `keys`, `events`, `never`, `etcd` \
          and `snapshot` cannot. --etcd-endpoint with --etcd-cacert, --etcd-cert and --etcd-key names an etcd that you can reach"
@@ -27,11 +28,11 @@ fn managed(version: &str, nodes: &[Node]) -> Option<&'static str> {
     } else if version.contains("+rke2") {
         Some("this is RKE2, whose etcd pod does not carry kubeadm's labels")
     } else if version.contains("-eks-") || has_label("eks.amazonaws.com/") {
-        Some("this is EKS, and Amazon lets nobody reach its etcd")
+        Some("this is EKS, and Amazon gives no access to its etcd")
     } else if version.contains("-gke.") || has_label("cloud.google.com/gke") {
-        Some("this is GKE, and Google lets nobody reach its store")
+        Some("this is GKE, and Google gives no access to its store")
     } else if has_label("kubernetes.azure.com/") || provider("azure://") {
-        Some("this is AKS, and Microsoft lets nobody reach its etcd")
+        Some("this is AKS, and Microsoft gives no access to its etcd")
     } else {
         None
     }

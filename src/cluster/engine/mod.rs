@@ -131,10 +131,10 @@ impl Engine {
             ))
             .hint(match self.flavor {
                 Flavor::Docker => {
-                    "https://docs.docker.com/engine/install/ tells how to upgrade it; `--on sandbox` needs no engine"
+                    "https://docs.docker.com/engine/install/ says how to upgrade it; `--on sandbox` needs no engine"
                 }
                 Flavor::Podman => {
-                    "https://podman.io/docs/installation tells how to upgrade it; `--on sandbox` needs no engine"
+                    "https://podman.io/docs/installation says how to upgrade it; `--on sandbox` needs no engine"
                 }
             }));
         }

@@ -211,7 +211,7 @@ fn install() -> String {
         "`go install sigs.k8s.io/kind@latest`, your distribution's package, or the file from \
          https://kind.sigs.k8s.io/docs/user/quick-start/#installation"
     };
-    format!("install it with {how}; KEYWITNESS_KIND names one that lies elsewhere. `--on sandbox` needs none")
+    format!("install it with {how}; KEYWITNESS_KIND names one that is elsewhere. `--on sandbox` needs none")
 }
 
 /// The file that kind writes its own kubeconfig to, never the user's.

@@ -49,7 +49,7 @@ fn for_version(version: &str, here: &[String]) -> Result<String, ClusterError> {
                      https://github.com/kubernetes-sigs/kind/releases lists what is published",
                 )
             }),
-        _ => Err(ClusterError::new(format!("`cluster: {{kubernetes: \"{version}\"}}` is no version"))
+        _ => Err(ClusterError::new(format!("`cluster: {{kubernetes: \"{version}\"}}` is not a version"))
             .hint("write it as \"1.36\" or \"1.36.1\"")),
     }
 }

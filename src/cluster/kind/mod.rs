@@ -64,8 +64,8 @@ impl Kind {
         let kind = KindCommand::find().await?;
         if crate::guard::tool("kubectl").is_none() {
             return Err(ClusterError::new("the kubectl command is not on PATH").hint(
-                "labs call it: https://kubernetes.io/docs/tasks/tools/ tells how to install it; \
-                 KEYWITNESS_KUBECTL names one that lies elsewhere",
+                "labs call it: https://kubernetes.io/docs/tasks/tools/ says how to install it; \
+                 KEYWITNESS_KUBECTL names one that is elsewhere",
             ));
         }
         stages.pass("engine", Some(&format!("{} {}, kind {}", engine.flavor.name(), engine.version, kind.version)));
@@ -239,7 +239,7 @@ async fn creation_failed(engine: &Engine, name: &str, said: &[String], at: Optio
         ClusterError::new(format!("kind could not create the cluster {name}{at}")).detail(failure::told(said));
     if !words.is_empty() {
         error =
-            error.detail([format!("the {whose}'s last words:")]).detail(words.iter().map(|line| format!("  {line}")));
+            error.detail([format!("the {whose}'s last output:")]).detail(words.iter().map(|line| format!("  {line}")));
     }
     error.hint = cause.map(ToOwned::to_owned);
     error

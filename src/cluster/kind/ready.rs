@@ -69,7 +69,7 @@ pub(super) async fn kubernetes(
     let version = client.apiserver_version().await;
     version
         .map(|info| info.git_version)
-        .map_err(|error| ClusterError::new(format!("the API does not tell its version: {error}")))
+        .map_err(|error| ClusterError::new(format!("the API server does not return its version: {error}")))
 }
 
 fn not_ready(node: &Node) -> Option<String> {

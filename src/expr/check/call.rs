@@ -79,7 +79,7 @@ impl Checker<'_> {
             kind if is_number(kind) => Some(format!("compare it as a number, or write `string({text}).{name}({arg})`")),
             _ => None,
         };
-        let message = format!("`{text}` is {}, and `{name}()` is asked of {}", kind.noun(), wanted.join(" or "));
+        let message = format!("`{text}` is {}, and `{name}()` takes {}", kind.noun(), wanted.join(" or "));
         self.fault(FaultKind::WrongType, self.places.span(target), message, hint);
     }
 
@@ -106,12 +106,12 @@ impl Checker<'_> {
         let Some((arg, word)) = call.args.first().and_then(|arg| Some((arg, literal_text(arg)?))) else { return };
         let (message, hint) = match name {
             "timestamp" if word.parse::<jiff::Timestamp>().is_err() => (
-                format!("\"{word}\" is no time"),
+                format!("\"{word}\" is not a time"),
                 "write a time as RFC 3339 has it: \"2026-01-31T10:00:00Z\"".to_owned(),
             ),
-            "int" if word.parse::<i64>().is_err() => (format!("\"{word}\" is no whole number"), String::new()),
+            "int" if word.parse::<i64>().is_err() => (format!("\"{word}\" is not a whole number"), String::new()),
             "duration" if !is_duration(word) => (
-                format!("\"{word}\" is no duration"),
+                format!("\"{word}\" is not a duration"),
                 "write numbers with units: \"1h30m\", \"90s\", \"500ms\"".to_owned(),
             ),
             "contains" | "startsWith" | "endsWith" if receiver.is_some_and(Self::is_base64) => {
@@ -121,7 +121,7 @@ impl Checker<'_> {
                 }
                 let text = call.target.as_deref().map(|target| self.places.text(target)).unwrap_or_default();
                 (
-                    format!("`{text}` holds base64, in which \"{word}\" never stands"),
+                    format!("`{text}` holds base64, which never contains \"{word}\""),
                     "compare the whole value with its base64".to_owned(),
                 )
             }

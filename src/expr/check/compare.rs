@@ -112,10 +112,10 @@ impl Checker<'_> {
                 (format!("the keys of `{within}` are texts, and `{text}` is {}", kind.noun()), None)
             }
             Type::Text(_) => {
-                let message = format!("`{within}` is a text, and `in` asks lists and maps");
+                let message = format!("`{within}` is a text, and `in` takes lists and maps");
                 (message, Some(format!("write `{within}.contains({text})`")))
             }
-            _ => (format!("`{within}` is {}, and `in` asks lists and maps", holds.noun()), None),
+            _ => (format!("`{within}` is {}, and `in` takes lists and maps", holds.noun()), None),
         };
         self.fault(FaultKind::WrongType, span, message, hint);
         Type::Bool
@@ -207,7 +207,7 @@ impl Checker<'_> {
             Text::Base64 => match STANDARD.decode(word) {
                 Ok(bytes) if std::str::from_utf8(&bytes).is_ok() => return,
                 decoded => {
-                    let so = if decoded.is_ok() { "reads as base64 of no text" } else { "is no base64" };
+                    let so = if decoded.is_ok() { "decodes to bytes that are not text" } else { "is not base64" };
                     (
                         format!("`{text}` holds base64, and \"{word}\" {so}"),
                         format!("the base64 of \"{word}\" is \"{}\"", STANDARD.encode(word)),

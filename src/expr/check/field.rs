@@ -88,7 +88,7 @@ impl Checker<'_> {
             let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"._/-".contains(c)).unwrap_or(rest.len());
             let whole = rest[..length].trim_end_matches(['.', '/', '-']);
             self.explained.push((self.places.outer)(start..start + whole.len().max(at.end.saturating_sub(start))));
-            let message = format!("`{map}` is a map, and a name with dots is no path in it");
+            let message = format!("`{map}` is a map, and a key with dots cannot be written as a path");
             return (message, Some(format!("write `{map}[\"{whole}\"]`")));
         }
         (format!("`{text}` is {}, which has no field `{name}`", base.noun()), None)
@@ -139,21 +139,21 @@ impl Checker<'_> {
             return Type::Dyn;
         }
         let (text, key) = (self.places.text(operand), self.places.text(index));
-        let message = format!("`{text}` is {}, and `{key}` is no place in it", base.noun());
+        let message = format!("`{text}` is {}, and `{key}` is not a valid index for it", base.noun());
         let hint = match base {
             Type::List(of) => {
                 let field = as_object(of)
                     .and_then(|object| ["type", "name"].into_iter().find(|name| object.field(name).is_some()));
                 match field {
                     Some(field) => format!(
-                        "a list is asked by number, from 0, or by what it holds: `{text}.exists(x, x.{field} == {key})`"
+                        "a list is indexed by number, from 0, or searched: `{text}.exists(x, x.{field} == {key})`"
                     ),
-                    None => format!("a list is asked by number, from 0, or by what it holds: `{key} in {text}`"),
+                    None => format!("a list is indexed by number, from 0, or searched: `{key} in {text}`"),
                 }
             }
             Type::Map(_) => "the keys of a map are texts: put it in quotes".to_owned(),
-            Type::Object(_) => "an object is asked by the names of its fields".to_owned(),
-            _ => "only lists and maps have places".to_owned(),
+            Type::Object(_) => "an object is indexed by the names of its fields".to_owned(),
+            _ => "only lists and maps can be indexed".to_owned(),
         };
         let _ = node;
         self.fault(FaultKind::WrongType, self.places.span(index), message, Some(hint));

@@ -60,6 +60,10 @@ impl Subject {
         Self::default()
     }
 
+    pub fn is_any(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
     /// What lies under a key or a pattern.
     pub fn under(pieces: &[Piece<'_>], definitions: &[Definition]) -> Self {
         let pattern = tokens(pieces);

@@ -114,7 +114,7 @@ impl EventCheck<'_> {
                 _ if line > 0 => format!("it fits {wanted}, but came before {line}"),
                 _ => format!("it fits {wanted}, but not with the others"),
             }],
-            Truth::Unknown(reason) => vec![format!("not to be told whether it is {wanted}: {reason}")],
+            Truth::Unknown(reason) => vec![format!("cannot tell whether it is {wanted}: {reason}")],
             Truth::No(reason) => {
                 let change = self.events[event].entry.change();
                 let kind_fits = self.lines[line].kind.is_none_or(|kind| kind.name() == self.events[event].entry.name());

@@ -54,13 +54,13 @@ pub(super) fn instead(path: &str, open: bool) -> Option<Instead> {
             }
             let rest = segments[at + 1..].join("/");
             let rest = if rest.is_empty() { "…".to_owned() } else { shown(&rest, open) };
-            let write = format!("the group is no part of the key: /registry/{}/{rest}", kind.folder);
+            let write = format!("the API group is not part of the key: /registry/{}/{rest}", kind.folder);
             return Some(Instead { under: segments[..=at].join("/"), write });
         }
         if !first.contains('.') {
             let write = match first {
-                "apps" => "the group is no part of the key: /registry/deployments/…".to_owned(),
-                _ => "the group is no part of the key: /registry/RESOURCE/…".to_owned(),
+                "apps" => "the API group is not part of the key: /registry/deployments/…".to_owned(),
+                _ => "the API group is not part of the key: /registry/RESOURCE/…".to_owned(),
             };
             return Some(Instead { under: under(), write });
         }
@@ -110,20 +110,20 @@ mod tests {
             ("deployment/demo/web", "deployment → deployments are stored under /registry/deployments"),
             (
                 "apps/deployments/demo/web",
-                "apps/deployments → the group is no part of the key: /registry/deployments/demo/web",
+                "apps/deployments → the API group is not part of the key: /registry/deployments/demo/web",
             ),
             (
                 "apps/deployment/demo/web",
-                "apps/deployment → the group is no part of the key: /registry/deployments/demo/web",
+                "apps/deployment → the API group is not part of the key: /registry/deployments/demo/web",
             ),
             (
                 "apps/v1/deployments/d/w",
-                "apps/v1/deployments → the group is no part of the key: /registry/deployments/d/w",
+                "apps/v1/deployments → the API group is not part of the key: /registry/deployments/d/w",
             ),
-            ("batch/jobs/d/*", "batch/jobs → the group is no part of the key: /registry/jobs/d/*"),
+            ("batch/jobs/d/*", "batch/jobs → the API group is not part of the key: /registry/jobs/d/*"),
             (
                 "networking.k8s.io/ingresses/d/w",
-                "networking.k8s.io/ingresses → the group is no part of the key: /registry/ingress/d/w",
+                "networking.k8s.io/ingresses → the API group is not part of the key: /registry/ingress/d/w",
             ),
             ("nodes/a", "nodes → nodes are stored under /registry/minions"),
             ("svc/d/w", "svc → services are stored under /registry/services/specs"),

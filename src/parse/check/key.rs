@@ -25,7 +25,7 @@ pub(super) fn text(word: &Word, cursor: &Cursor<'_>, cx: &mut Context<'_>) -> Op
     if let Some(quote) = raw.find(['"', '\'']) {
         let at = word.range.start + quote;
         let message =
-            if quote == 0 { "this quote is not closed on its line" } else { "a quote stands inside an unquoted word" };
+            if quote == 0 { "this quote is not closed on its line" } else { "a quote inside an unquoted word" };
         cx.findings.add(CHECK_SYNTAX, cursor.span(at..at + 1), message).hint("put the whole word in quotes: \"…\"");
         return None;
     }
@@ -136,7 +136,7 @@ fn outside(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: 
     let nearly = if first == "registry" { None } else { did_you_mean(first, ["registry"]) };
     let shown = cursor.text()[word.range.clone()].trim_matches(['"', '\'']);
     let hint = if matches!(shown, "PUT" | "DELETE") {
-        format!("the key stands before `{shown}`")
+        format!("write the key before `{shown}`")
     } else if shown.trim_matches('/') == "registry" {
         format!("name a resource: {WRITTEN_PREFIX}/pods/…")
     } else if first == "registry" || codec::known_folder(first) || folder::meant(first).is_some() {
@@ -164,8 +164,11 @@ pub(super) fn part_template(
     let word = Word { range: range.clone(), quoted: false };
     let raw = &cursor.text()[range.clone()];
     if raw.is_empty() || raw.contains('/') {
-        let message =
-            if raw.is_empty() { format!("{what} is missing") } else { format!("`{raw}` is no name: it has a `/`") };
+        let message = if raw.is_empty() {
+            format!("{what} is missing")
+        } else {
+            format!("`{raw}` is not a name: it contains `/`")
+        };
         cx.findings.add(CHECK_SYNTAX, cursor.span(range), message).hint("write KIND/NAME, and `in NAMESPACE` after it");
         return None;
     }

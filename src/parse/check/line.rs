@@ -18,7 +18,7 @@ pub(super) fn check(cursor: &mut Cursor<'_>, cx: &mut Context<'_>) -> Option<Che
         let next = cursor.next().unwrap_or(start);
         let span = cursor.span(next..next + cursor.run(next).len());
         cx.findings
-            .add(CHECK_SYNTAX, span, "an indented line continues a check, and none stands before it")
+            .add(CHECK_SYNTAX, span, "an indented line continues a check, but there is none before it")
             .hint("begin the check in column 1");
         return None;
     }
@@ -113,7 +113,7 @@ impl Line<'_, '_, '_> {
         if !plain {
             self.cx
                 .findings
-                .add(CHECK_SYNTAX, kind_span, format!("`{kind_text}` is no kind as kubectl writes it"))
+                .add(CHECK_SYNTAX, kind_span, format!("`{kind_text}` is not a resource kind as kubectl writes it"))
                 .hint("write it in lower case, such as `deployment` or `deployments.apps`");
             return None;
         }
@@ -201,11 +201,11 @@ impl Line<'_, '_, '_> {
         match slips::event_of(found) {
             None => Some(()),
             Some(_) if check == "never" => self.refuse(
-                "the key stands before the event",
+                "write the key before the event",
                 &format!("write `never KEY {} for 2s`", found.to_uppercase()),
             ),
             Some(_) => self.refuse(
-                "the key stands before the events",
+                "write the key before the events",
                 &format!("write `events KEY`, and `{}` on an indented line below", found.to_uppercase()),
             ),
         }
@@ -217,7 +217,7 @@ impl Line<'_, '_, '_> {
         let kind = self.maybe_kind();
         let found = self.cursor.peek();
         if let Some(event) = slips::event_of(found).filter(|_| kind.is_none()) {
-            return self.refuse(&format!("`{found}` is no event of etcd"), &format!("write `{event}`, in capitals"));
+            return self.refuse(&format!("`{found}` is not an etcd event"), &format!("write `{event}`, in capitals"));
         }
         let subject = self.subject(&glob.0, true).on(writes(kind));
         let condition = self.maybe_where(Scope::Event, &subject)?;
@@ -258,12 +258,12 @@ impl Line<'_, '_, '_> {
                         "`events` takes no `for`",
                         "write `within D`, and `never … for D` for what must not come",
                     ),
-                    "within" => self.refuse("`within` stands in the first line, after the key", "move it up"),
+                    "within" => self.refuse("`within` belongs in the first line, after the key", "move it up"),
                     word if slips::event_of(word).is_some() => {
-                        self.refuse("an event stands on a line of its own", "begin an indented line here")
+                        self.refuse("each event needs a line of its own", "begin an indented line here")
                     }
                     "strict" | "unordered" => {
-                        self.refuse("this word stands right after the key", "move it before `within`")
+                        self.refuse("this word must come directly after the key", "move it before `within`")
                     }
                     word => {
                         let message = format!("`{word}` is not expected here");
@@ -278,7 +278,7 @@ impl Line<'_, '_, '_> {
             };
             let Some(kind) = self.maybe_kind() else {
                 let found = self.cursor.run(next);
-                let message = format!("`{found}` begins no event");
+                let message = format!("`{found}` is not an event");
                 let hint = did_you_mean(found, ["PUT", "DELETE"])
                     .unwrap_or_else(|| "an indented line here is `PUT [where …]` or `DELETE [where …]`".to_owned());
                 return self.refuse(&message, &hint);

@@ -124,7 +124,7 @@ impl Line {
                     let message = "a typographic quote quotes nothing".to_owned();
                     say(cx, here, c.len_utf8(), message, "write straight quotes: \"…\"");
                 } else {
-                    let message = format!("an invisible character stands here: U+{:04X}", c as u32);
+                    let message = format!("invisible character: U+{:04X}", c as u32);
                     say(cx, here, c.len_utf8(), message, "delete it, and write a plain blank if one is meant");
                 }
                 pieces.push((line[from..here].to_owned(), content.offset(at + from)));
@@ -188,7 +188,7 @@ impl Mender<'_, '_> {
         } else if self.verb.is_some() && goes_on(&text, &word) {
             if !std::mem::replace(&mut self.broken_off, true) {
                 let span = line.span(0, word.len());
-                let message = format!("`{word}` begins no check: this line continues the one above");
+                let message = format!("`{word}` is not a check: this line continues the one above");
                 self.cx.findings.add(CHECK_SYNTAX, span, message).hint("indent it by two blanks");
             }
             self.out.push("  ", line.offset(0));
@@ -225,9 +225,9 @@ impl Mender<'_, '_> {
             return;
         }
         let message = if is_mark {
-            format!("`{first}` is no part of a check")
+            format!("`{first}` is not part of a check")
         } else {
-            format!("`{first}` begins no check: the check itself stands here")
+            format!("`{first}` is not a check: the check begins here")
         };
         let span = line.span(indent, indent + first.len());
         self.cx.findings.add(CHECK_SYNTAX, span, message).hint(format!("begin with `{next}`"));
@@ -248,7 +248,7 @@ impl Mender<'_, '_> {
         };
         let text = line.text();
         let span = line.span(indent, indent + found.len());
-        let message = format!("`{found}` is no event of etcd: they are PUT and DELETE, in capitals");
+        let message = format!("`{found}` is not an etcd event: write PUT or DELETE, in capitals");
         self.cx.findings.add(CHECK_SYNTAX, span, message).hint(format!("write `{event}`"));
         let start = line.offset(indent);
         let mut tail = Line { pieces: std::mem::take(&mut line.pieces) };

@@ -80,13 +80,18 @@ impl Line<'_, '_, '_> {
         let (expr, faults) = match expr::split(self.cursor.joined, from, in_events) {
             Ok(range) => {
                 self.cursor.set(range.end);
-                if let Some((at, hint)) = slips::dotted(&self.cursor.text()[range.clone()]) {
-                    let span = self.cursor.span(range.start + at.start..range.start + at.end);
-                    let message = "a key with dots, dashes or slashes stands in brackets and quotes";
-                    self.cx.findings.add(EXPRESSION, span, message).hint(hint);
-                    return None;
+                let found = expr::compile(self.cursor.joined, range.clone(), scope, subject);
+                if let Some(slip) = slips::dotted(&self.cursor.text()[range.clone()]) {
+                    let span = self.cursor.span(range.start + slip.at.start..range.start + slip.at.end);
+                    // Where the types are known, they tell a map from an object.
+                    let is_typed = !subject.is_any() && !slip.in_has && found.1.iter().all(is_of_types);
+                    if !is_typed {
+                        let message = "write a key with dots, dashes or slashes in brackets and quotes";
+                        self.cx.findings.add(EXPRESSION, span, message).hint(slip.hint);
+                        return None;
+                    }
                 }
-                expr::compile(self.cursor.joined, range, scope, subject)
+                found
             }
             Err(fault) => (None, vec![fault]),
         };
@@ -119,7 +124,7 @@ impl Line<'_, '_, '_> {
                 let line = self.cursor.text()[word.range.start..].split('\n').next().unwrap_or("").trim_end();
                 let hint =
                     if line.contains(['"', '\\']) { "write \"…\"".to_owned() } else { format!("write \"{line}\"") };
-                ("a text stands in quotes here", hint)
+                ("a text must be in quotes here", hint)
             };
             self.cx.findings.add(CHECK_SYNTAX, self.cursor.span(word.range), message).hint(hint);
             return None;
@@ -216,7 +221,7 @@ impl Line<'_, '_, '_> {
             return Some(());
         }
         let hint = match found {
-            "within" if hold_for && !within => "`within` stands before `for`".to_owned(),
+            "within" if hold_for && !within => "`within` comes before `for`".to_owned(),
             "within" | "for" => "say it once".to_owned(),
             "where" if matches!(kind, CheckKind::Output { .. }) => {
                 "an `output` check has one test; put the other on a line of its own".to_owned()
@@ -266,4 +271,16 @@ fn glued<'a>(found: &str, choices: impl Iterator<Item = &'a str>) -> Option<Stri
         return Some(format!("put a blank after `{found_by_length}`: `{found_by_length} {rest}`"));
     }
     rest.chars().all(|c| c.is_ascii_punctuation()).then(|| format!("write `{found_by_length}`, without `{rest}`"))
+}
+
+/// Whether a fault comes from what is known of types, so that its reader was not misled by the syntax.
+fn is_of_types(fault: &expr::Fault) -> bool {
+    match fault.kind {
+        FaultKind::UnknownField | FaultKind::WrongType | FaultKind::UnlikelyText => true,
+        FaultKind::Syntax
+        | FaultKind::UnknownName
+        | FaultKind::UnknownFunction
+        | FaultKind::BadRegex
+        | FaultKind::BadVariable => false,
+    }
 }

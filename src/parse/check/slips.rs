@@ -106,9 +106,17 @@ const ENDINGS: &[&str] = &[
     "yml",
 ];
 
-/// A key with dots, dashes or slashes that is written as if it were a path: where it lies in the expression, and what
-/// to write.
-pub(super) fn dotted(text: &str) -> Option<(std::ops::Range<usize>, String)> {
+/// A key with dots, dashes or slashes that is written as if it were a path.
+pub(super) struct Dotted {
+    /// Its place in the expression.
+    pub(super) at: std::ops::Range<usize>,
+    pub(super) in_has: bool,
+    /// What to write.
+    pub(super) hint: String,
+}
+
+/// As far as it can be seen without types.
+pub(super) fn dotted(text: &str) -> Option<Dotted> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut at = 0;
     while at < text.len() {
@@ -136,7 +144,7 @@ pub(super) fn dotted(text: &str) -> Option<(std::ops::Range<usize>, String)> {
             } else {
                 format!("write `{holder}[\"{key}\"]`")
             };
-            return Some((at + found..at + path.len(), hint));
+            return Some(Dotted { at: at + found..at + path.len(), in_has, hint });
         }
         at += length;
     }
@@ -164,7 +172,7 @@ mod tests {
     use super::*;
 
     fn hint(text: &str) -> String {
-        dotted(text).map(|(range, hint)| format!("{}: {hint}", &text[range])).unwrap_or_default()
+        dotted(text).map(|slip| format!("{}: {}", &text[slip.at], slip.hint)).unwrap_or_default()
     }
 
     #[test]

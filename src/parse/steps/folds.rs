@@ -85,7 +85,7 @@ impl Builder<'_, '_> {
         if !self.fresh_step {
             self.cx
                 .findings
-                .add(UNKNOWN_COMMENT, at, "this `lab:step` does not stand right under a step's heading")
+                .add(UNKNOWN_COMMENT, at, "this `lab:step` is not directly under a step's heading")
                 .hint("move it under the `##` line that it means");
         }
         let id = fields.id("id", self.cx);
@@ -130,7 +130,7 @@ impl Builder<'_, '_> {
             };
             self.cx
                 .findings
-                .add(HIDDEN_BLOCK, fields.span, format!("{} does not stand in {place}", kind.noun()))
+                .add(HIDDEN_BLOCK, fields.span, format!("{} is not allowed in {place}", kind.noun()))
                 .hint(hint);
             // Its name is not known to what refers to it.
             self.cx.findings.unread = true;

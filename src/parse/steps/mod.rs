@@ -151,7 +151,7 @@ impl Builder<'_, '_> {
             } else {
                 "close the fold with </details> before it"
             };
-            self.cx.findings.add(UNDERLINED, span, "this heading starts no step where it stands").hint(hint);
+            self.cx.findings.add(UNDERLINED, span, "this heading cannot start a step here").hint(hint);
         }
         if self.body.steps.is_empty() {
             self.body.intro.end = heading.span.start;
@@ -194,7 +194,7 @@ impl Builder<'_, '_> {
                 .add(
                     NEAR_LANGUAGE,
                     info.language.span,
-                    format!("`{{` is glued to `{language}`, and GitHub reads both as one language"),
+                    format!("`{{` directly follows `{language}`, so GitHub reads both as one language"),
                 )
                 .hint(format!("put a blank between: `{language} {{…}}`"));
         }
@@ -243,16 +243,13 @@ impl Builder<'_, '_> {
         if let Some(braces) = info.braces {
             self.cx.findings.unread = true;
             let (message, hint) = if language.is_empty() {
-                (
-                    "attributes stand on a fence without a language",
-                    "name the language before them: ```bash {…}".to_owned(),
-                )
+                ("attributes on a fence without a language", "name the language before them: ```bash {…}".to_owned())
             } else if ["shell", "zsh", "ksh", "shellscript", "terminal", "cmd", "command", "bash-session"]
                 .contains(&language)
             {
-                ("attributes stand on a fence that is only shown", format!("write `bash` in place of `{language}`"))
+                ("attributes on a fence that does not run", format!("write `bash` in place of `{language}`"))
             } else {
-                ("attributes stand on a fence that is only shown", format!("remove them; `{language}` does not run"))
+                ("attributes on a fence that does not run", format!("remove them; `{language}` does not run"))
             };
             self.cx.findings.add(SHOWN_ATTRIBUTES, braces, message).hint(hint);
         }
@@ -261,7 +258,7 @@ impl Builder<'_, '_> {
 
     fn vars(&mut self, fence: &Fence, fields: &Fields) {
         for name in fields.names().filter(|name| name.value != "vars") {
-            let message = format!("`{}` does not stand beside `vars`", name.value);
+            let message = format!("`{}` cannot be combined with `vars`", name.value);
             self.cx.findings.add(MISPLACED_ATTRIBUTE, name.span, message).hint("a `vars` block is read, not run");
         }
         if self.vars_fence.is_some() {
@@ -315,7 +312,7 @@ impl Builder<'_, '_> {
             None => self
                 .cx
                 .findings
-                .add(NO_OUTPUT_OWNER, fields.span, "no action stands before this expected output")
+                .add(NO_OUTPUT_OWNER, fields.span, "there is no action before this expected output")
                 .hint("put it right after the action, or name one: `output {of=NAME}`"),
         }
     }
@@ -332,7 +329,7 @@ impl Builder<'_, '_> {
         let at = Span::new(span.start, span.start + line.len());
         self.cx
             .findings
-            .add(UNDERLINED, at, format!("this line is no heading: a blank is missing after `{}`", &line[..marks]))
+            .add(UNDERLINED, at, format!("this line is not a heading: a blank is missing after `{}`", &line[..marks]))
             .hint(format!("write `{} {title}`", &line[..marks]));
         if marks == 2 && self.body.steps.is_empty() {
             // What stands before the first step because of it needs no finding of its own.
@@ -408,7 +405,7 @@ fn attach(action: &mut Action, expected: crate::lab::Expected, span: Span, cx: &
             Some(("a `console` fence holds its own expected output", "write it under the command"))
         }
         (_, _, Some(_)) => Some((
-            "a background block still prints while the lab goes on",
+            "the output of a background block is not complete when the next block starts",
             "ask with a check: `output NAME contains \"…\"`",
         )),
         _ if action.norun => {

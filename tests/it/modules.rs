@@ -1,10 +1,10 @@
-//! The rooms' walls: who may import whom, who may name tokio and bollard, and how long a file may be.
+//! Which module may import which: who may import whom, who may name tokio and bollard, and how long a file may be.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What each room may import, as the design lays down.
+/// What each module may import, as the design lays down.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("expr", &["text", "codec"]),
@@ -56,11 +56,11 @@ fn without_comments_and_tests(source: &str) -> String {
     kept
 }
 
-/// The first names after `crate::` (groups too), and after as many `super::` as lead out of the room.
-fn rooms_named(source: &str, depth_in_room: usize) -> Vec<(usize, String)> {
-    let out_of_room = "super::".repeat(depth_in_room + 1);
+/// The first names after `crate::` (groups too), and after as many `super::` as lead out of the module.
+fn modules_named(source: &str, depth_in_module: usize) -> Vec<(usize, String)> {
+    let out_of_module = "super::".repeat(depth_in_module + 1);
     let mut found = Vec::new();
-    for marker in ["crate::", out_of_room.as_str()] {
+    for marker in ["crate::", out_of_module.as_str()] {
         for (at, _) in source.match_indices(marker) {
             if source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '$') {
                 continue;
@@ -96,22 +96,22 @@ fn first_name(path: &str) -> String {
     path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-fn breaches_of(room: &str, file: &Path, depth_in_room: usize, source: &str) -> Vec<Breach> {
+fn breaches_of(module: &str, file: &Path, depth_in_module: usize, source: &str) -> Vec<Breach> {
     let breach = |line, what| Breach { file: file.to_owned(), line, what };
-    let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
-        return vec![breach(1, format!("`{room}` is not a room of the design"))];
+    let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
+        return vec![breach(1, format!("`{module}` is not a module of the design"))];
     };
     let code = without_comments_and_tests(source);
-    let mut breaches: Vec<_> = rooms_named(&code, depth_in_room)
+    let mut breaches: Vec<_> = modules_named(&code, depth_in_module)
         .into_iter()
-        .filter(|(_, name)| name != room && !allowed.contains(&name.as_str()))
-        .map(|(line, name)| breach(line, format!("`{room}` may not import `{name}`")))
+        .filter(|(_, name)| name != module && !allowed.contains(&name.as_str()))
+        .map(|(line, name)| breach(line, format!("`{module}` may not import `{name}`")))
         .collect();
-    for (name, rooms) in [("tokio", MAY_NAME_TOKIO), ("bollard", &["cluster"][..])] {
-        if !rooms.contains(&room)
+    for (name, modules) in [("tokio", MAY_NAME_TOKIO), ("bollard", &["cluster"][..])] {
+        if !modules.contains(&module)
             && let Some(at) = code.find(&format!("{name}::"))
         {
-            breaches.push(breach(code[..at].matches('\n').count() + 1, format!("`{room}` may not name {name}")));
+            breaches.push(breach(code[..at].matches('\n').count() + 1, format!("`{module}` may not name {name}")));
         }
     }
     breaches
@@ -145,29 +145,29 @@ fn source_files() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_room_imports_only_what_the_design_allows() {
+fn every_module_imports_only_what_the_design_allows() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut breaches = Vec::new();
-    let mut rooms = BTreeSet::new();
+    let mut modules = BTreeSet::new();
     for file in source_files().into_iter().filter(|f| !is_test_file(f)) {
-        // The compiler keeps the walls of the crates.
+        // The compiler keeps the borders of the crates.
         let Ok(inside) = file.strip_prefix(&src) else { continue };
         let parts: Vec<_> = inside.components().filter_map(|c| c.as_os_str().to_str()).collect();
-        let [room, rest @ ..] = parts.as_slice() else { continue };
+        let [module, rest @ ..] = parts.as_slice() else { continue };
         if rest.is_empty() {
             continue;
         }
-        rooms.insert((*room).to_owned());
+        modules.insert((*module).to_owned());
         let is_mod = rest.last() == Some(&"mod.rs");
         let depth = rest.len() - usize::from(is_mod);
-        breaches.extend(breaches_of(room, inside, depth, &fs::read_to_string(&file).expect("readable")));
+        breaches.extend(breaches_of(module, inside, depth, &fs::read_to_string(&file).expect("readable")));
     }
-    assert!(rooms.len() >= 13, "all rooms were read: {rooms:?}");
+    assert!(modules.len() >= 13, "all modules were read: {modules:?}");
     assert!(breaches.is_empty(), "{breaches:#?}");
 }
 
 #[test]
-fn no_file_outgrows_its_room() {
+fn no_file_outgrows_its_module() {
     let long: Vec<_> = source_files()
         .into_iter()
         .filter(|f| !is_test_file(f))
@@ -179,8 +179,8 @@ fn no_file_outgrows_its_room() {
 
 #[test]
 fn the_wall_test_sees_a_breach_however_it_is_written() {
-    let whats = |room: &str, depth, source: &str| -> Vec<String> {
-        breaches_of(room, Path::new("x.rs"), depth, source)
+    let whats = |module: &str, depth, source: &str| -> Vec<String> {
+        breaches_of(module, Path::new("x.rs"), depth, source)
             .into_iter()
             .map(|b| format!("{}: {}", b.line, b.what))
             .collect()
@@ -195,6 +195,6 @@ fn the_wall_test_sees_a_breach_however_it_is_written() {
     assert_eq!(whats("text", 1, "use super::kinds; // crate::run"), Vec::<String>::new());
     assert_eq!(whats("parse", 1, "use tokio::io;"), ["1: `parse` may not name tokio"]);
     assert_eq!(whats("run", 1, "use bollard::Docker;"), ["1: `run` may not name bollard"]);
-    assert_eq!(whats("attic", 1, ""), ["1: `attic` is not a room of the design"]);
+    assert_eq!(whats("attic", 1, ""), ["1: `attic` is not a module of the design"]);
     assert_eq!(whats("lab", 1, "#[cfg(test)]\nmod tests { use crate::run::Plan; }"), Vec::<String>::new());
 }
