@@ -256,7 +256,7 @@ fn one<T: Copy>(value: &Yaml, table: &'static [(&'static str, T)], what: &str, c
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("write {}", one_of(words_of(table))),
     };
-    cx.findings.add(BAD_VALUE, value.span, format!("`{text}` is not a {what}")).hint(hint);
+    cx.findings.add(BAD_VALUE, value.span, format!("`{text}` is not a valid {what}")).hint(hint);
     // Read as what it is nearly, so that nothing else seems to be missing.
     near.and_then(|near| word(table, near))
 }

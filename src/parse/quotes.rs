@@ -98,6 +98,11 @@ impl Scan {
                 at += 1;
                 continue;
             }
+            if !line.is_char_boundary(at) {
+                // The rest of an escaped character.
+                at += 1;
+                continue;
+            }
             let top = self.states.last().copied();
             let in_double = matches!(top, Some(State::Double(..)));
             if let Some(c) = line[at..].chars().next().filter(|c| !c.is_ascii()) {

@@ -114,7 +114,7 @@ pub(super) fn whole<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, W
     {
         return Ok(number);
     }
-    wrong(format!("`{text}` is not a {what}"), "write a whole number")
+    wrong(format!("`{text}` is not a valid {what}"), "write a whole number")
 }
 
 pub(super) fn clusters(text: &str) -> Result<On, Wrong> {

@@ -13,7 +13,7 @@ const LITERARY: &str = concat!(
     r"\b(stands?|stood|lies|nobody|whoever|whosoever|owes?|told|tells|anyhow|seldom|thereof|hitherto|",
     r"begins no|opens no|means? nothing|by itself|complain|without a word|come to pass|not the author's to give|",
     r"what \w+ carries|(run|runs) every lab so often)\b|",
-    r"\b(this|that|it|what|which|`[^`]*`) (is|are) no [a-z`]",
+    r"(\b(this|that|it|what|which)|`[^`]*`) (is|are) no [a-z`]",
 );
 
 const COMMANDS: &[&[&str]] = &[
