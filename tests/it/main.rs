@@ -28,6 +28,8 @@ mod pull;
 mod replay;
 mod run;
 mod sandbox;
+mod sandbox_attack;
+mod sandbox_protobuf;
 mod sandbox_server;
 mod secrets;
 mod slips;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::schema::{Field, Message, Shape, Type, message_at};
+use super::schema::{Field, Message, SchemaOr, Shape, Type, json_schema, message_at};
 use super::wire::{Fields, Malformed, Wire, malformed};
 
 /// Messages nest about ten deep; arbitrary bytes must not exhaust the stack.
@@ -135,7 +135,7 @@ impl Decoder {
             Type::Int32 => Value::from(wire.varint()? as i32),
             Type::Int64 => Value::from(wire.varint()?.cast_signed()),
             Type::Double => match wire {
-                Wire::Fixed64(bits) => Value::from(f64::from_bits(bits)),
+                Wire::Fixed64(bits) => fraction(f64::from_bits(bits)),
                 _ => return Err(malformed("something else where a fraction belongs")),
             },
             Type::Bytes => Value::String(STANDARD.encode(wire.bytes()?)),
@@ -166,7 +166,33 @@ impl Decoder {
                 None | Some([]) => Value::Null,
                 Some(raw) => serde_json::from_slice(raw).map_err(|error| malformed(format!("JSON inside: {error}")))?,
             },
+            Type::Schema(or) => self.schema(or, wire.bytes()?)?,
             Type::Message(at) => Value::Object(self.message(message_at(at), wire.bytes()?)?),
+        })
+    }
+
+    /// Each alternative has a field of its own.
+    fn schema(&mut self, or: SchemaOr, bytes: &[u8]) -> Result<Value, Malformed> {
+        let (mut schema, mut allows, mut list) = (None, false, Vec::new());
+        let mut fields = Fields(bytes);
+        while let Some((number, wire)) = fields.next()? {
+            match (or, number) {
+                (SchemaOr::Bool, 1) => allows = wire.varint()? != 0,
+                (SchemaOr::Bool, 2) | (SchemaOr::List | SchemaOr::Strings, 1) => {
+                    schema = Some(Value::Object(self.message(json_schema(), wire.bytes()?)?));
+                }
+                (SchemaOr::List, 2) => list.push(Value::Object(self.message(json_schema(), wire.bytes()?)?)),
+                (SchemaOr::Strings, 2) => list.push(Value::String(text(wire.bytes()?))),
+                (_, number) => {
+                    let size = if let Wire::Bytes(bytes) = wire { bytes.len() } else { 0 };
+                    self.unknown.push(UnknownField { within: self.path.join("."), number, size });
+                }
+            }
+        }
+        Ok(match or {
+            SchemaOr::Bool => schema.unwrap_or(Value::Bool(allows)),
+            SchemaOr::List | SchemaOr::Strings if !list.is_empty() => Value::Array(list),
+            SchemaOr::List | SchemaOr::Strings => schema.unwrap_or(Value::Null),
         })
     }
 
@@ -198,12 +224,20 @@ impl Decoder {
             Type::String | Type::Bytes => Value::String(String::new()),
             Type::Bool => Value::Bool(false),
             Type::Int32 | Type::Int64 | Type::IntOrString | Type::Double => Value::from(0),
-            Type::Strings | Type::Time | Type::MicroTime | Type::Raw | Type::Fields => Value::Null,
+            Type::Strings | Type::Time | Type::MicroTime | Type::Raw | Type::Fields | Type::Schema(_) => Value::Null,
             Type::Duration => Value::String("0s".to_owned()),
             Type::Quantity => Value::String("0".to_owned()),
             Type::Message(at) => Value::Object(self.message(message_at(at), &[])?),
         })
     }
+}
+
+/// Go prints a whole number without a point.
+fn fraction(number: f64) -> Value {
+    /// Up to here each whole number is a fraction's own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
+    if number.fract() == 0.0 && number.abs() <= EXACT { Value::from(number as i64) } else { Value::from(number) }
 }
 
 /// Go leaves a struct in, empty or not, unless its tag says `omitzero`.

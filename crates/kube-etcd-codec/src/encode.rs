@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::EncodeError;
-use super::schema::{Field, Message, Shape, Type, message_at};
+use super::schema::{Field, Message, SchemaOr, Shape, Type, json_schema, message_at};
 use super::wire::{put_bytes, put_message, put_varint};
 
 type Encoded = Result<(), EncodeError>;
@@ -156,12 +156,40 @@ fn write_value(number: u32, kind: Type, value: &Value, out: &mut Vec<u8>) -> Enc
             put_bytes(out, 1, value.to_string().as_bytes());
             Ok::<(), EncodeError>(())
         })?,
-        Type::Message(at) => {
-            let object = value.as_object().ok_or_else(|| EncodeError::wrong("an object", value))?;
-            put_message(out, number, |out| message(message_at(at), object, out))?;
-        }
+        Type::Schema(or) => put_message(out, number, |out| schema(or, value, out))?,
+        Type::Message(at) => write_message(number, message_at(at), value, out)?,
     }
     Ok(())
+}
+
+/// Each alternative has a field of its own.
+fn schema(or: SchemaOr, value: &Value, out: &mut Vec<u8>) -> Encoded {
+    match (or, value) {
+        (SchemaOr::Bool, Value::Bool(yes)) => put_varint(out, 1, u64::from(*yes)),
+        (SchemaOr::Bool, Value::Object(_)) => {
+            put_varint(out, 1, 1);
+            return write_message(2, json_schema(), value, out);
+        }
+        (SchemaOr::List | SchemaOr::Strings, Value::Object(_)) => return write_message(1, json_schema(), value, out),
+        (SchemaOr::List, Value::Array(items)) => {
+            for (at, item) in items.iter().enumerate() {
+                write_message(2, json_schema(), item, out).map_err(|error| error.at(at))?;
+            }
+        }
+        (SchemaOr::Strings, Value::Array(items)) => {
+            for item in items {
+                put_bytes(out, 2, item.as_str().ok_or_else(|| EncodeError::wrong("a string", item))?.as_bytes());
+            }
+        }
+        (SchemaOr::Bool, other) => return Err(EncodeError::wrong("a boolean or an object", other)),
+        (_, other) => return Err(EncodeError::wrong("an object or a list", other)),
+    }
+    Ok(())
+}
+
+fn write_message(number: u32, of: &Message, value: &Value, out: &mut Vec<u8>) -> Encoded {
+    let object = value.as_object().ok_or_else(|| EncodeError::wrong("an object", value))?;
+    put_message(out, number, |out| message(of, object, out))
 }
 
 /// What Go writes for a field that is no pointer and was not given.
@@ -173,7 +201,7 @@ fn write_zero(number: u32, kind: Type, out: &mut Vec<u8>) {
             out.extend_from_slice(&[0; 8]);
         }
         Type::Bytes => {}
-        Type::String | Type::Strings | Type::Time | Type::MicroTime | Type::Raw | Type::Fields => {
+        Type::String | Type::Strings | Type::Time | Type::MicroTime | Type::Raw | Type::Fields | Type::Schema(_) => {
             put_bytes(out, number, b"");
         }
         Type::Duration => put_bytes(out, number, &[0x08, 0]),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::decode::{Decoder, bytes_of};
-use super::schema::{message, message_of};
+use super::schema::{message, sent_message_of};
 use super::wire::{Fields, Malformed, Wire, put_bytes, put_message};
 use super::{DecodeError, Decoded, EncodeError, Encoding, Storage, encode as write, kind_by_api_version};
 
@@ -65,7 +65,7 @@ fn protobuf(envelope: &[u8]) -> Result<Decoded, (String, Malformed)> {
         open(envelope).map_err(|error| ("a Kubernetes protobuf envelope".to_owned(), error))?;
     let what = || format!("{api_version} {kind}");
     let mut decoder = Decoder::default();
-    let mut object = if let Some(message) = message_of(&api_version, &kind) {
+    let mut object = if let Some(message) = sent_message_of(&api_version, &kind) {
         decoder.message(message, raw).map_err(|error| (what(), error))?
     } else {
         metadata_only(&mut decoder, raw).map_err(|error| (what(), error))?
@@ -107,9 +107,17 @@ pub fn encode(object: &Value) -> Result<Vec<u8>, EncodeError> {
     let field = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (field("apiVersion"), field("kind"));
     let as_json = kind_by_api_version(api_version, kind).is_some_and(|row| row.storage == Storage::Json);
-    let message = if as_json { None } else { message_of(api_version, kind) };
-    let (Some(message), Value::Object(object)) = (message, object) else {
-        return Ok(format!("{object}\n").into_bytes());
+    let protobuf = if as_json { None } else { encode_protobuf(object)? };
+    Ok(protobuf.unwrap_or_else(|| format!("{object}\n").into_bytes()))
+}
+
+/// The object in protobuf's envelope, as a client may ask for it however it is stored. `None` where its kind has no
+/// protobuf.
+pub fn encode_protobuf(object: &Value) -> Result<Option<Vec<u8>>, EncodeError> {
+    let field = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (field("apiVersion"), field("kind"));
+    let (Some(message), Value::Object(object)) = (sent_message_of(api_version, kind), object) else {
+        return Ok(None);
     };
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(MAGIC);
@@ -122,5 +130,5 @@ pub fn encode(object: &Value) -> Result<Vec<u8>, EncodeError> {
     // How the rest is encoded: not at all.
     put_bytes(&mut out, 3, b"");
     put_bytes(&mut out, 4, b"");
-    Ok(out)
+    Ok(Some(out))
 }

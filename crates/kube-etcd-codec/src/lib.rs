@@ -17,14 +17,14 @@ mod wire;
 use serde_json::Value;
 
 pub use decode::UnknownField;
-pub use envelope::{decode, encode, value_length};
+pub use envelope::{decode, encode, encode_protobuf, value_length};
 pub use kinds::{
     KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
     kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,
 };
 pub use ordered::{Ordered, ordered_as};
 pub use quantity::{canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
-pub use schema::{Field, Message, Shape, Type, message, message_of, messages};
+pub use schema::{Field, Message, SchemaOr, Shape, Type, has_protobuf, message, message_of, messages};
 pub use secrets::{conceal, is_opaque, secret_texts};
 
 /// How a value was stored.

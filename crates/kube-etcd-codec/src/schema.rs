@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 use super::kinds::split_group;
 
 static PACKED: &[u8] = include_bytes!("schema.bin.gz");
+/// Kinds of the extension API server, which etcd holds as JSON and clients send in protobuf: the numbers of
+/// k8s.io/apiextensions-apiserver's `generated.proto`.
+static EXTENSIONS: &str = include_str!("extensions.txt");
 static SCHEMA: LazyLock<Schema> = LazyLock::new(load);
 
 struct Schema {
@@ -59,7 +62,16 @@ pub enum Type {
     Raw,
     /// The fields of one manager, JSON too.
     Fields,
+    /// A JSON schema, or what JSON allows in its place.
+    Schema(SchemaOr),
     Message(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaOr {
+    List,
+    Bool,
+    Strings,
 }
 
 #[derive(Debug)]
@@ -148,9 +160,27 @@ pub fn message_of(api_version: &str, kind: &str) -> Option<&'static Message> {
     own.or_else(|| message(&format!("meta/v1.{kind}")).filter(|message| message.is_kind))
 }
 
+/// What a client in protobuf sends for a kind: of a `CustomResourceDefinition` too, which etcd holds as JSON and which
+/// `message_of` leaves to its own validation.
+pub(super) fn sent_message_of(api_version: &str, kind: &str) -> Option<&'static Message> {
+    message_of(api_version, kind).or_else(|| {
+        let extension = (api_version, kind) == ("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+        extension.then(|| message("apiextensions/v1.CustomResourceDefinition"))?
+    })
+}
+
+/// Whether clients may send this kind in protobuf.
+pub fn has_protobuf(api_version: &str, kind: &str) -> bool {
+    sent_message_of(api_version, kind).is_some()
+}
+
 /// A message by its own name, such as `core/v1.PodSpec`.
 pub fn message(name: &str) -> Option<&'static Message> {
     SCHEMA.by_name.get(name).map(|at| &SCHEMA.messages[*at])
+}
+
+pub(super) fn json_schema() -> &'static Message {
+    message("apiextensions/v1.JSONSchemaProps").expect("the schema has its own")
 }
 
 pub(super) fn message_at(at: usize) -> &'static Message {
@@ -165,6 +195,7 @@ pub fn messages() -> &'static [Message] {
 fn load() -> Schema {
     let mut text = String::new();
     flate2::read::GzDecoder::new(PACKED).read_to_string(&mut text).expect("the schema in the binary unpacks");
+    text.push_str(EXTENSIONS);
     let text: &'static str = Box::leak(text.into_boxed_str());
     let names = text.lines().filter(|line| !line.starts_with('\t'));
     let by_name: HashMap<&str, usize> =
@@ -231,6 +262,9 @@ fn read_field(line: &'static str, by_name: &HashMap<&str, usize>) -> Option<Fiel
         "@IntOrString" => Type::IntOrString,
         "@RawExtension" => Type::Raw,
         "@FieldsV1" => Type::Fields,
+        "@SchemaOrList" => Type::Schema(SchemaOr::List),
+        "@SchemaOrBool" => Type::Schema(SchemaOr::Bool),
+        "@SchemaOrStrings" => Type::Schema(SchemaOr::Strings),
         _ => Type::Message(*by_name.get(code.strip_prefix('@')?)?),
     };
     let mut field = Field {

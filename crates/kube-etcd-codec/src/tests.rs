@@ -183,3 +183,71 @@ proptest! {
         }
     }
 }
+
+fn definition(schema: Value) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "bars.x.io"},
+        "spec": {
+            "group": "x.io", "scope": "Namespaced",
+            "names": {"plural": "bars", "kind": "Bar", "shortNames": ["b"]},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
+                "subresources": {"status": {}, "scale": {"specReplicasPath": ".a", "statusReplicasPath": ".b"}},
+                "additionalPrinterColumns": [{"name": "A", "type": "string", "jsonPath": ".a", "priority": 1}],
+                "selectableFields": [{"jsonPath": ".spec.a"}],
+            }],
+            "conversion": {"strategy": "Webhook", "webhook": {
+                "conversionReviewVersions": ["v1"],
+                "clientConfig": {"caBundle": "QQ==", "service": {"namespace": "a", "name": "b", "port": 443}},
+            }},
+        },
+        "status": {"conditions": null, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": null},
+    })
+}
+
+#[test]
+fn a_definition_goes_through_protobuf_and_is_stored_as_json() {
+    let schema = json!({"type": "object", "required": ["spec"], "properties": {
+        "spec": {"type": "object", "x-kubernetes-validations": [{"rule": "self.a > 0", "optionalOldSelf": true}]},
+        "any": {"x-kubernetes-preserve-unknown-fields": true, "additionalProperties": {"type": "string"}},
+        "closed": {"additionalProperties": false, "additionalItems": true, "x-kubernetes-int-or-string": true},
+        "list": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 2.5, "enum": [1, "a", null]},
+            "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]},
+        "tuple": {"items": [{"type": "string"}, {"type": "number", "multipleOf": 0.5}]},
+        "needs": {"dependencies": {"a": ["b", "c"], "d": {"not": {"type": "string"}}}, "default": {"a": [1]}},
+        "$odd": {"$ref": "#/a", "$schema": "s", "externalDocs": {"url": "u"}, "anyOf": [{"maxLength": 3}]},
+    }});
+    let object = definition(schema);
+    let bytes = encode_protobuf(&object).unwrap().unwrap();
+    assert!(bytes.starts_with(b"k8s\0"));
+    let decoded = decode(&bytes).unwrap();
+    assert_eq!((decoded.unknown.as_slice(), decoded.encoding), (&[][..], Encoding::Protobuf));
+    assert_eq!(decoded.object, object, "{:#}", decoded.object);
+    assert!(encode(&object).unwrap().starts_with(b"{"));
+    assert!(has_protobuf("apiextensions.k8s.io/v1", "CustomResourceDefinition"));
+    assert!(!has_protobuf("x.io/v1", "Bar") && encode_protobuf(&json!({"kind": "Bar"})).unwrap().is_none());
+}
+
+/// The bytes by hand, from the numbers of `generated.proto`.
+#[test]
+fn a_schema_lies_on_the_wire_as_go_writes_it() {
+    let whole = encode_protobuf(&definition(json!({"additionalProperties": true, "items": {"nullable": true}})));
+    let whole = whole.unwrap().unwrap();
+    let found = |part: &[u8]| whole.windows(part.len()).any(|bytes| bytes == part);
+    assert!(found(&[0xf2, 0x01, 0x02, 0x08, 0x01]), "field 30 with field 1 in it");
+    assert!(found(&[0xa8, 0x02, 0x01]), "field 37");
+}
+
+#[test]
+fn schemas_nested_too_deep_and_of_the_wrong_type_are_refused() {
+    let mut deep = json!({"type": "string"});
+    for _ in 0..100 {
+        deep = json!({"items": deep});
+    }
+    let bytes = encode_protobuf(&definition(deep)).unwrap().unwrap();
+    assert!(undecodable(&bytes).contains("nested too deep"));
+    for wrong in [json!({"items": 1}), json!({"additionalProperties": "yes"}), json!({"dependencies": {"a": [1]}})] {
+        assert!(encode_protobuf(&definition(wrong)).is_err());
+    }
+}

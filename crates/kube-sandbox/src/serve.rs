@@ -24,6 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{Instrument, Span, debug, warn};
 
+use leftover::Whole;
+
 use super::SandboxError;
 use super::api::SharedApi;
 use super::api::meta;
@@ -31,6 +33,8 @@ use super::api::request::{User, is_long_running};
 use super::api::status::ApiError;
 use super::identity::{Bearer, bearer_of};
 use super::pki::Pki;
+
+mod leftover;
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -117,7 +121,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, ap
         let (router, api, certificate) = (router.clone(), api.clone(), certificate.clone());
         let open = seen.open(is_long_running(request.uri()));
         let answered = async move {
-            let mut request = request.map(Body::new);
+            let mut request = request.map(|body| Body::new(Whole::new(body)));
             let authorization = request.headers().get(header::AUTHORIZATION).cloned();
             match user(certificate, authorization, api.as_ref()).await {
                 Ok(user) => request.extensions_mut().insert(user),

@@ -113,7 +113,7 @@ fn of_message(message: &'static Message, name: &str) -> Option<Field> {
         codec::Type::Duration => Type::Text(Text::Duration),
         codec::Type::Quantity => Type::Text(Text::Quantity),
         codec::Type::IntOrString => Type::IntOrText,
-        codec::Type::Raw | codec::Type::Fields => Type::Dyn,
+        codec::Type::Raw | codec::Type::Fields | codec::Type::Schema(_) => Type::Dyn,
         codec::Type::Message(_) => Type::Object(Object::Message(field.message()?)),
     };
     let kind = match field.shape {

@@ -12,7 +12,7 @@ use super::limits::{Held, Internal, LARGEST_BODY};
 use super::resource::Resource;
 use super::status::ApiError;
 use super::{Api, strict};
-use kube_etcd_codec::{self as codec, Storage};
+use kube_etcd_codec as codec;
 
 pub(super) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
@@ -28,6 +28,11 @@ pub(super) struct Given {
 pub(super) async fn bytes(api: &Api, request: Request<Body>) -> Result<Bytes, ApiError> {
     let too_large =
         || ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {LARGEST_BODY}"));
+    let encoding = text(&request, &header::CONTENT_ENCODING);
+    if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
+        let why = format!("the body's Content-Encoding {encoding:?} is not supported: send it as it is");
+        return Err(ApiError::new(415, "UnsupportedMediaType", why));
+    }
     let length = text(&request, &header::CONTENT_LENGTH).parse::<usize>().ok();
     let internal = request.extensions().get::<Internal>().is_some();
     let held = request.extensions().get::<Held>().cloned();
@@ -43,23 +48,17 @@ pub(super) async fn bytes(api: &Api, request: Request<Body>) -> Result<Bytes, Ap
     Ok(bytes)
 }
 
-/// `None` where it is too large. Of such a one the rest is let pass, so that the client comes to read the answer,
-/// unless that is very long as well.
+/// `None` where it is too large.
 async fn collected(mut body: Body, length: Option<usize>) -> Result<Option<Bytes>, axum::Error> {
     let mut bytes = BytesMut::with_capacity(length.unwrap_or_default().min(LARGEST_BODY));
-    let mut passed = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
-        if passed > 0 || bytes.len() + data.len() > LARGEST_BODY {
-            passed += data.len();
-        } else {
-            bytes.extend_from_slice(&data);
+        if bytes.len() + data.len() > LARGEST_BODY {
+            return Ok(None);
         }
-        if passed > 3 * LARGEST_BODY {
-            break;
-        }
+        bytes.extend_from_slice(&data);
     }
-    Ok((passed == 0).then(|| bytes.freeze()))
+    Ok(Some(bytes.freeze()))
 }
 
 fn text<'a>(request: &'a Request<Body>, name: &header::HeaderName) -> &'a str {
@@ -109,7 +108,7 @@ fn protobuf(bytes: &[u8]) -> Result<Value, ApiError> {
     let decoded = codec::decode(bytes).map_err(|error| ApiError::bad_request(error.to_string()))?.object;
     let field = |name: &str| decoded[name].as_str().unwrap_or_default().to_owned();
     let (version, kind) = (field("apiVersion"), field("kind"));
-    if codec::message_of(&version, &kind).is_none() {
+    if !codec::has_protobuf(&version, &kind) {
         return Err(ApiError::bad_request(format!(
             "no kind \"{kind}\" is registered for version \"{version}\" in protobuf"
         )));
@@ -119,9 +118,10 @@ fn protobuf(bytes: &[u8]) -> Result<Value, ApiError> {
 
 /// A body that must be an object of this resource.
 pub(super) async fn object(api: &Api, resource: &Resource, request: Request<Body>) -> Result<Given, ApiError> {
-    // Custom resources have no protobuf; of the extensions' own kinds this API knows none.
-    let has_protobuf = resource.builtin.is_some_and(|kind| kind.storage != Storage::Json);
-    if !has_protobuf && text(&request, &header::CONTENT_TYPE).starts_with(PROTOBUF) {
+    // Custom resources have no protobuf.
+    if !codec::has_protobuf(&resource.api_version(), &resource.kind)
+        && text(&request, &header::CONTENT_TYPE).starts_with(PROTOBUF)
+    {
         return Err(ApiError::unsupported_media_type("application/json, application/yaml"));
     }
     let mut given = value(api, &resource.kind, request).await?;

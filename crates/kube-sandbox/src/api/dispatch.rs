@@ -187,8 +187,9 @@ pub(super) fn shown(resource: &Arc<Resource>, call: &Call, status: StatusCode, o
             let include = call.query.get("includeObject").unwrap_or("Metadata").to_owned();
             json_response(status, &super::read::table(resource, &[object], &include, true))
         }
-        negotiate::Form::Protobuf => match codec::encode(&object) {
-            Ok(bytes) => {
+        negotiate::Form::Protobuf => match codec::encode_protobuf(&object) {
+            Ok(None) => json_response(status, &object),
+            Ok(Some(bytes)) => {
                 let mut response = Response::new(Body::from(bytes));
                 *response.status_mut() = status;
                 let media = HeaderValue::from_static(PROTOBUF);

@@ -1,5 +1,7 @@
 //! Kubernetes' `Status`: every failure in its own words, with the reason and details that clients act on.
 
+use std::collections::HashSet;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -157,13 +159,10 @@ impl ApiError {
     }
 
     pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
-        let mut list: Vec<String> = Vec::new();
-        for said in errors.iter().map(ToString::to_string) {
-            // Told once, though it may be found twice.
-            if !list.contains(&said) {
-                list.push(said);
-            }
-        }
+        // Told once, though it may be found twice; there may be very many.
+        let mut told = HashSet::new();
+        let list: Vec<String> =
+            errors.iter().map(ToString::to_string).filter(|said| told.insert(said.clone())).collect();
         let said = match &list[..] {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
@@ -242,9 +241,8 @@ impl From<StoreError> for ApiError {
                 "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
                 "retryAfterSeconds": 1,
             })),
-            StoreError::TooLarge => {
-                Self::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
-            }
+            // kube-apiserver hands on etcd's own words, without a reason.
+            StoreError::TooLarge => Self::plain("etcdserver: request is too large"),
             StoreError::Etcd(why) => Self::internal(format!("etcdserver: {why}")),
         }
     }

@@ -125,6 +125,7 @@ impl Components {
             Type::Double => return json!({"type": "number", "format": "double"}),
             Type::Bytes => return json!({"type": "string", "format": "byte"}),
             Type::Strings => return json!({"type": "array", "items": {"type": "string", "default": ""}}),
+            Type::Schema(_) => return json!({}),
             Type::Message(_) => match field.message() {
                 Some(message) => return refer(&self.add(message)),
                 None => return json!({"type": "object"}),

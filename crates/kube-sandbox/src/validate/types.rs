@@ -91,7 +91,7 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
             let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
             return if number { Ok(()) } else { Err(why.to_owned()) };
         }
-        Type::Raw | Type::Fields => true,
+        Type::Raw | Type::Fields | Type::Schema(_) => true,
         Type::Message(_) => match (field.message(), value.is_object()) {
             (Some(inner), true) => return walk(inner, value, place.path),
             _ => false,
