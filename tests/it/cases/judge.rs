@@ -66,10 +66,10 @@ cases! {
 
     a_block_that_ended_by_itself_cannot_be_stopped => Case::new(&["run"], "judge/stop-of-a-dead-block.md")
         .exit(1)
-        .screen("ended by itself")
+        .screen("` at line 10 exited ")
         .screen("the server doesn't have a resource type")
-        .junit("ended by itself")
-        .stderr("ended by itself");
+        .junit("` at line 10 exited ")
+        .stderr("` at line 10 exited ");
 
     clean_up_may_stop_what_has_been_stopped => Case::new(&["test"], "judge/cleanup-stop-background.md")
         .screen("✓ Clean up")
