@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use regex::Regex;
 
 use super::attrs;
@@ -17,8 +18,11 @@ use crate::text::{Joined, SourceFile, Span};
 /// Slower than this for a few hundred bytes means a parser that goes back and forth.
 const HANG: Duration = Duration::from_secs(10);
 
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96)
+/// An input that failed once is kept beside this file and tried first from then on.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96);
+    let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("failures")) as _);
+    ProptestConfig { cases, failure_persistence, ..ProptestConfig::default() }
 }
 
 fn lines() -> impl Strategy<Value = String> {
@@ -232,7 +236,7 @@ fn check() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn any_document_is_read(text in documents()) {
