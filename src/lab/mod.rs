@@ -97,7 +97,7 @@ pub enum Requirement {
     Pods,
 }
 
-/// The `cluster:` map of the front matter, read by kind only.
+/// The `cluster:` map of the front matter: `nodes` for kind and the sandbox, `kubernetes` for kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterSpec {
     pub nodes: Option<u32>,

@@ -62,3 +62,15 @@ fn a_wait_in_vain_names_the_pods_own_reason() {
     assert!(screen.contains("of container none: "), "{screen}");
     assert!(screen.contains("lookup registry.invalid on 172.18.0.1:53: no such host"), "{screen}");
 }
+
+#[test]
+fn a_webhook_that_nobody_serves_refuses() {
+    need!("etcd", "kubectl");
+    passes("webhook");
+}
+
+#[test]
+fn a_pod_of_low_priority_gives_way_on_the_one_node_for_both() {
+    need!("etcd", "kubectl");
+    passes("preemption");
+}

@@ -37,6 +37,9 @@ pub struct ControlPlaneSpec {
     /// Other nodes that may join, whose pods are played from here.
     #[serde(default)]
     pub workers: Vec<(String, Ipv4Addr)>,
+    /// They are there from the start.
+    #[serde(default)]
+    pub joined: bool,
     pub listen: SocketAddr,
     /// The folder that holds `ca.crt`, `etcd/ca.crt` and the rest.
     pub pki: PathBuf,
@@ -96,6 +99,7 @@ impl ControlPlaneSpec {
             now: api::meta::now_text(),
             server: bootstrap::identity(),
             node_uid: uuid::Uuid::new_v4().to_string(),
+            workers: if self.joined { self.workers.clone() } else { Vec::new() },
         })
     }
 }

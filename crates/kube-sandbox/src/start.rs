@@ -18,6 +18,8 @@ pub struct SandboxOptions {
     /// A private folder for keys, data and logs.
     pub dir: PathBuf,
     pub node: String,
+    /// How many nodes there are. Where there is more than one, pods go to those that are not the control plane's.
+    pub nodes: u32,
     /// The etcd program; looked up where tools are looked up if `None`.
     pub etcd: Option<PathBuf>,
     /// A kube-apiserver to run in place of our own API face.
@@ -29,7 +31,15 @@ pub struct SandboxOptions {
 
 impl SandboxOptions {
     pub fn new(guard: Guard, dir: PathBuf) -> Self {
-        Self { guard, dir, node: "sandbox-control-plane".into(), etcd: None, apiserver: None, only_nodes: false }
+        Self {
+            guard,
+            dir,
+            node: "sandbox-control-plane".into(),
+            nodes: 1,
+            etcd: None,
+            apiserver: None,
+            only_nodes: false,
+        }
     }
 
     /// With a guard and a folder of its own, both gone with the sandbox.
@@ -42,6 +52,23 @@ impl SandboxOptions {
 
 /// The node is this machine, as its own processes reach it.
 const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// More than anybody teaches with; each has two controllers of its own.
+const MOST_NODES: u32 = 20;
+
+/// Named and addressed after the first: `sandbox-worker`, `sandbox-worker2`.
+fn workers(nodes: u32) -> Result<Vec<(String, Ipv4Addr)>, SandboxError> {
+    if !(1..=MOST_NODES).contains(&nodes) {
+        return Err(SandboxError::new(format!("a sandbox has 1 to {MOST_NODES} nodes, and {nodes} are asked for"))
+            .hint("set `nodes` of `cluster` in the lab's front matter"));
+    }
+    let worker = |at: u32| {
+        let number = if at == 1 { String::new() } else { at.to_string() };
+        let last = u8::try_from(at + 1).unwrap_or(u8::MAX);
+        (format!("sandbox-worker{number}"), Ipv4Addr::new(127, 0, 0, last))
+    };
+    Ok((1..nodes).map(worker).collect())
+}
 
 /// A running sandbox. Dropping it ends it.
 pub struct Sandbox {
@@ -99,7 +126,8 @@ impl Sandbox {
         let cluster = ControlPlaneSpec {
             node: options.node.clone(),
             address: NODE_ADDRESS,
-            workers: Vec::new(),
+            workers: workers(options.nodes)?,
+            joined: true,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             pki: pki.root().to_owned(),
             etcd_endpoints: vec![etcd.client_url.clone()],

@@ -25,6 +25,7 @@ impl Provider for SandboxProvider {
         let began = Instant::now();
         let mut options = SandboxOptions::new(self.guard.clone(), request.private_dir.join("sandbox"));
         options.apiserver.clone_from(&self.apiserver);
+        options.nodes = request.spec.nodes.unwrap_or(1);
         let sandbox = tokio::select! {
             sandbox = Sandbox::start(options) => sandbox.map_err(ClusterError::from)?,
             () = request.interrupt.cancelled() => return Err(ClusterError::new("interrupted while the sandbox came up")),

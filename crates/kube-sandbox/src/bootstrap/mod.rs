@@ -35,6 +35,8 @@ pub struct Facts {
     pub front_proxy_ca: String,
     pub now: String,
     pub node_uid: String,
+    /// Nodes beside the one of the control plane, each with its address.
+    pub workers: Vec<(String, std::net::Ipv4Addr)>,
     /// The name that the API server goes by.
     pub server: String,
 }

@@ -1,4 +1,4 @@
-//! The one node: this machine's name and kernel, and a size that is the same everywhere.
+//! The nodes: this machine's kernel, and a size that is the same everywhere.
 
 use std::fs;
 
@@ -13,7 +13,31 @@ const MIGRATED_PLUGINS: &str = "kubernetes.io/aws-ebs,kubernetes.io/azure-disk,k
 
 pub(super) fn objects(facts: &Facts) -> Vec<Value> {
     let node = facts.node.as_str();
-    let uid = facts.node_uid.as_str();
+    let mut all = registered(facts, 0, node, &facts.node_uid, &facts.address);
+    all[0]["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] = json!("");
+    if !facts.workers.is_empty() {
+        // As kubeadm leaves it where there are others to run pods.
+        all[0]["spec"]["taints"] = json!([{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]);
+    }
+    for (at, (worker, address)) in facts.workers.iter().enumerate() {
+        let uid = uuid::Uuid::new_v4().to_string();
+        all.extend(registered(facts, at + 1, worker, &uid, &address.to_string()));
+    }
+    all.extend([
+        held("kube-controller-manager", &format!("{node}_{}", uuid::Uuid::new_v4()), 15, &Value::Null),
+        held("kube-scheduler", &format!("{node}_{}", uuid::Uuid::new_v4()), 15, &Value::Null),
+        held(
+            &facts.server,
+            &format!("{}_{}", facts.server, uuid::Uuid::new_v4()),
+            3600,
+            &json!({"apiserver.kubernetes.io/identity": "kube-apiserver", "kubernetes.io/hostname": node}),
+        ),
+    ]);
+    all
+}
+
+/// A node that is ready, its driver's place, and its lease.
+fn registered(facts: &Facts, at: usize, node: &str, uid: &str, address: &str) -> Vec<Value> {
     let arch = go_arch();
     // The same on every machine, so that a lab comes out the same.
     let amounts = json!({
@@ -31,58 +55,59 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
         })
     };
     let machine = read("/etc/machine-id");
+    let range = format!("10.244.{at}.0/24");
+    let object = json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {
+            "name": node, "uid": uid,
+            "labels": {
+                "beta.kubernetes.io/arch": arch, "beta.kubernetes.io/os": "linux",
+                "kubernetes.io/arch": arch, "kubernetes.io/hostname": node, "kubernetes.io/os": "linux",
+            },
+            "annotations": {
+                "node.alpha.kubernetes.io/ttl": "0",
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+            },
+        },
+        "spec": {
+            "podCIDR": range, "podCIDRs": [range],
+            "providerID": format!("keywitness://sandbox/{node}"),
+        },
+        "status": {
+            "capacity": amounts,
+            "allocatable": amounts,
+            "conditions": [
+                condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+                condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+                condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+                condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+            ],
+            "addresses": [
+                {"type": "InternalIP", "address": address},
+                {"type": "Hostname", "address": node},
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            // A kube-apiserver of 1.36 asks this before it hands a client's WebSocket on.
+            "declaredFeatures": [
+                "ExtendWebSocketsToKubelet",
+                "InPlacePodLevelResourcesVerticalScaling",
+                "InPlacePodVerticalScalingInitContainers",
+                "RestartAllContainersOnContainerExits",
+            ],
+            "nodeInfo": {
+                "machineID": machine, "systemUUID": machine,
+                "bootID": read("/proc/sys/kernel/random/boot_id"),
+                "kernelVersion": read("/proc/sys/kernel/osrelease"),
+                "osImage": os_name(),
+                "containerRuntimeVersion": format!("keywitness://{}", env!("CARGO_PKG_VERSION")),
+                "kubeletVersion": KUBERNETES_VERSION,
+                "kubeProxyVersion": "",
+                "operatingSystem": "linux", "architecture": arch,
+            },
+        },
+    });
     vec![
-        json!({
-            "apiVersion": "v1", "kind": "Node",
-            "metadata": {
-                "name": node, "uid": uid,
-                "labels": {
-                    "beta.kubernetes.io/arch": arch, "beta.kubernetes.io/os": "linux",
-                    "kubernetes.io/arch": arch, "kubernetes.io/hostname": node, "kubernetes.io/os": "linux",
-                    "node-role.kubernetes.io/control-plane": "",
-                },
-                "annotations": {
-                    "node.alpha.kubernetes.io/ttl": "0",
-                    "volumes.kubernetes.io/controller-managed-attach-detach": "true",
-                },
-            },
-            "spec": {
-                "podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"],
-                "providerID": format!("keywitness://sandbox/{node}"),
-            },
-            "status": {
-                "capacity": amounts,
-                "allocatable": amounts,
-                "conditions": [
-                    condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-                    condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-                    condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-                    condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-                ],
-                "addresses": [
-                    {"type": "InternalIP", "address": facts.address},
-                    {"type": "Hostname", "address": node},
-                ],
-                "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-                // A kube-apiserver of 1.36 asks this before it hands a client's WebSocket on.
-                "declaredFeatures": [
-                    "ExtendWebSocketsToKubelet",
-                    "InPlacePodLevelResourcesVerticalScaling",
-                    "InPlacePodVerticalScalingInitContainers",
-                    "RestartAllContainersOnContainerExits",
-                ],
-                "nodeInfo": {
-                    "machineID": machine, "systemUUID": machine,
-                    "bootID": read("/proc/sys/kernel/random/boot_id"),
-                    "kernelVersion": read("/proc/sys/kernel/osrelease"),
-                    "osImage": os_name(),
-                    "containerRuntimeVersion": format!("keywitness://{}", env!("CARGO_PKG_VERSION")),
-                    "kubeletVersion": KUBERNETES_VERSION,
-                    "kubeProxyVersion": "",
-                    "operatingSystem": "linux", "architecture": arch,
-                },
-            },
-        }),
+        object,
         json!({
             "apiVersion": "storage.k8s.io/v1", "kind": "CSINode",
             "metadata": {
@@ -92,14 +117,6 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
             },
             "spec": {"drivers": null},
         }),
-        held("kube-controller-manager", &format!("{node}_{}", uuid::Uuid::new_v4()), 15, &Value::Null),
-        held("kube-scheduler", &format!("{node}_{}", uuid::Uuid::new_v4()), 15, &Value::Null),
-        held(
-            &facts.server,
-            &format!("{}_{}", facts.server, uuid::Uuid::new_v4()),
-            3600,
-            &json!({"apiserver.kubernetes.io/identity": "kube-apiserver", "kubernetes.io/hostname": node}),
-        ),
         json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {

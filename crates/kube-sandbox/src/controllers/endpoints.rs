@@ -1,13 +1,15 @@
 //! Where a Service's pods answer: its Endpoints, and its `EndpointSlices`.
 
+mod mirror;
 mod slices;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
+pub(crate) use mirror::Mirror;
 pub(crate) use slices::Slices;
 
 use super::meta;
@@ -148,6 +150,8 @@ pub(crate) struct Endpoints {
     pods: Arc<Store>,
     endpoints: Arc<Store>,
     triggers: Triggers,
+    /// Services that were deleted: their Endpoints go with them, whoever wrote those.
+    deleted: Arc<Mutex<HashSet<Key>>>,
 }
 
 impl Endpoints {
@@ -158,6 +162,7 @@ impl Endpoints {
             pods: context.store(&PODS),
             endpoints: context.store(&ENDPOINTS),
             triggers: Triggers::default(),
+            deleted: Arc::default(),
         }
     }
 }
@@ -221,18 +226,30 @@ impl Controller for Endpoints {
     type Item = Key;
 
     fn sources(&self) -> Vec<Source<Key>> {
-        vec![
-            Source::of(Arc::clone(&self.services)),
-            source(&self.pods, &self.services),
-            Source::of(Arc::clone(&self.endpoints)),
-        ]
+        let deleted = Arc::clone(&self.deleted);
+        let services = Source::new(Arc::clone(&self.services), move |change| {
+            let mut deleted = deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            match (&change.old, &change.new) {
+                (_, Some(service)) => {
+                    deleted.remove(&service.key);
+                    vec![service.key.clone()]
+                }
+                (Some(service), None) => {
+                    deleted.insert(service.key.clone());
+                    vec![service.key.clone()]
+                }
+                (None, None) => Vec::new(),
+            }
+        });
+        vec![services, source(&self.pods, &self.services), Source::of(Arc::clone(&self.endpoints))]
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         let held = self.endpoints.get(key);
         let Some(service) = self.services.get(key) else {
             self.triggers.forget(key);
-            let ours = held.filter(|held| held.label("endpoints.kubernetes.io/managed-by").is_some());
+            let with_it = self.deleted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            let ours = held.filter(|held| with_it || held.label("endpoints.kubernetes.io/managed-by").is_some());
             if let Some(held) = ours {
                 self.rest.delete(&ENDPOINTS, &key.namespace, &key.name, &held.uid, json!({})).await?;
                 self.endpoints.forgot(key, &held.uid);

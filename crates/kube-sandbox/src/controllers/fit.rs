@@ -168,6 +168,17 @@ fn affinity(
     refused.then_some("node(s) didn't satisfy existing pods anti-affinity rules")
 }
 
+/// Where others give way, or are giving way already.
+pub(crate) fn explain_preemption(nodes: usize, refusals: &BTreeMap<String, usize>, waits: bool) -> String {
+    let whole = explain(nodes, refusals, None);
+    let (reasons, _) = whole.split_once(". no new claims").unwrap_or((&whole, ""));
+    if waits {
+        let why = "not eligible due to a terminating pod on the nominated node";
+        return format!("{reasons}. no new claims to deallocate, preemption: {why}.");
+    }
+    format!("{reasons}.")
+}
+
 /// The one line that `kubectl describe pod` shows.
 pub(crate) fn explain(nodes: usize, refusals: &BTreeMap<String, usize>, before: Option<&str>) -> String {
     let none = format!("0/{nodes} nodes are available:");

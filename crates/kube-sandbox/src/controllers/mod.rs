@@ -18,6 +18,7 @@ pub(super) mod meta;
 pub(super) mod namespace;
 mod nodes;
 mod pods;
+mod preempt;
 pub(super) mod quantity;
 mod quota;
 mod replicaset;
@@ -85,6 +86,7 @@ impl Controllers {
         context.run(nodes::Nodes::new(context));
         context.run(endpoints::Endpoints::new(context));
         context.run(endpoints::Slices::new(context));
+        context.run(endpoints::Mirror::new(context));
         context.run(statefulset::StatefulSets::new(context));
         context.run(daemonset::DaemonSets::new(context));
         context.run(job::Jobs::new(context));

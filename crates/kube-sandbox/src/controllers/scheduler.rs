@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::meta;
+use super::preempt::{self, Victims};
 use super::runtime::{
     CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
     Source, Store,
 };
-use super::{fit, volumes};
+use super::{fit, pods, volumes};
 
 pub(crate) struct Scheduler {
     rest: Rest,
@@ -41,20 +42,28 @@ impl Scheduler {
         }
     }
 
-    fn place(&self, pod: &Object, value: &Value) -> Result<Arc<str>, String> {
+    fn place(&self, pod: &Object, value: &Value) -> Result<Arc<str>, Refusal> {
         let nodes = self.nodes.all();
         if nodes.is_empty() {
-            return Err("no nodes available to schedule pods".to_owned());
+            return Err(Refusal::new("no nodes available to schedule pods".to_owned()));
         }
         if let Some(refusal) = volumes::refusal(value, &self.claims, &self.classes) {
-            return Err(fit::explain(nodes.len(), &BTreeMap::new(), Some(&refusal)));
+            return Err(Refusal::new(fit::explain(nodes.len(), &BTreeMap::new(), Some(&refusal))));
         }
         let mut assumed = self.assumed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut placed: HashMap<Arc<str>, Vec<Arc<Object>>> = HashMap::new();
+        let own = preempt::priority(value);
         for other in self.pods.all() {
             let Some(facts) = other.pod.as_ref().filter(|facts| !facts.phase.over()) else { continue };
             if let Some(node) = facts.node.as_ref().or_else(|| assumed.get(&other.uid)) {
                 placed.entry(Arc::clone(node)).or_default().push(other);
+            } else if other.uid != pod.uid && !other.deleting {
+                // Room that others gave way for is kept for whom they gave way to.
+                let waiting = other.value();
+                let node = meta::text(&waiting, "/status/nominatedNodeName");
+                if !node.is_empty() && preempt::priority(&waiting) >= own {
+                    placed.entry(node.into()).or_default().push(other);
+                }
             }
         }
         let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
@@ -71,7 +80,16 @@ impl Scheduler {
                 Err(reasons) => reasons.into_iter().for_each(|reason| *refusals.entry(reason).or_default() += 1),
             }
         }
-        let Some((_, node)) = best else { return Err(fit::explain(nodes.len(), &refusals, None)) };
+        let Some((_, node)) = best else {
+            if preempt::waits_for_others(value, &placed) {
+                return Err(Refusal::new(fit::explain_preemption(nodes.len(), &refusals, true)));
+            }
+            let Some(victims) = preempt::find(pod, value, &nodes, &placed) else {
+                return Err(Refusal::new(fit::explain(nodes.len(), &refusals, None)));
+            };
+            let message = fit::explain_preemption(nodes.len(), &refusals, false);
+            return Err(Refusal { message, victims: Some(victims) });
+        };
         assumed.retain(|uid, _| uid != &pod.uid);
         assumed.insert(Arc::clone(&pod.uid), Arc::clone(&node));
         Ok(node)
@@ -127,6 +145,50 @@ impl Scheduler {
     }
 }
 
+/// Why a pod has no node, and who gives way to it.
+struct Refusal {
+    message: String,
+    victims: Option<Victims>,
+}
+
+impl Refusal {
+    fn new(message: String) -> Self {
+        Self { message, victims: None }
+    }
+}
+
+impl Scheduler {
+    /// Lets those of lower priority go, and keeps their room for the pod.
+    async fn preempt(&self, pod: &Object, victims: &Victims) -> Result<(), Error> {
+        let nominated = json!({"metadata": {"uid": &*pod.uid}, "status": {"nominatedNodeName": &*victims.node}});
+        match self.rest.merge(&PODS, &pod.key.namespace, &pod.key.name, "status", &nominated).await {
+            Ok(patched) => self.pods.wrote(&patched),
+            Err(error) if error.is_not_found() || error.is_conflict() => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        for victim in &victims.pods {
+            let value = victim.value();
+            let mut conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let condition = json!({
+                "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
+                "message": "default-scheduler: preempting to accommodate a higher priority pod",
+                "observedGeneration": value["metadata"]["generation"], "lastProbeTime": null,
+            });
+            meta::set_condition(&mut conditions, condition);
+            let patch = json!({"metadata": {"uid": &*victim.uid}, "status": {"conditions": conditions}});
+            match self.rest.merge(&PODS, &victim.key.namespace, &victim.key.name, "status", &patch).await {
+                Ok(marked) => self.pods.wrote(&marked),
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(error),
+            }
+            pods::delete(&self.rest, &self.pods, victim).await?;
+            let message = format!("Preempted by pod {} on node {}", pod.uid, victims.node);
+            self.events.record(&value, "", Severity::Normal, "Preempted", &message).await;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Controller for Scheduler {
     type Item = Key;
@@ -176,9 +238,12 @@ impl Controller for Scheduler {
                 self.forget_bound();
                 Ok(Next::Change)
             }
-            Err(message) => {
+            Err(refusal) => {
                 self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-                self.refuse(&pod, &value, &message).await?;
+                self.refuse(&pod, &value, &refusal.message).await?;
+                if let Some(victims) = refusal.victims {
+                    self.preempt(&pod, &victims).await?;
+                }
                 Ok(Next::Change)
             }
         }

@@ -36,7 +36,11 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
             object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": meta::now_text()});
             add_finalizer(object, "kubernetes.io/pv-protection");
         }
-        ("", "persistentvolumeclaims") => add_finalizer(object, "kubernetes.io/pvc-protection"),
+        ("", "persistentvolumeclaims") => {
+            object["status"] = json!({"phase": "Pending"});
+            add_finalizer(object, "kubernetes.io/pvc-protection");
+        }
+        ("", "services") => object["status"] = json!({"loadBalancer": {}}),
         ("apps", "daemonsets") => set_template_generation(object, 1),
         ("certificates.k8s.io", "certificatesigningrequests") => requested_by(object, user),
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare(object),

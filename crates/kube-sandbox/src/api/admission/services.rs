@@ -136,13 +136,7 @@ async fn node_ports(api: &SharedApi, service: &mut Value) -> Result<(), ApiError
     let Some(services) = served.find("", "v1", "services") else { return Ok(()) };
     let (all, _) = api.list_all(&services, None, &Selector::default()).await?;
     let own = service["metadata"]["uid"].clone();
-    let mut taken: HashSet<u64> = all
-        .iter()
-        .filter(|one| one["metadata"]["uid"] != own)
-        .filter_map(|one| one.pointer("/spec/ports")?.as_array())
-        .flatten()
-        .filter_map(|port| port.get("nodePort")?.as_u64())
-        .collect();
+    let mut taken: HashSet<u64> = all.iter().filter(|one| one["metadata"]["uid"] != own).flat_map(held_ports).collect();
     let mut errors = Vec::new();
     for (at, port) in service["spec"].get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
         let field = format!("spec.ports[{at}].nodePort");
@@ -157,16 +151,39 @@ async fn node_ports(api: &SharedApi, service: &mut Value) -> Result<(), ApiError
                 errors.push(FieldError::invalid(field, &json!(wanted), "provided port is already allocated"));
             }
             Some(_) => {}
-            None => {
-                let free = (0..TRIES * 100).map(|_| u64::from(rand::rng().random_range(FIRST_PORT..=LAST_PORT)));
-                let Some(free) = free.into_iter().find(|port| taken.insert(*port)) else {
-                    return Err(ApiError::internal("failed to allocate a nodePort: range is full"));
-                };
-                port["nodePort"] = json!(free);
+            None => port["nodePort"] = json!(free_port(&mut taken)?),
+        }
+    }
+    if is_checked(service) {
+        match service["spec"]["healthCheckNodePort"].as_u64().filter(|port| *port != 0) {
+            Some(wanted) if !taken.insert(wanted) => {
+                let why = format!(
+                    "failed to allocate requested HealthCheck NodePort {wanted}: provided port is already allocated"
+                );
+                return Err(ApiError::internal(why));
             }
+            Some(_) => {}
+            None => service["spec"]["healthCheckNodePort"] = json!(free_port(&mut taken)?),
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(invalid(api, service, &errors)) }
+}
+
+/// Whether the nodes answer for the service's health, each for its own pods.
+fn is_checked(service: &Value) -> bool {
+    service["spec"]["type"] == "LoadBalancer" && service["spec"]["externalTrafficPolicy"] == "Local"
+}
+
+fn held_ports(service: &Value) -> Vec<u64> {
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+    let ports = ports.filter_map(|port| port.get("nodePort")?.as_u64());
+    ports.chain(service["spec"]["healthCheckNodePort"].as_u64().filter(|port| *port != 0)).collect()
+}
+
+fn free_port(taken: &mut HashSet<u64>) -> Result<u64, ApiError> {
+    let drawn = (0..TRIES * 100).map(|_| u64::from(rand::rng().random_range(FIRST_PORT..=LAST_PORT)));
+    let free = drawn.into_iter().find(|port| taken.insert(*port));
+    free.ok_or_else(|| ApiError::internal("failed to allocate a nodePort: range is full"))
 }
 
 /// What a change of the type takes away, and what it needs.
@@ -192,6 +209,16 @@ pub(super) async fn on_update(
         }
     }
     let on_nodes = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
+    if is_checked(old) {
+        let field = "healthCheckNodePort";
+        if is_checked(new) {
+            if new["spec"].get(field).is_none_or(|port| port.is_null() || port == 0) {
+                new["spec"][field] = old["spec"][field].clone();
+            }
+        } else if unchanged(field, new) {
+            remove(&mut new["spec"], field);
+        }
+    }
     if on_nodes(&before) {
         keep_node_ports(old, new, on_nodes(&after));
     }
@@ -242,8 +269,7 @@ async fn ports_of(api: &SharedApi) -> Result<HashSet<u64>, ApiError> {
     let served = api.registry.served();
     let Some(services) = served.find("", "v1", "services") else { return Ok(HashSet::new()) };
     let (all, _) = api.list_all(&services, None, &Selector::default()).await?;
-    let ports = all.iter().filter_map(|one| one.pointer("/spec/ports")?.as_array()).flatten();
-    Ok(ports.filter_map(|port| port.get("nodePort")?.as_u64()).collect())
+    Ok(all.iter().flat_map(held_ports).collect())
 }
 
 /// Kubernetes keeps the ports that are given out as bits of one object, and so do we for whoever looks there.

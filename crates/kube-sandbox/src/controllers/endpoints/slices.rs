@@ -11,8 +11,8 @@ use super::{
     Triggers, backends, has_selector, is_headless, meta, moves, owe, source,
 };
 
-const SERVICE: &str = "kubernetes.io/service-name";
-const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
+pub(super) const SERVICE: &str = "kubernetes.io/service-name";
+pub(super) const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// As many addresses as one slice holds.
 const SLICE: usize = 100;
