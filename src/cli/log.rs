@@ -126,7 +126,7 @@ fn check(directive: &str) -> Result<(), WrongFilter> {
 }
 
 fn is_level(text: &str) -> bool {
-    text.parse::<LevelFilter>().is_ok()
+    !text.is_empty() && text.parse::<LevelFilter>().is_ok()
 }
 
 fn is_own(target: &str) -> bool {
