@@ -51,7 +51,7 @@ fn masked(log: &str) -> String {
     let masks = [
         (r"(?m)^\S+Z +", "TIME "),
         (r"\b(ms|up|down|actions|checks|revision|seed|process)=\d+", "$1=N"),
-        (r#"cluster=[0-9a-f]+"#, "cluster=ID"),
+        (r"cluster=[0-9a-f]+", "cluster=ID"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r#"(etcd|kubernetes|tool)="[^"]+""#, "$1=\"VERSION\""),
     ];
