@@ -458,7 +458,7 @@ async fn a_program_that_reads_nothing_is_heard_to_its_end() {
     let mut output = program.stdout().expect("an output");
     let writing = tokio::spawn(async move {
         // It fills the program's pipe, which nobody reads.
-        let _ = input.write_all(&vec![b'x'; 4 << 20]).await;
+        let _ = input.write_all(&vec![b'x'; 256 << 10]).await;
     });
     let mut said = Vec::new();
     let reading = tokio::time::timeout(std::time::Duration::from_secs(60), output.read_to_end(&mut said));

@@ -127,7 +127,13 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
         return Box::pin(super::subresource::serve(api, resource, &subresource, call, request)).await;
     }
     let verb = verb(&call);
-    if !resource.allows(verb) {
+    // One is replaced by its name, and created without; the body is not looked at.
+    let misplaced = match verb {
+        "update" | "patch" => path.name.is_none(),
+        "create" => path.name.is_some(),
+        _ => false,
+    };
+    if misplaced || !resource.allows(verb) {
         return Err(ApiError::method_not_allowed());
     }
     if resource.namespaced && path.namespace.is_none() && !matches!(verb, "list" | "watch" | "create") {
