@@ -96,7 +96,7 @@ output contains "later"
 #[test]
 fn an_output_that_differs_is_shown_line_by_line() {
     let done = run("## Say\n\n```bash\nprintf 'a\\nb\\nc\\n'\n```\n```output\na\nx\n...\n```\n", 1);
-    shows(&done, &["the output is not what the fence at line", "- x", "+ b", "+ c"]);
+    shows(&done, &["the output differs from the `output` fence at line 15", "- x", "+ b", "+ c"]);
 }
 
 #[test]

@@ -78,7 +78,12 @@ pub(super) enum Change {
 
 impl Write {
     /// The answer, in the form that the client wants, with the warnings that came up.
-    pub(super) fn answer(&self, code: StatusCode, object: Value) -> Response {
+    pub(super) fn answer(&self, code: StatusCode, mut object: Value) -> Response {
+        // etcd holds a new claim without a phase; whoever reads it is given the default.
+        let is_claim = self.resource.group.is_empty() && self.resource.plural == "persistentvolumeclaims";
+        if is_claim && object["status"]["phase"].is_null() {
+            object["status"]["phase"] = json!("Pending");
+        }
         warned(dispatch::shown(&self.resource, &self.call, code, object), &self.warnings)
     }
 

@@ -37,7 +37,7 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
             add_finalizer(object, "kubernetes.io/pv-protection");
         }
         ("", "persistentvolumeclaims") => {
-            object["status"] = json!({"phase": "Pending"});
+            object["status"] = json!({});
             add_finalizer(object, "kubernetes.io/pvc-protection");
         }
         ("", "services") => object["status"] = json!({"loadBalancer": {}}),
