@@ -18,11 +18,9 @@ pub(crate) struct Kept {
     pub(crate) by: String,
 }
 
-/// `$XDG_STATE_HOME/keywitness/clusters/NAME`.
+/// `clusters/NAME` in the state folder.
 pub(crate) fn folder(name: &str) -> PathBuf {
-    let state = std::env::var_os("XDG_STATE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
-    state.unwrap_or_else(std::env::temp_dir).join("keywitness/clusters").join(name)
+    crate::guard::state_folder().join("clusters").join(name)
 }
 
 pub(crate) fn kubeconfig(name: &str) -> PathBuf {

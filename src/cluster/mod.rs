@@ -92,6 +92,14 @@ pub trait Cluster: Send + Sync {
     fn etcd(&self) -> EtcdAccess;
     /// A shell on the control-plane node, or why there is none.
     async fn node_shell(&self, rows: u16, columns: u16) -> Result<ShellIo, ClusterError>;
+    /// Keeps the state of the store in a file; `Ok(false)` where only somebody else may do that.
+    async fn save(&self, _file: &Path) -> Result<bool, ClusterError> {
+        Ok(false)
+    }
+    /// Puts the store back to what a file holds, and the cluster with it; `Ok(false)` where it cannot.
+    async fn restore(&mut self, _file: &Path) -> Result<bool, ClusterError> {
+        Ok(false)
+    }
     async fn down(self: Box<Self>) -> Result<(), ClusterError>;
 }
 

@@ -3,7 +3,7 @@
 mod explain;
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::clocks::{Clocks, Ruling};
 use super::judge::silence;
@@ -79,9 +79,43 @@ impl<'a> EventCheck<'a> {
     /// What it would be if time were up.
     pub(super) fn so_far(&self, clocks: &Clocks, weighed: &mut Weighed) -> Judgement {
         match self.order {
-            Some(order) => self.failure(&self.matched(order, false, usize::MAX, weighed), clocks),
+            Some(order) => self.failure(&self.matched(order, false, usize::MAX, weighed), Some(clocks.within)),
             None => Judgement::new(Verdict::Pass),
         }
+    }
+
+    /// What has come until now, whenever it had to.
+    pub(super) fn until_now(&self, weighed: &mut Weighed) -> Judgement {
+        let order = self.order.unwrap_or(EventOrder::Ordered);
+        let all = self.events.len();
+        let matched = self.matched(order, false, all, weighed);
+        if matched.is_whole() {
+            return self.proved(matched.events.iter().flatten().map(|event| &self.events[*event]));
+        }
+        if let Some(hole) = self.holes.first() {
+            return Judgement::cannot_judge(hole.reason.clone());
+        }
+        if self.matched(order, true, all, weighed).is_whole()
+            && let Some(reason) = self.doubt(all, weighed)
+        {
+            return Judgement::cannot_judge(reason);
+        }
+        let mut judgement = self.failure(&matched, None);
+        judgement.explanation = self.explain(&matched, all, weighed);
+        judgement
+    }
+
+    /// What a `never` forbids and has come; or why that is not known.
+    pub(super) fn violated_by_now(&self, weighed: &mut Weighed) -> Option<Judgement> {
+        let mut doubt = None;
+        for event in 0..self.events.len() {
+            match self.weigh(0, event, weighed) {
+                Truth::Yes => return Some(self.violated(event)),
+                Truth::Unknown(reason) => doubt = doubt.or(Some(reason)),
+                Truth::No(_) => {}
+            }
+        }
+        doubt.or_else(|| self.holes.first().map(|hole| hole.reason.clone())).map(Judgement::cannot_judge)
     }
 
     fn judge_events(
@@ -117,7 +151,7 @@ impl<'a> EventCheck<'a> {
         {
             return Ok(Judgement::cannot_judge(reason));
         }
-        let mut judgement = self.failure(&matched, clocks);
+        let mut judgement = self.failure(&matched, Some(clocks.within));
         judgement.explanation = self.explain(&matched, in_time, weighed);
         Ok(judgement)
     }
@@ -218,17 +252,19 @@ impl<'a> EventCheck<'a> {
         judgement
     }
 
-    fn failure(&self, matched: &Matched, clocks: &Clocks) -> Judgement {
+    /// `within`: the time that is over; `None` where a learner has all the time there is.
+    fn failure(&self, matched: &Matched, within: Option<Duration>) -> Judgement {
         let mut judgement = Judgement::new(Verdict::Fail);
         judgement.revision = self.view.delivered().map(|delivered| delivered.revision);
         let open = matched.first_open().unwrap_or_default();
-        let within = clocks.within;
+        let (came, did_not_come) = within.map_or_else(
+            || ("has come".to_owned(), "has not come".to_owned()),
+            |within| (format!("came within {within:?}"), format!("did not come within {within:?}")),
+        );
         judgement.reason = Some(match (self.events.is_empty(), self.lines.len()) {
-            (true, _) => format!("no event of {} came within {within:?}", self.glob),
-            (false, 1) => format!("no such event came within {within:?}"),
-            (false, lines) => {
-                format!("event {} of {lines} ({}) did not come within {within:?}", open + 1, self.text(open))
-            }
+            (true, _) => format!("no event of {} {came}", self.glob),
+            (false, 1) => format!("no such event {came}"),
+            (false, lines) => format!("event {} of {lines} ({}) {did_not_come}", open + 1, self.text(open)),
         });
         judgement.evidence =
             matched.events.iter().flatten().filter_map(|event| reference(&self.events[*event])).collect();

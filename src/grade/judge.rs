@@ -14,9 +14,9 @@ use crate::outcome::Verdict;
 /// costs only what is new: use one for one check after one stretch.
 #[derive(Debug)]
 pub struct Judge<'a> {
-    check: &'a Check,
-    keys: keys::Weighed,
-    events: events::Weighed,
+    pub(super) check: &'a Check,
+    pub(super) keys: keys::Weighed,
+    pub(super) events: events::Weighed,
 }
 
 impl<'a> Judge<'a> {
@@ -160,7 +160,7 @@ pub fn folder_held(check: &Check, evidence: &Evidence, journal: &JournalView) ->
 
 /// A variable without a value, or a key that the watch does not see at all: whatever is true of it, it
 /// cannot be judged.
-fn hopeless(check: &Check, evidence: &Evidence, journal: &JournalView) -> Option<Judgement> {
+pub(super) fn hopeless(check: &Check, evidence: &Evidence, journal: &JournalView) -> Option<Judgement> {
     if let Some(name) = fill::unbound(check, &evidence.vars) {
         return Some(Judgement::cannot_judge(format!("the variable {name} has no value")));
     }
@@ -189,7 +189,7 @@ fn mismatched() -> Progress {
 }
 
 /// The values in place of a mere "it is not so".
-fn sharpen(judgement: &mut Judgement, reason: impl FnOnce() -> Option<String>) {
+pub(super) fn sharpen(judgement: &mut Judgement, reason: impl FnOnce() -> Option<String>) {
     if let Some(text) = &mut judgement.reason
         && text.ends_with(NOT_SO)
         && let Some(reason) = reason()
@@ -199,7 +199,7 @@ fn sharpen(judgement: &mut Judgement, reason: impl FnOnce() -> Option<String>) {
 }
 
 /// What it would be if time were up.
-fn present(line: &Line) -> Ruling {
+pub(super) fn present(line: &Line) -> Ruling {
     match line.moments.last().map(|moment| &moment.truth) {
         Some(Truth::Yes) => Ruling::Pass(line.moments.len() - 1),
         Some(Truth::Unknown(reason)) => Ruling::CannotJudge(reason.clone()),
@@ -208,7 +208,7 @@ fn present(line: &Line) -> Ruling {
     }
 }
 
-fn ruled(ruling: &Ruling, line: &Line, clocks: &Clocks) -> Judgement {
+pub(super) fn ruled(ruling: &Ruling, line: &Line, clocks: &Clocks) -> Judgement {
     match ruling {
         Ruling::Pass(_) => Judgement::new(Verdict::Pass),
         Ruling::CannotJudge(reason) => Judgement::cannot_judge(reason.clone()),

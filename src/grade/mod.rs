@@ -1,13 +1,15 @@
 //! Evidence, evaluating a check against it, explaining why not. Pure: observations carry their time.
 //!
 //! A check is judged by a [`Judge`] again and again while the clocks of `within` and `for` run, and is
-//! [`probe`]d once before its stretch for the proof that it was red.
+//! [`probe`]d once before its stretch for the proof that it was red. While a learner works, [`Judge::look`] says how it
+//! stands just now.
 
 mod clocks;
 mod events;
 mod fill;
 mod judge;
 mod keys;
+mod live;
 mod matching;
 mod names;
 mod sampled;
@@ -24,6 +26,7 @@ use crate::outcome::{EvidenceRef, Verdict};
 pub use crate::journal::{Need, Observation, Seen};
 pub use fill::{needs, searched, watched};
 pub use judge::{Judge, folder_held, probe};
+pub use live::{Look, Stands, can_turn_back};
 
 /// What a check is judged by, beside the journal.
 #[derive(Debug, Clone)]

@@ -167,8 +167,11 @@ pub struct CheckFact {
     pub fence: usize,
     pub fence_points: Option<u32>,
     pub rule: ProofRule,
-    /// Skipped because it is not for this cluster or mode, so that it counts nowhere.
+    /// Skipped because it is not for this cluster or mode, so that it decides nothing.
     pub neutral: bool,
+    /// It is not for this cluster, so that its points are none of the lab's here.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 /// What proof a check owes when its lab is tested.
@@ -190,6 +193,9 @@ pub struct QuestionFact {
     pub reason: Option<String>,
     pub points: u32,
     pub neutral: bool,
+    /// It is not for this cluster, so that its points are none of the lab's here.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 /// What a person needs about a failed check without a second run.

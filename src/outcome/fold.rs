@@ -1,4 +1,4 @@
-use super::report::{ClusterReport, LabReport, RunReport, StepReport};
+use super::report::{LabReport, RunReport, StepReport};
 use super::score::{StepFacts, stop_verdict};
 use super::{Exit, RunEvent, StopCause, Verdict};
 
@@ -12,6 +12,13 @@ pub fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> RunReport {
         fold.apply(event);
     }
     fold.report()
+}
+
+/// The report of the first lab of these events.
+pub fn lab_report<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> LabReport {
+    let mut fold = Fold::default();
+    events.into_iter().for_each(|event| fold.apply(event));
+    fold.lab(0).unwrap_or_else(LabReport::empty)
 }
 
 /// The report as it grows, event by event.
@@ -160,23 +167,7 @@ impl Fold {
 
 impl Default for LabFacts {
     fn default() -> Self {
-        let report = LabReport {
-            id: String::new(),
-            file: String::new(),
-            title: String::new(),
-            cluster: ClusterReport::default(),
-            vars: std::collections::BTreeMap::new(),
-            verdict: Verdict::Skipped,
-            reason: None,
-            points: 0,
-            max_points: 0,
-            duration_ms: 0,
-            steps: Vec::new(),
-            stopped: false,
-            detail: Vec::new(),
-            keys_left: Vec::new(),
-            spent: super::Spent::default(),
-        };
+        let report = LabReport::empty();
         Self { report, steps: Vec::new(), stop: None, keys_left: Vec::new() }
     }
 }

@@ -10,7 +10,7 @@ mod score;
 pub use event::{
     CheckFact, EvidenceRef, Failure, ProofRule, PullState, PulledLayer, QuestionFact, RunEvent, Spent, StopCause,
 };
-pub use fold::{Fold, fold};
+pub use fold::{Fold, fold, lab_report};
 pub use report::{
     ActionReport, CheckReport, ClusterReport, DiagnosticReport, LabReport, QuestionReport, RunReport, StepReport,
 };

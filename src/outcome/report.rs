@@ -121,6 +121,29 @@ pub struct CheckReport {
     pub neutral: bool,
 }
 
+impl LabReport {
+    /// Of a lab of which nothing is known.
+    pub(super) fn empty() -> Self {
+        Self {
+            id: String::new(),
+            file: String::new(),
+            title: String::new(),
+            cluster: ClusterReport::default(),
+            vars: BTreeMap::new(),
+            verdict: Verdict::Skipped,
+            reason: None,
+            points: 0,
+            max_points: 0,
+            duration_ms: 0,
+            steps: Vec::new(),
+            stopped: false,
+            detail: Vec::new(),
+            keys_left: Vec::new(),
+            spent: Spent::default(),
+        }
+    }
+}
+
 impl StepReport {
     /// Whether its verdict is that of one of its parts; otherwise it has a reason of its own.
     pub fn is_told_by_a_part(&self) -> bool {

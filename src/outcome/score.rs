@@ -73,10 +73,10 @@ impl StepFacts {
             .zip(&passes)
             .all(|((fact, _), pass)| fact.rule != ProofRule::Red || fact.neutral || *pass);
         for (index, (fact, _)) in self.checks.iter().enumerate() {
-            if fact.neutral {
+            if fact.elsewhere {
                 continue;
             }
-            let is_mate = |mate: &CheckFact| mate.fence == fact.fence && !mate.neutral;
+            let is_mate = |mate: &CheckFact| mate.fence == fact.fence && !mate.elsewhere;
             let mates = || self.checks.iter().zip(&passes).filter(|((mate, _), _)| is_mate(mate));
             let is_first = self.checks.iter().position(|(mate, _)| is_mate(mate)) == Some(index);
             let (worth, earned) = match fact.fence_points {
@@ -223,6 +223,6 @@ fn question(fact: &QuestionFact) -> QuestionReport {
         verdict: fact.verdict,
         reason: fact.reason.clone(),
         points: if fact.verdict == Verdict::Pass { fact.points } else { 0 },
-        max_points: if fact.neutral { 0 } else { fact.points },
+        max_points: if fact.elsewhere { 0 } else { fact.points },
     }
 }

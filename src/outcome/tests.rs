@@ -63,6 +63,7 @@ impl Script {
             fence_points: None,
             rule: ProofRule::Red,
             neutral: false,
+            elsewhere: false,
         };
         change(&mut check);
         self.0.push(RunEvent::CheckFinished { lab, step: "s".to_owned(), check, failure: None });
@@ -165,7 +166,10 @@ fn a_step_whose_checks_are_all_exempt_proves_nothing() {
 #[test]
 fn a_fence_of_which_a_check_is_not_for_here_earns_its_points_by_the_others() {
     let fence = |check: &mut CheckFact| (check.fence, check.fence_points) = (7, Some(3));
-    let left = |check: &mut CheckFact| (check.fence, check.fence_points, check.neutral) = (7, Some(3), true);
+    let left = |check: &mut CheckFact| {
+        (check.fence, check.fence_points) = (7, Some(3));
+        (check.neutral, check.elsewhere) = (true, true);
+    };
     let report = Script::new("run").lab(0).check(0, Verdict::Skipped, left).check(0, Verdict::Pass, fence).report();
     assert_eq!((report.labs[0].points, report.labs[0].max_points), (3, 3));
 }
@@ -194,14 +198,17 @@ fn absence_earns_only_beside_what_passes() {
 
 #[test]
 fn what_was_skipped_after_a_failure_counts_against_and_what_is_not_for_here_does_not() {
-    let skipped = |neutral| {
-        let skip = |check: &mut CheckFact| (check.neutral, check.proof) = (neutral, Proof::NotRun);
+    let skipped = |neutral, elsewhere| {
+        let skip = |check: &mut CheckFact| {
+            (check.neutral, check.elsewhere, check.proof) = (neutral, elsewhere, Proof::NotRun);
+        };
         let report =
             Script::new("test").lab(0).check(0, Verdict::Fail, |_| {}).check(0, Verdict::Skipped, skip).report();
         (report.labs[0].points, report.labs[0].max_points, report.exit)
     };
-    assert_eq!(skipped(false), (0, 2, 1));
-    assert_eq!(skipped(true), (0, 1, 1));
+    assert_eq!(skipped(false, false), (0, 2, 1));
+    assert_eq!(skipped(true, true), (0, 1, 1));
+    assert_eq!(skipped(true, false), (0, 2, 1), "what this mode leaves out is worth the same");
 }
 
 #[test]

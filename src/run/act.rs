@@ -48,10 +48,12 @@ impl<'a> Runner<'a> {
     /// Runs one block and tells what came of it.
     pub(super) async fn act(&mut self, step: &PlannedStep, action: &Action) -> Result<(), Stopped> {
         let span = error_span!("block", line = self.line(action.span.start));
-        self.act_now(step, action).instrument(span).await
+        let (verdict, _) = self.act_now(step, action).instrument(span).await;
+        if verdict == Verdict::Pass { Ok(()) } else { Err(Stopped) }
     }
 
-    async fn act_now(&mut self, step: &PlannedStep, action: &Action) -> Result<(), Stopped> {
+    /// How it came out, and why so.
+    pub(super) async fn act_now(&mut self, step: &PlannedStep, action: &Action) -> (Verdict, Option<String>) {
         let started = Instant::now();
         self.tell.tell(RunEvent::ActionStarted {
             lab: self.tell.lab(),
@@ -79,6 +81,7 @@ impl<'a> Runner<'a> {
         self.hide_secrets().await;
         self.spent.actions += started.elapsed();
         let verdict = outcome.verdict.unwrap_or(Verdict::Pass);
+        let reason = outcome.reason.clone();
         self.tell.tell(RunEvent::ActionFinished {
             lab: self.tell.lab(),
             step: step.id.clone(),
@@ -98,7 +101,7 @@ impl<'a> Runner<'a> {
             },
             detail: outcome.detail,
         });
-        if verdict == Verdict::Pass { Ok(()) } else { Err(Stopped) }
+        (verdict, reason)
     }
 
     async fn perform(&mut self, action: &Action, timeout: Duration) -> Outcome {

@@ -61,13 +61,17 @@ fn left(view: &JournalView, start: Seq, prefix: &str) -> Vec<String> {
         let Some(path) = below(&change.key) else {
             return true;
         };
-        let of_cluster = OF_THE_CLUSTER.iter().any(|folder| path.starts_with(folder))
-            || IN_EVERY_NAMESPACE.iter().any(|(folder, name)| path.starts_with(folder) && path.ends_with(name));
         // The namespace is named; what lies in it goes with it.
         let in_named = path.split('/').any(|part| namespaces.contains(part)) && !path.starts_with("/namespaces/");
-        !of_cluster && !in_named && !is_kept_by_another(change, &path, view, prefix)
+        !is_of_the_cluster(&path) && !in_named && !is_kept_by_another(change, &path, view, prefix)
     });
     named.map(|change| change.key.to_string()).collect()
+}
+
+/// Whether a key below the prefix is the cluster's own, written whatever a lab does.
+pub(super) fn is_of_the_cluster(path: &str) -> bool {
+    OF_THE_CLUSTER.iter().any(|folder| path.starts_with(folder))
+        || IN_EVERY_NAMESPACE.iter().any(|(folder, name)| path.starts_with(folder) && path.ends_with(name))
 }
 
 /// Made by a controller for another object, which is named itself or was there before.

@@ -3,9 +3,12 @@
 mod act;
 mod background;
 mod cleanup;
+mod command;
 mod context;
 mod environment;
 mod expected;
+mod ground;
+mod hands;
 mod judge;
 mod lab;
 mod leftover;
@@ -22,8 +25,14 @@ mod tell;
 mod tidy;
 mod vars;
 
+pub use command::CommandSeen;
+pub use ground::{Ground, GroundRequest, Lasting};
+pub use hands::{Hands, Ran, Undone};
+
 pub use lab::{LabRequest, Stopped, pulled, run_lab, stop_lab};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
+pub use question::{Right, right_answer};
+pub use tell::Teller;
 pub use vars::{Ask, Vars, resolve};
 
 use crate::outcome::RunEvent;

@@ -1,6 +1,7 @@
 //! What does not take place is named all the same: whatever gives points stands in the report, with the reason, so that
 //! a lab's maximum is the same wherever its run stops.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use tracing::{Span, error_span};
@@ -16,17 +17,20 @@ pub(super) const EARLIER_IN_STEP: &str = "something before it in the step failed
 pub(super) const EARLIER_STEP: &str = "an earlier step failed";
 pub(super) const INTERRUPTED: &str = "interrupted";
 const NOT_STARTED: &str = "the lab did not start";
+const NOT_ASKED: &str = "questions are asked by `keywitness learn`";
 
 /// Names the parts of a lab.
 #[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
     pub(super) lab: &'a Lab,
     pub(super) tell: &'a Teller<'a>,
+    /// Of its plan.
+    pub(super) counted: &'a BTreeSet<usize>,
 }
 
 impl Runner<'_> {
     pub(super) fn named(&self) -> Named<'_> {
-        Named { lab: self.lab, tell: self.tell }
+        Named { lab: self.lab, tell: self.tell, counted: &self.counted }
     }
 }
 
@@ -34,7 +38,7 @@ impl Named<'_> {
     /// Every step of a lab that stopped before its first one.
     pub(super) fn not_started(self, plan: &Plan) {
         for step in &plan.steps {
-            if step.stretches.is_empty() && step.skip.is_none() {
+            if step.is_empty() {
                 continue;
             }
             error_span!("step", id = step.id).in_scope(|| {
@@ -72,25 +76,32 @@ impl Named<'_> {
         self.tell.tell(RunEvent::StepStopped { lab, step: step.id.clone(), cause, reason });
     }
 
-    /// What is not for this cluster or mode is named, and counts nowhere.
+    /// What is not for this cluster or mode is named, and decides nothing.
     pub(super) fn leave_out(self, step: &PlannedStep, reason: &str) {
+        self.leave_parts(step);
+        self.stop_step(step, StopCause::NotHere, reason);
+    }
+
+    /// Parts of a step that this mode or cluster leaves out, whatever else becomes of the step.
+    pub(super) fn leave_parts(self, step: &PlannedStep) {
+        let reason = step.skip.as_deref().unwrap_or(NOT_ASKED);
         for block in &step.skipped_checks {
             self.skip_checks(step, block, reason, true);
         }
         for question in &step.skipped_questions {
             self.skip_question(step, question, reason, true);
         }
-        self.stop_step(step, StopCause::NotHere, reason);
     }
 
     pub(super) fn skip_step(self, step: &PlannedStep, why: &str) {
         for stretch in &step.stretches {
             self.skip_stretch(step, stretch, why);
         }
-        match &step.skip {
-            Some(reason) => self.leave_out(step, reason),
-            None => self.stop_step(step, StopCause::EarlierFailed, why),
+        if let Some(reason) = &step.skip {
+            return self.leave_out(step, reason);
         }
+        self.leave_parts(step);
+        self.stop_step(step, StopCause::EarlierFailed, why);
     }
 
     /// Everything that gives points is named wherever a run stops, so that their sum is always the same.
@@ -187,6 +198,7 @@ impl Named<'_> {
             fence_points: block.points,
             rule: rule(block, check),
             neutral: true,
+            elsewhere: !self.counted.contains(&check.span.start),
         }
     }
 
@@ -207,6 +219,7 @@ impl Named<'_> {
                 reason,
                 points: question.points.unwrap_or(1),
                 neutral,
+                elsewhere: !self.counted.contains(&question.span.start),
             },
         });
     }

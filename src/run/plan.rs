@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::lab::{
     Action, Answer, AnswerText, Check, CheckBlock, CheckKind, ClusterKind, Item, Lab, On, Place, Question, Requirement,
@@ -10,6 +11,8 @@ use crate::lab::{
 pub enum Mode {
     Run,
     Test,
+    /// By a learner: laid out like a test, done by hand.
+    Learn,
 }
 
 /// What a lab comes to on this kind of cluster, in this mode.
@@ -18,6 +21,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// In document order, each with the index of its step.
     pub cleanup: Vec<(usize, Action)>,
+    /// The checks and questions of the lab on this kind of cluster, by where they begin: their points are its maximum,
+    /// whatever is run of it.
+    pub counted: Arc<BTreeSet<usize>>,
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +92,7 @@ impl Mode {
         match self {
             Mode::Run => "run",
             Mode::Test => "test",
+            Mode::Learn => "learn",
         }
     }
 }
@@ -106,6 +113,10 @@ impl Plan {
         for step in &lab.steps {
             plan.add(step, kind, mode, &mut left);
         }
+        plan.counted = match mode {
+            Mode::Run => Self::new(lab, kind, Mode::Test).map(|whole| whole.counted).unwrap_or_default(),
+            Mode::Test | Mode::Learn => Arc::new(plan.steps.iter().flat_map(PlannedStep::counted).collect()),
+        };
         if plan.steps.iter().any(PlannedStep::does_something) {
             return Ok(plan);
         }
@@ -137,13 +148,31 @@ impl Plan {
         let planned = builder.planned;
         let has_cleanup = self.cleanup.iter().any(|(of, _)| *of == index);
         // A heading with nothing but prose under it is no step of a run.
-        if has_cleanup || planned.skip.is_some() || !planned.stretches.is_empty() {
+        if has_cleanup || !planned.is_empty() {
             self.steps.push(planned);
         }
     }
 }
 
 impl PlannedStep {
+    /// Nothing of it runs, is judged or is skipped: its clean-up alone takes place, at the end.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stretches.is_empty() && self.skip.is_none() && self.skipped_questions.is_empty()
+    }
+
+    fn counted(&self) -> Vec<usize> {
+        let acts = self.stretches.iter().flat_map(|stretch| &stretch.acts).filter_map(|act| match act {
+            Act::Ask(question) => Some(vec![question.span.start]),
+            Act::Run(_) | Act::Wait(_) | Act::Left(..) | Act::LeftWait(..) | Act::LeftAsk(..) => None,
+        });
+        let judged = self.stretches.iter().flat_map(|stretch| &stretch.judged).filter_map(|judged| match judged {
+            Judged::Checks(checks) => Some(checks.block.checks.iter().map(|check| check.span.start).collect()),
+            Judged::Ask(question) => Some(vec![question.span.start]),
+            Judged::Wait(_) | Judged::Left(..) | Judged::LeftWait(..) | Judged::LeftAsk(..) => None,
+        });
+        acts.chain(judged).flatten().collect()
+    }
+
     fn does_something(&self) -> bool {
         self.stretches.iter().any(|stretch| {
             stretch.acts.iter().any(|act| matches!(act, Act::Run(action) if action.role != Role::Setup))

@@ -1,42 +1,35 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::environment::Environment;
-use super::secrets;
+use super::ground::Ground;
 use super::tell::Teller;
-use super::{Mode, Vars};
+use super::{Mode, Plan, Vars};
 use crate::cluster::ClusterInfo;
-use crate::codec::secret_texts;
-use crate::guard::Guard;
-use crate::journal::{Seen, Seq};
 use crate::lab::{Action, ClusterKind, Lab};
 use crate::terminal::{self, Background, BlockResult, Terminals};
-use crate::text::{Printed, keep_secret};
-use crate::witness::{Observer, Witness};
+use crate::text::Printed;
+use crate::witness::Witness;
 
 /// How long a stopped background block may take before it is killed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// A block that says nothing of when it is ready has not been seen to work: before it is stopped it is given so
 /// long from its start to end by itself.
 pub(super) const UNSEEN: Duration = Duration::from_secs(3);
-/// How long a cluster that a command failed on may take to say that it lives.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// A lab under way: everything that its steps share.
 pub(super) struct Runner<'a> {
     pub(super) lab: &'a Lab,
     pub(super) mode: Mode,
     pub(super) kind: ClusterKind,
-    pub(super) info: ClusterInfo,
-    pub(super) vars: Vars,
+    pub(super) ground: &'a Ground,
+    pub(super) info: &'a ClusterInfo,
+    pub(super) vars: &'a Vars,
     pub(super) tell: &'a Teller<'a>,
-    pub(super) guard: Guard,
-    pub(super) environment: Environment,
     pub(super) terminals: Terminals,
     pub(super) witness: &'a Witness,
-    pub(super) observer: Observer,
     pub(super) interrupt: CancellationToken,
     /// What blocks printed, by where their fence begins.
     pub(super) outputs: BTreeMap<usize, Output>,
@@ -44,8 +37,8 @@ pub(super) struct Runner<'a> {
     pub(super) searched: BTreeMap<usize, Vec<String>>,
     pub(super) backgrounds: Vec<Running<'a>>,
     pub(super) spent: Spending,
-    /// Secrets of the cluster are hidden up to here.
-    pub(super) hidden_upto: Seq,
+    /// Of its plan.
+    pub(super) counted: Arc<BTreeSet<usize>>,
 }
 
 /// What a block that has ended printed.
@@ -86,6 +79,26 @@ pub(super) struct Spending {
 pub(super) struct Stopped;
 
 impl<'a> Runner<'a> {
+    pub(super) fn new(ground: &'a Ground, lab: &'a Lab, plan: &Plan, mode: Mode, tell: &'a Teller<'a>) -> Self {
+        Self {
+            lab,
+            mode,
+            kind: ground.kind,
+            ground,
+            info: &ground.info,
+            vars: &ground.vars,
+            tell,
+            terminals: Terminals::new(ground.terminals(ground.interrupt.child_token())),
+            witness: &ground.witness,
+            interrupt: ground.interrupt.clone(),
+            outputs: BTreeMap::new(),
+            searched: super::searched::searched(lab, plan, &ground.vars.values),
+            backgrounds: Vec::new(),
+            spent: Spending::default(),
+            counted: Arc::clone(&plan.counted),
+        }
+    }
+
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lab.source.position(offset).line
     }
@@ -106,38 +119,17 @@ impl<'a> Runner<'a> {
     /// Whether a block may have failed because the store or the API is gone.
     pub(super) async fn cluster_is_gone(&self) -> Option<String> {
         match self.store_is_gone().await {
-            None => self.observer.api_answers().await.err(),
+            None => self.ground.observer.api_answers().await.err(),
             gone => gone,
         }
     }
 
-    /// In a bare lab the store is the lab's own.
     pub(super) async fn store_is_gone(&self) -> Option<String> {
-        if self.kind == ClusterKind::Bare {
-            return None;
-        }
-        match tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("etcd has not answered for {} s", SIGN_OF_LIFE.as_secs())),
-        }
+        self.ground.store_is_gone().await
     }
 
-    /// Takes in the Secrets that came since the last time, so that no output shows them. The journal is caught up
-    /// first: the command whose output is to be shown may have made one.
-    pub(super) async fn hide_secrets(&mut self) {
-        // An etcd that does not answer takes no Secrets either; what it delivered is known.
-        drop(tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await);
-        let view = self.witness.journal();
-        let found = secrets::since(&view, self.hidden_upto, &self.info.prefix);
-        self.hidden_upto = view.end();
-        keep_secret(found.texts);
-        for (namespace, name) in found.encrypted {
-            // Only the API can tell what stands in it.
-            if let Seen::Resource(Some(object)) = self.observer.resource("Secret", &name, Some(&namespace)).await {
-                keep_secret(secret_texts(&object));
-            }
-        }
+    pub(super) async fn hide_secrets(&self) {
+        self.ground.hide_secrets().await;
     }
 
     pub(super) fn clock(started: Instant) -> u64 {

@@ -21,7 +21,7 @@ impl Runner<'_> {
         for step in steps {
             let started = Instant::now();
             // A step that only cleans up takes place at the end.
-            if step.stretches.is_empty() && step.skip.is_none() {
+            if step.is_empty() {
                 continue;
             }
             let span = error_span!("step", id = step.id);
@@ -53,11 +53,13 @@ impl Runner<'_> {
             }
         }
         if self.is_interrupted() {
+            self.named().leave_parts(step);
             self.named().stop_step(step, StopCause::Interrupted, INTERRUPTED);
             return Err(Stopped);
         }
-        if let Some(reason) = &step.skip {
-            self.named().leave_out(step, reason);
+        match &step.skip {
+            Some(reason) => self.named().leave_out(step, reason),
+            None => self.named().leave_parts(step),
         }
         result
     }

@@ -5,14 +5,14 @@ use crate::outcome::{Fold, RunEvent, Verdict};
 
 /// The one way out for everything that a lab's run has to say, which keeps the fold by which the engine knows
 /// how its lab stands.
-pub(super) struct Teller<'a> {
+pub struct Teller<'a> {
     sink: &'a dyn EventSink,
     lab: usize,
     fold: Mutex<Fold>,
 }
 
 impl<'a> Teller<'a> {
-    pub(super) fn new(sink: &'a dyn EventSink, lab: usize, mode: Mode) -> Self {
+    pub fn new(sink: &'a dyn EventSink, lab: usize, mode: Mode) -> Self {
         let mut fold = Fold::default();
         // What the fold must know of the run to decide this lab as the whole run's fold will.
         let (tool, started_at) = (String::new(), String::new());

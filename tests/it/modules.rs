@@ -21,17 +21,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "run",
         &["text", "guard", "expr", "lab", "codec", "journal", "grade", "outcome", "terminal", "cluster", "witness"],
     ),
+    ("learn", &["text", "lab", "grade", "journal", "outcome"]),
+    (
+        "session",
+        &[
+            "text", "guard", "expr", "lab", "codec", "journal", "grade", "outcome", "terminal", "cluster", "witness",
+            "run", "learn",
+        ],
+    ),
     ("report", &["text", "lab", "outcome"]),
     (
         "cli",
         &[
             "text", "guard", "expr", "lab", "parse", "codec", "journal", "grade", "outcome", "terminal", "cluster",
-            "witness", "sandbox", "run", "report",
+            "witness", "sandbox", "run", "learn", "session", "report",
         ],
     ),
 ];
 
-const MAY_NAME_TOKIO: &[&str] = &["terminal", "cluster", "witness", "run", "cli"];
+const MAY_NAME_TOKIO: &[&str] = &["terminal", "cluster", "witness", "run", "session", "cli"];
 
 const LONGEST_FILE: usize = 600;
 

@@ -24,6 +24,7 @@ mod pty;
 mod run_guard;
 mod shell_io;
 mod stamp;
+mod state;
 mod table;
 mod tool;
 mod watchdog;
@@ -38,6 +39,7 @@ pub use process::Process;
 pub use pty::{Echo, shell_on_pty};
 pub use run_guard::{Guard, GuardSettings};
 pub use shell_io::{ShellControl, ShellIo};
+pub use state::state_folder;
 pub use tool::{tool, tools_folder};
 pub use watchdog::{WATCHDOG, watchdog_main};
 
