@@ -8,7 +8,6 @@ mod layout;
 mod live;
 mod log;
 mod pull;
-mod wrap;
 
 use std::borrow::Cow;
 use std::io;

@@ -8,7 +8,7 @@ const LEAST_TEXT: usize = 20;
 
 /// The line in as many as it takes. What is quoted, a key or a command, is broken only where it does not fit a line of
 /// its own; a word is never broken, so that it can be copied.
-pub(super) fn wrapped(line: &str, columns: usize) -> Vec<String> {
+pub fn wrapped(line: &str, columns: usize) -> Vec<String> {
     if width(line) <= columns {
         return vec![line.to_owned()];
     }
