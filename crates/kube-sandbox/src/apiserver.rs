@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 use http::Request;
 use tokio::process::Command;
 
-use super::agent::Runs;
-use super::bootstrap::{self, Facts};
-use super::control_plane::ControlPlaneSpec;
-use super::controllers::{Controllers, Settings};
-use super::etcd::free_ports;
-use super::kubelet::Kubelet;
-use super::pki::Pki;
-use super::{SandboxError, kubeconfig};
+use crate::agent::Runs;
+use crate::bootstrap::{self, Facts};
 use crate::client::api_client;
+use crate::control_plane::ControlPlaneSpec;
+use crate::controllers::{Controllers, Settings};
+use crate::error::SandboxError;
+use crate::etcd::free_ports;
+use crate::kubeconfig;
+use crate::kubelet::Kubelet;
+use crate::pki::Pki;
 use owned_processes::{Guard, Process};
 
 const READY_WITHIN: Duration = Duration::from_secs(90);

@@ -12,18 +12,22 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use tracing::{Instrument, debug, info};
 
-use super::agent::Runs;
-use super::api::limits::{Internal, Limits};
-use super::api::registry::Registry;
-use super::api::request::User;
-use super::api::{Api, Counters, SharedApi};
-use super::bootstrap::{self, Facts};
-use super::controllers::{Controllers, Settings};
-use super::pki::Pki;
-use super::pods::{EtcdPod, PodAccess};
-use super::store::{Hub, Store, keep_short};
-use super::token::Tokens;
-use super::{SandboxError, api, crd, serve};
+use crate::agent::Runs;
+use crate::api::known::KnownPolicies;
+use crate::api::limits::{Internal, Limits};
+use crate::api::{self, Api, Counters, SharedApi};
+use crate::bootstrap::{self, Facts};
+use crate::controllers::{Controllers, Settings};
+use crate::error::SandboxError;
+use crate::object::meta;
+use crate::objects::Objects;
+use crate::pki::Pki;
+use crate::pods::{EtcdPod, PodAccess};
+use crate::resource::registry::Registry;
+use crate::store::{Hub, Store, keep_short};
+use crate::token::Tokens;
+use crate::user::User;
+use crate::{definitions, serve};
 use owned_processes::Guard;
 
 /// Where a control plane lives and what it serves.
@@ -96,7 +100,7 @@ impl ControlPlaneSpec {
             etcd_version: etcd_version.to_owned(),
             ca: authority("ca.crt")?,
             front_proxy_ca: authority("front-proxy-ca.crt")?,
-            now: api::meta::now_text(),
+            now: meta::now_text(),
             server: bootstrap::identity(),
             node_uid: uuid::Uuid::new_v4().to_string(),
             workers: if self.joined { self.workers.clone() } else { Vec::new() },
@@ -122,27 +126,29 @@ impl ControlPlane {
         }
         let runs = Runs::default();
         let api = Arc::new(Api {
-            store: Store::new(client),
-            hub: Hub::default(),
-            registry: Registry::default(),
+            objects: Arc::new(Objects {
+                store: Store::new(client),
+                hub: Hub::default(),
+                registry: Registry::default(),
+            }),
             tokens,
             pods: spec.pod_access(guard, &runs),
             address: SocketAddr::from((spec.address, address.port())).to_string(),
             counters: Counters::default(),
             limits: Limits::default(),
             addresses: tokio::sync::Mutex::default(),
-            policies: api::admission::policies::Bound::default(),
+            policies: KnownPolicies::default(),
             events_lease: tokio::sync::Mutex::default(),
         });
         let router = api::router(api.clone());
         let facts = spec.facts(address.port(), &etcd_version)?;
         bootstrap::write(&api, &facts).await?;
         debug!(etcd = etcd_version, "first objects written");
-        crd::load(&api).await.map_err(|error| SandboxError::new(error.message))?;
+        definitions::load(&api.objects).await.map_err(|error| SandboxError::new(error.message))?;
         let serving = serve::run(listener, acceptor, router.clone(), Some(api.clone()));
         let mut tasks = vec![tokio::spawn(serving.in_current_span())];
-        tasks.push(tokio::spawn(crd::follow(api.clone()).in_current_span()));
-        tasks.push(tokio::spawn(keep_short(api.store.clone()).in_current_span()));
+        tasks.push(tokio::spawn(definitions::follow(api.objects.clone()).in_current_span()));
+        tasks.push(tokio::spawn(keep_short(api.objects.store.clone()).in_current_span()));
         info!(%address, "the API is served");
         let mut this = Self { address, api, router, tasks, controllers: None };
         let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();

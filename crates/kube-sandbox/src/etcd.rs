@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use super::SandboxError;
-use super::pki::Pki;
-use super::store::connect;
+use crate::error::SandboxError;
+use crate::pki::Pki;
+use crate::store::connect;
 use owned_processes::{Guard, Process};
 
 /// A running etcd; it ends when this is dropped.

@@ -7,7 +7,7 @@ use x509_parser::asn1_rs::{Any, Tag};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::AttributeTypeAndValue;
 
-use super::api::request::{User, credential};
+use crate::user::{User, credential};
 
 /// What a certificate says of its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::SandboxError;
-use super::pki::Pki;
+use crate::error::SandboxError;
+use crate::pki::Pki;
 
 /// Writes a kubeconfig for the client whose certificate is `pki/<client>.crt`.
 pub(super) fn write(path: &Path, name: &str, server: &str, pki: &Pki, client: &str) -> Result<(), SandboxError> {

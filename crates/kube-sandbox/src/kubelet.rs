@@ -12,11 +12,13 @@ use http::Request;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use super::api::request::{Call, Query, ResourcePath, User};
-use super::api::status::ApiError;
-use super::pki::Pki;
-use super::pods::{self, PodAccess};
-use super::{SandboxError, serve};
+use crate::error::SandboxError;
+use crate::pki::Pki;
+use crate::pods::{self, PodAccess};
+use crate::request::{Call, Query, ResourcePath};
+use crate::serve;
+use crate::status::ApiError;
+use crate::user::User;
 
 /// Nobody else is let in: what a user may do is the API's to say.
 const THE_API: &str = "kube-apiserver-kubelet-client";

@@ -1,7 +1,23 @@
 #![doc = include_str!("../README.md")]
 //!
-//! A Kubernetes API without containers: a real etcd process, the API over it, and controllers that talk
-//! only through that API, so that they run against a real kube-apiserver too.
+//! # The order of its modules
+//!
+//! A module imports only from those that stand before it here, and no two below one folder import each other; the
+//! test `order` reads every import and fails on one that does not keep to it. `agent` and `controllers` know nothing
+//! of the API's insides: they talk to it as clients, so that they run against a real kube-apiserver too.
+//!
+//! ```text
+//! version panic pki error client kubeconfig cron
+//! object cel resource store status validate defaults crd objects definitions
+//! print discovery openapi user request authorize
+//! runtime agent controllers pods token
+//! api
+//! identity serve kubelet etcd bootstrap control_plane apiserver start
+//! ```
+//!
+//! A request travels from `serve` (TLS, and by `identity` or `token` who asks) to `api`, whose own order is told there;
+//! an object from its body through `validate`, `defaults` and admission to its bytes (`objects`) in etcd (`store`), and
+//! back by `store`'s watches and reads through `objects` to what a client is shown.
 
 mod agent;
 pub mod api;
@@ -15,68 +31,37 @@ mod controllers;
 mod crd;
 mod cron;
 mod defaults;
+mod definitions;
 mod discovery;
+mod error;
 mod etcd;
 mod identity;
 mod kubeconfig;
 mod kubelet;
-mod labels;
+mod object;
+mod objects;
 mod openapi;
 mod panic;
 mod pki;
 mod pods;
 mod print;
+mod request;
+mod resource;
+mod runtime;
 mod serve;
 mod start;
+mod status;
 mod store;
 mod token;
+mod user;
 mod validate;
-
-use std::path::Path;
+mod version;
 
 pub use agent::Runs;
 pub use client::api_client;
 pub use control_plane::{ControlPlane, ControlPlaneSpec};
 pub use controllers::{Controllers, Settings};
+pub use error::SandboxError;
 pub use pki::{Pki, PkiNames};
 pub use start::{Sandbox, SandboxOptions};
-
-/// The Kubernetes whose behaviour and wording the API follows.
-pub const KUBERNETES_VERSION: &str = "v1.36.2";
-
-/// What went wrong while a sandbox came up, and the last words of what failed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct SandboxError {
-    pub message: String,
-    pub detail: Vec<String>,
-    pub hint: Option<String>,
-}
-
-impl SandboxError {
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), detail: Vec::new(), hint: None }
-    }
-
-    #[must_use]
-    pub fn detail(mut self, lines: Vec<String>) -> Self {
-        self.detail = lines;
-        self
-    }
-
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    fn io(what: &str, path: &Path, error: &std::io::Error) -> Self {
-        Self::new(format!("{what} at {} cannot be used: {error}", path.display()))
-    }
-}
-
-impl From<pki::PkiError> for SandboxError {
-    fn from(error: pki::PkiError) -> Self {
-        Self::new(error.to_string())
-    }
-}
+pub use version::KUBERNETES_VERSION;

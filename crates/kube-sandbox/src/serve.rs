@@ -26,13 +26,14 @@ use tracing::{Instrument, Span, debug, warn};
 
 use leftover::Whole;
 
-use super::SandboxError;
-use super::api::SharedApi;
-use super::api::meta;
-use super::api::request::{User, is_long_running};
-use super::api::status::ApiError;
-use super::identity::{Bearer, bearer_of};
-use super::pki::Pki;
+use crate::api::SharedApi;
+use crate::error::SandboxError;
+use crate::identity::{Bearer, bearer_of};
+use crate::object::meta;
+use crate::pki::Pki;
+use crate::request::is_long_running;
+use crate::status::ApiError;
+use crate::user::User;
 
 mod leftover;
 
@@ -249,8 +250,9 @@ async fn bearer(header: Option<&HeaderValue>, api: Option<&SharedApi>) -> Result
     let user = token.and_then(|token| api.tokens.user_of(token.trim())).ok_or_else(ApiError::unauthorized)?;
     if let Some((namespace, name)) = user.service_account() {
         // A token does not outlive its account.
-        let accounts = api.registry.served().find("", "v1", "serviceaccounts").ok_or_else(ApiError::unauthorized)?;
-        let account = api.get(&accounts, Some(namespace), name).await.map_err(|_| ApiError::unauthorized())?;
+        let accounts =
+            api.objects.registry.served().find("", "v1", "serviceaccounts").ok_or_else(ApiError::unauthorized)?;
+        let account = api.objects.get(&accounts, Some(namespace), name).await.map_err(|_| ApiError::unauthorized())?;
         if meta::text(&account, "uid") != user.uid {
             return Err(ApiError::unauthorized());
         }

@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::apiserver::{ApiServer, ApiServerSpec};
-use super::client::api_client;
-use super::control_plane::{self, ControlPlane, ControlPlaneSpec};
-use super::etcd::{Etcd, EtcdSpec, as_in_pod, keep_log_short};
-use super::pki::{Pki, PkiNames};
-use super::{KUBERNETES_VERSION, SandboxError, kubeconfig};
+use crate::apiserver::{ApiServer, ApiServerSpec};
+use crate::client::api_client;
+use crate::control_plane::{self, ControlPlane, ControlPlaneSpec};
+use crate::error::SandboxError;
+use crate::etcd::{Etcd, EtcdSpec, as_in_pod, keep_log_short};
+use crate::kubeconfig;
+use crate::pki::{Pki, PkiNames};
+use crate::version::KUBERNETES_VERSION;
 use owned_processes::{self as guard, Guard};
 
 #[derive(Debug, Clone)]

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use rcgen::{KeyPair, SigningKey};
 use serde_json::{Value, json};
 
-use super::SandboxError;
-use super::api::meta;
-use super::api::request::{User, credential};
-use super::pki::Pki;
+use crate::error::SandboxError;
+use crate::object::meta;
+use crate::pki::Pki;
+use crate::user::{User, credential};
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::runs::Run;
 use super::shell::{End, Found, absolute, name_of};
-use crate::controllers::meta;
+use crate::runtime::meta;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {

@@ -4,15 +4,13 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::answer;
 use super::life::{Container, List, State};
 use super::probe::{self, Failure};
 use super::runs::{self, Run};
 use super::shell::End;
 use super::told::NEXT_SYNC;
-use super::{Agent, FIRST_BACK_OFF, KILLED, LONGEST_BACK_OFF, Soonest, Work};
-use crate::controllers::meta;
-use crate::controllers::runtime::{Error, Severity, seconds};
+use super::{Agent, FIRST_BACK_OFF, KILLED, LONGEST_BACK_OFF, Soonest, Work, answer};
+use crate::runtime::{Error, Severity, meta, seconds};
 
 /// A kubelet tries again after a failed mount: soon at first, ever later, at most this late.
 const FIRST_MOUNT: Duration = Duration::from_millis(500);

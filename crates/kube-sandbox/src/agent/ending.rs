@@ -9,7 +9,7 @@ use super::life::{List, State};
 use super::shell::End as Ended;
 use super::told::End;
 use super::{Agent, KILLED, Work, answer};
-use crate::controllers::runtime::{Error, Next, PODS, Severity};
+use crate::runtime::{Error, Next, PODS, Severity};
 
 /// To stop and to clear away containers takes a kubelet a moment, in which the pod's owner makes another: whoever
 /// watches sees the new pod before the last of the old one.

@@ -4,7 +4,7 @@ mod container;
 
 use serde_json::{Value, json};
 
-use crate::controllers::meta;
+use crate::runtime::meta;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum State {

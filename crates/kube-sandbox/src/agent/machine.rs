@@ -6,9 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::controllers::meta;
-use crate::controllers::runtime::{
-    Context, Controller, Error, Key, LEASES, NODES, Next, Recorder, Rest, Severity, Source, Store,
+use crate::runtime::{
+    Context, Controller, Error, Key, LEASES, NODES, Next, Recorder, Rest, Severity, Source, Store, meta,
 };
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
@@ -61,7 +60,7 @@ impl Machine {
     }
 
     async fn beat(&self, node: &Value) -> Result<(), Error> {
-        use crate::controllers::runtime::seconds;
+        use crate::runtime::seconds;
         let mut conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let oldest = conditions.iter().map(|condition| seconds(&condition["lastHeartbeatTime"])).min();
         if oldest.is_none_or(|oldest| oldest + HEARTBEAT > meta::now_seconds()) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::controllers::runtime::{Error, Key, Next, PODS, Rest};
+use crate::runtime::{Error, Key, Next, PODS, Rest};
 
 pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
 

@@ -37,10 +37,9 @@ use self::life::{DEADLINE, Life, List, State};
 use self::mirror::{MIRROR, Mirrors};
 use self::pull::Images;
 use self::told::Told;
-use super::controllers::meta;
-use super::controllers::runtime::{
+use crate::runtime::{
     Context, Controller, ENDPOINTS, Error, Key, Next, Object, PODS, Recorder, Rest, SERVICES, Severity, Source, Store,
-    seconds,
+    meta, seconds,
 };
 
 pub(super) use machine::Machine;
@@ -83,7 +82,7 @@ struct Work<'a> {
 }
 
 impl Agent {
-    pub(super) fn new(context: &Context, name: &str, host: Ipv4Addr, addresses: &Arc<Addresses>) -> Self {
+    pub(super) fn new(context: &Context, runs: &Runs, name: &str, host: Ipv4Addr, addresses: &Arc<Addresses>) -> Self {
         let name: Arc<str> = name.into();
         let rest = context.rest.as_manager("kubelet");
         Self {
@@ -96,7 +95,7 @@ impl Agent {
             told: Told::default(),
             images: Images::default(),
             mirrors: Mirrors::default(),
-            runs: context.settings.runs.clone(),
+            runs: runs.clone(),
             services: context.store(&SERVICES),
             endpoints: context.store(&ENDPOINTS),
             vanished: Arc::default(),

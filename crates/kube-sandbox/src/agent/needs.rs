@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Agent, Work};
-use crate::controllers::meta;
-use crate::controllers::runtime::{CONFIGMAPS, Error, Resource, SECRETS};
+use crate::runtime::{CONFIGMAPS, Error, Resource, SECRETS, meta};
 
 /// A kind that environments and volumes are filled from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, answer};
 use super::runs::Run;
-use crate::controllers::meta;
+use crate::runtime::meta;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {

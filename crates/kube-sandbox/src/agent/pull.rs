@@ -7,8 +7,7 @@ use super::image::{self, Pull};
 use super::life::Container;
 use super::told::{Trouble, Wait};
 use super::{Agent, Work};
-use crate::controllers::meta;
-use crate::controllers::runtime::Severity;
+use crate::runtime::{Severity, meta};
 
 /// The images that some pod of the node asked for with success.
 #[derive(Default)]

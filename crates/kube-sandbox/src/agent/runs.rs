@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::images::Facts;
 use super::shell::{self, Change, End, Files, Piece, Played, What, World};
-use crate::controllers::meta;
+use crate::runtime::meta;
 
 /// One run of one container.
 #[derive(Debug, Clone)]

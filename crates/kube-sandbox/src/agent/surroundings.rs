@@ -8,8 +8,7 @@ use serde_json::Value;
 use super::runs::{self, Run, file};
 use super::shell::{self, Change, Files, Service, What, World, absolute};
 use super::{Agent, Work, image};
-use crate::controllers::meta;
-use crate::controllers::runtime::{CONFIGMAPS, Error, Resource, SECRETS, seconds};
+use crate::runtime::{CONFIGMAPS, Error, Resource, SECRETS, meta, seconds};
 
 /// Objects that were asked for already.
 #[derive(Default)]

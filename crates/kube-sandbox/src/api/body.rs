@@ -8,13 +8,13 @@ use http::{Request, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
+use super::answer::PROTOBUF;
 use super::limits::{Held, Internal, LARGEST_BODY};
-use super::resource::Resource;
-use super::status::ApiError;
 use super::{Api, strict};
+use crate::resource::Resource;
+use crate::status::ApiError;
 use kube_etcd_codec as codec;
 
-pub(super) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A body as the client sent it, understood.
@@ -65,10 +65,14 @@ fn text<'a>(request: &'a Request<Body>, name: &header::HeaderName) -> &'a str {
     request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// What the body is said to be, parameters aside.
+pub(super) fn media_type(request: &Request<Body>) -> String {
+    text(request, &header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_owned()
+}
+
 /// JSON, YAML or Kubernetes' protobuf, of a kind that is called `kind` where it says nothing itself.
 pub(super) async fn value(api: &Api, kind: &str, request: Request<Body>) -> Result<Given, ApiError> {
-    let content = text(&request, &header::CONTENT_TYPE);
-    let content = content.split(';').next().unwrap_or_default().trim().to_owned();
+    let content = media_type(&request);
     let bytes = bytes(api, request).await?;
     if bytes.is_empty() {
         return Ok(Given { value: Value::Null, duplicates: Vec::new() });
@@ -90,7 +94,7 @@ pub(super) async fn value(api: &Api, kind: &str, request: Request<Body>) -> Resu
         _ => return Err(ApiError::unsupported_media_type(&format!("application/json, application/yaml, {PROTOBUF}"))),
     };
     if !read.value.is_object() && !read.value.is_null() {
-        let found = super::patch::json_kind(&read.value);
+        let found = strict::json_kind(&read.value);
         return Err(unrecognized(&format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
         )));

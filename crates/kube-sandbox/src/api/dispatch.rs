@@ -1,25 +1,21 @@
 //! One request to one handler.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, Request, StatusCode, header};
-use serde_json::Value;
+use http::{HeaderValue, Method, Request, header};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, error_span, trace, warn};
 
-use super::body::{self, PROTOBUF};
 use super::limits::{GivenUp, Held, Internal};
-use super::request::{Call, Query, ResourcePath, User, is_long_running};
-use super::resource::Resource;
-use super::status::{ApiError, json_response};
-use super::{SharedApi, negotiate, objects};
+use super::{SharedApi, negotiate};
 use crate::authorize::{self, Attributes};
-use kube_etcd_codec as codec;
+use crate::request::{Call, Query, ResourcePath, is_long_running};
+use crate::status::ApiError;
+use crate::user::User;
 
 pub fn router(api: SharedApi) -> Router {
     Router::new().fallback(handle).with_state(api)
@@ -58,7 +54,7 @@ async fn logged(api: &SharedApi, request: Request<Body>) -> Response {
 async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
     // Who is not said to be somebody is nobody.
     let user = request.extensions().get::<User>().cloned().unwrap_or_else(User::anonymous);
-    let user = match authorize::impersonated(api, user, request.headers()).await {
+    let user = match authorize::impersonated(&api.objects, user, request.headers()).await {
         Ok(user) => user,
         Err(error) => return error.into_response(),
     };
@@ -70,7 +66,7 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
         // Open to anybody by the role that a real cluster binds to anybody, system:public-info-viewer. Where no role can
         // be read, health still has to say so.
         let health = matches!(path, "/healthz" | "/livez" | "/readyz");
-        match authorize::check(api, &user, || Attributes::path(&parts.method, path)).await {
+        match authorize::check(&api.objects, &user, || Attributes::path(&parts.method, path)).await {
             Err(error) if error.code != 500 || !health => return error.into_response(),
             _ => return super::plain::answer(api, &parts.method, &parts.uri, &parts.headers).await,
         }
@@ -85,7 +81,7 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
         "componentstatuses" if call.path.group.is_empty() => Some("v1 ComponentStatus is deprecated in v1.19+"),
         _ => None,
     };
-    let custom = api.registry.served().find(&call.path.group, &call.path.version, &plural);
+    let custom = api.objects.registry.served().find(&call.path.group, &call.path.version, &plural);
     let custom = custom.and_then(|resource| resource.custom.as_ref()?.deprecated.clone());
     let mut response = serve(api.clone(), call, request).await.unwrap_or_else(IntoResponse::into_response);
     if let Some(deprecated) = deprecated.filter(|_| !response.headers().contains_key(header::WARNING)) {
@@ -117,9 +113,9 @@ fn verb(call: &Call) -> &'static str {
 
 async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Response, ApiError> {
     let path = &call.path;
-    authorize::check(&api, &call.user, || Attributes::of(&call, verb(&call))).await?;
+    authorize::check(&api.objects, &call.user, || Attributes::of(&call, verb(&call))).await?;
     let resource =
-        api.registry.served().find(&path.group, &path.version, &path.plural).ok_or_else(ApiError::no_path)?;
+        api.objects.registry.served().find(&path.group, &path.version, &path.plural).ok_or_else(ApiError::no_path)?;
     if path.namespace.is_some() && !resource.namespaced {
         return Err(ApiError::no_path());
     }
@@ -146,67 +142,10 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
     match verb {
         "watch" => super::watch::serve(api, resource, &call, form).await,
         "list" => super::read::list(api, resource, &call, form).await,
-        "get" => {
-            let name = call.path.name.as_deref().unwrap_or_default();
-            let object = api.get(&resource, call.path.namespace.as_deref(), name).await?;
-            Ok(shown(&resource, &call, StatusCode::OK, object))
-        }
-        "create" => {
-            let given = body::object(&api, &resource, request).await?;
-            let mut write = api.write(&resource, &call)?;
-            write.duplicates = given.duplicates;
-            let created = write.create(given.value).await?;
-            Ok(write.answer(StatusCode::CREATED, created))
-        }
-        "update" => {
-            let given = body::object(&api, &resource, request).await?;
-            let mut write = api.write(&resource, &call)?;
-            write.duplicates = given.duplicates;
-            let (updated, code) = write.replace(given.value).await?;
-            Ok(write.answer(code, updated))
-        }
-        "patch" => {
-            let content = content_type(&call);
-            let body = body::bytes(&api, request).await?;
-            let mut write = api.write(&resource, &call)?;
-            let (patched, code) = write.patch(&content, &body).await?;
-            Ok(write.answer(code, patched))
-        }
-        "delete" => {
-            let options = body::options(&api, "DeleteOptions", request).await?;
-            super::delete::one(&api, &resource, &call, options).await
-        }
-        "deletecollection" => {
-            let options = body::options(&api, "DeleteOptions", request).await?;
-            super::delete::collection(&api, &resource, &call, options).await
-        }
+        "get" => super::read::one(&api, &resource, &call).await,
+        "create" | "update" | "patch" => super::change::serve(&api, &resource, &call, request).await,
+        "delete" => super::delete::one(&api, &resource, &call, request).await,
+        "deletecollection" => super::delete::collection(&api, &resource, &call, request).await,
         _ => Err(ApiError::method_not_allowed()),
     }
-}
-
-/// An object in the form that the client wants.
-pub(super) fn shown(resource: &Arc<Resource>, call: &Call, status: StatusCode, object: Value) -> Response {
-    match negotiate::form(&call.headers) {
-        negotiate::Form::Object => json_response(status, &object),
-        negotiate::Form::Metadata => json_response(status, &objects::partial(&object)),
-        negotiate::Form::Table => {
-            let include = call.query.get("includeObject").unwrap_or("Metadata").to_owned();
-            json_response(status, &super::read::table(resource, &[object], &include, true))
-        }
-        negotiate::Form::Protobuf => match codec::encode_protobuf(&object) {
-            Ok(None) => json_response(status, &object),
-            Ok(Some(bytes)) => {
-                let mut response = Response::new(Body::from(bytes));
-                *response.status_mut() = status;
-                let media = HeaderValue::from_static(PROTOBUF);
-                response.headers_mut().insert(header::CONTENT_TYPE, media);
-                response
-            }
-            Err(error) => ApiError::internal(error).into_response(),
-        },
-    }
-}
-
-pub(super) fn content_type(call: &Call) -> String {
-    call.header(&header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_owned()
 }

@@ -7,13 +7,16 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::request::Call;
-use super::resource::Resource;
-use super::status::{ApiError, json_response};
-use super::write::{Change, Part};
-use super::{SharedApi, body, meta, selector};
-use crate::controllers::meta::set_condition;
-use crate::labels::selects;
+use super::deletion::Wish;
+use super::write::{Change, Part, Write};
+use super::{SharedApi, body};
+use crate::object::conditions::set_condition;
+use crate::object::labels::selects;
+use crate::object::meta;
+use crate::objects::selector;
+use crate::request::Call;
+use crate::resource::Resource;
+use crate::status::{ApiError, json_response};
 
 /// More evictions than the budgets' controller has seen through yet.
 const MOST_DISRUPTED: usize = 2000;
@@ -30,7 +33,7 @@ pub(super) async fn evict(
         body::check_options(&mut options, "meta/v1", "DeleteOptions")?;
     }
     let name = call.path.name.clone().unwrap_or_default();
-    let pod = api.get(pods, call.path.namespace.as_deref(), &name).await?;
+    let pod = api.objects.get(pods, call.path.namespace.as_deref(), &name).await?;
     let dry = call.query.get("dryRun").is_some() || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
     if !disrupts_nothing(&pod)
         && let Some(budget) = budget_of(api, call, &pod).await?
@@ -41,7 +44,7 @@ pub(super) async fn evict(
     if !dry {
         mark(api, pods, call).await?;
     }
-    super::delete::one(api, pods, call, options).await?;
+    api.delete(pods, call, &name, &Wish::of(call, &options)?, &mut Vec::new()).await?;
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok(json_response(StatusCode::CREATED, &status))
 }
@@ -70,10 +73,10 @@ fn may_go_unready(pod: &Value, budget: &Value) -> bool {
 }
 
 async fn budget_of(api: &SharedApi, call: &Call, pod: &Value) -> Result<Option<Value>, ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let Some(budgets) = served.find("policy", "v1", "poddisruptionbudgets") else { return Ok(None) };
     let everything = selector::Selector::default();
-    let (mut all, _) = api.list_all(&budgets, call.path.namespace.as_deref(), &everything).await?;
+    let (mut all, _) = api.objects.list_all(&budgets, call.path.namespace.as_deref(), &everything).await?;
     let label = |key: &str| pod.pointer("/metadata/labels")?.get(key)?.as_str();
     all.retain(|budget| budget["spec"].get("selector").is_some_and(|selector| selects(selector, label)));
     match all.len() {
@@ -138,9 +141,9 @@ fn after_one_more(budget: &Value, pod: &str) -> Result<Value, ApiError> {
 }
 
 async fn use_up(api: &SharedApi, call: &Call, pod: &str, budget: &str, dry: bool) -> Result<(), ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let budgets = served.find("policy", "v1", "poddisruptionbudgets").ok_or_else(ApiError::no_path)?;
-    let mut write = api.write(&budgets, call)?;
+    let mut write = Write::new(api, &budgets, call)?;
     write.name = Some(budget.to_owned());
     write.part = Part::Status;
     "kube-apiserver".clone_into(&mut write.options.manager);
@@ -150,7 +153,7 @@ async fn use_up(api: &SharedApi, call: &Call, pod: &str, budget: &str, dry: bool
 
 /// The pod tells why it goes.
 async fn mark(api: &SharedApi, pods: &Arc<Resource>, call: &Call) -> Result<(), ApiError> {
-    let mut write = api.write(pods, call)?;
+    let mut write = Write::new(api, pods, call)?;
     write.part = Part::Status;
     "kube-apiserver".clone_into(&mut write.options.manager);
     let marked = write.update(|current| {

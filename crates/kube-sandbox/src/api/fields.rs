@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::request::FieldValidation;
-use super::resource::Resource;
-use super::status::ApiError;
+use crate::request::FieldValidation;
+use crate::resource::Resource;
+use crate::status::ApiError;
 use crate::{crd, validate};
 
 pub(super) fn check_unknown(

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Request, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::status::ApiError;
 use crate::panic::said;
+use crate::status::ApiError;
 
 /// As much as kube-apiserver takes.
 pub const LARGEST_BODY: usize = 3 << 20;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::status::ApiError;
+use crate::status::ApiError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {

@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::json;
 
 use super::SharedApi;
-use super::status::ApiError;
-use crate::{KUBERNETES_VERSION, discovery, openapi};
+use crate::status::ApiError;
+use crate::version::{KUBERNETES_VERSION, go_arch};
+use crate::{discovery, openapi};
 
 pub(super) async fn answer(api: &SharedApi, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -25,8 +26,8 @@ pub(super) async fn answer(api: &SharedApi, method: &Method, uri: &Uri, headers:
     match path {
         "/version" => version(),
         "/metrics" => metrics(api).await,
-        path if path.starts_with("/openapi/") => openapi::answer(api, path, query, accept),
-        path => discovery::answer(api, path, accept),
+        path if path.starts_with("/openapi/") => openapi::answer(&api.objects.registry.served(), path, accept),
+        path => discovery::answer(&api.objects.registry.served(), &api.address, &paths, path, accept),
     }
 }
 
@@ -92,7 +93,7 @@ async fn health(api: &SharedApi, name: &str, one: Option<&str>, query: &str) -> 
         }
     }
     let (mut lines, mut failed) = (String::new(), false);
-    let answers = api.store.get("/registry/health").await.is_ok();
+    let answers = api.objects.store.get("/registry/health").await.is_ok();
     for check in all {
         let (mark, said) = if left_out.contains(&check.as_str()) {
             ("+", "excluded: ok")
@@ -112,7 +113,7 @@ async fn health(api: &SharedApi, name: &str, one: Option<&str>, query: &str) -> 
 }
 
 /// All paths that answer, as `/` lists them.
-pub fn paths() -> Vec<String> {
+fn paths() -> Vec<String> {
     let mut paths = ["/metrics", "/openapi/v2", "/openapi/v3", "/version"].map(str::to_owned).to_vec();
     for name in ["healthz", "livez", "readyz"] {
         paths.push(format!("/{name}"));
@@ -128,13 +129,14 @@ async fn metrics(api: &SharedApi) -> Response {
         "# HELP apiserver_storage_objects Number of stored objects at the time of last check split by kind.\n# TYPE apiserver_storage_objects gauge\n",
     );
     let mut folders = std::collections::BTreeMap::new();
-    for resource in api.registry.served().all.iter().filter(|resource| resource.verbs.iter().any(|verb| verb == "list"))
+    for resource in
+        api.objects.registry.served().all.iter().filter(|resource| resource.verbs.iter().any(|verb| verb == "list"))
     {
         let group = if resource.group.is_empty() { String::new() } else { format!(".{}", resource.group) };
         folders.entry(resource.folder.clone()).or_insert_with(|| format!("{}{group}", resource.plural));
     }
     for (folder, resource) in folders {
-        if let Ok(count) = api.store.count(&api.store.key(&folder, None, None)).await {
+        if let Ok(count) = api.objects.store.count(&api.objects.store.key(&folder, None, None)).await {
             let _ = writeln!(lines, "apiserver_storage_objects{{resource=\"{resource}\"}} {count}");
         }
     }
@@ -167,15 +169,6 @@ fn version() -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
-}
-
-/// The machine's architecture as Go names it.
-pub fn go_arch() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 fn text(status: StatusCode, text: String) -> Response {

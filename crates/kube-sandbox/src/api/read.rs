@@ -12,74 +12,19 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::negotiate::Form;
-use super::request::Call;
-use super::resource::Resource;
-use super::selector::Selector;
-use super::status::{ApiError, json_response};
-use super::{Api, SharedApi, objects};
-use crate::print;
+use super::{Api, SharedApi, answer};
+use crate::objects::selector::Selector;
+use crate::objects::{self, Pages};
+use crate::request::Call;
+use crate::resource::Resource;
+use crate::status::{ApiError, json_response};
 use crate::store::{Page, Stored};
 use kube_etcd_codec as codec;
 
-/// Keys read from etcd at a time, so that a long list is never held whole.
-const PAGE: i64 = 500;
-
-impl Api {
-    pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, ApiError> {
-        let key = self.store.key(&resource.folder, namespace, Some(name));
-        let (stored, _) = self.store.get(&key).await?;
-        objects::read(resource, &stored.ok_or_else(|| ApiError::not_found(resource, name))?)
-    }
-
-    /// Every object of a kind that the selector leaves, and the revision at which they were read.
-    pub async fn list_all(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        selector: &Selector,
-    ) -> Result<(Vec<Value>, i64), ApiError> {
-        let mut pages = Pages::new(self, resource, namespace, 0);
-        let mut objects = Vec::new();
-        while let Some(page) = pages.next(self).await? {
-            for stored in &page.items {
-                let object = objects::read(resource, stored)?;
-                if selector.matches(&object) {
-                    objects.push(object);
-                }
-            }
-        }
-        Ok((objects, pages.revision))
-    }
-}
-
-/// A range read page by page, all at the revision of its first.
-struct Pages {
-    prefix: String,
-    start: String,
-    revision: i64,
-    done: bool,
-}
-
-impl Pages {
-    fn new(api: &Api, resource: &Resource, namespace: Option<&str>, revision: i64) -> Self {
-        let prefix = api.store.key(&resource.folder, namespace, None);
-        Self { start: prefix.clone(), prefix, revision, done: false }
-    }
-
-    async fn next(&mut self, api: &Api) -> Result<Option<Page>, ApiError> {
-        if self.done {
-            return Ok(None);
-        }
-        let page = api.store.page(&self.prefix, &self.start, PAGE, self.revision).await?;
-        if self.revision == 0 {
-            self.revision = page.revision;
-        }
-        self.done = !page.more;
-        if let Some(last) = page.items.last() {
-            self.start = format!("{}\0", last.key);
-        }
-        Ok(Some(page))
-    }
+pub(super) async fn one(api: &Api, resource: &Resource, call: &Call) -> Result<Response, ApiError> {
+    let name = call.path.name.as_deref().unwrap_or_default();
+    let object = api.objects.get(resource, call.path.namespace.as_deref(), name).await?;
+    Ok(answer::shown(resource, call, StatusCode::OK, object))
 }
 
 /// Where a list goes on: a revision and the key after the last one given.
@@ -115,7 +60,7 @@ pub(super) async fn list(
     let limit = call.query.number("limit").unwrap_or(0);
     let revision = wanted_revision(call)?;
 
-    let mut pages = Pages::new(&api, &resource, namespace.as_deref(), revision);
+    let mut pages = Pages::new(&api.objects, &resource, namespace.as_deref(), revision);
     if let Some(token) = call.query.get("continue") {
         if call.query.get("resourceVersion").is_some_and(|revision| revision != "0") {
             return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
@@ -133,8 +78,7 @@ pub(super) async fn list(
 
     let mut items = Vec::new();
     let mut more = None;
-    let first_key = pages.start.clone();
-    'pages: while let Some(page) = pages.next(&api).await.map_err(|error| too_old(error, &first_key))? {
+    'pages: while let Some(page) = pages.next(&api.objects).await.map_err(too_old)? {
         for (at, stored) in page.items.iter().enumerate() {
             let object = objects::read(&resource, stored)?;
             if !selector.matches(&object) {
@@ -160,9 +104,9 @@ pub(super) async fn list(
         }
     }
     let include = call.query.get("includeObject").unwrap_or("Metadata").to_owned();
-    let answer = match form {
+    let list = match form {
         Form::Table => {
-            let mut table = table(&resource, &items, &include, true);
+            let mut table = answer::table(&resource, &items, &include, true);
             table["metadata"] = metadata;
             table
         }
@@ -179,10 +123,10 @@ pub(super) async fn list(
             "items": items.into_iter().map(|item| as_item(&resource, item)).collect::<Vec<_>>(),
         }),
     };
-    Ok(json_response(StatusCode::OK, &answer))
+    Ok(json_response(StatusCode::OK, &list))
 }
 
-fn too_old(error: ApiError, _start: &str) -> ApiError {
+fn too_old(error: ApiError) -> ApiError {
     if error.reason == "Expired" {
         return ApiError::expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
@@ -235,7 +179,7 @@ async fn stream(
     selector: Selector,
 ) -> Result<Response, ApiError> {
     // The first page is read before the answer begins, so that its failure is a proper one.
-    let first = pages.next(&api).await?;
+    let first = pages.next(&api.objects).await?;
     let head = format!(
         "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{{\"resourceVersion\":\"{}\"}},\"items\":[",
         json!(resource.list_kind),
@@ -264,7 +208,7 @@ async fn stream(
         return Ok(json_body(Body::from(start)));
     }
     let rest = futures::stream::try_unfold((api, pages, chunk_of), |(api, mut pages, mut chunk_of)| async move {
-        let page = pages.next(&api).await.map_err(|error| std::io::Error::other(error.message))?;
+        let page = pages.next(&api.objects).await.map_err(|error| std::io::Error::other(error.message))?;
         let Some(page) = page else { return Ok::<_, std::io::Error>(None) };
         let chunk = chunk_of(&page, Vec::new())?;
         Ok(Some((chunk, (api, pages, chunk_of))))
@@ -284,43 +228,4 @@ fn json_body(body: Body) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-fn precedence(schema: &Value) -> Option<i64> {
-    schema.pointer("/spec/matchingPrecedence").and_then(Value::as_i64)
-}
-
-/// A server-side table; `include` says how much of each object goes along.
-pub(super) fn table(resource: &Resource, items: &[Value], include: &str, columns: bool) -> Value {
-    if resource.plural == "flowschemas" && !items.is_sorted_by_key(precedence) {
-        // The one that is asked first comes first.
-        let mut sorted = items.to_vec();
-        sorted.sort_by_key(precedence);
-        return table(resource, &sorted, include, columns);
-    }
-    let now = jiff::Timestamp::now();
-    let mut table = match (resource.builtin, &resource.custom) {
-        (Some(kind), _) => print::table(kind, items, now),
-        (None, Some(custom)) => print::custom_table(&custom.columns, items, now),
-        (None, None) => print::custom_table(&[], items, now),
-    };
-    table["kind"] = json!("Table");
-    table["apiVersion"] = json!("meta.k8s.io/v1");
-    if table.get("metadata").is_none() {
-        let revision = items.first().map(|item| item["metadata"]["resourceVersion"].clone());
-        table["metadata"] = json!({"resourceVersion": revision.unwrap_or_else(|| json!(""))});
-    }
-    if !columns {
-        table["columnDefinitions"] = Value::Null;
-    }
-    if let Some(rows) = table.get_mut("rows").and_then(Value::as_array_mut) {
-        for (row, item) in rows.iter_mut().zip(items) {
-            match include {
-                "None" => {}
-                "Object" => row["object"] = item.clone(),
-                _ => row["object"] = objects::partial(item),
-            }
-        }
-    }
-    table
 }

@@ -5,11 +5,14 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::request::{Call, User};
-use super::resource::Resource;
-use super::status::{ApiError, FieldError, json_response};
-use super::{SharedApi, body, meta, negotiate};
+use super::{SharedApi, body, negotiate};
 use crate::authorize::{self, Attributes};
+use crate::object::field_error::FieldError;
+use crate::object::meta;
+use crate::request::Call;
+use crate::resource::Resource;
+use crate::status::{ApiError, json_response};
+use crate::user::User;
 
 pub(super) async fn serve(
     api: &SharedApi,
@@ -84,7 +87,7 @@ async fn access(api: &SharedApi, user: &User, review: &Value, within: &str) -> R
             path: None,
         }
     };
-    let decision = authorize::decide(api, user, &wanted).await?;
+    let decision = authorize::decide(&api.objects, user, &wanted).await?;
     let mut status = json!({"allowed": decision.allowed});
     if !decision.reason.is_empty() {
         status["reason"] = json!(decision.reason);
@@ -97,7 +100,7 @@ async fn rules(api: &SharedApi, user: &User, review: &Value) -> Result<Value, Ap
     if namespace.is_empty() {
         return Err(ApiError::bad_request("no namespace on request"));
     }
-    let held = authorize::grants(api, user, namespace).await?;
+    let held = authorize::grants(&api.objects, user, namespace).await?;
     let (urls, resources): (Vec<Value>, Vec<Value>) =
         held.all.iter().flat_map(|grant| grant.rules.iter().cloned()).partition(|rule| {
             rule.get("nonResourceURLs").is_some_and(|urls| urls.as_array().is_some_and(|all| !all.is_empty()))
@@ -111,7 +114,7 @@ async fn rules(api: &SharedApi, user: &User, review: &Value) -> Result<Value, Ap
 }
 
 async fn component_statuses(api: &SharedApi, resource: &Resource, call: &Call) -> Result<Response, ApiError> {
-    let etcd = api.store.get("/registry/health").await;
+    let etcd = api.objects.store.get("/registry/health").await;
     let status = |name: &str, healthy: bool, message: &str| {
         json!({
             "apiVersion": "v1", "kind": "ComponentStatus",
@@ -131,7 +134,7 @@ async fn component_statuses(api: &SharedApi, resource: &Resource, call: &Call) -
         return Ok(json_response(StatusCode::OK, found));
     }
     let answer = match super::negotiate::form(&call.headers) {
-        super::negotiate::Form::Table => super::read::table(resource, &all, "Metadata", true),
+        super::negotiate::Form::Table => super::answer::table(resource, &all, "Metadata", true),
         _ => json!({"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": all}),
     };
     Ok(json_response(StatusCode::OK, &answer))

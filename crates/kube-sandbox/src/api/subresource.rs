@@ -7,12 +7,14 @@ use axum::response::Response;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::request::Call;
-use super::resource::{Resource, ScalePaths};
-use super::status::{ApiError, FieldError, json_response};
-use super::write::{Change, Part};
-use super::{SharedApi, body, dispatch, eviction, meta, negotiate, objects, patch};
-use crate::{labels, print};
+use super::write::{Change, Part, Write};
+use super::{SharedApi, answer, body, change, eviction, negotiate, patch};
+use crate::object::field_error::FieldError;
+use crate::object::{labels, meta};
+use crate::request::Call;
+use crate::resource::{Resource, ScalePaths};
+use crate::status::{ApiError, json_response};
+use crate::{objects, print};
 
 /// In seconds, and this is one too many.
 const LONGEST_TOKEN: i64 = (1 << 32) + 1;
@@ -27,7 +29,7 @@ pub(super) async fn serve(
     let method = call.method.clone();
     let pods = resource.is("", "pods");
     match (subresource, &method) {
-        ("status", _) if resource.status => status(&api, &resource, &call, request).await,
+        ("status", _) if resource.status => part(&api, &resource, &call, request).await,
         ("scale", _) if resource.scale.is_some() => scale(&api, &resource, &call, request).await,
         ("finalize", &Method::PUT) if resource.is("", "namespaces") => finalize(&api, &resource, &call, request).await,
         ("binding", &Method::POST) if pods => {
@@ -36,12 +38,12 @@ pub(super) async fn serve(
         }
         ("eviction", &Method::POST) if pods => eviction::evict(&api, &resource, &call, request).await,
         ("token", &Method::POST) if resource.is("", "serviceaccounts") => token(&api, &resource, &call, request).await,
-        ("ephemeralcontainers", _) if pods => status(&api, &resource, &call, request).await,
+        ("ephemeralcontainers", _) if pods => part(&api, &resource, &call, request).await,
         ("approval", _) if resource.is("certificates.k8s.io", "certificatesigningrequests") => {
-            status(&api, &resource, &call, request).await
+            part(&api, &resource, &call, request).await
         }
         ("exec" | "attach" | "log" | "portforward", _) if pods => {
-            let pod = api.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
+            let pod = api.objects.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
             crate::pods::serve(&api.pods, subresource, &pod, &call, request).await
         }
         _ => Err(ApiError::no_subresource()),
@@ -52,31 +54,16 @@ fn name_of(call: &Call) -> &str {
     call.path.name.as_deref().unwrap_or_default()
 }
 
-async fn status(
+/// A part of an object that is read and written like the whole.
+async fn part(
     api: &SharedApi,
     resource: &Arc<Resource>,
     call: &Call,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     match call.method {
-        Method::GET => {
-            let object = api.get(resource, call.path.namespace.as_deref(), name_of(call)).await?;
-            Ok(dispatch::shown(resource, call, StatusCode::OK, object))
-        }
-        Method::PUT => {
-            let given = body::object(api, resource, request).await?;
-            let mut write = api.write(resource, call)?;
-            write.duplicates = given.duplicates;
-            let (updated, code) = write.replace(given.value).await?;
-            Ok(write.answer(code, updated))
-        }
-        Method::PATCH => {
-            let content = dispatch::content_type(call);
-            let body = body::bytes(api, request).await?;
-            let mut write = api.write(resource, call)?;
-            let (patched, code) = write.patch(&content, &body).await?;
-            Ok(write.answer(code, patched))
-        }
+        Method::GET => super::read::one(api, resource, call).await,
+        Method::PUT | Method::PATCH => change::serve(api, resource, call, request).await,
         _ => Err(ApiError::method_not_allowed()),
     }
 }
@@ -124,18 +111,18 @@ async fn scale(
     let Some(paths) = resource.scale.clone() else { return Err(ApiError::no_path()) };
     let namespace = call.path.namespace.as_deref();
     if call.method == Method::GET {
-        let object = api.get(resource, namespace, name_of(call)).await?;
+        let object = api.objects.get(resource, namespace, name_of(call)).await?;
         let scale = scale_of(&paths, &object);
         return Ok(match negotiate::form(&call.headers) {
             negotiate::Form::Table => json_response(StatusCode::OK, &scale_table(&scale)),
-            _ => dispatch::shown(resource, call, StatusCode::OK, scale),
+            _ => answer::shown(resource, call, StatusCode::OK, scale),
         });
     }
-    let mut write = api.write(resource, call)?;
+    let mut write = Write::new(api, resource, call)?;
     let wanted = match call.method {
         Method::PUT => Wanted::Scale(body::options(api, "autoscaling/v1.Scale", request).await?),
         Method::PATCH => {
-            let content = dispatch::content_type(call);
+            let content = body::media_type(&request);
             let bytes = body::bytes(api, request).await?;
             // A Scale has no lists, so that a strategic patch of it, or one to apply, is a merge patch.
             let content = match content.as_str() {
@@ -175,7 +162,7 @@ async fn scale(
             Ok(Change::To(object))
         })
         .await?;
-    Ok(dispatch::shown(resource, call, StatusCode::OK, scale_of(&paths, &updated)))
+    Ok(answer::shown(resource, call, StatusCode::OK, scale_of(&paths, &updated)))
 }
 
 enum Wanted {
@@ -202,7 +189,7 @@ async fn finalize(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let given = body::object(api, resource, request).await?.value;
-    let mut write = api.write(resource, call)?;
+    let mut write = Write::new(api, resource, call)?;
     write.part = Part::All;
     let updated = write
         .update(|current| {
@@ -220,19 +207,19 @@ async fn finalize(
             Ok(Change::To(object))
         })
         .await?;
-    Ok(write.answer(StatusCode::OK, updated))
+    Ok(change::shown(&write, call, StatusCode::OK, updated))
 }
 
 /// The scheduler's word: this pod runs on that node.
 pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Result<Response, ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let pods = served.find("", "v1", "pods").ok_or_else(ApiError::no_path)?;
     let name = call.path.name.clone().unwrap_or_else(|| meta::name(binding).to_owned());
     let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     if node.is_empty() {
         return Err(ApiError::bad_request("target.name: Required value"));
     }
-    let mut write = api.write(&pods, call)?;
+    let mut write = Write::new(api, &pods, call)?;
     write.name = Some(name.clone());
     write.part = Part::All;
     write
@@ -276,8 +263,8 @@ async fn bound_object(api: &SharedApi, call: &Call, bound: &Value) -> Result<(),
             return Err(ApiError::bad_request(why));
         }
     };
-    let Some(resource) = api.registry.served().find("", "v1", plural) else { return Ok(()) };
-    let object = api.get(&resource, namespace, text("name")).await?;
+    let Some(resource) = api.objects.registry.served().find("", "v1", plural) else { return Ok(()) };
+    let object = api.objects.get(&resource, namespace, text("name")).await?;
     let uid = meta::text(&object, "uid");
     if !text("uid").is_empty() && text("uid") != uid {
         let why = format!(
@@ -299,7 +286,7 @@ async fn token(
     if wanted.is_null() {
         wanted = json!({});
     }
-    let account = api.get(accounts, call.path.namespace.as_deref(), name_of(call)).await?;
+    let account = api.objects.get(accounts, call.path.namespace.as_deref(), name_of(call)).await?;
     let seconds = wanted.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(3600);
     let wrong = match seconds {
         ..600 => Some("may not specify a duration less than 10 minutes"),

@@ -11,13 +11,14 @@ use http::{HeaderValue, header};
 use rand::Rng;
 use serde_json::{Value, json};
 
+use super::SharedApi;
 use super::negotiate::Form;
 use super::read::number;
-use super::request::Call;
-use super::resource::Resource;
-use super::selector::Selector;
-use super::status::ApiError;
-use super::{SharedApi, convert, objects};
+use crate::objects::selector::Selector;
+use crate::objects::{self, convert};
+use crate::request::Call;
+use crate::resource::Resource;
+use crate::status::ApiError;
 use crate::store::{Change, ChangeKind, Feed, FeedItem};
 use kube_etcd_codec::Ordered;
 
@@ -60,7 +61,7 @@ pub(super) async fn serve(
     let mut lines = Vec::new();
     // Without a revision a client is shown what there is first, then what happens to it.
     let start = if initial == Some(true) || (revision == 0 && initial.is_none()) {
-        let (present, at) = api.list_all(&resource, namespace.as_deref(), &view.selector).await?;
+        let (present, at) = api.objects.list_all(&resource, namespace.as_deref(), &view.selector).await?;
         let mut first = true;
         for object in present {
             lines.extend_from_slice(&view.line("ADDED", &object, std::mem::take(&mut first)));
@@ -70,14 +71,15 @@ pub(super) async fn serve(
         }
         at
     } else if revision == 0 {
-        let (_, at) = api.store.get(&api.store.key(&resource.folder, namespace.as_deref(), None)).await?;
+        let (_, at) =
+            api.objects.store.get(&api.objects.store.key(&resource.folder, namespace.as_deref(), None)).await?;
         at
     } else {
         revision
     };
-    let folder = api.store.key(&resource.folder, None, None);
-    let prefix = api.store.key(&resource.folder, namespace.as_deref(), None);
-    let feed = api.hub.feed(&api.store, &folder, &prefix, start).await?;
+    let folder = api.objects.store.key(&resource.folder, None, None);
+    let prefix = api.objects.store.key(&resource.folder, namespace.as_deref(), None);
+    let feed = api.objects.hub.feed(&api.objects.store, &folder, &prefix, start).await?;
     // As kube-apiserver does, so that clients do not all come back at one moment.
     let timeout = match call.query.number("timeoutSeconds") {
         Some(seconds) if seconds > 0 => Duration::from_secs(u64::try_from(seconds).unwrap_or(1)).min(LONGEST),
@@ -115,7 +117,7 @@ impl View {
         let shown = match self.form {
             Form::Object | Form::Protobuf => return line(kind, object),
             Form::Metadata => objects::partial(object),
-            Form::Table => super::read::table(&self.resource, std::slice::from_ref(object), &self.include, first),
+            Form::Table => super::answer::table(&self.resource, std::slice::from_ref(object), &self.include, first),
         };
         line(kind, &shown)
     }
@@ -155,7 +157,7 @@ impl View {
         if plain && self.resource.stored == self.resource.version {
             let same = object["apiVersion"] == self.resource.api_version();
             if same {
-                return Some(change.frame(|| line(direct, &object)));
+                return Some(change.frame(|| line(direct, &convert::from_stored(&self.resource, (*object).clone()))));
             }
         }
         let object = convert::from_stored(&self.resource, (*object).clone());

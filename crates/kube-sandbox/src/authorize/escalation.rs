@@ -4,16 +4,17 @@
 use serde_json::{Value, json};
 
 use super::{ALL_POWERFUL, Attributes, decide, grants, rules};
-use crate::api::request::User;
-use crate::api::resource::Resource;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta};
+use crate::object::{list, meta};
+use crate::objects::Objects;
+use crate::resource::Resource;
+use crate::status::ApiError;
+use crate::user::User;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Whether `user` may store this role or binding.
 pub async fn check(
-    api: &SharedApi,
+    objects: &Objects,
     user: &User,
     resource: &Resource,
     old: Option<&Value>,
@@ -30,7 +31,7 @@ pub async fn check(
     }
     let namespace = meta::namespace(new);
     let given = if part == "rules" {
-        if may(api, user, "escalate", &resource.plural, namespace, meta::name(new)).await? {
+        if may(objects, user, "escalate", &resource.plural, namespace, meta::name(new)).await? {
             return Ok(());
         }
         list(new, "rules").to_vec()
@@ -41,16 +42,17 @@ pub async fn check(
             "ClusterRole" => ("clusterroles", ""),
             other => return Err(ApiError::plain(format!("unsupported role reference kind: \"{other}\""))),
         };
-        if is_powerful(user) || may(api, user, "bind", plural, namespace, text("name")).await? {
+        if is_powerful(user) || may(objects, user, "bind", plural, namespace, text("name")).await? {
             return Ok(());
         }
-        let Some(roles) = api.registry.served().find(GROUP, "v1", plural) else { return Ok(()) };
-        list(&api.get(&roles, Some(place).filter(|place| !place.is_empty()), text("name")).await?, "rules").to_vec()
+        let Some(roles) = objects.registry.served().find(GROUP, "v1", plural) else { return Ok(()) };
+        list(&objects.get(&roles, Some(place).filter(|place| !place.is_empty()), text("name")).await?, "rules").to_vec()
     };
     if is_powerful(user) {
         return Ok(());
     }
-    let held: Vec<Value> = grants(api, user, namespace).await?.all.into_iter().flat_map(|grant| grant.rules).collect();
+    let held: Vec<Value> =
+        grants(objects, user, namespace).await?.all.into_iter().flat_map(|grant| grant.rules).collect();
     let missing = missing(&given, &held);
     if missing.is_empty() {
         return Ok(());
@@ -69,7 +71,7 @@ fn is_powerful(user: &User) -> bool {
 }
 
 async fn may(
-    api: &SharedApi,
+    objects: &Objects,
     user: &User,
     verb: &str,
     resource: &str,
@@ -84,11 +86,7 @@ async fn may(
         name: name.into(),
         ..Attributes::default()
     };
-    Ok(is_powerful(user) || decide(api, user, &wanted).await?.allowed)
-}
-
-fn list<'a>(object: &'a Value, field: &str) -> &'a [Value] {
-    object.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    Ok(is_powerful(user) || decide(objects, user, &wanted).await?.allowed)
 }
 
 fn texts(rule: &Value, field: &str) -> Vec<String> {

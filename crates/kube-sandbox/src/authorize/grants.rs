@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use crate::api::request::User;
-use crate::api::selector::Selector;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta};
+use crate::object::meta;
+use crate::objects::Objects;
+use crate::objects::selector::Selector;
+use crate::status::ApiError;
+use crate::user::User;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -33,23 +34,23 @@ impl Grants {
 }
 
 /// All that bindings of the cluster, and of the namespace if there is one, give to a user.
-pub async fn grants(api: &SharedApi, user: &User, namespace: &str) -> Result<Grants, ApiError> {
+pub async fn grants(objects: &Objects, user: &User, namespace: &str) -> Result<Grants, ApiError> {
     let mut grants = Grants { all: Vec::new(), errors: Vec::new() };
     if user.name.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes") {
-        node(api, &mut grants).await?;
+        node(objects, &mut grants).await?;
     }
-    collect(api, user, None, &mut grants).await?;
+    collect(objects, user, None, &mut grants).await?;
     if !namespace.is_empty() {
-        collect(api, user, Some(namespace), &mut grants).await?;
+        collect(objects, user, Some(namespace), &mut grants).await?;
     }
     Ok(grants)
 }
 
 /// Nodes have their role without a binding. A real cluster also asks whether a secret or a pod is the
 /// node's own; here there is one node.
-async fn node(api: &SharedApi, grants: &mut Grants) -> Result<(), ApiError> {
-    let Some(roles) = api.registry.served().find(GROUP, "v1", "clusterroles") else { return Ok(()) };
-    if let Ok(role) = api.get(&roles, None, "system:node").await {
+async fn node(objects: &Objects, grants: &mut Grants) -> Result<(), ApiError> {
+    let Some(roles) = objects.registry.served().find(GROUP, "v1", "clusterroles") else { return Ok(()) };
+    if let Ok(role) = objects.get(&roles, None, "system:node").await {
         grants.all.push(Grant {
             because: "ClusterRole \"system:node\"".into(),
             rules: role.get("rules").and_then(Value::as_array).cloned().unwrap_or_default(),
@@ -58,14 +59,14 @@ async fn node(api: &SharedApi, grants: &mut Grants) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn collect(api: &SharedApi, user: &User, namespace: Option<&str>, grants: &mut Grants) -> Result<(), ApiError> {
-    let served = api.registry.served();
+async fn collect(objects: &Objects, user: &User, namespace: Option<&str>, grants: &mut Grants) -> Result<(), ApiError> {
+    let served = objects.registry.served();
     let (kind, plural) = match namespace {
         None => ("ClusterRoleBinding", "clusterrolebindings"),
         Some(_) => ("RoleBinding", "rolebindings"),
     };
     let Some(bindings) = served.find(GROUP, "v1", plural) else { return Ok(()) };
-    let (bindings, _) = api.list_all(&bindings, namespace, &Selector::default()).await?;
+    let (bindings, _) = objects.list_all(&bindings, namespace, &Selector::default()).await?;
     for binding in bindings {
         let subjects = binding.get("subjects").and_then(Value::as_array).into_iter().flatten();
         let Some(subject) = { subjects }.find_map(|subject| matching(subject, user, meta::namespace(&binding))) else {
@@ -75,7 +76,7 @@ async fn collect(api: &SharedApi, user: &User, namespace: Option<&str>, grants: 
         let (role_kind, role_name) = (text("kind"), text("name"));
         let (plural, place) = if role_kind == "Role" { ("roles", namespace) } else { ("clusterroles", None) };
         let Some(roles) = served.find(GROUP, "v1", plural) else { continue };
-        match api.get(&roles, place, role_name).await {
+        match objects.get(&roles, place, role_name).await {
             Ok(role) => {
                 let name = match namespace {
                     None => meta::name(&binding).to_owned(),

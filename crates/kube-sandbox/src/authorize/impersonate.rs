@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use http::HeaderMap;
 
 use super::{Attributes, check};
-use crate::api::SharedApi;
-use crate::api::request::User;
-use crate::api::status::ApiError;
+use crate::objects::Objects;
+use crate::status::ApiError;
+use crate::user::User;
 
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
@@ -16,7 +16,7 @@ const EXTRA: &str = "impersonate-extra-";
 const ANONYMOUS: &str = "system:anonymous";
 
 /// Who the request is to count as.
-pub async fn impersonated(api: &SharedApi, user: User, headers: &HeaderMap) -> Result<User, ApiError> {
+pub async fn impersonated(objects: &Objects, user: User, headers: &HeaderMap) -> Result<User, ApiError> {
     if !headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
         return Ok(user);
     }
@@ -65,7 +65,7 @@ pub async fn impersonated(api: &SharedApi, user: User, headers: &HeaderMap) -> R
         }));
     }
     for wish in wishes {
-        check(api, &user, || wish).await?;
+        check(objects, &user, || wish).await?;
     }
     if let (Some((namespace, _)), true) = (account, groups.is_empty()) {
         groups = vec!["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}")];

@@ -8,9 +8,10 @@ mod rules;
 
 use http::Method;
 
-use super::api::SharedApi;
-use super::api::request::{Call, User};
-use super::api::status::ApiError;
+use crate::objects::Objects;
+use crate::request::Call;
+use crate::status::ApiError;
+use crate::user::User;
 pub use escalation::check as check_escalation;
 pub use grants::grants;
 pub use impersonate::impersonated;
@@ -98,21 +99,21 @@ impl Attributes {
 }
 
 /// Refuses, with Kubernetes' own words, what no role allows.
-pub async fn check(api: &SharedApi, user: &User, attributes: impl FnOnce() -> Attributes) -> Result<(), ApiError> {
+pub async fn check(objects: &Objects, user: &User, attributes: impl FnOnce() -> Attributes) -> Result<(), ApiError> {
     if user.groups.iter().any(|group| ALL_POWERFUL.contains(&group.as_str())) {
         return Ok(());
     }
     let attributes = attributes();
     // On the heap: few requests come here, and all would carry it.
-    let decision = Box::pin(decide(api, user, &attributes)).await?;
+    let decision = Box::pin(decide(objects, user, &attributes)).await?;
     if decision.allowed { Ok(()) } else { Err(attributes.refused(user, &decision.reason)) }
 }
 
-pub async fn decide(api: &SharedApi, user: &User, wanted: &Attributes) -> Result<Decision, ApiError> {
+pub async fn decide(objects: &Objects, user: &User, wanted: &Attributes) -> Result<Decision, ApiError> {
     if user.groups.iter().any(|group| group == "system:masters") {
         return Ok(Decision { allowed: true, reason: String::new() });
     }
-    let held = grants(api, user, &wanted.namespace).await?;
+    let held = grants(objects, user, &wanted.namespace).await?;
     let because = held.all.iter().find(|grant| grant.rules.iter().any(|rule| rules::allows(rule, wanted)));
     Ok(match because {
         Some(grant) => Decision { allowed: true, reason: format!("RBAC: allowed by {}", grant.because) },
@@ -123,7 +124,7 @@ pub async fn decide(api: &SharedApi, user: &User, wanted: &Attributes) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::request::{Query, ResourcePath};
+    use crate::request::{Query, ResourcePath};
 
     fn attributes(path: &str, verb: &str) -> Attributes {
         let call = Call {

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Facts;
+use crate::agent;
 use crate::api::admission;
 use crate::controllers::daemonset;
-use crate::{KUBERNETES_VERSION, agent};
+use crate::version::KUBERNETES_VERSION;
 
 const NAMESPACE: &str = "kube-system";
 const DNS_HASH: &str = "589f44dc88";

@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 pub use over_api::over_api;
 pub use services::identity;
 
-use super::SandboxError;
-use super::api::resource::Resource;
-use super::api::{SharedApi, meta, objects};
+use crate::api::SharedApi;
+use crate::error::SandboxError;
+use crate::object::meta;
+use crate::objects;
+use crate::resource::Resource;
 
 /// What the objects of a fresh cluster say about this machine and this sandbox.
 #[derive(Debug, Clone)]
@@ -47,7 +49,7 @@ const AT_ONCE: usize = 100;
 /// Stores all of it; what is there already stays as it is.
 pub async fn write(api: &SharedApi, facts: &Facts) -> Result<(), SandboxError> {
     let mut pairs = Vec::new();
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     for mut object in all(facts, &served.groups()) {
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
@@ -56,16 +58,16 @@ pub async fn write(api: &SharedApi, facts: &Facts) -> Result<(), SandboxError> {
         let resource = resource.ok_or_else(|| SandboxError::new(format!("{api_version} {kind} is not served")))?;
         complete(&resource, &mut object, facts);
         let namespace = resource.namespaced.then(|| meta::namespace(&object).to_owned());
-        let key = api.store.key(&resource.folder, namespace.as_deref(), Some(meta::name(&object)));
+        let key = api.objects.store.key(&resource.folder, namespace.as_deref(), Some(meta::name(&object)));
         let bytes = objects::stored_bytes(&resource, &object)
             .map_err(|error| SandboxError::new(format!("{key}: {}", error.message)))?;
         pairs.push((key, bytes));
     }
     for (folder, name, object) in services::leases(facts) {
         let bytes = kube_etcd_codec::encode(&object).map_err(|error| SandboxError::new(format!("{name}: {error}")))?;
-        pairs.push((api.store.key(folder, None, Some(&name)), bytes));
+        pairs.push((api.objects.store.key(folder, None, Some(&name)), bytes));
     }
-    api.store.create_all(pairs, AT_ONCE).await.map_err(|error| SandboxError::new(error.to_string()))
+    api.objects.store.create_all(pairs, AT_ONCE).await.map_err(|error| SandboxError::new(error.to_string()))
 }
 
 fn all(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Value> {

@@ -5,8 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::Facts;
-use crate::KUBERNETES_VERSION;
-use crate::api::go_arch;
+use crate::version::{KUBERNETES_VERSION, go_arch};
 
 /// In-tree volume plugins that CSI drivers stand in for, as a kubelet tells of itself.
 const MIGRATED_PLUGINS: &str = "kubernetes.io/aws-ebs,kubernetes.io/azure-disk,kubernetes.io/azure-file,kubernetes.io/cinder,kubernetes.io/gce-pd,kubernetes.io/portworx-volume,kubernetes.io/vsphere-volume";

@@ -7,9 +7,9 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::Facts;
-use crate::SandboxError;
-use crate::api::registry::Registry;
-use crate::api::resource::Resource;
+use crate::error::SandboxError;
+use crate::resource::Resource;
+use crate::resource::registry::Registry;
 
 const AT_ONCE: usize = 8;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Facts;
-use crate::KUBERNETES_VERSION;
+use crate::version::KUBERNETES_VERSION;
 
 struct Part {
     name: &'static str,

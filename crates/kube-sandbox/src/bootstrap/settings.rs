@@ -4,7 +4,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use super::Facts;
-use crate::KUBERNETES_VERSION;
+use crate::version::KUBERNETES_VERSION;
 
 const COREFILE: &str = include_str!("kubeadm/Corefile");
 const KUBE_PROXY: &str = include_str!("kubeadm/kube-proxy.yaml");

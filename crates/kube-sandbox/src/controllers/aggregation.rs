@@ -5,9 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::meta;
-use super::runtime::{CLUSTER_ROLES, Context, Controller, Error, Key, Next, Rest, Source, Store};
-use crate::labels;
+use crate::object::labels;
+use crate::runtime::{CLUSTER_ROLES, Context, Controller, Error, Key, Next, Rest, Source, Store, meta};
 
 pub(crate) struct Aggregation {
     rest: Rest,

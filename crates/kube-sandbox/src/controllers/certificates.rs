@@ -11,9 +11,8 @@ use rcgen::{
 };
 use serde_json::{Value, json};
 
-use super::meta;
-use super::runtime::{Context, Controller, Error, Key, Next, Rest, SIGNING_REQUESTS, Source, Store};
 use crate::pki::Pki;
+use crate::runtime::{Context, Controller, Error, Key, Next, Rest, SIGNING_REQUESTS, Source, Store, meta};
 
 /// Signers that the controller manager of kubeadm's clusters serves; others are somebody else's.
 const SIGNERS: [&str; 4] = [
@@ -109,7 +108,7 @@ impl Controller for Signer {
             Ok(pem) => request["status"]["certificate"] = json!(STANDARD.encode(pem)),
             Err(why) => {
                 let mut conditions = request["status"]["conditions"].as_array().cloned().unwrap_or_default();
-                let now = crate::api::meta::now_text();
+                let now = crate::object::meta::now_text();
                 conditions.push(json!({
                     "type": "Failed", "status": "True", "reason": "SignerValidationFailure", "message": why,
                     "lastUpdateTime": now, "lastTransitionTime": now,

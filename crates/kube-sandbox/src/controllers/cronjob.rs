@@ -8,11 +8,11 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::job_status;
-use super::meta;
-use super::runtime::{
-    CRONJOBS, Context, Controller, Error, JOBS, Key, Next, Object, Recorder, Rest, Severity, Source, Store, seconds,
-};
 use crate::cron::Schedule;
+use crate::runtime::{
+    CRONJOBS, Context, Controller, Error, JOBS, Key, Next, Object, Recorder, Rest, Severity, Source, Store, meta,
+    seconds,
+};
 
 pub(crate) struct CronJobs {
     rest: Rest,

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::pods::{self, Selector};
-use super::runtime::{
+use super::{fit, revisions};
+use crate::runtime::{
     Context, Controller, DAEMONSETS, Error, Key, NODES, Next, Object, PODS, REVISIONS, Recorder, Rest, Severity,
-    Source, Store,
+    Source, Store, meta,
 };
-use super::{fit, meta, revisions};
 
 const REVISION: &str = "controller-revision-hash";
 const GENERATION: &str = "pod-template-generation";

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::runtime::{Error, Resource, Rest};
+use crate::runtime::{Error, Resource, Rest};
 
 /// Every kind that can be listed and deleted, in its preferred version.
 pub(crate) async fn deletable(rest: &Rest) -> Result<Vec<Resource>, Error> {

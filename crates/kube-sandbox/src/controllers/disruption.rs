@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::meta;
-use super::runtime::{
-    BUDGETS, Context, Controller, Error, Key, Next, PODS, Recorder, Rest, Severity, Source, Store, seconds,
+use crate::object::conditions::set_condition;
+use crate::object::labels;
+use crate::runtime::{
+    BUDGETS, Context, Controller, Error, Key, Next, PODS, Recorder, Rest, Severity, Source, Store, meta, seconds,
 };
-use crate::labels;
 
 /// Who evicts a pod deletes it; after so many seconds it is taken not to have done so.
 const DELETED_WITHIN: i64 = 120;
@@ -63,7 +63,7 @@ fn status_of(budget: &Value, expected: i64, healthy: i64, disrupted: Map<String,
     let condition = json!({
         "type": "DisruptionAllowed", "status": state, "reason": reason, "message": "", "observedGeneration": generation,
     });
-    meta::set_condition(&mut conditions, condition);
+    set_condition(&mut conditions, condition);
     let mut status = json!({
         "observedGeneration": generation,
         "disruptionsAllowed": allowed,
@@ -89,7 +89,7 @@ impl Controller for Budgets {
             Source::new(Arc::clone(&self.pods), move |change| {
                 let Some(pod) = change.either().next() else { return Vec::new() };
                 let near = budgets.in_namespace(&pod.key.namespace);
-                let selects = |budget: &&Arc<super::runtime::Object>| {
+                let selects = |budget: &&Arc<crate::runtime::Object>| {
                     let value = budget.value();
                     change.either().any(|pod| labels::selects(&value["spec"]["selector"], |key| pod.label(key)))
                 };
@@ -101,13 +101,13 @@ impl Controller for Budgets {
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         let Some(object) = self.budgets.get(key).filter(|budget| !budget.deleting) else { return Ok(Next::Change) };
         let mut budget = object.value();
-        let over = |pod: &super::runtime::Object| pod.pod.as_ref().is_some_and(|facts| facts.phase.over());
+        let over = |pod: &crate::runtime::Object| pod.pod.as_ref().is_some_and(|facts| facts.phase.over());
         let mut pods = self.pods.in_namespace(&key.namespace);
         pods.retain(|pod| !over(pod) && labels::selects(&budget["spec"]["selector"], |key| pod.label(key)));
         let there = |name: &str| pods.iter().any(|pod| &*pod.key.name == name && !pod.deleting);
         let (disrupted, next) = still_disrupted(&budget, there, meta::now_seconds());
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let stays = |pod: &super::runtime::Object| !pod.deleting && !disrupted.contains_key(&*pod.key.name);
+        let stays = |pod: &crate::runtime::Object| !pod.deleting && !disrupted.contains_key(&*pod.key.name);
         let healthy = pods.iter().filter(|pod| stays(pod) && pod.pod.as_ref().is_some_and(|facts| facts.ready)).count();
         if pods.is_empty() {
             self.events.record(&budget, "", Severity::Normal, "NoPods", "No matching pods found").await;

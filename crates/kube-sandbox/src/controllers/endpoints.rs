@@ -12,13 +12,12 @@ use serde_json::{Map, Value, json};
 pub(crate) use mirror::Mirror;
 pub(crate) use slices::Slices;
 
-use super::meta;
-use super::runtime::{
-    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES, Source,
-    Store,
-};
 use super::trigger::{TRIGGER, Triggers};
-use crate::labels;
+use crate::object::labels;
+use crate::runtime::{
+    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES, Source,
+    Store, meta,
+};
 
 const HEADLESS: &str = "service.kubernetes.io/headless";
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::meta;
-use super::quantity::{self, Amounts};
-use super::runtime::Object;
-use crate::labels;
+use crate::object::labels;
+use crate::object::quantity::{self, Amounts};
+use crate::runtime::{Object, meta};
 
 type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
 

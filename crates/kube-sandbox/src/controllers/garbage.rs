@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::discovery;
-use super::runtime::{
+use crate::runtime::{
     Context, Controller, EVENTS, Error, Key, Next, Object, Owner, Queue, Resource, Rest, Source, Store,
 };
 

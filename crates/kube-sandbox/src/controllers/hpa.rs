@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::runtime::{
+use super::discovery;
+use crate::object::conditions::set_condition;
+use crate::runtime::{
     AUTOSCALERS, Context, Controller, DEPLOYMENTS, Error, Key, Next, REPLICASETS, REPLICATION_CONTROLLERS, Recorder,
-    Resource, Rest, STATEFULSETS, Severity, Source, Store,
+    Resource, Rest, STATEFULSETS, Severity, Source, Store, meta,
 };
-use super::{discovery, meta};
 
 const EVERY: Duration = Duration::from_secs(15);
 const NO_METRICS: &str = "unable to fetch metrics from resource metrics API: the server could not find the requested \
@@ -140,7 +141,7 @@ impl Autoscalers {
 fn set(status: &mut Value, kind: &str, state: &str, reason: &str, message: &str) {
     let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     let condition = json!({"type": kind, "status": state, "reason": reason, "message": message});
-    meta::set_condition(&mut conditions, condition);
+    set_condition(&mut conditions, condition);
     status["conditions"] = conditions.into();
 }
 

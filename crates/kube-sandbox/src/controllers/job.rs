@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::job_policy::{Failures, INDEX_FAILURES, INDEX_IGNORED, Past, Taken};
+use super::job_policy::{self, Failures, INDEX_FAILURES, INDEX_IGNORED, Past, Taken};
+use super::job_status;
 use super::pods::{self, Selector};
-use super::runtime::{
-    Context, Controller, Error, JOBS, Key, Next, Object, PODS, Phase, Recorder, Rest, Severity, Source, Store,
+use crate::runtime::{
+    Context, Controller, Error, JOBS, Key, Next, Object, PODS, Phase, Recorder, Rest, Severity, Source, Store, meta,
 };
-use super::{job_policy, job_status, meta};
 
 pub(crate) const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";

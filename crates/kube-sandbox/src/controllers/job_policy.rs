@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::meta;
-use super::runtime::{Object, Phase, seconds};
+use crate::runtime::{Object, Phase, meta, seconds};
 
 /// On a pod of a job that counts failures by index: how often its index failed before.
 pub(crate) const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";

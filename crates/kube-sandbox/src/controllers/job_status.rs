@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::runtime::{Object, Phase, seconds};
-use super::{job_policy, meta};
+use super::job_policy;
+use crate::runtime::{Object, Phase, meta, seconds};
 
 fn holds(status: &Value, kind: &str) -> bool {
     let conditions = status["conditions"].as_array().into_iter().flatten();

@@ -14,29 +14,22 @@ mod hpa;
 mod job;
 mod job_policy;
 mod job_status;
-pub(super) mod meta;
 pub(super) mod namespace;
 mod nodes;
 mod pods;
 mod preempt;
-pub(super) mod quantity;
 mod quota;
 mod replicaset;
 mod revisions;
-mod rollout;
-mod rollout_status;
-pub(super) mod runtime;
 mod scheduler;
 mod statefulset;
 mod tokens;
 mod trigger;
-pub(super) mod usage;
 mod volumes;
 
-use runtime::Context;
-
-use super::agent::{Agent, Machine, Runs};
-use super::pki::Pki;
+use crate::agent::{Agent, Machine, Runs};
+use crate::pki::Pki;
+use crate::runtime::Context;
 
 /// What the controllers must know of the cluster they serve.
 #[derive(Debug, Clone)]
@@ -60,24 +53,24 @@ pub struct Controllers {
 impl Controllers {
     /// Starts them all; each begins once it has seen what is there.
     pub fn start(client: kube::Client, settings: Settings) -> Self {
-        let context = Context::new(client, settings);
-        Self::play_nodes(&context);
-        if !context.settings.only_nodes {
-            Self::control(&context);
+        let context = Context::new(client);
+        Self::play_nodes(&context, &settings);
+        if !settings.only_nodes {
+            Self::control(&context, &settings.ca);
         }
         Self { context }
     }
 
-    fn play_nodes(context: &Context) {
+    fn play_nodes(context: &Context, settings: &Settings) {
         let addresses = std::sync::Arc::default();
-        for (name, address) in &context.settings.nodes {
-            context.run(Agent::new(context, name, *address, &addresses));
+        for (name, address) in &settings.nodes {
+            context.run(Agent::new(context, &settings.runs, name, *address, &addresses));
             context.run(Machine::new(context, name));
         }
     }
 
-    fn control(context: &Context) {
-        context.run(namespace::Furnishings::new(context));
+    fn control(context: &Context, ca: &str) {
+        context.run(namespace::Furnishings::new(context, ca));
         context.run(deployment::Deployments::new(context));
         context.run(replicaset::Replicas::sets(context));
         context.run(scheduler::Scheduler::new(context));

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::discovery;
-use super::meta;
-use super::runtime::{
+use crate::object::conditions::set_condition;
+use crate::runtime::{
     CONFIGMAPS, Context, Controller, Error, Key, NAMESPACES, Next, PODS, Resource, Rest, SERVICEACCOUNTS, Source, Store,
 };
 
@@ -76,7 +76,7 @@ impl Namespaces {
         let mut conditions = namespace["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let mut changed = false;
         for condition in found.conditions() {
-            changed |= meta::set_condition(&mut conditions, condition);
+            changed |= set_condition(&mut conditions, condition);
         }
         if changed {
             let mut namespace = namespace.clone();
@@ -237,10 +237,10 @@ pub(crate) struct Furnishings {
 }
 
 impl Furnishings {
-    pub(crate) fn new(context: &Context) -> Self {
+    pub(crate) fn new(context: &Context, ca: &str) -> Self {
         Self {
             rest: context.rest.clone(),
-            ca: context.settings.ca.as_str().into(),
+            ca: ca.into(),
             namespaces: context.store(&NAMESPACES),
             accounts: context.store(&SERVICEACCOUNTS),
             configs: context.store(&CONFIGMAPS),
@@ -265,7 +265,7 @@ impl Controller for Furnishings {
 
     fn sources(&self) -> Vec<Source<Key>> {
         let part = |name: &'static str| {
-            move |change: &super::runtime::Change| {
+            move |change: &crate::runtime::Change| {
                 let object = change.either().find(|object| &*object.key.name == name);
                 object.map(|object| Key::new("", &object.key.namespace)).into_iter().collect()
             }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::runtime::{
-    Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, Severity, Source, Store,
+use super::{fit, pods};
+use crate::object::conditions::set_condition;
+use crate::runtime::{
+    Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, Severity, Source, Store, meta,
 };
-use super::{fit, meta, pods};
 
 const CORDON: &str = "node.kubernetes.io/unschedulable";
 /// Which condition of a node puts which taint on it.
@@ -87,7 +88,7 @@ impl Nodes {
             "message": "Taint manager: deleting due to NoExecute taint",
             "observedGeneration": value["metadata"]["generation"], "lastProbeTime": null,
         });
-        meta::set_condition(&mut conditions, condition);
+        set_condition(&mut conditions, condition);
         let patch = json!({"metadata": {"uid": &*pod.uid}, "status": {"conditions": conditions}});
         match self.rest.merge(&PODS, &pod.key.namespace, &pod.key.name, "status", &patch).await {
             Ok(marked) => self.pods.wrote(&marked),

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::meta;
-use super::runtime::{Deleted, Error, Key, Object, PODS, Rest, Source, Store};
-use crate::labels;
+use crate::object::labels;
+use crate::runtime::{Deleted, Error, Key, Object, PODS, Rest, Source, Store, meta};
 
 /// The selector of a controller, whatever its form.
 pub(crate) enum Selector {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fit;
-use super::meta;
-use super::runtime::Object;
+use crate::runtime::{Object, meta};
 
 type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
 

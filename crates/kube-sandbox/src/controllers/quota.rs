@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::quantity::{self, Amounts};
-use super::runtime::{Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source, Store};
-use super::usage::{counted, covers, usage};
+use crate::object::quantity::{self, Amounts};
+use crate::object::usage::{counted, covers, usage};
+use crate::runtime::{Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source, Store};
 
 /// What no watch tells of is counted anew this often.
 const RECOUNT: Duration = Duration::from_secs(5);

@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::meta;
 use super::pods::{self, Selector};
-use super::runtime::{
+use crate::object::conditions::set_condition;
+use crate::object::labels;
+use crate::runtime::{
     Context, Controller, Deleted, Error, Key, Next, Object, PODS, REPLICASETS, REPLICATION_CONTROLLERS, Recorder,
-    Resource, Severity, Source, Store,
+    Resource, Severity, Source, Store, meta,
 };
-use crate::labels;
 
 /// As many pods as are made in one go.
 const BURST: usize = 500;
@@ -120,7 +120,7 @@ fn status_of(set: &Value, active: &[Arc<Object>], terminating: usize, failure: O
             let condition = json!({
                 "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": error.message(),
             });
-            meta::set_condition(&mut conditions, condition);
+            set_condition(&mut conditions, condition);
         }
         None => conditions.retain(|condition| condition["type"] != "ReplicaFailure"),
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::meta;
-use super::runtime::{Error, Object, REVISIONS, Rest, Store};
+use crate::runtime::{Error, Object, REVISIONS, Rest, Store, meta};
 
 /// The revision of the present template: found, made newest again, or made.
 pub(crate) async fn current(rest: &Rest, store: &Store, owner: &Value, hash_label: &str) -> Result<Value, Error> {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::meta;
 use super::preempt::{self, Victims};
-use super::runtime::{
-    CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
-    Source, Store,
-};
 use super::{fit, pods, volumes};
+use crate::object::conditions::set_condition;
+use crate::runtime::{
+    CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
+    Source, Store, meta,
+};
 
 pub(crate) struct Scheduler {
     rest: Rest,
@@ -129,7 +129,7 @@ impl Scheduler {
         if let Some(generation) = value["metadata"].get("generation") {
             condition["observedGeneration"] = generation.clone();
         }
-        if !meta::set_condition(&mut conditions, condition) {
+        if !set_condition(&mut conditions, condition) {
             return Ok(());
         }
         self.events.record(value, "", Severity::Warning, "FailedScheduling", message).await;
@@ -174,7 +174,7 @@ impl Scheduler {
                 "message": "default-scheduler: preempting to accommodate a higher priority pod",
                 "observedGeneration": value["metadata"]["generation"], "lastProbeTime": null,
             });
-            meta::set_condition(&mut conditions, condition);
+            set_condition(&mut conditions, condition);
             let patch = json!({"metadata": {"uid": &*victim.uid}, "status": {"conditions": conditions}});
             match self.rest.merge(&PODS, &victim.key.namespace, &victim.key.name, "status", &patch).await {
                 Ok(marked) => self.pods.wrote(&marked),

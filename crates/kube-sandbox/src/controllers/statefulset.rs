@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::pods::{self, Selector};
-use super::runtime::{
+use super::revisions;
+use crate::runtime::{
     CLAIMS, Context, Controller, Error, Key, Next, Object, PODS, Phase, REVISIONS, Recorder, Rest, STATEFULSETS,
-    Severity, Source, Store,
+    Severity, Source, Store, meta,
 };
-use super::{meta, revisions};
 
 const HASH: &str = "controller.kubernetes.io/hash";
 const REVISION: &str = "controller-revision-hash";

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::meta;
-use super::runtime::{Context, Controller, Error, Key, Next, Rest, SECRETS, SERVICEACCOUNTS, Source, Store};
+use crate::runtime::{Context, Controller, Error, Key, Next, Rest, SECRETS, SERVICEACCOUNTS, Source, Store, meta};
 
 const ACCOUNT: &str = "/metadata/annotations/kubernetes.io~1service-account.name";
 

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::meta;
-use super::runtime::{
+use crate::runtime::{
     CLAIMS, Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity, Source,
-    Store, VOLUMES,
+    Store, VOLUMES, meta,
 };
 
 const SELECTED: &str = "volume.kubernetes.io/selected-node";
@@ -98,7 +97,7 @@ impl Claims {
 
     /// A volume that a person made and that satisfies the claim.
     fn matching(&self, claim: &Value) -> Option<Value> {
-        let asked = super::quantity::parse(&claim["spec"]["resources"]["requests"]["storage"]);
+        let asked = crate::object::quantity::parse(&claim["spec"]["resources"]["requests"]["storage"]);
         let mut found: Vec<Value> = self
             .volumes
             .all()
@@ -116,11 +115,11 @@ impl Claims {
                 free && (wanted.is_empty() || volume["metadata"]["name"] == wanted)
                     && class(volume) == class(claim)
                     && modes.into_iter().all(|mode| offered.contains(mode))
-                    && super::quantity::parse(&volume["spec"]["capacity"]["storage"]) >= asked
+                    && crate::object::quantity::parse(&volume["spec"]["capacity"]["storage"]) >= asked
                     && matches!(volume["status"]["phase"].as_str(), None | Some("Available" | "Pending"))
             })
             .collect();
-        found.sort_by_key(|volume| super::quantity::parse(&volume["spec"]["capacity"]["storage"]));
+        found.sort_by_key(|volume| crate::object::quantity::parse(&volume["spec"]["capacity"]["storage"]));
         found.into_iter().next()
     }
 
@@ -296,7 +295,7 @@ impl Controller for Claims {
     type Item = Key;
 
     fn sources(&self) -> Vec<Source<Key>> {
-        let volumes = |change: &super::runtime::Change| {
+        let volumes = |change: &crate::runtime::Change| {
             let mut keys = Vec::new();
             for object in change.either() {
                 keys.push(object.key.clone());
@@ -308,14 +307,14 @@ impl Controller for Claims {
             keys
         };
         let known = Arc::clone(&self.volumes);
-        let claims = move |change: &super::runtime::Change| {
+        let claims = move |change: &crate::runtime::Change| {
             let mut keys: Vec<Key> = change.either().map(|object| object.key.clone()).collect();
             if change.new.is_none() {
                 keys.extend(known.all().iter().map(|volume| volume.key.clone()));
             }
             keys
         };
-        let users = |change: &super::runtime::Change| {
+        let users = |change: &crate::runtime::Change| {
             let over = change.new.as_ref().is_none_or(|pod| pod.pod.as_ref().is_some_and(|facts| facts.phase.over()));
             let pod = change.old.as_ref().filter(|_| over);
             pod.map(|pod| names(&pod.value()).map(|name| Key::new(&pod.key.namespace, name)).collect())

@@ -4,32 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use super::rules::Rules;
-use crate::api::resource::{Resource, ScalePaths};
-
-/// What a custom resource's version adds to a plain one.
-#[derive(Debug)]
-pub struct CustomVersion {
-    pub definition: String,
-    /// Its definition is on its way out: no new objects.
-    pub terminating: bool,
-    pub schema: Value,
-    pub has_rules: bool,
-    /// Compiled when the first object of this version is written.
-    rules: OnceLock<Option<Rules>>,
-    pub columns: Vec<Value>,
-    /// Fields that selectors may name, without the leading dot.
-    pub selectable: Vec<String>,
-    /// What its users are told if it is on its way out.
-    pub deprecated: Option<String>,
-}
-
-impl CustomVersion {
-    /// The schema's own rules.
-    pub fn rules(&self) -> Option<&Rules> {
-        self.rules.get_or_init(|| Rules::new(&self.schema)).as_ref()
-    }
-}
+use crate::cel::rules;
+use crate::resource::custom::CustomVersion;
+use crate::resource::{Resource, ScalePaths};
 
 /// In the order in which the server of custom resources names them.
 const CUSTOM_VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
@@ -94,7 +71,7 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
                     terminating: definition.pointer("/metadata/deletionTimestamp").is_some(),
                     deprecated: deprecation(definition, version),
                     schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null),
-                    has_rules: version.pointer("/schema/openAPIV3Schema").is_some_and(super::rules::any),
+                    has_rules: version.pointer("/schema/openAPIV3Schema").is_some_and(rules::any),
                     rules: OnceLock::new(),
                     columns: version
                         .get("additionalPrinterColumns")

@@ -2,12 +2,6 @@
 
 pub mod convert;
 mod definition;
-mod lifecycle;
-pub(crate) mod rules;
 pub mod schema;
 
-pub use definition::CustomVersion;
-#[cfg(test)]
-pub(crate) use definition::resources_of;
-pub use lifecycle::{definition_written, follow, load, mark_terminating, prepare, prepare_update};
-pub use rules::budget;
+pub use definition::resources_of;

@@ -4,9 +4,9 @@ use kube_cel::Budget;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::rules::Rules;
-use crate::api::meta;
-use crate::api::status::{FieldError, FieldErrorKind};
+use crate::cel::rules::Rules;
+use crate::object::field_error::{FieldError, FieldErrorKind};
+use crate::object::meta;
 use crate::validate;
 use kube_etcd_codec as codec;
 

@@ -6,27 +6,32 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::api::SharedApi;
-use super::api::registry::Served;
-use super::api::resource::Resource;
-use super::api::status::{ApiError, json_response};
+use crate::resource::Resource;
+use crate::resource::registry::Served;
+use crate::status::{ApiError, json_response};
 use kube_etcd_codec::join_group;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-pub(super) fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
-    let served = api.registry.served();
+/// `address` is where `/api` tells clients to connect to, and `plain` what answers besides resources.
+pub(super) fn answer(
+    served: &Served,
+    address: &str,
+    plain: &dyn Fn() -> Vec<String>,
+    path: &str,
+    accept: &str,
+) -> Response {
     let aggregated = accept.split(',').next().is_some_and(|first| {
         first.contains("as=APIGroupDiscoveryList") && first.contains("v=v2") && !first.contains("v=v2beta1")
     });
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts[..] {
-        ["api"] if aggregated => aggregated_list(&served, true),
-        ["apis"] if aggregated => aggregated_list(&served, false),
+        ["api"] if aggregated => aggregated_list(served, true),
+        ["apis"] if aggregated => aggregated_list(served, false),
         ["api"] => json_response(
             StatusCode::OK,
             &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [
-                {"clientCIDR": "0.0.0.0/0", "serverAddress": api.address}]}),
+                {"clientCIDR": "0.0.0.0/0", "serverAddress": address}]}),
         ),
         ["apis"] => {
             let groups: Vec<Value> =
@@ -42,24 +47,24 @@ pub(super) fn answer(api: &SharedApi, path: &str, accept: &str) -> Response {
             }
             None => ApiError::no_path().into_response(),
         },
-        ["api", version] => resources(&served, "", version),
-        ["apis", group, version] => resources(&served, group, version),
+        ["api", version] => resources(served, "", version),
+        ["apis", group, version] => resources(served, group, version),
         [] => {
             let mut response = json_response(StatusCode::OK, &Value::Null);
-            *response.body_mut() = format!("{:#}", json!({"paths": paths(&served)})).into();
+            *response.body_mut() = format!("{:#}", json!({"paths": paths(served, plain())})).into();
             response
         }
         _ => ApiError::no_path().into_response(),
     }
 }
 
-fn paths(served: &Served) -> Vec<String> {
+fn paths(served: &Served, plain: Vec<String>) -> Vec<String> {
     let mut paths = vec!["/api".to_owned(), "/api/v1".into(), "/apis".into(), "/apis/".into()];
     for (group, versions) in served.groups().iter().filter(|(group, _)| !group.is_empty()) {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
     }
-    paths.extend(super::api::paths());
+    paths.extend(plain);
     paths.sort();
     paths
 }

@@ -4,7 +4,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::*;
-use crate::api::registry::Registry;
+use crate::resource::registry::Registry;
 
 fn recorded(command: &str) -> Value {
     let reads: Value = serde_json::from_str(include_str!("../../../../tests/data/reads.json")).unwrap();

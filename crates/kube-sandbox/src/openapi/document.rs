@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::components::{Components, metadata, refer, type_fields};
 use super::extensions;
-use crate::KUBERNETES_VERSION;
-use crate::api::resource::Resource;
+use crate::resource::Resource;
+use crate::version::KUBERNETES_VERSION;
 use kube_etcd_codec as codec;
 
 pub(super) fn build(resources: &[&Arc<Resource>]) -> Value {

@@ -14,19 +14,17 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::KUBERNETES_VERSION;
-use super::api::SharedApi;
-use super::api::registry::Served;
-use super::api::resource::Resource;
-use super::api::status::{ApiError, json_response};
+use crate::resource::Resource;
+use crate::resource::registry::Served;
+use crate::status::{ApiError, json_response};
+use crate::version::KUBERNETES_VERSION;
 
 /// Documents of Kubernetes' own groups are the same for every sandbox of this process.
 static BUILT: LazyLock<Mutex<HashMap<String, Arc<str>>>> = LazyLock::new(Mutex::default);
 
-pub(super) fn answer(api: &SharedApi, path: &str, _query: &str, accept: &str) -> Response {
-    let served = api.registry.served();
+pub(super) fn answer(served: &Served, path: &str, accept: &str) -> Response {
     match path.trim_start_matches("/openapi/").trim_end_matches('/') {
-        "v3" => json_response(StatusCode::OK, &index(&served)),
+        "v3" => json_response(StatusCode::OK, &index(served)),
         "v2" => second(accept),
         path => {
             let place = path.strip_prefix("v3/").unwrap_or_default();

@@ -14,9 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::Behind;
 use super::channels::{Channels, Sent};
-use crate::api::meta;
-use crate::api::request::Query;
-use crate::api::status::ApiError;
+use crate::object::meta;
+use crate::request::Query;
+use crate::status::ApiError;
 
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 

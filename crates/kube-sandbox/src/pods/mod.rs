@@ -19,10 +19,10 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
-use super::agent::Runs;
-use super::api::meta;
-use super::api::request::Call;
-use super::api::status::ApiError;
+use crate::agent::Runs;
+use crate::object::meta;
+use crate::request::Call;
+use crate::status::ApiError;
 use channels::Channels;
 use owned_processes::Guard;
 use played::Place;

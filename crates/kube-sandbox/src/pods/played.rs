@@ -14,9 +14,9 @@ use super::exec::{Asked, not_found};
 use super::logs::{self, Wanted};
 use crate::agent::Runs;
 use crate::agent::shell::{End, Piece, name_of};
-use crate::api::meta;
-use crate::api::request::Query;
-use crate::api::status::ApiError;
+use crate::object::meta;
+use crate::request::Query;
+use crate::status::ApiError;
 
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 

@@ -50,7 +50,7 @@ pub(super) fn labels(map: Option<&Value>) -> String {
 }
 
 pub(super) fn selector(selector: Option<&Value>) -> String {
-    or(selector.map(crate::labels::text).unwrap_or_default(), NONE)
+    or(selector.map(crate::object::labels::text).unwrap_or_default(), NONE)
 }
 
 pub(super) fn or(text: String, other: &str) -> String {

@@ -2,108 +2,24 @@
 //! a short tail is kept so that a client that has just listed can join without a watch of its own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
-use etcd_client::{EventType, WatchOptions, WatchStream};
-use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use etcd_client::WatchStream;
+use tokio::sync::Semaphore;
 use tracing::{Instrument, debug, error_span, warn};
 
+use super::change::Change;
 use super::resume::Resume;
-use super::ring::{Place, Ring};
-use super::watch::{Feed, FeedItem};
-use super::{Store, StoreError, end_of};
+use super::ring::{Channel, Ring};
+use super::stream::{PROGRESS, open};
+use super::watch::Feed;
+use super::{Store, StoreError};
 
 /// Watches that read etcd's history each by itself, since they begin before what is kept. Each may hold a few
 /// megabytes; who finds no place is to list again, as where the history is gone.
 const MOST_PRIVATE: usize = 32;
-/// How often an idle watch learns how far it has come.
-pub(super) const PROGRESS: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(200);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    Created,
-    Changed,
-    Deleted,
-}
-
-/// One revision of one key.
-#[derive(Debug)]
-pub struct Change {
-    pub kind: ChangeKind,
-    pub key: String,
-    pub revision: i64,
-    value: Vec<u8>,
-    previous: Option<Vec<u8>>,
-    object: OnceLock<Option<Arc<Value>>>,
-    old_object: OnceLock<Option<Arc<Value>>>,
-    frame: OnceLock<Bytes>,
-}
-
-impl Change {
-    /// The object after the change; the deleted one where it is a deletion. `None`: undecodable.
-    pub fn object(&self) -> Option<Arc<Value>> {
-        let bytes = if self.kind == ChangeKind::Deleted { self.previous.as_deref() } else { Some(&*self.value) };
-        self.object.get_or_init(|| decoded(bytes?, self.revision)).clone()
-    }
-
-    /// The object before the change, as it stood at this revision.
-    pub fn old_object(&self) -> Option<Arc<Value>> {
-        self.old_object.get_or_init(|| decoded(self.previous.as_deref()?, self.revision)).clone()
-    }
-
-    /// The line that every client without special wishes is sent, made once.
-    pub fn frame(&self, make: impl FnOnce() -> Bytes) -> Bytes {
-        self.frame.get_or_init(make).clone()
-    }
-
-    /// As etcd holds it, with what it was before.
-    pub(super) fn size(&self) -> usize {
-        self.key.len() + self.value.len() + self.previous.as_ref().map_or(0, Vec::len)
-    }
-
-    #[cfg(test)]
-    pub(super) fn for_tests(key: &str, revision: i64, value: Vec<u8>) -> Self {
-        Self {
-            kind: ChangeKind::Changed,
-            key: key.to_owned(),
-            revision,
-            value,
-            previous: None,
-            object: OnceLock::new(),
-            old_object: OnceLock::new(),
-            frame: OnceLock::new(),
-        }
-    }
-
-    pub(super) fn from_event(event: &etcd_client::Event) -> Option<Self> {
-        let kv = event.kv()?;
-        let kind = match event.event_type() {
-            EventType::Delete => ChangeKind::Deleted,
-            EventType::Put if kv.version() == 1 => ChangeKind::Created,
-            EventType::Put => ChangeKind::Changed,
-        };
-        Some(Self {
-            kind,
-            key: String::from_utf8_lossy(kv.key()).into_owned(),
-            revision: kv.mod_revision(),
-            value: kv.value().to_vec(),
-            previous: event.prev_kv().map(|previous| previous.value().to_vec()),
-            object: OnceLock::new(),
-            old_object: OnceLock::new(),
-            frame: OnceLock::new(),
-        })
-    }
-}
-
-fn decoded(bytes: &[u8], revision: i64) -> Option<Arc<Value>> {
-    let mut object = kube_etcd_codec::decode(bytes).ok()?.object;
-    super::super::api::meta::set_resource_version(&mut object, revision);
-    Some(Arc::new(object))
-}
 
 /// The shared watches, by folder.
 pub struct Hub {
@@ -114,30 +30,6 @@ pub struct Hub {
 impl Default for Hub {
     fn default() -> Self {
         Self { channels: Mutex::default(), private: Arc::new(Semaphore::new(MOST_PRIVATE)) }
-    }
-}
-
-pub(super) struct Channel {
-    ring: Mutex<Ring>,
-    news: watch::Sender<()>,
-}
-
-impl Channel {
-    fn new(revision: i64) -> Self {
-        Self { ring: Mutex::new(Ring::new(revision)), news: watch::Sender::new(()) }
-    }
-
-    fn with<T>(&self, look: impl FnOnce(&mut Ring) -> T) -> T {
-        look(&mut self.ring.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut Ring)) {
-        self.with(change);
-        self.news.send_replace(());
-    }
-
-    pub(super) fn take(&self, place: &mut Place) -> Option<FeedItem> {
-        self.with(|ring| ring.take(place))
     }
 }
 
@@ -194,13 +86,6 @@ async fn pump(store: Store, folder: String, revision: i64, channel: Weak<Channel
         }
         tokio::time::sleep(RETRY).await;
     }
-}
-
-/// From `start` on.
-pub(super) async fn open(store: &Store, prefix: &str, start: i64) -> Result<WatchStream, StoreError> {
-    let options =
-        WatchOptions::new().with_range(end_of(prefix)).with_start_revision(start).with_prev_key().with_fragment();
-    super::timely(store.watches().watch(prefix, Some(options))).await
 }
 
 enum Drained {

@@ -1,10 +1,12 @@
 //! Objects in etcd under Kubernetes' own keys: reads, and writes as transactions on the revision that the
 //! caller read.
 
+mod change;
 mod compact;
 mod hub;
 mod resume;
 mod ring;
+mod stream;
 mod watch;
 
 use std::time::Duration;
@@ -14,12 +16,13 @@ use etcd_client::{
     TlsOptions, Txn, TxnOp, TxnOpResponse,
 };
 
+pub use change::{Change, ChangeKind, FeedItem};
 pub use compact::keep_short;
-pub use hub::{Change, ChangeKind, Hub};
-pub use watch::{Feed, FeedItem};
+pub use hub::Hub;
+pub use watch::Feed;
 
-use super::SandboxError;
-use super::pki::Pki;
+use crate::error::SandboxError;
+use crate::pki::Pki;
 
 /// Larger than etcd's own request limit times a page, so that a page of large objects still decodes.
 const LARGEST_ANSWER: usize = 512 << 20;

@@ -2,10 +2,11 @@
 //! what is kept is told so, and costs no memory meanwhile.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::hub::Change;
-use super::watch::FeedItem;
+use tokio::sync::watch;
+
+use super::change::{Change, FeedItem};
 
 /// Changes that stay at hand: for late joiners, and for who is slow.
 const MOST: usize = 1024;
@@ -91,6 +92,30 @@ impl Ring {
             place.progress = self.progress;
             FeedItem::Progress(self.progress)
         })
+    }
+}
+
+pub(super) struct Channel {
+    ring: Mutex<Ring>,
+    pub(super) news: watch::Sender<()>,
+}
+
+impl Channel {
+    pub(super) fn new(revision: i64) -> Self {
+        Self { ring: Mutex::new(Ring::new(revision)), news: watch::Sender::new(()) }
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Ring) -> T) -> T {
+        look(&mut self.ring.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Ring)) {
+        self.with(change);
+        self.news.send_replace(());
+    }
+
+    pub(super) fn take(&self, place: &mut Place) -> Option<FeedItem> {
+        self.with(|ring| ring.take(place))
     }
 }
 

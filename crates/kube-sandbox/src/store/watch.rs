@@ -8,23 +8,13 @@ use std::time::Duration;
 use etcd_client::{ResponseHeader, WatchStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
-use super::hub::{Change, Channel, PROGRESS, open};
-use super::ring::Place;
+use super::change::{Change, FeedItem};
+use super::ring::{Channel, Place};
+use super::stream::{PROGRESS, open};
 use super::{Store, StoreError};
 
 /// How long a watch of its own waits for a client that does not read.
 const READ_WITHIN: Duration = Duration::from_secs(5);
-
-#[derive(Debug, Clone)]
-pub enum FeedItem {
-    Change(Arc<Change>),
-    /// Everything up to this revision was delivered.
-    Progress(i64),
-    /// The history that is asked for is gone: the client must list again.
-    Compacted,
-    /// The client reads more slowly than things happen: it is sent away, and comes again.
-    Lagged,
-}
 
 pub struct Feed {
     prefix: String,

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Errors, is_empty, list, text};
-use super::rules;
-use crate::api::admission::policies;
+use super::errors::{Errors, is_empty};
+use crate::cel::policy;
+use crate::object::{list, names, text};
 
 pub(super) fn policy(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -20,7 +20,7 @@ pub(super) fn policy(object: &Value, errors: &mut Errors) {
             errors.required(format!("spec.{part}"), why);
         }
     }
-    errors.extend(policies::problems(spec));
+    errors.extend(policy::problems(spec));
 }
 
 pub(super) fn mutating(object: &Value, errors: &mut Errors) {
@@ -39,7 +39,7 @@ pub(super) fn mutating(object: &Value, errors: &mut Errors) {
         let kinds = ["ApplyConfiguration", "JSONPatch"];
         errors.one_of(format!("spec.mutations[{at}].patchType"), &mutation["patchType"], &kinds);
     }
-    errors.extend(policies::problems(spec));
+    errors.extend(policy::problems(spec));
 }
 
 pub(super) fn mutating_binding(object: &Value, errors: &mut Errors) {
@@ -70,7 +70,7 @@ pub(super) fn webhooks(object: &Value, errors: &mut Errors) {
     for (at, hook) in list(object, "webhooks").iter().enumerate() {
         let here = format!("webhooks[{at}]");
         let name = text(hook, "name");
-        let wrong = rules::dns_subdomain(name);
+        let wrong = names::dns_subdomain(name);
         if wrong.is_empty() && name.split('.').count() < 3 {
             let why = "should be a domain with at least three segments separated by dots";
             errors.invalid(format!("{here}.name"), &json!(name), why);
@@ -107,7 +107,7 @@ pub(super) fn webhooks(object: &Value, errors: &mut Errors) {
         if is_empty(config.get("url")) == is_empty(config.get("service")) {
             errors.required(format!("{here}.clientConfig"), "exactly one of url or service is required");
         }
-        for mut error in policies::problems(hook) {
+        for mut error in policy::problems(hook) {
             error.field = error.field.replacen("spec.", &format!("{here}."), 1);
             errors.extend(vec![error]);
         }

@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::errors::{Errors, IMMUTABLE, is_empty, list, text};
-use super::{internal, rules, template};
+use super::errors::{Errors, IMMUTABLE, is_empty};
+use super::{internal, template};
+use crate::object::{list, names, text};
 use kube_etcd_codec::quantity;
 
 const MOST: usize = 1024 * 1024;
@@ -14,7 +15,7 @@ const ACCOUNT: &str = "kubernetes.io/service-account.name";
 pub(super) fn config_map(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let mut size = 0;
     for (key, value) in entries(object, "data") {
-        errors.all_invalid(&format!("data[{key}]"), key, rules::config_key(key));
+        errors.all_invalid(&format!("data[{key}]"), key, names::config_key(key));
         if object["binaryData"].get(key).is_some() {
             errors.invalid(
                 format!("data[{key}]"),
@@ -25,7 +26,7 @@ pub(super) fn config_map(object: &Value, old: Option<&Value>, errors: &mut Error
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     for (key, value) in entries(object, "binaryData") {
-        errors.all_invalid(&format!("binaryData[{key}]"), key, rules::config_key(key));
+        errors.all_invalid(&format!("binaryData[{key}]"), key, names::config_key(key));
         size += key.len() + value.as_str().map_or(0, str::len) / 4 * 3;
     }
     if size > MOST {
@@ -38,7 +39,7 @@ pub(super) fn config_map(object: &Value, old: Option<&Value>, errors: &mut Error
 pub(super) fn secret(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let mut size = 0;
     for (key, value) in entries(object, "data") {
-        errors.all_invalid(&format!("data[{key}]"), key, rules::config_key(key));
+        errors.all_invalid(&format!("data[{key}]"), key, names::config_key(key));
         size += value.as_str().map_or(0, str::len) / 4 * 3;
     }
     if size > MOST {
@@ -237,9 +238,9 @@ pub(super) fn node(object: &Value, errors: &mut Errors) {
         let (key, effect) = (text(taint, "key"), text(taint, "effect"));
         // In the metadata, says Kubernetes.
         let here = format!("metadata.taints[{at}]");
-        errors.all_invalid(&format!("{here}.key"), key, rules::qualified_name(key));
+        errors.all_invalid(&format!("{here}.key"), key, names::qualified_name(key));
         let value = text(taint, "value");
-        errors.all_invalid(&format!("{here}.value"), value, rules::label_value(value));
+        errors.all_invalid(&format!("{here}.value"), value, names::label_value(value));
         template::taint_effect(effect, &format!("{here}.effect"), errors);
         if seen.contains(&(key, effect)) {
             let shown = internal::text("Taint", taint);
@@ -251,7 +252,7 @@ pub(super) fn node(object: &Value, errors: &mut Errors) {
     let one = text(&object["spec"], "podCIDR");
     let all = if ranges.is_empty() && !one.is_empty() { vec![one] } else { texts(ranges) };
     for (at, range) in all.into_iter().enumerate() {
-        errors.all_invalid(&format!("spec.podCIDRs[{at}]"), range, rules::cidr(range));
+        errors.all_invalid(&format!("spec.podCIDRs[{at}]"), range, names::cidr(range));
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Errors, IMMUTABLE, list, text};
-use super::{internal, rules};
+use super::errors::{Errors, IMMUTABLE};
+use super::internal;
+use crate::object::{list, names, text};
 
 pub(super) fn definition(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -19,7 +20,7 @@ pub(super) fn definition(object: &Value, old: Option<&Value>, errors: &mut Error
     if group.is_empty() {
         errors.required("spec.group", "");
     } else {
-        errors.all_invalid("spec.group", group, rules::dns_subdomain(group));
+        errors.all_invalid("spec.group", group, names::dns_subdomain(group));
         if !group.contains('.') {
             errors.invalid("spec.group", &json!(group), "should be a domain with at least one dot");
         }
@@ -41,7 +42,7 @@ pub(super) fn definition(object: &Value, old: Option<&Value>, errors: &mut Error
         if name.is_empty() {
             errors.required(here, "");
         } else {
-            errors.all_invalid(&here, name, rules::dns_1035_label(name));
+            errors.all_invalid(&here, name, names::dns_1035_label(name));
         }
     }
     for part in ["kind", "listKind"] {
@@ -51,7 +52,7 @@ pub(super) fn definition(object: &Value, old: Option<&Value>, errors: &mut Error
             errors.required(here, "");
         } else {
             let mixed = |why: String| format!("may have mixed case, but should otherwise match: {why}");
-            let wrong = rules::dns_1035_label(&name.to_lowercase()).into_iter().map(mixed).collect();
+            let wrong = names::dns_1035_label(&name.to_lowercase()).into_iter().map(mixed).collect();
             errors.all_invalid(&here, name, wrong);
         }
     }
@@ -60,7 +61,7 @@ pub(super) fn definition(object: &Value, old: Option<&Value>, errors: &mut Error
     }
     for part in ["shortNames", "categories"] {
         for (at, name) in list(names, part).iter().filter_map(Value::as_str).enumerate() {
-            errors.all_invalid(&format!("spec.names.{part}[{at}]"), name, rules::dns_1035_label(name));
+            errors.all_invalid(&format!("spec.names.{part}[{at}]"), name, names::dns_1035_label(name));
         }
     }
     conversion(&spec["conversion"], errors);
@@ -96,7 +97,7 @@ fn versions(spec: &Value, errors: &mut Errors) {
     let one_schema = versions.windows(2).all(|two| two[0].get("schema") == two[1].get("schema"));
     for (at, version) in versions.iter().enumerate() {
         let name = text(version, "name");
-        errors.all_invalid(&format!("spec.versions[{at}].name"), name, rules::dns_1035_label(name));
+        errors.all_invalid(&format!("spec.versions[{at}].name"), name, names::dns_1035_label(name));
         let here = if one_schema { "spec.validation".to_owned() } else { format!("spec.versions[{at}].schema") };
         // As it is stored, one schema for all versions stands above them.
         let schema = version.pointer("/schema/openAPIV3Schema").or_else(|| spec.pointer("/validation/openAPIV3Schema"));
@@ -136,7 +137,7 @@ fn root(schema: &Value, field: &str, errors: &mut Errors) {
     structural(schema, field, true, &mut wrong);
     // Rules of a schema that is wrong itself would be told of in ways that help nobody.
     if wrong.is_empty() {
-        wrong.extend(crate::crd::rules::problems(schema, field, &|rule| internal::text("ValidationRule", rule)));
+        wrong.extend(crate::cel::rules::problems(schema, field, &|rule| internal::text("ValidationRule", rule)));
     }
     errors.append(wrong);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::status::{FieldError, FieldErrorKind};
+use crate::object::field_error::{FieldError, FieldErrorKind};
 
 #[derive(Debug, Default)]
 pub(super) struct Errors(Vec<FieldError>);
@@ -100,15 +100,6 @@ impl Errors {
             self.invalid(field, new.pointer(pointer).unwrap_or(&Value::Null), IMMUTABLE);
         }
     }
-}
-
-/// A list, or nothing.
-pub(super) fn list<'a>(object: &'a Value, field: &str) -> &'a [Value] {
-    object.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(super) fn is_empty(value: Option<&Value>) -> bool {

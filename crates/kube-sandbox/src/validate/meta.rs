@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::errors::{Errors, IMMUTABLE, list, text};
-use super::rules;
+use super::errors::{Errors, IMMUTABLE};
+use crate::object::{list, names, text};
 
 const MOST_ANNOTATIONS: usize = 256 * 1024;
 
@@ -11,11 +11,11 @@ type NameRule = fn(&str) -> Vec<String>;
 
 fn name_rule(kind: &str) -> NameRule {
     match kind {
-        "Namespace" | "Service" => rules::dns_label,
+        "Namespace" | "Service" => names::dns_label,
         "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "APIService" | "IPAddress" | "Event" => {
-            rules::path_segment
+            names::path_segment
         }
-        _ => rules::dns_subdomain,
+        _ => names::dns_subdomain,
     }
 }
 
@@ -49,7 +49,7 @@ fn common(metadata: &Value, errors: &mut Errors) {
     for (at, finalizer) in list(metadata, "finalizers").iter().enumerate() {
         let here = format!("metadata.finalizers[{at}]");
         let name = finalizer.as_str().unwrap_or_default();
-        let wrong = rules::qualified_name(name);
+        let wrong = names::qualified_name(name);
         if wrong.is_empty() && !name.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
             errors.invalid(here.as_str(), finalizer, why);
@@ -60,16 +60,16 @@ fn common(metadata: &Value, errors: &mut Errors) {
 
 pub(super) fn labels(labels: Option<&Value>, field: &str, errors: &mut Errors) {
     for (key, value) in map(labels) {
-        errors.all_invalid(field, key, rules::qualified_name(key));
+        errors.all_invalid(field, key, names::qualified_name(key));
         let value = value.as_str().unwrap_or_default();
-        errors.all_invalid(field, value, rules::label_value(value));
+        errors.all_invalid(field, value, names::label_value(value));
     }
 }
 
 pub(super) fn annotations(annotations: Option<&Value>, field: &str, errors: &mut Errors) {
     let mut size = 0;
     for (key, value) in map(annotations) {
-        errors.all_invalid(field, key, rules::qualified_name(&key.to_lowercase()));
+        errors.all_invalid(field, key, names::qualified_name(&key.to_lowercase()));
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     if size > MOST_ANNOTATIONS {

@@ -19,11 +19,10 @@ mod workloads;
 
 use serde_json::Value;
 
-use crate::api::status::FieldError;
+use crate::object::field_error::FieldError;
 use errors::Errors;
 use kube_etcd_codec::kind_by_api_version;
 
-pub(super) use rules::{label_value, qualified_name as label_key};
 pub(super) use types::check as types;
 pub(super) use unknown::unknown_fields;
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Errors, IMMUTABLE, is_empty, list, text};
-use super::rules;
-use super::workloads::label_selector;
+use super::errors::{Errors, IMMUTABLE, is_empty};
+use super::rules::{self, label_selector};
+use crate::object::{list, names, text};
 
 pub(super) fn ingress(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -22,7 +22,7 @@ pub(super) fn ingress(object: &Value, errors: &mut Errors) {
             if host.parse::<std::net::IpAddr>().is_ok() {
                 errors.invalid(format!("{here}.host"), &rule["host"], "must be a DNS name, not an IP address");
             }
-            errors.all_invalid(&format!("{here}.host"), host, rules::host(host));
+            errors.all_invalid(&format!("{here}.host"), host, names::host(host));
         }
         let paths = rule.get("http").map_or(&[][..], |http| list(http, "paths"));
         if rule.get("http").is_some_and(Value::is_object) && paths.is_empty() {
@@ -35,15 +35,15 @@ pub(super) fn ingress(object: &Value, errors: &mut Errors) {
     for (at, tls) in list(spec, "tls").iter().enumerate() {
         let here = format!("spec.tls[{at}]");
         for (at, host) in list(tls, "hosts").iter().filter_map(Value::as_str).enumerate() {
-            errors.all_invalid(&format!("{here}.hosts[{at}]"), host, rules::host(host));
+            errors.all_invalid(&format!("{here}.hosts[{at}]"), host, names::host(host));
         }
         let secret = text(tls, "secretName");
         if !secret.is_empty() {
-            errors.all_invalid(&format!("{here}.secretName"), secret, rules::dns_subdomain(secret));
+            errors.all_invalid(&format!("{here}.secretName"), secret, names::dns_subdomain(secret));
         }
     }
     if let Some(class) = spec.get("ingressClassName").and_then(Value::as_str) {
-        errors.all_invalid("spec.ingressClassName", class, rules::dns_subdomain(class));
+        errors.all_invalid("spec.ingressClassName", class, names::dns_subdomain(class));
     }
 }
 
@@ -97,13 +97,13 @@ fn backend(backend: &Value, field: &str, errors: &mut Errors) {
     if name.is_empty() {
         errors.required(format!("{field}.service.name"), "");
     } else {
-        errors.all_invalid(&format!("{field}.service.name"), name, rules::dns_label(name));
+        errors.all_invalid(&format!("{field}.service.name"), name, names::dns_label(name));
     }
     let (port_name, number) = (text(&service["port"], "name"), service["port"]["number"].as_i64().unwrap_or(0));
     match (port_name.is_empty(), number == 0) {
         (false, false) => errors.invalid(field, &json!(""), "cannot set both port name & port number"),
         (false, true) => {
-            errors.all_invalid(&format!("{field}.service.port.name"), port_name, rules::port_name(port_name));
+            errors.all_invalid(&format!("{field}.service.port.name"), port_name, names::port_name(port_name));
         }
         (true, false) => rules::port(&format!("{field}.service.port.number"), &json!(number), errors),
         (true, true) => errors.required(field, "port name or number is required"),
@@ -192,11 +192,11 @@ fn peer(peer: &Value, field: &str, errors: &mut Errors) {
     if range.is_empty() {
         errors.required(format!("{here}.cidr"), "");
     } else {
-        errors.all_invalid(&format!("{here}.cidr"), range, rules::cidr(range));
+        errors.all_invalid(&format!("{here}.cidr"), range, names::cidr(range));
     }
     for (at, part) in list(block, "except").iter().filter_map(Value::as_str).enumerate() {
-        let wrong = rules::cidr(part);
-        let outside = wrong.is_empty() && rules::cidr(range).is_empty() && !rules::is_within(part, range);
+        let wrong = names::cidr(part);
+        let outside = wrong.is_empty() && names::cidr(range).is_empty() && !names::is_within(part, range);
         errors.all_invalid(&format!("{here}.except[{at}]"), part, wrong);
         if outside {
             errors.invalid(format!("{here}.except[{at}]"), &json!(part), "must be a strict subset of `cidr`");
@@ -211,7 +211,7 @@ pub(super) fn slice(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     for (at, port) in list(object, "ports").iter().enumerate() {
         let name = text(port, "name");
         if !name.is_empty() {
-            errors.all_invalid(&format!("ports[{at}].name"), name, rules::dns_label(name));
+            errors.all_invalid(&format!("ports[{at}].name"), name, names::dns_label(name));
         }
         errors.one_of(format!("ports[{at}].protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
     }
@@ -225,14 +225,14 @@ pub(super) fn slice(object: &Value, old: Option<&Value>, errors: &mut Errors) {
         for (at, address) in addresses.iter().filter_map(Value::as_str).enumerate() {
             let here = format!("{here}.addresses[{at}]");
             if kind == "FQDN" {
-                errors.all_invalid(&here, address, rules::dns_subdomain(address));
+                errors.all_invalid(&here, address, names::dns_subdomain(address));
             } else {
                 rules::endpoint_ip(&here, address, errors);
             }
         }
         let host = text(endpoint, "hostname");
         if !host.is_empty() {
-            errors.all_invalid(&format!("{here}.hostname"), host, rules::dns_label(host));
+            errors.all_invalid(&format!("{here}.hostname"), host, names::dns_label(host));
         }
     }
     if kind.is_empty() {

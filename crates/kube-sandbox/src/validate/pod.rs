@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::errors::{Errors, list};
+use super::errors::Errors;
 use super::{internal, template};
+use crate::object::{copy_field, list};
 
 pub(super) fn pod(pod: &Value, old: Option<&Value>, errors: &mut Errors) {
     template::spec(&pod["spec"], "spec", true, errors);
@@ -20,10 +21,9 @@ pub(super) fn pod(pod: &Value, old: Option<&Value>, errors: &mut Errors) {
     }
     let mut allowed = old["spec"].clone();
     // What may change is taken from the new one; the rest must be the same then.
-    for list in ["containers", "initContainers"] {
-        let images: Vec<Option<Value>> =
-            super::errors::list(&pod["spec"], list).iter().map(|one| one.get("image").cloned()).collect();
-        let containers = allowed.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+    for part in ["containers", "initContainers"] {
+        let images: Vec<Option<Value>> = list(&pod["spec"], part).iter().map(|one| one.get("image").cloned()).collect();
+        let containers = allowed.get_mut(part).and_then(Value::as_array_mut).into_iter().flatten();
         for (container, image) in containers.zip(images) {
             if let Some(image) = image {
                 container["image"] = image;
@@ -31,22 +31,14 @@ pub(super) fn pod(pod: &Value, old: Option<&Value>, errors: &mut Errors) {
         }
     }
     for field in ["activeDeadlineSeconds", "schedulingGates"] {
-        copy(&pod["spec"], &mut allowed, field);
+        copy_field(&pod["spec"], &mut allowed, field);
     }
     let tolerated = list(&old["spec"], "tolerations");
     if tolerated.iter().all(|one| list(&pod["spec"], "tolerations").contains(one)) {
-        copy(&pod["spec"], &mut allowed, "tolerations");
+        copy_field(&pod["spec"], &mut allowed, "tolerations");
     }
     if allowed != pod["spec"] {
         let why = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n";
         errors.forbidden("spec", &format!("{why}{}", internal::difference("PodSpec", &allowed, &pod["spec"])));
-    }
-}
-
-pub(super) fn copy(from: &Value, to: &mut Value, field: &str) {
-    match (from.get(field), to.as_object_mut()) {
-        (Some(value), Some(map)) => drop(map.insert(field.to_owned(), value.clone())),
-        (None, Some(map)) => drop(map.remove(field)),
-        (_, None) => {}
     }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Errors, is_empty, list, text};
-use super::workloads::label_selector;
-use super::{internal, rules, template};
+use super::errors::{Errors, is_empty};
+use super::rules::{self, label_selector};
+use super::{internal, template};
+use crate::object::{list, names, text};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -90,7 +91,7 @@ pub(super) fn budget(object: &Value, errors: &mut Errors) {
 
 pub(super) fn runtime_class(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let handler = text(object, "handler");
-    errors.all_invalid("handler", handler, rules::dns_label(handler));
+    errors.all_invalid("handler", handler, names::dns_label(handler));
     for (name, amount) in object.pointer("/overhead/podFixed").and_then(Value::as_object).into_iter().flatten() {
         template::amount(name, amount, &format!("overhead.limits[{name}]"), errors);
     }

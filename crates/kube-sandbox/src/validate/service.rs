@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Errors, is_empty, list, text};
+use super::errors::{Errors, is_empty};
 use super::{meta, rules};
+use crate::object::{list, names, text};
 
 pub(super) fn service(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -49,7 +50,7 @@ pub(super) fn service(object: &Value, old: Option<&Value>, errors: &mut Errors) 
         errors.forbidden("spec.LoadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'");
     }
     for (at, range) in ranges.iter().filter_map(Value::as_str).map(str::trim).enumerate() {
-        errors.all_invalid(&format!("spec.LoadBalancerSourceRanges[{at}]"), range, rules::cidr(range));
+        errors.all_invalid(&format!("spec.LoadBalancerSourceRanges[{at}]"), range, names::cidr(range));
     }
     if kind != "LoadBalancer" && !spec["allocateLoadBalancerNodePorts"].is_null() {
         errors.forbidden("spec.allocateLoadBalancerNodePorts", "may only be used when `type` is 'LoadBalancer'");
@@ -68,7 +69,7 @@ fn external_name(spec: &Value, errors: &mut Errors) {
     if name.is_empty() {
         errors.required("spec.externalName", "");
     } else {
-        errors.all_invalid("spec.externalName", name, rules::dns_subdomain(name));
+        errors.all_invalid("spec.externalName", name, names::dns_subdomain(name));
     }
 }
 
@@ -78,7 +79,7 @@ fn each_port(ports: &[Value], errors: &mut Errors) {
         let here = format!("spec.ports[{at}]");
         let name = text(port, "name");
         if !name.is_empty() {
-            errors.all_invalid(&format!("{here}.name"), name, rules::dns_label(name));
+            errors.all_invalid(&format!("{here}.name"), name, names::dns_label(name));
             if names.contains(&name) {
                 errors.duplicate(format!("{here}.name"), &port["name"]);
             }
@@ -87,7 +88,7 @@ fn each_port(ports: &[Value], errors: &mut Errors) {
             errors.required(format!("{here}.name"), "");
         }
         let number = port["port"].as_i64().unwrap_or_default();
-        for why in &rules::port_number(number) {
+        for why in &names::port_number(number) {
             errors.invalid(format!("{here}.port"), &json!(number), why);
         }
         errors.one_of(format!("{here}.protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
@@ -96,7 +97,7 @@ fn each_port(ports: &[Value], errors: &mut Errors) {
         }
         let protocol = text(port, "appProtocol");
         if !protocol.is_empty() {
-            errors.all_invalid(&format!("{here}.appProtocol"), protocol, rules::qualified_name(protocol));
+            errors.all_invalid(&format!("{here}.appProtocol"), protocol, names::qualified_name(protocol));
         }
     }
 }
@@ -131,7 +132,7 @@ fn addresses(spec: &Value, kind: &str, old: Option<&Value>, errors: &mut Errors)
     }
     let given = text(spec, "clusterIP");
     if !given.is_empty() && given != "None" {
-        errors.all_invalid("spec.clusterIPs[0]", given, rules::ip(given));
+        errors.all_invalid("spec.clusterIPs[0]", given, names::ip(given));
     }
     if let Some(old) = old
         && old["spec"]["type"] != "ExternalName"

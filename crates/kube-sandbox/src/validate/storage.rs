@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::errors::{Errors, list, text};
-use super::workloads::label_selector;
-use super::{internal, rules, template};
+use super::errors::Errors;
+use super::{internal, template};
+use crate::object::{copy_field, names, text};
 use kube_etcd_codec::quantity;
 
-const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 /// All else in a volume's spec is the place where its data lie.
 const NO_SOURCE: [&str; 10] = [
     "capacity",
@@ -24,7 +23,7 @@ const NO_SOURCE: [&str; 10] = [
 
 pub(super) fn volume(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
-    modes(spec, "", "spec", errors);
+    template::claim::modes(spec, "", "spec", errors);
     let capacity = spec.get("capacity").and_then(Value::as_object);
     if capacity.is_none_or(Map::is_empty) {
         errors.required("spec.capacity", "");
@@ -33,7 +32,7 @@ pub(super) fn volume(object: &Value, old: Option<&Value>, errors: &mut Errors) {
         errors.unsupported("spec.capacity", &spec["capacity"], &["storage"]);
     }
     for (name, amount) in capacity.into_iter().flatten() {
-        positive(amount, &format!("spec.capacity[{name}]"), errors);
+        template::claim::positive(amount, &format!("spec.capacity[{name}]"), errors);
     }
     let policies = ["Delete", "Recycle", "Retain"];
     errors.one_of("spec.persistentVolumeReclaimPolicy", &spec["persistentVolumeReclaimPolicy"], &policies);
@@ -55,7 +54,7 @@ pub(super) fn volume(object: &Value, old: Option<&Value>, errors: &mut Errors) {
             errors.forbidden(format!("spec.{second}"), "may not specify more than 1 volume type");
         }
     }
-    class_name(spec, "spec", errors);
+    template::claim::class_name(spec, "spec", errors);
     errors.one_of("spec.volumeMode", &spec["volumeMode"], &["Block", "Filesystem"]);
     if let (Some(old), [source]) = (old, &sources[..])
         && old["spec"].get(source.as_str()) != spec.get(source.as_str())
@@ -90,54 +89,15 @@ fn source(kind: &str, source: &Value, has_node: bool, errors: &mut Errors) {
     }
 }
 
-fn positive(amount: &Value, field: &str, errors: &mut Errors) {
-    if quantity(amount).is_some_and(|amount| amount <= 0.0) {
-        errors.invalid(field, &json!(template::shown(amount)), "must be greater than zero");
-    }
-}
-
-fn class_name(spec: &Value, field: &str, errors: &mut Errors) {
-    let name = text(spec, "storageClassName");
-    if !name.is_empty() {
-        errors.all_invalid(&format!("{field}.storageClassName"), name, rules::dns_subdomain(name));
-    }
-}
-
-fn modes(spec: &Value, none: &str, field: &str, errors: &mut Errors) {
-    let modes = list(spec, "accessModes");
-    if modes.is_empty() {
-        errors.required(format!("{field}.accessModes"), none);
-    }
-    for mode in modes {
-        errors.one_of(format!("{field}.accessModes"), mode, &MODES);
-    }
-    if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
-        let why = "may not use ReadWriteOncePod with other access modes";
-        errors.forbidden(format!("{field}.accessModes"), why);
-    }
-}
-
-/// What a claim and the template of one ask for.
-pub(super) fn claim_spec(spec: &Value, field: &str, errors: &mut Errors) {
-    modes(spec, "at least 1 access mode is required", field, errors);
-    label_selector(&spec["selector"], &format!("{field}.selector"), errors);
-    match spec.pointer("/resources/requests/storage") {
-        Some(amount) => positive(amount, &format!("{field}.resources[storage]"), errors),
-        None => errors.required(format!("{field}.resources[storage]"), ""),
-    }
-    class_name(spec, field, errors);
-    errors.one_of(format!("{field}.volumeMode"), &spec["volumeMode"], &["Block", "Filesystem"]);
-}
-
 pub(super) fn claim(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
-    claim_spec(spec, "spec", errors);
+    template::claim::claim_spec(spec, "spec", errors);
     let Some(old) = old else { return };
     let bound = object.pointer("/status/phase").is_some_and(|phase| phase == "Bound");
     let mut allowed = old["spec"].clone();
     let mut may_change = |pointer: &str, allows: bool| {
         if allows {
-            super::pod::copy(spec, &mut allowed, pointer);
+            copy_field(spec, &mut allowed, pointer);
         }
     };
     may_change("volumeName", text(&old["spec"], "volumeName").is_empty());
@@ -164,7 +124,7 @@ pub(super) fn class(object: &Value, old: Option<&Value>, errors: &mut Errors) {
         errors.required("provisioner", "");
     } else {
         let lower = provisioner.to_lowercase();
-        errors.all_invalid("provisioner", &lower, rules::qualified_name(&lower));
+        errors.all_invalid("provisioner", &lower, names::qualified_name(&lower));
     }
     if object["parameters"].get("").is_some() {
         errors.invalid("parameters", &json!(""), "field can not be empty.");

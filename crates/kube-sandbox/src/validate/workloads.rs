@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::errors::{Errors, IMMUTABLE, is_empty, list, text};
-use super::{internal, meta, rules, storage, template};
+use super::errors::{Errors, IMMUTABLE, is_empty};
+use super::{internal, rules, template};
 use crate::cron::Schedule;
-use crate::labels::selects;
+use crate::object::labels::selects;
+use crate::object::{list, text};
 
 pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -100,7 +101,7 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Err
         errors.invalid_text("spec.updateStrategy", &shown, "must be 'RollingUpdate' or 'OnDelete'");
     }
     for (at, claim) in list(spec, "volumeClaimTemplates").iter().enumerate() {
-        storage::claim_spec(&claim["spec"], &format!("spec.volumeClaimTemplates[{at}].spec"), errors);
+        template::claim::claim_spec(&claim["spec"], &format!("spec.volumeClaimTemplates[{at}].spec"), errors);
     }
     let retention = &spec["persistentVolumeClaimRetentionPolicy"];
     for part in ["whenDeleted", "whenScaled"] {
@@ -296,22 +297,12 @@ fn selector(spec: &Value, kind: &str, errors: &mut Errors) -> bool {
         // A selector that is not there selects nothing.
         return true;
     };
-    label_selector(selector, "spec.selector", errors);
+    rules::label_selector(selector, "spec.selector", errors);
     if is_empty(selector.get("matchLabels")) && is_empty(selector.get("matchExpressions")) {
         errors.invalid("spec.selector", &json!({}), &format!("empty selector is invalid for {kind}"));
         return false;
     }
     true
-}
-
-pub(super) fn label_selector(selector: &Value, field: &str, errors: &mut Errors) {
-    meta::labels(selector.get("matchLabels"), &format!("{field}.matchLabels"), errors);
-    for (at, one) in list(selector, "matchExpressions").iter().enumerate() {
-        let here = format!("{field}.matchExpressions[{at}]");
-        rules::set_operator(one, &here, errors);
-        let key = text(one, "key");
-        errors.all_invalid(&format!("{here}.key"), key, rules::qualified_name(key));
-    }
 }
 
 fn selects_its_template(spec: &Value, has_selector: bool, errors: &mut Errors) {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Container, Ended, State};
 use crate::agent::image;
-use crate::controllers::meta;
+use crate::runtime::meta;
 
 impl Container {
     pub(super) fn of(spec: Value, held: &Value, waiting: &str) -> Self {

@@ -2,7 +2,8 @@
 //! form of it, is not one of them.
 
 use super::Found;
-use super::run::{FOR_EVER, LONGEST, Shell, Stop, Streams, Went};
+use super::run::{FOR_EVER, Shell, Stop, Streams, Went};
+use super::text::LONGEST;
 use super::text::{formatted, unescaped};
 
 pub(super) const SECOND: i64 = 1000;

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::run::{LONGEST, Shell, Sink, Stop, Streams, Went};
+use super::run::{Shell, Sink, Stop, Streams, Went};
 use super::syntax::{Form, Part, Word};
+use super::text::LONGEST;
 use super::{Found, sums, text};
 
 impl Shell<'_> {

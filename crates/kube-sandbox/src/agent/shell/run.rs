@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::files::{Files, What, absolute};
 use super::syntax::{self, Command, Join, Pipe, Placed, Redirect, Script, Target, Unread, Word};
+use super::text::LONGEST;
 use super::world::World;
 use super::{End, Piece, Played};
 
@@ -43,8 +44,6 @@ pub(super) struct Streams {
 const FIRST_STEPS: u32 = 500;
 const MOST_STEPS: u32 = 32_000;
 const MOST_PRINTED: usize = 512 * 1024;
-/// What one variable, file or stream may come to.
-pub(super) const LONGEST: usize = 256 * 1024;
 /// What all that is read and printed may come to before nobody follows it any further.
 const MOST_WORK: usize = 8 << 20;
 const DEEPEST: u32 = 12;

@@ -1,5 +1,8 @@
 //! Patterns, and the forms of printf and date.
 
+/// What one variable, file or stream may come to.
+pub(super) const LONGEST: usize = 256 * 1024;
+
 /// Whether a text fits a shell's pattern, all of it.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
@@ -135,7 +138,7 @@ pub(super) fn formatted(format: &str, arguments: &[String]) -> String {
             let value = rest.next().cloned().unwrap_or_default();
             out.push_str(&one(&form, kind, &value));
         }
-        if rest.len() == 0 || rest.len() == before || out.len() > super::run::LONGEST {
+        if rest.len() == 0 || rest.len() == before || out.len() > LONGEST {
             return out;
         }
     }

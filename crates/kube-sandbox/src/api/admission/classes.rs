@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::api::resource::Resource;
-use crate::api::selector::Selector;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta};
+use crate::api::SharedApi;
+use crate::object::meta;
+use crate::objects::selector::Selector;
+use crate::resource::Resource;
+use crate::status::ApiError;
 
 /// An ingress that names no class gets the default one.
 pub(super) async fn of_ingress(api: &SharedApi, ingress: &mut Value) -> Result<(), ApiError> {
@@ -33,8 +34,8 @@ pub(super) async fn of_claim(api: &SharedApi, claim: &mut Value) -> Result<(), A
 }
 
 async fn default(api: &SharedApi, (group, plural): (&str, &str), mark: &str) -> Result<Option<String>, ApiError> {
-    let Some(classes) = api.registry.served().find(group, "v1", plural) else { return Ok(None) };
-    let (classes, _) = api.list_all(&classes, None, &Selector::default()).await?;
+    let Some(classes) = api.objects.registry.served().find(group, "v1", plural) else { return Ok(None) };
+    let (classes, _) = api.objects.list_all(&classes, None, &Selector::default()).await?;
     let default = classes.iter().find(|class| class["metadata"]["annotations"][mark] == "true");
     Ok(default.map(|class| meta::name(class).to_owned()))
 }
@@ -48,8 +49,8 @@ pub(super) async fn may_grow(api: &SharedApi, resource: &Resource, old: &Value, 
         return Ok(());
     }
     let name = new["spec"]["storageClassName"].as_str().unwrap_or_default();
-    if let Some(classes) = api.registry.served().find("storage.k8s.io", "v1", "storageclasses")
-        && let Ok(class) = api.get(&classes, None, name).await
+    if let Some(classes) = api.objects.registry.served().find("storage.k8s.io", "v1", "storageclasses")
+        && let Ok(class) = api.objects.get(&classes, None, name).await
         && class["allowVolumeExpansion"] == true
     {
         return Ok(());

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::api::resource::Resource;
-use crate::api::selector::Selector;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta};
-use crate::controllers::quantity;
+use crate::api::SharedApi;
+use crate::object::{meta, quantity};
+use crate::objects::selector::Selector;
+use crate::resource::Resource;
+use crate::status::ApiError;
 
 /// The rules of a namespace, of one type.
 async fn of(api: &SharedApi, namespace: &str) -> Result<Vec<Value>, ApiError> {
-    let Some(ranges) = api.registry.served().find("", "v1", "limitranges") else { return Ok(Vec::new()) };
-    let (ranges, _) = api.list_all(&ranges, Some(namespace), &Selector::default()).await?;
+    let Some(ranges) = api.objects.registry.served().find("", "v1", "limitranges") else { return Ok(Vec::new()) };
+    let (ranges, _) = api.objects.list_all(&ranges, Some(namespace), &Selector::default()).await?;
     Ok(ranges.iter().filter_map(|range| range.pointer("/spec/limits")?.as_array()).flatten().cloned().collect())
 }
 

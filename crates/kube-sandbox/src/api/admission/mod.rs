@@ -14,11 +14,12 @@ pub mod webhooks;
 
 use serde_json::{Value, json};
 
-use super::request::User;
-use super::resource::Resource;
-use super::status::ApiError;
-use super::{SharedApi, meta};
-use crate::crd;
+use super::SharedApi;
+use crate::definitions;
+use crate::object::meta;
+use crate::resource::Resource;
+use crate::status::ApiError;
+use crate::user::User;
 
 pub use pods::{mount_token, tolerate_for_a_while};
 pub use services::Reserved;
@@ -43,7 +44,7 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
         ("", "services") => object["status"] = json!({"loadBalancer": {}}),
         ("apps", "daemonsets") => set_template_generation(object, 1),
         ("certificates.k8s.io", "certificatesigningrequests") => requested_by(object, user),
-        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare(object),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => definitions::prepare(object),
         _ => {}
     }
 }
@@ -114,7 +115,7 @@ pub async fn on_update(
             let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
             set_template_generation(new, held.unwrap_or(0) + i64::from(changed));
         }
-        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::prepare_update(old, new),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => definitions::prepare_update(new),
         _ => {}
     }
     Ok(())
@@ -143,7 +144,7 @@ pub async fn reserve(
 
 pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) -> Result<(), ApiError> {
     if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
-        crd::definition_written(api, object).await?;
+        definitions::load(&api.objects).await?;
     }
     if resource.is("", "services") {
         services::note_ports(api).await?;
@@ -162,7 +163,7 @@ pub async fn after_update(api: &SharedApi, resource: &Resource, object: &Value, 
             }
             services::note_ports(api).await?;
         }
-        ("apiextensions.k8s.io", "customresourcedefinitions") => crd::definition_written(api, object).await?,
+        ("apiextensions.k8s.io", "customresourcedefinitions") => definitions::load(&api.objects).await?,
         _ => {}
     }
     Ok(())

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::api::resource::Resource;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta};
+use crate::api::SharedApi;
+use crate::object::meta;
+use crate::resource::Resource;
+use crate::status::ApiError;
 
 pub(super) fn prepare(namespace: &mut Value) {
     let finalizers = namespace.pointer("/spec/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -36,8 +37,8 @@ pub(super) async fn check_open(
     namespace: &str,
     name: &str,
 ) -> Result<Value, ApiError> {
-    let namespaces = api.registry.served().find("", "v1", "namespaces").ok_or_else(ApiError::no_path)?;
-    let found = api.get(&namespaces, None, namespace).await?;
+    let namespaces = api.objects.registry.served().find("", "v1", "namespaces").ok_or_else(ApiError::no_path)?;
+    let found = api.objects.get(&namespaces, None, namespace).await?;
     if !meta::is_terminating(&found) && found.pointer("/status/phase") != Some(&json!("Terminating")) {
         return Ok(found);
     }

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::api::resource::Resource;
-use crate::api::selector::Selector;
-use crate::api::status::{ApiError, FieldError};
-use crate::api::{SharedApi, meta};
+use crate::api::SharedApi;
+use crate::object::field_error::FieldError;
+use crate::object::meta;
+use crate::objects::selector::Selector;
+use crate::resource::Resource;
+use crate::status::ApiError;
 use checks::{Level, Violation, violations};
 
 /// What a namespace wants in one mode.
@@ -126,8 +128,8 @@ pub(super) async fn relabelled(
         return Ok(());
     };
     let name = meta::name(new);
-    let Some(pods) = api.registry.served().find("", "v1", "pods") else { return Ok(()) };
-    let (pods, _) = api.list_all(&pods, Some(name), &Selector::default()).await?;
+    let Some(pods) = api.objects.registry.served().find("", "v1", "pods") else { return Ok(()) };
+    let (pods, _) = api.objects.list_all(&pods, Some(name), &Selector::default()).await?;
     let mut offenders: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for pod in &pods {
         let found = violations(wanted.level, wanted.minor, &pod["spec"]);

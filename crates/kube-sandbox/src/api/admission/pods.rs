@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::limits;
-use crate::api::resource::Resource;
-use crate::api::selector::Selector;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta};
+use crate::api::SharedApi;
+use crate::object::meta;
+use crate::objects::selector::Selector;
+use crate::resource::Resource;
+use crate::status::ApiError;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -58,11 +59,11 @@ async fn service_account(api: &SharedApi, resource: &Resource, pod: &mut Value) 
 }
 
 async fn account_of(api: &SharedApi, namespace: &str, account: &str) -> Result<Option<Value>, ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let Some(accounts) = served.find("", "v1", "serviceaccounts") else { return Ok(None) };
     let deadline = tokio::time::Instant::now() + ACCOUNT_WITHIN;
     loop {
-        match api.get(&accounts, Some(namespace), account).await {
+        match api.objects.get(&accounts, Some(namespace), account).await {
             Ok(found) => return Ok(Some(found)),
             Err(error) if error.code != 404 => return Err(error),
             Err(_) if account != "default" || tokio::time::Instant::now() > deadline => return Ok(None),
@@ -113,14 +114,14 @@ pub fn mount_token(pod: &mut Value) {
 }
 
 async fn priority(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let Some(classes) = served.find("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(()) };
     let wanted = pod.pointer("/spec/priorityClassName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let class = if wanted.is_empty() {
-        let (all, _) = api.list_all(&classes, None, &Selector::default()).await?;
+        let (all, _) = api.objects.list_all(&classes, None, &Selector::default()).await?;
         all.into_iter().find(|class| class["globalDefault"] == true)
     } else {
-        match api.get(&classes, None, &wanted).await {
+        match api.objects.get(&classes, None, &wanted).await {
             Ok(class) => Some(class),
             Err(error) if error.code == 404 => {
                 let why = format!("no PriorityClass with name {wanted} was found");
@@ -161,8 +162,10 @@ async fn runtime_class(api: &SharedApi, resource: &Resource, pod: &mut Value) ->
     if name.is_empty() {
         return Ok(());
     }
-    let Some(classes) = api.registry.served().find("node.k8s.io", "v1", "runtimeclasses") else { return Ok(()) };
-    let class = match api.get(&classes, None, &name).await {
+    let Some(classes) = api.objects.registry.served().find("node.k8s.io", "v1", "runtimeclasses") else {
+        return Ok(());
+    };
+    let class = match api.objects.get(&classes, None, &name).await {
         Ok(class) => class,
         Err(error) if error.code == 404 => {
             let why = format!("pod rejected: RuntimeClass \"{name}\" not found");

@@ -1,95 +1,28 @@
 //! Admission policies: what they make of a write, deny of it, warn of, or leave.
 
-mod compiled;
 mod matching;
 mod mutate;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use kube_cel::run_on_pool;
 use serde_json::{Value, json};
 
-use super::webhooks;
-use crate::api::request::User;
-use crate::api::resource::Resource;
-use crate::api::selector::Selector;
-use crate::api::status::{ApiError, FieldError, FieldErrorKind};
-use crate::api::{SharedApi, meta};
+use crate::api::SharedApi;
+use crate::api::known::{BINDINGS, GROUP, POLICIES};
 use crate::cel::Inputs;
+use crate::cel::policy::{Policy, Verdict};
+use crate::object::field_error::{FieldError, FieldErrorKind};
+use crate::object::{list, meta, text};
+use crate::objects::selector::Selector;
+use crate::resource::Resource;
+use crate::status::ApiError;
+use crate::user::User;
 
-pub(crate) use compiled::problems;
 pub use mutate::mutate;
 
-use compiled::{Policy, Verdict};
+use matching::matches;
 pub(super) use matching::{is_named, selected};
-use matching::{list, matches};
-
-const GROUP: &str = "admissionregistration.k8s.io";
-const POLICIES: &str = "validatingadmissionpolicies";
-const BINDINGS: &str = "validatingadmissionpolicybindings";
-const MUTATING: &str = "mutatingadmissionpolicies";
-const MUTATING_BINDINGS: &str = "mutatingadmissionpolicybindings";
-
-/// What is known of bindings and policies, so that a write pays for neither looking nor compiling.
-#[derive(Debug, Default)]
-pub struct Bound {
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Counts the writes of bindings and of webhooks' configurations.
-    writes: u64,
-    /// By their plural: whether there are none, as of that many writes.
-    none: HashMap<&'static str, u64>,
-    /// Compiled policies by their identity, with the version that they were compiled from.
-    compiled: HashMap<String, (String, Arc<Policy>)>,
-}
-
-impl Bound {
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// To be called when an object was written.
-    pub fn changed(&self, resource: &Resource) {
-        let counted = [BINDINGS, MUTATING_BINDINGS, webhooks::VALIDATING, webhooks::MUTATING];
-        if resource.group == GROUP && counted.contains(&resource.plural.as_str()) {
-            self.known().writes += 1;
-        }
-    }
-
-    pub(super) fn writes(&self) -> u64 {
-        self.known().writes
-    }
-
-    pub(super) fn is_empty(&self, bindings: &'static str) -> bool {
-        let known = self.known();
-        known.none.get(bindings) == Some(&known.writes)
-    }
-
-    /// There were no bindings when they were listed, which was begun as of so many writes: what was written meanwhile
-    /// may not be in the list.
-    pub(super) fn found_none(&self, bindings: &'static str, writes: u64) {
-        self.known().none.insert(bindings, writes);
-    }
-
-    fn compiled(&self, id: &str, of: &str) -> Option<Arc<Policy>> {
-        let known = self.known();
-        let (version, compiled) = known.compiled.get(id)?;
-        (version == of).then(|| Arc::clone(compiled))
-    }
-
-    fn keep(&self, id: &str, version: &str, compiled: &Arc<Policy>) {
-        const MOST: usize = 500;
-        let mut known = self.known();
-        if known.compiled.len() >= MOST {
-            known.compiled.clear();
-        }
-        known.compiled.insert(id.to_owned(), (version.to_owned(), Arc::clone(compiled)));
-    }
-}
 
 /// The expressions of a policy, or of a webhook, ready to be evaluated; compiled when it is new or was changed.
 pub(super) async fn compiled(api: &SharedApi, id: &str, version: &str, spec: &Value) -> Result<Arc<Policy>, ApiError> {
@@ -163,13 +96,13 @@ async fn about(
     if review.resource.group == GROUP || api.policies.is_empty(bindings) {
         return Ok(Vec::new());
     }
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let (Some(policies), Some(resource)) = (served.find(GROUP, "v1", policies), served.find(GROUP, "v1", bindings))
     else {
         return Ok(Vec::new());
     };
     let writes = api.policies.writes();
-    let (mut bound, _) = api.list_all(&resource, None, &Selector::default()).await?;
+    let (mut bound, _) = api.objects.list_all(&resource, None, &Selector::default()).await?;
     if bound.is_empty() {
         api.policies.found_none(bindings, writes);
         return Ok(Vec::new());
@@ -178,7 +111,7 @@ async fn about(
     let mut all = Vec::new();
     for binding in bound {
         let name = binding.pointer("/spec/policyName").and_then(Value::as_str).unwrap_or_default();
-        let Ok(policy) = api.get(&policies, None, name).await else { continue };
+        let Ok(policy) = api.objects.get(&policies, None, name).await else { continue };
         if namespace.is_none() {
             *namespace = Some(namespace_of(api, review).await);
         }
@@ -203,8 +136,8 @@ pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<Stri
 pub(super) async fn namespace_of(api: &SharedApi, review: &Review<'_>) -> Value {
     let subject = review.subject();
     let name = if review.resource.is("", "namespaces") { meta::name(subject) } else { meta::namespace(subject) };
-    match api.registry.served().find("", "v1", "namespaces") {
-        Some(namespaces) if !name.is_empty() => api.get(&namespaces, None, name).await.unwrap_or_default(),
+    match api.objects.registry.served().find("", "v1", "namespaces") {
+        Some(namespaces) if !name.is_empty() => api.objects.get(&namespaces, None, name).await.unwrap_or_default(),
         _ => Value::Null,
     }
 }
@@ -268,10 +201,6 @@ async fn judge(
     Ok(())
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
 /// In the words of the reason that the validation gives.
 fn refused(review: &Review, reason: &str, said: &str) -> ApiError {
     let name = meta::name(review.subject());
@@ -307,7 +236,7 @@ async fn parameters(
     }
     let reference = &binding["spec"]["paramRef"];
     let (group, version) = kube_etcd_codec::split_group(text(kind, "apiVersion"));
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let wanted = |one: &&std::sync::Arc<Resource>| {
         one.group == group && one.version == version && one.kind == text(kind, "kind")
     };
@@ -317,34 +246,12 @@ async fn parameters(
     let namespace = Some(namespace).filter(|_| resource.namespaced);
     let name = text(reference, "name");
     if !name.is_empty() {
-        return api.get(resource, namespace, name).await.map(|one| vec![one]);
+        return api.objects.get(resource, namespace, name).await.map(|one| vec![one]);
     }
-    let (all, _) = api.list_all(resource, namespace, &Selector::default()).await?;
+    let (all, _) = api.objects.list_all(resource, namespace, &Selector::default()).await?;
     let fits = |one: &Value| {
-        crate::labels::selects(&reference["selector"], |key| one["metadata"]["labels"].get(key)?.as_str())
+        crate::object::labels::selects(&reference["selector"], |key| one["metadata"]["labels"].get(key)?.as_str())
     };
     let found: Vec<Value> = all.into_iter().filter(|one| fits(one)).collect();
     if found.is_empty() { Err(ApiError::no_path()) } else { Ok(found) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A binding written while the bindings are listed may not be in the list.
-    #[test]
-    fn a_binding_written_during_a_reload_is_not_forgotten() {
-        let resources = Resource::builtins();
-        let bindings = resources.iter().find(|one| one.is(GROUP, BINDINGS)).expect("they are served");
-        let bound = Bound::default();
-        assert!(!bound.is_empty(BINDINGS));
-        let begun = bound.writes();
-        bound.changed(bindings);
-        bound.found_none(BINDINGS, begun);
-        assert!(!bound.is_empty(BINDINGS));
-        bound.found_none(BINDINGS, bound.writes());
-        assert!(bound.is_empty(BINDINGS));
-        bound.changed(bindings);
-        assert!(!bound.is_empty(BINDINGS));
-    }
 }

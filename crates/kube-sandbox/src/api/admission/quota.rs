@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::api::resource::Resource;
-use crate::api::selector::Selector;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta, objects};
-use crate::controllers::quantity::{self, Amounts};
-use crate::controllers::usage::{covers, usage};
+use crate::api::SharedApi;
+use crate::object::meta;
+use crate::object::quantity::{self, Amounts};
+use crate::object::usage::{covers, usage};
+use crate::objects;
+use crate::objects::selector::Selector;
+use crate::resource::Resource;
+use crate::status::ApiError;
 use crate::store::Written;
 
 /// What a container has to say of itself where a quota limits it.
@@ -22,8 +24,8 @@ pub(super) async fn of(api: &SharedApi, resource: &Resource, namespace: &str) ->
     if resource.plural == "resourcequotas" || resource.plural == "events" {
         return Ok(Vec::new());
     }
-    let Some(quotas) = api.registry.served().find("", "v1", "resourcequotas") else { return Ok(Vec::new()) };
-    Ok(api.list_all(&quotas, Some(namespace), &Selector::default()).await?.0)
+    let Some(quotas) = api.objects.registry.served().find("", "v1", "resourcequotas") else { return Ok(Vec::new()) };
+    Ok(api.objects.list_all(&quotas, Some(namespace), &Selector::default()).await?.0)
 }
 
 pub(super) async fn admit(
@@ -33,7 +35,7 @@ pub(super) async fn admit(
     object: &Value,
     dry_run: bool,
 ) -> Result<(), ApiError> {
-    let Some(quotas) = api.registry.served().find("", "v1", "resourcequotas") else { return Ok(()) };
+    let Some(quotas) = api.objects.registry.served().find("", "v1", "resourcequotas") else { return Ok(()) };
     let asked = usage(&resource.group, &resource.plural, object);
     let covering: Vec<Value> = all
         .into_iter()
@@ -62,7 +64,7 @@ async fn take(
     object: &Value,
     asked: &Amounts,
 ) -> Result<Result<(), String>, ApiError> {
-    let key = api.store.key(&quotas.folder, Some(meta::namespace(&quota)), Some(meta::name(&quota)));
+    let key = api.objects.store.key(&quotas.folder, Some(meta::namespace(&quota)), Some(meta::name(&quota)));
     for _ in 0..RETRIES {
         if let Err(why) = check(&quota, resource, object, asked) {
             return Ok(Err(why));
@@ -74,7 +76,7 @@ async fn take(
             counted["status"]["used"][name] = json!(quantity::format(name, before + amount));
         }
         let bytes = objects::stored_bytes(quotas, &counted)?;
-        match api.store.put_if(&key, revision, bytes, 0).await? {
+        match api.objects.store.put_if(&key, revision, bytes, 0).await? {
             Written::At(_) | Written::Stale(None) => return Ok(Ok(())),
             Written::Stale(Some(newer)) => quota = objects::read(quotas, &newer)?,
         }

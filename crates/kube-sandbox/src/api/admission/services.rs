@@ -7,9 +7,12 @@ use base64::Engine;
 use rand::Rng;
 use serde_json::{Value, json};
 
-use crate::api::selector::Selector;
-use crate::api::status::{ApiError, FieldError};
-use crate::api::{SharedApi, meta, objects};
+use crate::api::SharedApi;
+use crate::object::field_error::FieldError;
+use crate::object::meta;
+use crate::objects;
+use crate::objects::selector::Selector;
+use crate::status::ApiError;
 use crate::store::Written;
 
 const FIRST_PORT: u16 = 30000;
@@ -86,14 +89,14 @@ fn in_range(address: &str) -> bool {
 }
 
 fn invalid(api: &SharedApi, service: &Value, errors: &[FieldError]) -> ApiError {
-    match api.registry.served().find("", "v1", "services") {
+    match api.objects.registry.served().find("", "v1", "services") {
         Some(services) => ApiError::invalid(&services, meta::name(service), errors),
         None => ApiError::no_path(),
     }
 }
 
 async fn take(api: &SharedApi, address: &str, service: &Value) -> Result<bool, ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let Some(addresses) = served.find("networking.k8s.io", "v1", "ipaddresses") else { return Ok(true) };
     let object = json!({
         "apiVersion": "networking.k8s.io/v1",
@@ -111,15 +114,15 @@ async fn take(api: &SharedApi, address: &str, service: &Value) -> Result<bool, A
             "resource": "services", "namespace": meta::namespace(service), "name": meta::name(service),
         }},
     });
-    let key = api.store.key(&addresses.folder, None, Some(address));
+    let key = api.objects.store.key(&addresses.folder, None, Some(address));
     let bytes = objects::stored_bytes(&addresses, &object)?;
-    Ok(matches!(api.store.create(&key, bytes, 0).await?, Written::At(_)))
+    Ok(matches!(api.objects.store.create(&key, bytes, 0).await?, Written::At(_)))
 }
 
 async fn free(api: &SharedApi, address: &str) -> Result<(), ApiError> {
-    let key = api.store.key("ipaddresses", None, Some(address));
-    if let (Some(stored), _) = api.store.get(&key).await? {
-        api.store.delete_if(&key, stored.revision).await?;
+    let key = api.objects.store.key("ipaddresses", None, Some(address));
+    if let (Some(stored), _) = api.objects.store.get(&key).await? {
+        api.objects.store.delete_if(&key, stored.revision).await?;
     }
     Ok(())
 }
@@ -132,9 +135,9 @@ pub(super) async fn release(api: &SharedApi, service: &Value) -> Result<(), ApiE
 }
 
 async fn node_ports(api: &SharedApi, service: &mut Value) -> Result<(), ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let Some(services) = served.find("", "v1", "services") else { return Ok(()) };
-    let (all, _) = api.list_all(&services, None, &Selector::default()).await?;
+    let (all, _) = api.objects.list_all(&services, None, &Selector::default()).await?;
     let own = service["metadata"]["uid"].clone();
     let mut taken: HashSet<u64> = all.iter().filter(|one| one["metadata"]["uid"] != own).flat_map(held_ports).collect();
     let mut errors = Vec::new();
@@ -266,9 +269,9 @@ fn keep_addresses(old: &Value, new: &mut Value) {
 }
 
 async fn ports_of(api: &SharedApi) -> Result<HashSet<u64>, ApiError> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let Some(services) = served.find("", "v1", "services") else { return Ok(HashSet::new()) };
-    let (all, _) = api.list_all(&services, None, &Selector::default()).await?;
+    let (all, _) = api.objects.list_all(&services, None, &Selector::default()).await?;
     Ok(all.iter().flat_map(held_ports).collect())
 }
 
@@ -276,8 +279,8 @@ async fn ports_of(api: &SharedApi) -> Result<HashSet<u64>, ApiError> {
 pub(super) async fn note_ports(api: &SharedApi) -> Result<(), ApiError> {
     let _one_at_a_time = api.addresses.lock().await;
     let taken = ports_of(api).await?;
-    let key = api.store.key("ranges", None, Some("servicenodeports"));
-    let Some(stored) = api.store.get(&key).await?.0 else { return Ok(()) };
+    let key = api.objects.store.key("ranges", None, Some("servicenodeports"));
+    let Some(stored) = api.objects.store.get(&key).await?.0 else { return Ok(()) };
     let data = base64::engine::general_purpose::STANDARD.encode(bits(&taken));
     let object = json!({
         "apiVersion": "v1", "kind": "RangeAllocation", "metadata": {},
@@ -288,7 +291,7 @@ pub(super) async fn note_ports(api: &SharedApi) -> Result<(), ApiError> {
         return Ok(());
     }
     // Whoever was faster has noted the same ports and more.
-    api.store.put_if(&key, stored.revision, bytes, stored.lease).await.map(drop).map_err(ApiError::from)
+    api.objects.store.put_if(&key, stored.revision, bytes, stored.lease).await.map(drop).map_err(ApiError::from)
 }
 
 /// The number whose bits are the ports, its highest byte first.

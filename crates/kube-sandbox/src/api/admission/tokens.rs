@@ -5,9 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::api::resource::Resource;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, meta, objects};
+use crate::api::SharedApi;
+use crate::object::meta;
+use crate::objects;
+use crate::resource::Resource;
+use crate::status::ApiError;
 
 const ACCOUNT: &str = "kubernetes.io/service-account.name";
 
@@ -16,16 +18,16 @@ pub(super) async fn fill(api: &SharedApi, secrets: &Resource, secret: &Value) ->
         return Ok(());
     }
     let (namespace, name) = (meta::namespace(secret), meta::name(secret));
-    let key = api.store.key(&secrets.folder, Some(namespace), Some(name));
+    let key = api.objects.store.key(&secrets.folder, Some(namespace), Some(name));
     let revision = meta::text(secret, "resourceVersion").parse().unwrap_or(0);
     let account = secret["metadata"]["annotations"][ACCOUNT].as_str().unwrap_or_default();
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let (Some(accounts), Some(maps)) = (served.find("", "v1", "serviceaccounts"), served.find("", "v1", "configmaps"))
     else {
         return Ok(());
     };
-    let Ok(account) = api.get(&accounts, Some(namespace), account).await else {
-        api.store.delete_if(&key, revision).await?;
+    let Ok(account) = api.objects.get(&accounts, Some(namespace), account).await else {
+        api.objects.store.delete_if(&key, revision).await?;
         return Ok(());
     };
     let token = api.tokens.lasting(&account, name).map_err(ApiError::internal)?;
@@ -36,10 +38,10 @@ pub(super) async fn fill(api: &SharedApi, secrets: &Resource, secret: &Value) ->
     }
     filled["data"]["token"] = json!(STANDARD.encode(token));
     filled["data"]["namespace"] = json!(STANDARD.encode(namespace));
-    if let Ok(authority) = api.get(&maps, Some(namespace), "kube-root-ca.crt").await {
+    if let Ok(authority) = api.objects.get(&maps, Some(namespace), "kube-root-ca.crt").await {
         filled["data"]["ca.crt"] = json!(STANDARD.encode(authority["data"]["ca.crt"].as_str().unwrap_or_default()));
     }
     // Whoever changed it meanwhile is free to.
-    api.store.put_if(&key, revision, objects::stored_bytes(secrets, &filled)?, 0).await?;
+    api.objects.store.put_if(&key, revision, objects::stored_bytes(secrets, &filled)?, 0).await?;
     Ok(())
 }

@@ -11,18 +11,17 @@ use kube_cel::{Budget, MATCH_CONDITIONS};
 use serde_json::{Value, json};
 
 use super::policies::{Review, compiled, is_named, namespace_of, on_pool, selected};
+use crate::api::SharedApi;
+use crate::api::known::{GROUP, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS};
 use crate::api::patch::Patch;
-use crate::api::resource::Resource;
-use crate::api::selector::Selector;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, convert, meta};
 use crate::cel::{Inputs, all_hold};
 use crate::defaults;
+use crate::object::{meta, text};
+use crate::objects::convert;
+use crate::objects::selector::Selector;
+use crate::resource::Resource;
+use crate::status::ApiError;
 use call::Answer;
-
-const GROUP: &str = "admissionregistration.k8s.io";
-pub(super) const VALIDATING: &str = "validatingwebhookconfigurations";
-pub(super) const MUTATING: &str = "mutatingwebhookconfigurations";
 
 /// A webhook that a write is about.
 struct Hook {
@@ -41,10 +40,6 @@ enum Failure {
     Refused(ApiError),
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
 fn is_same(one: &Resource, other: &Resource) -> bool {
     one.group == other.group && one.version == other.version && one.plural == other.plural
 }
@@ -55,10 +50,10 @@ async fn about(api: &SharedApi, review: &Review<'_>, plural: &'static str) -> Re
     if review.resource.group == GROUP || api.policies.is_empty(plural) {
         return Ok((Vec::new(), Value::Null));
     }
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let Some(configurations) = served.find(GROUP, "v1", plural) else { return Ok((Vec::new(), Value::Null)) };
     let writes = api.policies.writes();
-    let (mut all, _) = api.list_all(&configurations, None, &Selector::default()).await?;
+    let (mut all, _) = api.objects.list_all(&configurations, None, &Selector::default()).await?;
     if all.is_empty() {
         api.policies.found_none(plural, writes);
         return Ok((Vec::new(), Value::Null));
@@ -190,7 +185,7 @@ impl Hook {
 
 /// Asks all of them at once; the first that is against it, in their order, is told.
 pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<String>) -> Result<(), ApiError> {
-    let (hooks, namespace) = about(api, review, VALIDATING).await?;
+    let (hooks, namespace) = about(api, review, VALIDATING_WEBHOOKS).await?;
     let asked = hooks.iter().map(|hook| hook.ask(api, review, &namespace));
     let mut refused = None;
     for answer in futures::future::join_all(asked).await {
@@ -212,7 +207,7 @@ pub async fn mutate(
     let deletes = review.new.is_none() && review.old.is_some() && object.is_null();
     let (hooks, namespace) = {
         let new = (!deletes).then_some(&*object);
-        about(api, &Review { new, ..*review }, MUTATING).await?
+        about(api, &Review { new, ..*review }, MUTATING_WEBHOOKS).await?
     };
     let mut again = BTreeSet::new();
     for round in 0..2 {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::set::Set;
-use crate::api::meta;
+use crate::object::meta;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Operation {

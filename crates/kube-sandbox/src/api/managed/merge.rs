@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::set::{Set, element};
-use crate::api::shape::{Items, Shape};
+use crate::resource::shape::{Items, Shape};
 
 /// `live` with everything that `wanted` states.
 pub(super) fn merge(shape: Shape<'_>, live: &Value, wanted: &Value) -> Value {

@@ -8,10 +8,10 @@ mod typed;
 
 use serde_json::{Value, json};
 
-use super::meta;
-use super::resource::Resource;
-use super::shape::Shape;
-use super::status::ApiError;
+use crate::object::meta;
+use crate::resource::Resource;
+use crate::resource::shape::Shape;
+use crate::status::ApiError;
 use entries::{Entry, Operation};
 use set::{Set, compare};
 pub use typed::check;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::shape::{Items, Shape};
+use crate::resource::shape::{Items, Shape};
 
 /// A set of paths as a tree: a node may be a member itself, and have members below.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

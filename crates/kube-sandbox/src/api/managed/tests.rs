@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::registry::Registry;
+use crate::resource::registry::Registry;
 
 fn resource(group: &str, plural: &str) -> Arc<Resource> {
     Registry::default().served().find(group, "v1", plural).expect("a built-in kind")

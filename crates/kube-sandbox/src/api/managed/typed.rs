@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::api::meta;
-use crate::api::resource::Resource;
-use crate::api::status::ApiError;
 use crate::crd;
+use crate::object::meta;
+use crate::resource::Resource;
+use crate::status::ApiError;
 use kube_etcd_codec::{self as codec, Field, Message, Shape, Type};
 
 pub fn check(resource: &Resource, namespace: Option<&str>, configuration: &Value) -> Result<(), ApiError> {

@@ -1,15 +1,14 @@
 //! The four sorts of patch.
 
-mod lists;
 mod operations;
 mod refused;
 mod strategic;
 
 use serde_json::Value;
 
-use super::resource::Resource;
-use super::status::ApiError;
 use super::strict;
+use crate::resource::Resource;
+use crate::status::ApiError;
 pub use refused::refused;
 
 #[derive(Debug, Clone)]
@@ -67,7 +66,7 @@ impl Patch {
             Self::Json(patch) => operations::apply(&mut object, patch)?,
             Self::Merge(patch) => json_patch::merge(&mut object, patch),
             Self::Strategic(patch) => {
-                strategic::merge(super::shape::Shape::of(resource), &mut object, patch)?;
+                strategic::merge(crate::resource::shape::Shape::of(resource), &mut object, patch)?;
             }
             Self::Apply(_) => {}
         }
@@ -79,20 +78,8 @@ fn object(patch: Value) -> Result<Value, ApiError> {
     if patch.is_object() { Ok(patch) } else { Err(not_decoded(&patch, "map[string]interface {}")) }
 }
 
-/// As Go's decoder names what it found.
-pub(super) fn json_kind(found: &Value) -> &'static str {
-    match found {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 fn not_decoded(found: &Value, wanted: &str) -> ApiError {
-    let found = json_kind(found);
+    let found = strict::json_kind(found);
     ApiError::bad_request(format!(
         "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
     ))

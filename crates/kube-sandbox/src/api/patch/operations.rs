@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::not_decoded;
 use crate::api::limits::LARGEST_BODY;
-use crate::api::status::ApiError;
 use crate::api::strict::DEEPEST;
+use crate::status::ApiError;
 
 const MOST: usize = 10_000;
 /// Operations at the front of a long list move all that follows: ten thousand of them take long.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Patch;
-use crate::api::status::ApiError;
+use crate::status::ApiError;
 use kube_etcd_codec::Ordered;
 
 /// Puts the error of a decoder, `json: cannot unmarshal string into … of type int32`, down to the patch.

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use super::{Change, Part, Write};
 use crate::api::fields::{check_known, check_unknown};
-use crate::api::request::FieldValidation;
-use crate::api::resource::Resource;
-use crate::api::status::{ApiError, FieldError};
-use crate::api::{managed, meta, patch};
+use crate::api::{managed, patch};
+use crate::object::field_error::FieldError;
+use crate::object::meta;
+use crate::request::FieldValidation;
+use crate::resource::Resource;
+use crate::status::ApiError;
 
 impl Write {
     pub(in crate::api) async fn patch(&mut self, content: &str, body: &[u8]) -> Result<(Value, StatusCode), ApiError> {
@@ -23,7 +25,7 @@ impl Write {
                 ));
             }
             managed::check(&resource, self.namespace.as_deref(), configuration)?;
-            let exists = self.api.store.get(&self.key(&name)).await?.0.is_some();
+            let exists = self.api.objects.store.get(&self.key(&name)).await?.0.is_some();
             if !exists && self.part == Part::Main {
                 if !meta::text(configuration, "uid").is_empty() {
                     return Err(ApiError::not_found(&resource, &name));

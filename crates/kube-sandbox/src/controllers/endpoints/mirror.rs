@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::slices::{MANAGED, SERVICE};
 use super::{
     Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, Rest, SERVICES, Source, Store, TRIGGER,
-    has_selector, meta,
+    has_selector,
 };
+use crate::runtime::meta;
 
 const MANAGER: &str = "endpointslicemirroring-controller.k8s.io";
 const SKIP: &str = "endpointslice.kubernetes.io/skip-mirror";

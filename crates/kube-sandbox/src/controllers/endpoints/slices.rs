@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     Context, Controller, ENDPOINT_SLICES, Error, HEADLESS, Key, Next, Object, PODS, Rest, SERVICES, Source, Store,
-    Triggers, backends, has_selector, is_headless, meta, moves, owe, source,
+    Triggers, backends, has_selector, is_headless, moves, owe, source,
 };
+use crate::runtime::meta;
 
 pub(super) const SERVICE: &str = "kubernetes.io/service-name";
 pub(super) const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::errors::{Errors, is_empty, list, text};
-use super::super::rules;
-use super::super::workloads::label_selector;
+use super::super::errors::{Errors, is_empty};
+use super::super::rules::{self, label_selector};
+use crate::object::{list, names, text};
 
 pub(super) fn check(affinity: &Value, field: &str, errors: &mut Errors) {
     const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
@@ -59,9 +59,9 @@ fn node_term(term: &Value, any_value: bool, field: &str, errors: &mut Errors) {
             _ => rules::set_operator(one, &here, errors),
         }
         let key = text(one, "key");
-        errors.all_invalid(&format!("{here}.key"), key, rules::qualified_name(key));
+        errors.all_invalid(&format!("{here}.key"), key, names::qualified_name(key));
         for (at, value) in values.iter().filter_map(Value::as_str).enumerate().filter(|_| !any_value) {
-            errors.all_invalid(&format!("{here}.values[{at}]"), value, rules::label_value(value));
+            errors.all_invalid(&format!("{here}.values[{at}]"), value, names::label_value(value));
         }
     }
     for (at, one) in list(term, "matchFields").iter().enumerate() {
@@ -85,13 +85,13 @@ fn pod_term(term: &Value, field: &str, errors: &mut Errors) {
         label_selector(&term[part], &format!("{field}.{part}"), errors);
     }
     for name in list(term, "namespaces").iter().filter_map(Value::as_str) {
-        errors.all_invalid(&format!("{field}.namespace"), name, rules::dns_label(name));
+        errors.all_invalid(&format!("{field}.namespace"), name, names::dns_label(name));
     }
     let key = text(term, "topologyKey");
     if key.is_empty() {
         errors.required(format!("{field}.topologyKey"), "can not be empty");
     }
-    errors.all_invalid(&format!("{field}.topologyKey"), key, rules::qualified_name(key));
+    errors.all_invalid(&format!("{field}.topologyKey"), key, names::qualified_name(key));
 }
 
 pub(super) fn spread(constraints: &[Value], field: &str, errors: &mut Errors) {
@@ -130,7 +130,7 @@ pub(super) fn tolerations(tolerations: &[Value], field: &str, errors: &mut Error
         let here = format!("{field}[{at}]");
         let (key, operator, value) = (text(one, "key"), text(one, "operator"), text(one, "value"));
         if !key.is_empty() {
-            errors.all_invalid(&format!("{here}.key"), key, rules::qualified_name(key));
+            errors.all_invalid(&format!("{here}.key"), key, names::qualified_name(key));
         } else if operator != "Exists" {
             let why = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
             errors.invalid(format!("{here}.operator"), &json!(operator), why);
@@ -142,7 +142,7 @@ pub(super) fn tolerations(tolerations: &[Value], field: &str, errors: &mut Error
         }
         match operator {
             "Equal" | "" => {
-                let wrong = rules::label_value(value);
+                let wrong = names::label_value(value);
                 if !wrong.is_empty() {
                     errors.invalid(format!("{here}.operator"), &json!(value), &wrong.join(";"));
                 }

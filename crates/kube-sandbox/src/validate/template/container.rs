@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::errors::{Errors, list, text};
+use super::super::errors::Errors;
 use super::super::rules;
 use super::{env, limits, probe, security};
+use crate::object::{list, names, text};
 
 pub(super) struct Pod<'a> {
     pub(super) spec: &'a Value,
@@ -101,7 +102,7 @@ fn common(one: &Value, field: &str, pod: &Pod, errors: &mut Errors) {
     if name.is_empty() {
         errors.required(format!("{field}.name"), "");
     } else {
-        errors.all_invalid(&format!("{field}.name"), name, rules::dns_label(name));
+        errors.all_invalid(&format!("{field}.name"), name, names::dns_label(name));
     }
     if text(one, "image").is_empty() {
         errors.required(format!("{field}.image"), "");
@@ -124,7 +125,7 @@ fn ports(ports: &[Value], field: &str, errors: &mut Errors) {
         let here = format!("{field}[{at}]");
         let name = text(port, "name");
         if !name.is_empty() {
-            let wrong = rules::port_name(name);
+            let wrong = names::port_name(name);
             if wrong.is_empty() && names.contains(&name) {
                 errors.duplicate(format!("{here}.name"), &port["name"]);
             }
@@ -134,13 +135,13 @@ fn ports(ports: &[Value], field: &str, errors: &mut Errors) {
         match port["containerPort"].as_i64() {
             None | Some(0) => errors.required(format!("{here}.containerPort"), ""),
             Some(number) => {
-                for why in rules::port_number(number) {
+                for why in names::port_number(number) {
                     errors.invalid(format!("{here}.containerPort"), &port["containerPort"], &why);
                 }
             }
         }
         if let Some(number) = port["hostPort"].as_i64().filter(|number| *number != 0) {
-            for why in rules::port_number(number) {
+            for why in names::port_number(number) {
                 errors.invalid(format!("{here}.hostPort"), &port["hostPort"], &why);
             }
         }

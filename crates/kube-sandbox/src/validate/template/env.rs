@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::errors::{Errors, list, text};
+use super::super::errors::Errors;
 use super::super::rules;
 use super::limits;
+use crate::object::{list, names, text};
 
 const FIELDS: [&str; 9] = [
     "metadata.name",
@@ -33,7 +34,7 @@ pub(super) fn check(variables: &[Value], field: &str, errors: &mut Errors) {
         if name.is_empty() {
             errors.required(format!("{here}.name"), "");
         } else {
-            errors.all_invalid(&format!("{here}.name"), name, rules::environment_name(name));
+            errors.all_invalid(&format!("{here}.name"), name, names::environment_name(name));
         }
         if let Some(from) = variable.get("valueFrom").filter(|from| !from.is_null()) {
             value_from(variable, from, &format!("{here}.valueFrom"), errors);
@@ -58,11 +59,11 @@ fn value_from(variable: &Value, from: &Value, field: &str, errors: &mut Errors) 
         if let Some(source) = given(kind) {
             let here = format!("{field}.{kind}");
             let (name, key) = (text(source, "name"), text(source, "key"));
-            errors.all_invalid(&format!("{here}.name"), name, rules::dns_subdomain(name));
+            errors.all_invalid(&format!("{here}.name"), name, names::dns_subdomain(name));
             if key.is_empty() {
                 errors.required(format!("{here}.key"), "");
             } else {
-                errors.all_invalid(&format!("{here}.key"), key, rules::config_key(key));
+                errors.all_invalid(&format!("{here}.key"), key, names::config_key(key));
             }
         }
     }
@@ -85,8 +86,8 @@ pub(super) fn field_ref(source: &Value, known: &[&str], field: &str, errors: &mu
     let here = format!("{field}.fieldPath");
     if let Some((map, key)) = path.strip_suffix("']").and_then(|start| start.split_once("['")) {
         match map {
-            "metadata.annotations" => errors.all_invalid(field, key, rules::qualified_name(&key.to_lowercase())),
-            "metadata.labels" => errors.all_invalid(field, key, rules::qualified_name(key)),
+            "metadata.annotations" => errors.all_invalid(field, key, names::qualified_name(&key.to_lowercase())),
+            "metadata.labels" => errors.all_invalid(field, key, names::qualified_name(key)),
             _ => {
                 let why = format!("error converting fieldPath: field label does not support subscript: {path}");
                 errors.invalid(here, &json!(path), &why);
@@ -143,7 +144,7 @@ pub(super) fn from(sources: &[Value], field: &str, errors: &mut Errors) {
         let here = format!("{field}[{at}]");
         let prefix = text(source, "prefix");
         if !prefix.is_empty() {
-            errors.all_invalid(&format!("{here}.prefix"), prefix, rules::environment_name(prefix));
+            errors.all_invalid(&format!("{here}.prefix"), prefix, names::environment_name(prefix));
         }
         let mut given = 0;
         for kind in ["configMapRef", "secretRef"] {
@@ -153,7 +154,7 @@ pub(super) fn from(sources: &[Value], field: &str, errors: &mut Errors) {
             if name.is_empty() {
                 errors.required(format!("{here}.{kind}.name"), "");
             } else {
-                errors.all_invalid(&format!("{here}.{kind}.name"), name, rules::dns_subdomain(name));
+                errors.all_invalid(&format!("{here}.{kind}.name"), name, names::dns_subdomain(name));
             }
         }
         // Said of the whole list, as Kubernetes says it.

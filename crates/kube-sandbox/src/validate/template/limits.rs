@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::errors::Errors;
-use super::super::rules;
+use crate::object::names;
 use kube_etcd_codec as codec;
 
 /// What a quota or a container may name without a domain; the first four are for containers.
@@ -42,12 +42,12 @@ fn is_native(name: &str) -> bool {
 }
 
 fn is_extended(name: &str) -> bool {
-    !is_native(name) && !name.starts_with("requests.") && rules::qualified_name(&format!("requests.{name}")).is_empty()
+    !is_native(name) && !name.starts_with("requests.") && names::qualified_name(&format!("requests.{name}")).is_empty()
 }
 
 /// Whether `name` is one that a resource may have.
 pub(in super::super) fn resource_name(name: &str, field: &str, errors: &mut Errors) -> bool {
-    let wrong = rules::qualified_name(name);
+    let wrong = names::qualified_name(name);
     let is_name = wrong.is_empty();
     errors.all_invalid(field, name, wrong);
     let known =

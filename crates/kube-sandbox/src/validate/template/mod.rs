@@ -1,6 +1,7 @@
 //! What a pod's spec must keep, in a pod and in the template of one.
 
 mod affinity;
+pub(super) mod claim;
 mod container;
 mod env;
 mod limits;
@@ -10,8 +11,9 @@ mod volume;
 
 use serde_json::Value;
 
-use super::errors::{Errors, is_empty, list, text};
-use super::{meta, rules};
+use super::errors::{Errors, is_empty};
+use super::meta;
+use crate::object::{list, names, text};
 pub(super) use affinity::{node_selector, taint_effect};
 pub(super) use limits::{is_counted, quantity as amount, resource_name, shown};
 pub(super) use volume::{host_path, nfs};
@@ -43,39 +45,39 @@ pub(super) fn spec(spec: &Value, field: &str, is_pod: bool, errors: &mut Errors)
     for (at, gate) in list(spec, "readinessGates").iter().enumerate() {
         let kind = text(gate, "conditionType");
         let here = format!("{field}.readinessGates[{at}].conditionType");
-        errors.all_invalid(&here, kind, rules::qualified_name(kind));
+        errors.all_invalid(&here, kind, names::qualified_name(kind));
     }
     gates(list(spec, "schedulingGates"), &format!("{field}.schedulingGates"), errors);
     affinity::spread(list(spec, "topologySpreadConstraints"), &format!("{field}.topologySpreadConstraints"), errors);
     for part in ["serviceAccountName", "nodeName"] {
         let name = text(spec, part);
         if !name.is_empty() {
-            errors.all_invalid(&format!("{field}.{part}"), name, rules::dns_subdomain(name));
+            errors.all_invalid(&format!("{field}.{part}"), name, names::dns_subdomain(name));
         }
     }
     if let Some(deadline) = spec.get("activeDeadlineSeconds").filter(|one| !one.is_null())
         && !(1..=i64::from(i32::MAX)).contains(&deadline.as_i64().unwrap_or_default())
     {
-        errors.invalid(format!("{field}.activeDeadlineSeconds"), deadline, &rules::between(1, i64::from(i32::MAX)));
+        errors.invalid(format!("{field}.activeDeadlineSeconds"), deadline, &names::between(1, i64::from(i32::MAX)));
     }
     for part in ["hostname", "subdomain"] {
         let name = text(spec, part);
         if !name.is_empty() {
-            errors.all_invalid(&format!("{field}.{part}"), name, rules::dns_label(name));
+            errors.all_invalid(&format!("{field}.{part}"), name, names::dns_label(name));
         }
     }
     affinity::tolerations(list(spec, "tolerations"), &format!("{field}.tolerations"), errors);
     for (at, alias) in list(spec, "hostAliases").iter().enumerate() {
         let here = format!("{field}.hostAliases[{at}]");
-        errors.all_invalid(&format!("{here}.ip"), text(alias, "ip"), rules::ip(text(alias, "ip")));
+        errors.all_invalid(&format!("{here}.ip"), text(alias, "ip"), names::ip(text(alias, "ip")));
         for (at, name) in list(alias, "hostnames").iter().filter_map(Value::as_str).enumerate() {
-            errors.all_invalid(&format!("{here}.hostnames[{at}]"), name, rules::dns_subdomain(name));
+            errors.all_invalid(&format!("{here}.hostnames[{at}]"), name, names::dns_subdomain(name));
         }
     }
     for part in ["priorityClassName", "runtimeClassName"] {
         let name = text(spec, part);
         if !name.is_empty() {
-            errors.all_invalid(&format!("{field}.{part}"), name, rules::dns_subdomain(name));
+            errors.all_invalid(&format!("{field}.{part}"), name, names::dns_subdomain(name));
         }
     }
     errors.one_of(format!("{field}.preemptionPolicy"), &spec["preemptionPolicy"], &["PreemptLowerPriority", "Never"]);
@@ -116,7 +118,7 @@ fn dns_config(spec: &Value, field: &str, errors: &mut Errors) {
         errors.invalid(format!("{field}.nameservers"), &config["nameservers"], "must not have more than 3 nameservers");
     }
     for (at, server) in servers.iter().filter_map(Value::as_str).enumerate() {
-        errors.all_invalid(&format!("{field}.nameservers[{at}]"), server, rules::ip(server));
+        errors.all_invalid(&format!("{field}.nameservers[{at}]"), server, names::ip(server));
     }
     for (at, option) in list(config, "options").iter().enumerate() {
         if text(option, "name").is_empty() {
@@ -129,7 +131,7 @@ fn gates(gates: &[Value], field: &str, errors: &mut Errors) {
     let mut seen: Vec<&str> = Vec::new();
     for (at, gate) in gates.iter().enumerate() {
         let name = text(gate, "name");
-        errors.all_invalid(&format!("{field}[{at}]"), name, rules::qualified_name(name));
+        errors.all_invalid(&format!("{field}[{at}]"), name, names::qualified_name(name));
         if seen.contains(&name) {
             errors.duplicate(format!("{field}[{at}]"), &gate["name"]);
         }

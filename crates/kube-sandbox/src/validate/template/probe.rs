@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::errors::{Errors, list, text};
+use super::super::errors::Errors;
 use super::super::rules;
+use crate::object::{list, text};
 
 pub(super) fn all(container: &Value, field: &str, errors: &mut Errors) {
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {

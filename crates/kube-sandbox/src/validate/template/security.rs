@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::errors::{Errors, list, text};
+use super::super::errors::Errors;
 use super::super::{internal, rules};
+use crate::object::{list, names, text};
 
 const IDS: i64 = 2_147_483_647;
 
 fn id(field: String, value: Option<&Value>, errors: &mut Errors) {
     if let Some(value) = value.filter(|value| value.as_i64().is_some_and(|id| !(0..=IDS).contains(&id))) {
-        errors.invalid(field, value, &rules::between(0, IDS));
+        errors.invalid(field, value, &names::between(0, IDS));
     }
 }
 
@@ -25,8 +26,8 @@ pub(super) fn pod(context: &Value, field: &str, errors: &mut Errors) {
         let (here, name) = (format!("{field}.sysctls[{at}].name"), text(one, "name"));
         if name.is_empty() {
             errors.required(here, "");
-        } else if !rules::is_sysctl(name) {
-            let why = format!("must have at most 253 characters and match regex {}", rules::SYSCTL);
+        } else if !names::is_sysctl(name) {
+            let why = format!("must have at most 253 characters and match regex {}", names::SYSCTL);
             errors.invalid(here, &json!(name), &why);
         } else if names.contains(&name) {
             errors.duplicate(here, &json!(name));

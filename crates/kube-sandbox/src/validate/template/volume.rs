@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::errors::{Errors, is_empty, list, text};
-use super::super::{rules, storage};
-use super::env;
+use super::super::errors::{Errors, is_empty};
+use super::super::rules;
+use super::{claim, env};
+use crate::object::{list, names, text};
 
 /// In the order in which Kubernetes looks for them; what comes second is one too many.
 const SOURCES: [&str; 30] = [
@@ -53,7 +54,7 @@ pub(super) fn check<'a>(volumes: &'a [Value], field: &str, errors: &mut Errors) 
         if name.is_empty() {
             wrong.required(format!("{here}.name"), "");
         } else {
-            wrong.all_invalid(&format!("{here}.name"), name, rules::dns_label(name));
+            wrong.all_invalid(&format!("{here}.name"), name, names::dns_label(name));
         }
         if known.contains_key(name) {
             wrong.duplicate(format!("{here}.name"), &volume["name"]);
@@ -109,7 +110,7 @@ fn one_source(kind: &str, source: &Value, field: &str, errors: &mut Errors) {
         "projected" => projected(source, field, errors),
         "ephemeral" => match source.get("volumeClaimTemplate").filter(|one| one.is_object()) {
             Some(template) => {
-                storage::claim_spec(&template["spec"], &format!("{field}.volumeClaimTemplate.spec"), errors);
+                claim::claim_spec(&template["spec"], &format!("{field}.volumeClaimTemplate.spec"), errors);
             }
             None => errors.required(format!("{field}.volumeClaimTemplate"), ""),
         },

@@ -3,12 +3,7 @@
 use serde_json::Value;
 
 use super::Review;
-use crate::api::meta;
-use crate::labels;
-
-pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
+use crate::object::{labels, list, meta};
 
 /// Whether a write is one of those that are meant; a binding that names no resources means all of its policy's.
 pub(super) fn matches(wanted: &Value, review: &Review, namespace: &Value, any: bool) -> bool {
@@ -64,8 +59,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::request::User;
-    use crate::api::resource::Resource;
+    use crate::resource::Resource;
+    use crate::user::User;
 
     #[test]
     fn a_rule_names_resources_and_their_parts() {

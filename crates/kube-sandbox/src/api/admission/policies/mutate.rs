@@ -7,14 +7,16 @@ use std::sync::atomic::AtomicBool;
 use kube_cel::{Budget, PER_REQUEST};
 use serde_json::Value;
 
-use super::compiled::Policy;
-use super::{MUTATING, MUTATING_BINDINGS, Review, about, inputs, on_pool, policy_of, refused};
+use super::{Review, about, inputs, on_pool, policy_of, refused};
+use crate::api::known::{MUTATING, MUTATING_BINDINGS};
 use crate::api::patch::Patch;
-use crate::api::resource::Resource;
-use crate::api::status::ApiError;
-use crate::api::{SharedApi, managed, meta};
+use crate::api::{SharedApi, managed};
+use crate::cel::policy::Policy;
 use crate::cel::{Inputs, Names};
 use crate::defaults;
+use crate::object::meta;
+use crate::resource::Resource;
+use crate::status::ApiError;
 
 /// Lets every policy that the write is about change the object, in the order of the bindings' names. A policy that
 /// asks for it is invoked again, once, where one after it has changed the object.

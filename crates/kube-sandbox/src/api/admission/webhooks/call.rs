@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::Failure;
 use super::place::{self, Place, Target};
-use super::{Failure, text};
 use crate::api::SharedApi;
 use crate::api::limits::LARGEST_BODY;
-use crate::api::status::ApiError;
+use crate::object::text;
+use crate::status::ApiError;
 
 #[derive(Debug, Default)]
 pub(super) struct Answer {

@@ -3,8 +3,9 @@
 use http::Uri;
 use serde_json::Value;
 
-use crate::api::selector::Selector;
-use crate::api::{SharedApi, meta};
+use crate::api::SharedApi;
+use crate::object::meta;
+use crate::objects::selector::Selector;
 
 /// Where to connect to, and as whom.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,13 +67,14 @@ pub(super) struct Address {
 /// Where something of the lab listens: what the Service's endpoints name. A pod of the sandbox runs nothing; whoever
 /// plays its part listens at its port of this machine.
 pub(super) async fn behind(api: &SharedApi, namespace: &str, name: &str, port: u16) -> Result<Address, String> {
-    let served = api.registry.served();
+    let served = api.objects.registry.served();
     let (Some(services), Some(slices)) =
         (served.find("", "v1", "services"), served.find("discovery.k8s.io", "v1", "endpointslices"))
     else {
         return Err("services are not served".to_owned());
     };
     let service = api
+        .objects
         .get(&services, Some(namespace), name)
         .await
         .map_err(|error| if error.code == 404 { format!("service \"{name}\" not found") } else { error.message })?;
@@ -87,7 +89,7 @@ pub(super) async fn behind(api: &SharedApi, namespace: &str, name: &str, port: u
     let shown = format!("{cluster}:{port}");
     let selector = format!("kubernetes.io/service-name={name}");
     let selector = Selector::parse(&slices, Some(&selector), None).map_err(|error| error.message)?;
-    let (all, _) = api.list_all(&slices, Some(namespace), &selector).await.map_err(|error| error.message)?;
+    let (all, _) = api.objects.list_all(&slices, Some(namespace), &selector).await.map_err(|error| error.message)?;
     let wanted = given["name"].as_str().unwrap_or_default();
     let mut all: Vec<&Value> = all.iter().collect();
     all.sort_by_key(|slice| meta::name(slice));

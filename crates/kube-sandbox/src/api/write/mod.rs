@@ -1,0 +1,446 @@
+//! create, update and patch: what every write goes through, whichever way it came.
+
+mod keep;
+mod patched;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::admission::policies::on_pool;
+use super::fields::check_unknown;
+use super::{Api, SharedApi, admission, managed};
+use crate::cel::rules::budget;
+use crate::object::field_error::FieldError;
+use crate::object::meta;
+use crate::request::{Call, WriteOptions};
+use crate::resource::Resource;
+use crate::resource::custom::CustomVersion;
+use crate::status::ApiError;
+use crate::store::Written;
+use crate::{authorize, crd, defaults, objects, validate};
+use keep::same;
+
+/// How often a change is tried again on what another client wrote meanwhile.
+const RETRIES: usize = 100;
+
+/// Which part of an object a request may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Main,
+    Status,
+    /// Of a pod: containers to debug it with.
+    EphemeralContainers,
+    /// Of a signing request: what an approver thinks of it.
+    Approval,
+    /// Any, as the API's own writes are: what they change is their business.
+    All,
+}
+
+/// One write request on its way.
+pub struct Write {
+    pub api: SharedApi,
+    pub resource: Arc<Resource>,
+    pub namespace: Option<String>,
+    pub name: Option<String>,
+    pub options: WriteOptions,
+    pub warnings: Vec<String>,
+    /// Fields that the body holds twice.
+    pub duplicates: Vec<String>,
+    pub part: Part,
+    call: Call,
+}
+
+/// What an update made of the object that it found.
+pub(super) enum Change {
+    To(Value),
+    /// Server-side apply has kept the managed fields itself.
+    Applied(Value),
+}
+
+impl Write {
+    pub(super) fn new(api: &SharedApi, resource: &Arc<Resource>, call: &Call) -> Result<Self, ApiError> {
+        Ok(Self {
+            api: api.clone(),
+            resource: resource.clone(),
+            namespace: call.path.namespace.clone(),
+            name: call.path.name.clone(),
+            options: call.write_options()?,
+            warnings: Vec::new(),
+            duplicates: Vec::new(),
+            part: match call.path.subresource.as_deref() {
+                Some("status") => Part::Status,
+                Some("ephemeralcontainers") => Part::EphemeralContainers,
+                Some("approval") => Part::Approval,
+                _ => Part::Main,
+            },
+            call: call.clone(),
+        })
+    }
+
+    fn key(&self, name: &str) -> String {
+        self.api.objects.store.key(&self.resource.folder, self.namespace.as_deref(), Some(name))
+    }
+
+    /// Stores a new object; its name may still have to be drawn. Answers with what a client would read.
+    pub(super) async fn create(&mut self, object: Value) -> Result<Value, ApiError> {
+        let mut created = self.store_new(object).await?;
+        defaults::on_read(&mut created);
+        Ok(created)
+    }
+
+    async fn store_new(&mut self, mut object: Value) -> Result<Value, ApiError> {
+        let resource = self.resource.clone();
+        if resource.custom.as_ref().is_some_and(|custom| custom.terminating) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(ApiError::new(405, "MethodNotAllowed", why));
+        }
+        self.take_namespace(&mut object)?;
+        if let Some(name) = &self.name {
+            // Only by apply and update-as-create, whose URL names it.
+            meta::set(&mut object, "name", name.as_str());
+        }
+        let drawn = meta::name(&object).is_empty();
+        let prefix = meta::text(&object, "generateName").to_owned();
+        if drawn && !prefix.is_empty() {
+            meta::set(&mut object, "name", meta::generated_name(&prefix));
+        }
+        if !meta::text(&object, "resourceVersion").is_empty() && meta::text(&object, "resourceVersion") != "0" {
+            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        self.check_fields(&mut object)?;
+        for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+            meta::remove(&mut object, field);
+        }
+        meta::set(&mut object, "uid", uuid::Uuid::new_v4().to_string());
+        meta::set(&mut object, "creationTimestamp", meta::now_text());
+        if resource.counts_generations() {
+            meta::set(&mut object, "generation", 1);
+        }
+        admission::prepare_create(&resource, &mut object, &self.call.user);
+        defaults::apply(&resource.kind, &mut object);
+        let quotas =
+            admission::on_create(&self.api, &resource, self.namespace.as_deref(), &mut object, &mut self.warnings)
+                .await?;
+        self.mutate(None, &mut object).await?;
+        authorize::check_escalation(&self.api.objects, &self.call.user, &resource, None, &object).await?;
+        self.validate_create(&object).await?;
+        self.review(None, Some(&object)).await?;
+        if self.options.manager != managed::NOBODY && object.pointer("/metadata/managedFields").is_none() {
+            managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
+        }
+
+        let reserved = admission::reserve(&self.api, &resource, &mut object, quotas, self.options.dry_run).await?;
+        let name = meta::name(&object).to_owned();
+        let key = self.key(&name);
+        if self.options.dry_run {
+            if self.api.objects.store.get(&key).await?.0.is_some() {
+                return Err(ApiError::already_exists(&resource, &name));
+            }
+            return Ok(object);
+        }
+        let bytes = objects::stored_bytes(&resource, &object)?;
+        let lease = if resource.folder == "events" { self.api.events_lease().await? } else { 0 };
+        match self.api.objects.store.create(&key, bytes, lease).await? {
+            Written::At(revision) => {
+                meta::set_resource_version(&mut object, revision);
+                self.api.policies.changed(&resource);
+                admission::after_create(&self.api, &resource, &object).await?;
+                Ok(object)
+            }
+            Written::Stale(_) => {
+                reserved.release(&self.api).await;
+                Err(ApiError::already_exists(&resource, &name))
+            }
+        }
+    }
+
+    /// PUT: the whole object is the client's.
+    pub(super) async fn replace(&mut self, mut object: Value) -> Result<(Value, StatusCode), ApiError> {
+        let resource = self.resource.clone();
+        let name = self.name.clone().unwrap_or_default();
+        self.take_namespace(&mut object)?;
+        if meta::name(&object).is_empty() {
+            meta::set(&mut object, "name", name.as_str());
+        }
+        if meta::name(&object) != name {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({name})",
+                meta::name(&object)
+            )));
+        }
+        let given = meta::text(&object, "resourceVersion").to_owned();
+        let exists = self.api.objects.store.get(&self.key(&name)).await?.0.is_some();
+        let creates_on_update = matches!(
+            resource.plural.as_str(),
+            "leases"
+                | "endpoints"
+                | "events"
+                | "limitranges"
+                | "resourcequotas"
+                | "services"
+                | "priorityclasses"
+                | "roles"
+                | "rolebindings"
+                | "clusterroles"
+                | "clusterrolebindings"
+        );
+        if !exists && creates_on_update && given.is_empty() && self.part == Part::Main {
+            let created = self.create(object).await?;
+            return Ok((created, StatusCode::CREATED));
+        }
+        if exists && given.is_empty() && resource.custom.is_some() {
+            let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+            return Err(ApiError::invalid(&resource, &name, &[error]));
+        }
+        self.check_fields(&mut object)?;
+        defaults::apply(&resource.kind, &mut object);
+        let updated = self
+            .update(|current| {
+                let uid = meta::text(&object, "uid");
+                if !uid.is_empty() && uid != meta::text(current, "uid") {
+                    return Err(ApiError::conflict(
+                        &resource,
+                        &name,
+                        &format!(
+                            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                            meta::text(current, "uid")
+                        ),
+                    ));
+                }
+                Ok(Change::To(object.clone()))
+            })
+            .await?;
+        Ok((updated, StatusCode::OK))
+    }
+
+    /// Reads, lets `change` say what it becomes, checks, and writes; again on what is newer if somebody
+    /// was faster and the client did not insist on a revision.
+    pub(super) async fn update(
+        &mut self,
+        change: impl FnMut(&Value) -> Result<Change, ApiError>,
+    ) -> Result<Value, ApiError> {
+        let mut updated = self.store_changed(change).await?;
+        defaults::on_read(&mut updated);
+        Ok(updated)
+    }
+
+    async fn store_changed(
+        &mut self,
+        mut change: impl FnMut(&Value) -> Result<Change, ApiError>,
+    ) -> Result<Value, ApiError> {
+        let resource = self.resource.clone();
+        let name = self.name.clone().unwrap_or_default();
+        let key = self.key(&name);
+        let mut stored =
+            self.api.objects.store.get(&key).await?.0.ok_or_else(|| ApiError::not_found(&resource, &name))?;
+        for _ in 0..RETRIES {
+            let old = objects::read(&resource, &stored)?;
+            let (mut new, applied) = match change(&old)? {
+                Change::To(new) => (new, false),
+                Change::Applied(new) => (new, true),
+            };
+            let given = meta::text(&new, "resourceVersion").to_owned();
+            if !given.is_empty() && given != "0" && given != stored.revision.to_string() {
+                return Err(ApiError::modified(&resource, &name));
+            }
+            self.keep_what_is_kept(&old, &mut new)?;
+            if self.part != Part::All {
+                defaults::apply(&resource.kind, &mut new);
+                admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings).await?;
+                self.mutate(Some(&old), &mut new).await?;
+                authorize::check_escalation(&self.api.objects, &self.call.user, &resource, Some(&old), &new).await?;
+                self.validate_update(&old, &new).await?;
+                self.review(Some(&old), Some(&new)).await?;
+            }
+            self.count_generation(&old, &mut new);
+            if !applied && self.options.manager != managed::NOBODY {
+                managed::on_update(&resource, Some(&old), &mut new, &self.options.manager, self.subresource());
+            }
+            if same(&old, &new) {
+                return Ok(old);
+            }
+            if self.options.dry_run {
+                return Ok(new);
+            }
+            let gone = meta::is_terminating(&new) && finished(&resource, &new);
+            let written = if gone {
+                self.api.objects.store.delete_if(&key, stored.revision).await?
+            } else {
+                let bytes = objects::stored_bytes(&resource, &new)?;
+                self.api.objects.store.put_if(&key, stored.revision, bytes, stored.lease).await?
+            };
+            match written {
+                Written::At(revision) => {
+                    meta::set_resource_version(&mut new, revision);
+                    self.api.policies.changed(&resource);
+                    admission::after_update(&self.api, &resource, &new, gone).await?;
+                    return Ok(new);
+                }
+                Written::Stale(None) => return Err(ApiError::not_found(&resource, &name)),
+                Written::Stale(Some(newer)) => {
+                    // Our own retry would overwrite what the client has not seen.
+                    if !given.is_empty() && given != "0" && self.is_put() {
+                        return Err(ApiError::modified(&resource, &name));
+                    }
+                    stored = newer;
+                }
+            }
+        }
+        Err(ApiError::modified(&resource, &name))
+    }
+
+    fn is_put(&self) -> bool {
+        self.call.method == http::Method::PUT
+    }
+
+    pub(super) fn subresource(&self) -> &'static str {
+        match self.part {
+            Part::Status => "status",
+            Part::EphemeralContainers => "ephemeralcontainers",
+            Part::Approval => "approval",
+            Part::Main if self.call.path.subresource.as_deref() == Some("scale") => "scale",
+            Part::Main | Part::All => "",
+        }
+    }
+
+    /// What the cluster's own policies and webhooks make of it.
+    async fn mutate(&mut self, old: Option<&Value>, object: &mut Value) -> Result<(), ApiError> {
+        let review = admission::policies::Review {
+            user: &self.call.user,
+            resource: &self.resource,
+            subresource: self.subresource(),
+            old,
+            new: None,
+            dry_run: self.options.dry_run,
+        };
+        Box::pin(admission::policies::mutate(&self.api, &review, object)).await?;
+        Box::pin(admission::webhooks::mutate(&self.api, &review, object, &mut self.warnings)).await
+    }
+
+    /// Whether the cluster's own policies and webhooks allow it.
+    async fn review(&mut self, old: Option<&Value>, new: Option<&Value>) -> Result<(), ApiError> {
+        let review = admission::policies::Review {
+            user: &self.call.user,
+            resource: &self.resource,
+            subresource: self.subresource(),
+            old,
+            new,
+            dry_run: self.options.dry_run,
+        };
+        // On the heap: most writes have nothing to be checked.
+        Box::pin(admission::policies::check(&self.api, &review, &mut self.warnings)).await?;
+        Box::pin(admission::webhooks::check(&self.api, &review, &mut self.warnings)).await
+    }
+
+    fn take_namespace(&self, object: &mut Value) -> Result<(), ApiError> {
+        let given = meta::namespace(object).to_owned();
+        match &self.namespace {
+            Some(namespace) if given.is_empty() => meta::set(object, "namespace", namespace.as_str()),
+            Some(namespace) if given != *namespace => {
+                return Err(ApiError::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                ));
+            }
+            Some(_) => {}
+            None if self.resource.namespaced => {
+                return Err(ApiError::bad_request("an empty namespace may not be set during creation"));
+            }
+            None => {
+                meta::remove(object, "namespace");
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds fields that the schema does not know, and drops them as storing would.
+    fn check_fields(&mut self, object: &mut Value) -> Result<(), ApiError> {
+        let duplicates = std::mem::take(&mut self.duplicates);
+        check_unknown(&self.resource, object, self.options.validation, duplicates, &mut self.warnings)
+    }
+
+    async fn validate_create(&self, object: &Value) -> Result<(), ApiError> {
+        let name = meta::name(object);
+        let errors = match &self.resource.custom {
+            Some(custom) => custom_errors(custom, object, None).await?,
+            None if has_expressions(&self.resource) => {
+                let (kind, object) = (self.resource.kind.clone(), object.clone());
+                on_pool(move |_| validate::create(&kind, &object).err().unwrap_or_default()).await?
+            }
+            None => validate::create(&self.resource.kind, object).err().unwrap_or_default(),
+        };
+        if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, name, &errors)) }
+    }
+
+    async fn validate_update(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
+        let errors = match &self.resource.custom {
+            Some(custom) => custom_errors(custom, new, Some(old)).await?,
+            // Nothing else of the pod can have changed.
+            None if self.part == Part::EphemeralContainers => {
+                let mut errors = validate::create(&self.resource.kind, new).err().unwrap_or_default();
+                errors.retain(|error| error.field != "spec.ephemeralContainers");
+                errors
+            }
+            None if has_expressions(&self.resource) => {
+                let (kind, old, new) = (self.resource.kind.clone(), old.clone(), new.clone());
+                on_pool(move |_| validate::update(&kind, &old, &new).err().unwrap_or_default()).await?
+            }
+            None => validate::update(&self.resource.kind, old, new).err().unwrap_or_default(),
+        };
+        if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, meta::name(old), &errors)) }
+    }
+}
+
+/// Whether the object's own expressions have to be compiled to validate it.
+fn has_expressions(resource: &Resource) -> bool {
+    let kinds = [
+        "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "MutatingAdmissionPolicy",
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+    ];
+    kinds.contains(&resource.kind.as_str())
+}
+
+/// What is wrong with a custom resource. Its rules are evaluated away from the threads that serve requests.
+async fn custom_errors(
+    custom: &Arc<CustomVersion>,
+    object: &Value,
+    old: Option<&Value>,
+) -> Result<Vec<FieldError>, ApiError> {
+    if !custom.has_rules {
+        return Ok(crd::schema::validate_object(&custom.schema, None, object, old, budget()));
+    }
+    let (custom, object, old) = (Arc::clone(custom), object.clone(), old.cloned());
+    on_pool(move |stop| {
+        let budget = budget().stopped_by(stop);
+        crd::schema::validate_object(&custom.schema, custom.rules(), &object, old.as_ref(), budget)
+    })
+    .await
+}
+
+/// Whether a terminating object has nothing left to wait for.
+pub(super) fn finished(resource: &Resource, object: &Value) -> bool {
+    let own = object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let grace = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+    meta::finalizers(object).is_empty() && !(resource.is("", "namespaces") && own) && grace == 0
+}
+
+impl Api {
+    /// Events vanish after an hour, as on a cluster; many share a lease.
+    async fn events_lease(&self) -> Result<i64, ApiError> {
+        const HOUR: i64 = 3600;
+        const SHARED_FOR: std::time::Duration = std::time::Duration::from_secs(60);
+        let mut lease = self.events_lease.lock().await;
+        if let Some((id, since)) = *lease
+            && since.elapsed() < SHARED_FOR
+        {
+            return Ok(id);
+        }
+        let id = self.objects.store.lease(HOUR + 60).await?;
+        *lease = Some((id, std::time::Instant::now()));
+        Ok(id)
+    }
+}

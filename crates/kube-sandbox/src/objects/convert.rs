@@ -1,0 +1,109 @@
+//! Between the version that is stored and the one that is asked for: a new `apiVersion` for most, renamed
+//! fields for the few kinds whose versions differ.
+
+use serde_json::{Map, Value, json};
+
+use crate::resource::Resource;
+use crate::{crd, defaults};
+
+pub fn from_stored(resource: &Resource, mut object: Value) -> Value {
+    match &resource.custom {
+        None => defaults::on_read(&mut object),
+        // What was stored may be older than the schema, or of another version.
+        Some(custom) => {
+            crd::schema::prune(&custom.schema, &mut object);
+            crd::schema::default_fields(&custom.schema, &mut object);
+        }
+    }
+    if object.get("apiVersion").and_then(Value::as_str) == Some(&resource.api_version()) {
+        return object;
+    }
+    match (resource.group.as_str(), resource.plural.as_str(), resource.version.as_str()) {
+        ("events.k8s.io", "events", _) => rename(&mut object, EVENT_NAMES),
+        ("autoscaling", "horizontalpodautoscalers", "v1") => autoscaler_to_v1(&mut object),
+        ("apiextensions.k8s.io", "customresourcedefinitions", _) => crd::convert::to_v1(&mut object),
+        _ => {}
+    }
+    object["apiVersion"] = json!(resource.api_version());
+    object
+}
+
+pub fn to_stored(resource: &Resource, mut object: Value) -> Value {
+    let stored = resource.stored_api_version();
+    if object.get("apiVersion").and_then(Value::as_str) == Some(&stored) {
+        return object;
+    }
+    match (resource.group.as_str(), resource.plural.as_str(), resource.version.as_str()) {
+        ("events.k8s.io", "events", _) => {
+            let back: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|(stored, shown)| (*shown, *stored)).collect();
+            rename(&mut object, &back);
+        }
+        ("autoscaling", "horizontalpodautoscalers", "v1") => autoscaler_to_v2(&mut object),
+        ("apiextensions.k8s.io", "customresourcedefinitions", _) => crd::convert::to_v1beta1(&mut object),
+        _ => {}
+    }
+    object["apiVersion"] = json!(stored);
+    object
+}
+
+/// The core group's Event and events.k8s.io's.
+const EVENT_NAMES: &[(&str, &str)] = &[
+    ("involvedObject", "regarding"),
+    ("message", "note"),
+    ("source", "deprecatedSource"),
+    ("firstTimestamp", "deprecatedFirstTimestamp"),
+    ("lastTimestamp", "deprecatedLastTimestamp"),
+    ("count", "deprecatedCount"),
+    ("reportingComponent", "reportingController"),
+];
+
+fn rename(object: &mut Value, names: &[(&str, &str)]) {
+    let Some(map) = object.as_object_mut() else { return };
+    for (from, to) in names {
+        if let Some(value) = map.remove(*from) {
+            map.insert((*to).to_owned(), value);
+        }
+    }
+}
+
+fn autoscaler_to_v1(object: &mut Value) {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        let metrics = spec.remove("metrics");
+        let cpu = metrics.as_ref().and_then(Value::as_array).into_iter().flatten().find_map(|metric| {
+            let resource = metric.get("resource")?;
+            (resource.get("name")? == "cpu").then(|| resource.pointer("/target/averageUtilization").cloned())?
+        });
+        if let Some(cpu) = cpu {
+            spec.insert("targetCPUUtilizationPercentage".into(), cpu);
+        }
+        spec.remove("behavior");
+    }
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
+        status.remove("currentMetrics");
+        status.remove("conditions");
+    }
+}
+
+fn autoscaler_to_v2(object: &mut Value) {
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let Some(cpu) = spec.remove("targetCPUUtilizationPercentage") else { return };
+    let mut target = Map::new();
+    target.insert("type".into(), json!("Utilization"));
+    target.insert("averageUtilization".into(), cpu);
+    spec.insert("metrics".into(), json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_autoscaler_keeps_its_cpu_target_in_both_versions() {
+        let mut object = json!({"spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 80}});
+        let before = object.clone();
+        autoscaler_to_v2(&mut object);
+        assert_eq!(object.pointer("/spec/metrics/0/resource/target/averageUtilization"), Some(&json!(80)));
+        autoscaler_to_v1(&mut object);
+        assert_eq!(object, before);
+    }
+}

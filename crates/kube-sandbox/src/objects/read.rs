@@ -1,0 +1,78 @@
+//! What is stored, one object or a kind's, with what a request needs to find it.
+
+use serde_json::Value;
+
+use super::read;
+use super::selector::Selector;
+use crate::resource::Resource;
+use crate::resource::registry::Registry;
+use crate::status::ApiError;
+use crate::store::{Hub, Page, Store};
+
+/// The store, the watches on it, and the resources that are served from it.
+pub struct Objects {
+    pub store: Store,
+    pub hub: Hub,
+    pub registry: Registry,
+}
+
+/// Keys read from etcd at a time, so that a long list is never held whole.
+const PAGE: i64 = 500;
+
+impl Objects {
+    pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, ApiError> {
+        let key = self.store.key(&resource.folder, namespace, Some(name));
+        let (stored, _) = self.store.get(&key).await?;
+        read(resource, &stored.ok_or_else(|| ApiError::not_found(resource, name))?)
+    }
+
+    /// Every object of a kind that the selector leaves, and the revision at which they were read.
+    pub async fn list_all(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<(Vec<Value>, i64), ApiError> {
+        let mut pages = Pages::new(self, resource, namespace, 0);
+        let mut objects = Vec::new();
+        while let Some(page) = pages.next(self).await? {
+            for stored in &page.items {
+                let object = read(resource, stored)?;
+                if selector.matches(&object) {
+                    objects.push(object);
+                }
+            }
+        }
+        Ok((objects, pages.revision))
+    }
+}
+
+/// A range read page by page, all at the revision of its first.
+pub struct Pages {
+    pub prefix: String,
+    pub start: String,
+    pub revision: i64,
+    pub done: bool,
+}
+
+impl Pages {
+    pub fn new(objects: &Objects, resource: &Resource, namespace: Option<&str>, revision: i64) -> Self {
+        let prefix = objects.store.key(&resource.folder, namespace, None);
+        Self { start: prefix.clone(), prefix, revision, done: false }
+    }
+
+    pub async fn next(&mut self, objects: &Objects) -> Result<Option<Page>, ApiError> {
+        if self.done {
+            return Ok(None);
+        }
+        let page = objects.store.page(&self.prefix, &self.start, PAGE, self.revision).await?;
+        if self.revision == 0 {
+            self.revision = page.revision;
+        }
+        self.done = !page.more;
+        if let Some(last) = page.items.last() {
+            self.start = format!("{}\0", last.key);
+        }
+        Ok(Some(page))
+    }
+}

@@ -1,0 +1,221 @@
+//! What a request's path and query ask for.
+
+use http::{HeaderMap, Method, Uri, header};
+
+use crate::status::ApiError;
+use crate::user::User;
+
+/// A path below `/api` or `/apis/GROUP`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResourcePath {
+    pub group: String,
+    pub version: String,
+    pub namespace: Option<String>,
+    pub plural: String,
+    pub name: Option<String>,
+    pub subresource: Option<String>,
+    /// What follows the subresource (of a proxy).
+    pub rest: String,
+    /// The old form, `/api/v1/watch/...`.
+    pub watch: bool,
+}
+
+impl ResourcePath {
+    /// `None` where the path names no resource.
+    pub fn parse(path: &str) -> Option<Self> {
+        let decoded = path.split('/').filter(|part| !part.is_empty()).map(percent_decoded);
+        let parts: Vec<String> = decoded.collect();
+        let mut parts = parts.iter().map(String::as_str);
+        let (group, version) = match parts.next()? {
+            "api" => ("", parts.next()?),
+            "apis" => (parts.next()?, parts.next()?),
+            _ => return None,
+        };
+        let mut this = Self { group: group.to_owned(), version: version.to_owned(), ..Self::default() };
+        let mut next = parts.next()?;
+        if next == "watch" {
+            this.watch = true;
+            next = parts.next()?;
+        }
+        let rest: Vec<&str> = parts.collect();
+        let (plural, rest) = match (next, &rest[..]) {
+            // The namespace itself and its own subresources, else something within it.
+            ("namespaces", [] | [_] | [_, "status" | "finalize"]) => (next, &rest[..]),
+            ("namespaces", [namespace, plural, rest @ ..]) => {
+                this.namespace = Some((*namespace).to_owned());
+                (*plural, rest)
+            }
+            _ => (next, &rest[..]),
+        };
+        plural.clone_into(&mut this.plural);
+        if let [name, ..] = rest {
+            this.name = Some((*name).to_owned());
+        }
+        if let [_, subresource, rest @ ..] = rest {
+            this.subresource = Some((*subresource).to_owned());
+            this.rest = rest.join("/");
+        }
+        Some(this)
+    }
+}
+
+fn percent_decoded(part: &str) -> String {
+    let bytes = part.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        match (bytes[at], hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                at += 3;
+            }
+            (byte, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The query's pairs, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn of(uri: &Uri) -> Self {
+        Self(axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri).map(|query| query.0).unwrap_or_default())
+    }
+
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The first value of this name that is not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, value)| key == name && (value.is_empty() || value == "1" || value == "true"))
+    }
+
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.get(name)?.parse().ok()
+    }
+}
+
+impl FromIterator<(String, String)> for Query {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// Whether the answer goes on for as long as the client likes: a watch, or a stream of a pod.
+pub fn is_long_running(uri: &Uri) -> bool {
+    let of_a_kubelet = ["/exec/", "/attach/", "/portForward/", "/containerLogs/"];
+    let Some(path) = ResourcePath::parse(uri.path()) else {
+        return of_a_kubelet.iter().any(|start| uri.path().starts_with(start));
+    };
+    let streams = matches!(path.subresource.as_deref(), Some("exec" | "attach" | "portforward" | "log" | "proxy"));
+    path.watch || streams || Query::of(uri).flag("watch")
+}
+
+/// One request for a resource, its body aside.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub method: Method,
+    pub path: ResourcePath,
+    pub query: Query,
+    pub headers: HeaderMap,
+    pub user: User,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldValidation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+/// What every write takes.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    pub dry_run: bool,
+    pub manager: String,
+    pub validation: FieldValidation,
+    pub force: bool,
+}
+
+impl Call {
+    pub fn header(&self, name: &header::HeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    pub fn write_options(&self) -> Result<WriteOptions, ApiError> {
+        let dry_run = match self.query.get("dryRun") {
+            None => false,
+            Some("All") => true,
+            Some(other) => {
+                return Err(ApiError::bad_request(format!(
+                    "invalid dryRun: Unsupported value: \"{other}\": supported values: \"All\""
+                )));
+            }
+        };
+        let agent = self.header(&header::USER_AGENT).split('/').next().unwrap_or_default();
+        let manager = self.query.get("fieldManager").unwrap_or(if agent.is_empty() { "unknown" } else { agent });
+        let validation = match self.query.get("fieldValidation") {
+            Some("Ignore") => FieldValidation::Ignore,
+            Some("Strict") => FieldValidation::Strict,
+            _ => FieldValidation::Warn,
+        };
+        Ok(WriteOptions { dry_run, manager: manager.to_owned(), validation, force: self.query.flag("force") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(path: &str) -> (String, Option<String>, Option<String>, Option<String>) {
+        let path = ResourcePath::parse(path).expect("a resource");
+        (path.plural, path.namespace, path.name, path.subresource)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the expected parts read as the parsed ones")]
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn paths_name_their_parts() {
+        assert_eq!(parsed("/api/v1/pods"), ("pods".into(), None, None, None));
+        assert_eq!(parsed("/api/v1/namespaces/a"), ("namespaces".into(), None, some("a"), None));
+        assert_eq!(parsed("/api/v1/namespaces/a/finalize"), ("namespaces".into(), None, some("a"), some("finalize")));
+        assert_eq!(parsed("/api/v1/namespaces/a/pods"), ("pods".into(), some("a"), None, None));
+        assert_eq!(
+            parsed("/apis/apps/v1/namespaces/a/deployments/d/scale"),
+            ("deployments".into(), some("a"), some("d"), some("scale"))
+        );
+        assert_eq!(
+            parsed("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode").2,
+            some("system:node"),
+            "names are decoded"
+        );
+        assert_eq!(ResourcePath::parse("/apis/apps"), None);
+        assert_eq!(ResourcePath::parse("/healthz"), None);
+    }
+
+    #[test]
+    fn watches_and_streams_take_as_long_as_they_take() {
+        let endless = |uri: &str| is_long_running(&uri.parse().expect("a path"));
+        assert!(endless("/api/v1/pods?watch=1") && endless("/api/v1/watch/pods"));
+        assert!(endless("/api/v1/namespaces/a/pods/p/log?follow=true") && endless("/exec/a/p/c?command=sh"));
+        assert!(!endless("/api/v1/pods?watch=0") && !endless("/api/v1/namespaces/a/pods/p") && !endless("/readyz"));
+    }
+}
