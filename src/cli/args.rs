@@ -31,7 +31,11 @@ pub(super) enum Command {
     List(super::list::ListArgs),
     /// Decode etcd values from standard input
     Decode(super::decode::DecodeArgs),
-    /// Create a kind cluster for many labs, list, inspect or delete it
+    /// Show the changes of a cluster as etcd's watch delivers them
+    Events(super::events::EventsArgs),
+    /// Show one object as etcd holds it, now or at a revision
+    Get(super::get::GetArgs),
+    /// Make a cluster that stays, a sandbox or a kind cluster; list, inspect or remove it
     Cluster(super::cluster::ClusterArgs),
 }
 
@@ -80,12 +84,63 @@ pub(super) struct LabArgs {
     pub(super) paths: Vec<PathBuf>,
 }
 
-/// Which cluster, and how it is reached.
+/// Which cluster is looked at, and how it is reached.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct LookFlags {
+    /// Kind of cluster [default: what the other flags name, else the one sandbox that stays]
+    #[arg(long, value_name = "KIND", value_parser = cluster_kind(&["sandbox", "kind", "attach"]))]
+    on: Option<ClusterKind>,
+    /// The sandbox that stays, or the kind cluster, of this name
+    #[arg(long = "cluster", value_name = "NAME")]
+    cluster_name: Option<String>,
+    /// The kubeconfig context to attach to
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The kubeconfig file with the context; read only
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The container engine [default: the one that answers]
+    #[arg(long, value_name = "NAME", value_parser = ["docker", "podman"])]
+    engine: Option<String>,
+    /// etcd's address, if it cannot be detected
+    #[arg(long, value_name = "URL")]
+    etcd_endpoint: Vec<String>,
+    /// The CA that signed etcd's certificate
+    #[arg(long, value_name = "FILE")]
+    etcd_cacert: Option<PathBuf>,
+    /// The client certificate for etcd
+    #[arg(long, value_name = "FILE", requires = "etcd_key")]
+    etcd_cert: Option<PathBuf>,
+    /// The client certificate's key
+    #[arg(long, value_name = "FILE", requires = "etcd_cert")]
+    etcd_key: Option<PathBuf>,
+}
+
+impl LookFlags {
+    /// As those of a run.
+    pub(super) fn flags(&self) -> ClusterFlags {
+        ClusterFlags {
+            on: self.on,
+            context: self.context.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            cluster_name: self.cluster_name.clone(),
+            engine: self.engine.clone(),
+            etcd_endpoint: self.etcd_endpoint.clone(),
+            etcd_cacert: self.etcd_cacert.clone(),
+            etcd_cert: self.etcd_cert.clone(),
+            etcd_key: self.etcd_key.clone(),
+            ..ClusterFlags::default()
+        }
+    }
+}
+
+/// Which cluster, and how it is reached.
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterFlags {
     /// Kind of cluster [default: the first of the lab's clusters that this machine can create]
-    #[arg(long, value_name = "KIND", value_parser = cluster_kind())]
+    #[arg(long, value_name = "KIND", value_parser = cluster_kind(&["sandbox", "kind", "attach", "bare"]))]
     pub(super) on: Option<ClusterKind>,
     /// The kubeconfig context to attach to
     #[arg(long, value_name = "NAME")]
@@ -93,7 +148,7 @@ pub(super) struct ClusterFlags {
     /// The kubeconfig file with the context; read only
     #[arg(long, value_name = "FILE")]
     pub(super) kubeconfig: Option<PathBuf>,
-    /// Use the running kind cluster of this name, and keep it
+    /// Use the running cluster of this name, a sandbox that stays or a kind cluster, and keep it
     #[arg(long = "cluster", value_name = "NAME")]
     pub(super) cluster_name: Option<String>,
     /// A kind configuration file to start from
@@ -159,9 +214,11 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn cluster_kind() -> impl clap::builder::TypedValueParser<Value = ClusterKind> {
+pub(super) fn cluster_kind(
+    allowed: &'static [&'static str],
+) -> impl clap::builder::TypedValueParser<Value = ClusterKind> {
     use clap::builder::TypedValueParser;
-    clap::builder::PossibleValuesParser::new(["sandbox", "kind", "attach", "bare"]).map(|name| match name.as_str() {
+    clap::builder::PossibleValuesParser::new(allowed).map(|name| match name.as_str() {
         "sandbox" => ClusterKind::Sandbox,
         "kind" => ClusterKind::Kind,
         "attach" => ClusterKind::Attach,

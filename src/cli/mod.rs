@@ -5,12 +5,16 @@ mod cluster;
 mod control_plane;
 mod decode;
 mod error;
+mod events;
 mod findings;
+mod get;
 mod labs;
 mod lint;
 mod list;
 mod log;
+mod object;
 mod outputs;
+mod place;
 mod provider;
 mod run;
 mod screen;
@@ -35,6 +39,7 @@ const HIDDEN: &[(&str, Hidden)] = &[
     (guard::WATCHDOG, guard::watchdog_main),
     ("__sandbox", control_plane::sandbox),
     ("__control-plane", control_plane::control_plane),
+    (cluster::standing::STANDING, cluster::standing::main),
 ];
 
 pub fn main() -> ExitCode {
@@ -73,6 +78,8 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Lint(args) => lint::main(&args),
         Command::List(args) => list::main(&args),
         Command::Decode(args) => decode::main(&args),
+        Command::Events(args) => events::main(&args),
+        Command::Get(args) => get::main(&args),
         Command::Cluster(args) => cluster::main(&args),
     }
 }

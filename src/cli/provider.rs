@@ -6,7 +6,8 @@ use super::args::ClusterFlags;
 use super::screen;
 use crate::cluster::SandboxProvider;
 use crate::cluster::{
-    Agreed, Attach, Bare, ClusterError, Consent, ConsentQuestion, Flavor, GivenEtcd, Kind, Provider, Reuse,
+    Agreed, Attach, Bare, ClusterError, Consent, ConsentQuestion, Flavor, GivenEtcd, KeptSandbox, Kind, Provider,
+    Reuse, ReuseSandbox,
 };
 use crate::guard::{Guard, tool};
 use crate::lab::{ClusterKind, Lab};
@@ -25,7 +26,11 @@ pub(super) fn choose(lab: &Lab, flags: &ClusterFlags) -> Result<ClusterKind, NoC
     if flags.context.is_some() {
         return Ok(ClusterKind::Attach);
     }
-    if flags.cluster_name.is_some() || flags.kind_config.is_some() {
+    if let Some(name) = &flags.cluster_name {
+        let is_sandbox = KeptSandbox::find(name).is_some();
+        return Ok(if is_sandbox { ClusterKind::Sandbox } else { ClusterKind::Kind });
+    }
+    if flags.kind_config.is_some() {
         return Ok(ClusterKind::Kind);
     }
     let default = [ClusterKind::Sandbox, ClusterKind::Kind];
@@ -92,16 +97,21 @@ pub(super) fn build(kind: ClusterKind, flags: &ClusterFlags, agreed: Agreed, gua
             image: std::env::var("KEYWITNESS_NODE_IMAGE").ok().filter(|image| !image.is_empty()),
             config: flags.kind_config.clone(),
         }),
+        ClusterKind::Sandbox if flags.cluster_name.is_some() => {
+            Box::new(ReuseSandbox { guard: guard.clone(), name: flags.cluster_name.clone().unwrap_or_default() })
+        }
         ClusterKind::Sandbox => Box::new(SandboxProvider { guard: guard.clone(), apiserver: apiserver(flags) }),
     }
 }
 
 /// Named, or the one that envtest's variable leads to.
 fn apiserver(flags: &ClusterFlags) -> Option<PathBuf> {
-    flags.apiserver.clone().or_else(|| {
-        let assets = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty())?;
-        Some(PathBuf::from(assets).join("kube-apiserver")).filter(|path| path.is_file())
-    })
+    flags.apiserver.clone().or_else(envtest_apiserver)
+}
+
+pub(super) fn envtest_apiserver() -> Option<PathBuf> {
+    let assets = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty())?;
+    Some(PathBuf::from(assets).join("kube-apiserver")).filter(|path| path.is_file())
 }
 
 fn consent(flags: &ClusterFlags) -> Consent {
@@ -114,7 +124,7 @@ fn consent(flags: &ClusterFlags) -> Consent {
     }
 }
 
-fn engine(flags: &ClusterFlags) -> Option<Flavor> {
+pub(super) fn engine(flags: &ClusterFlags) -> Option<Flavor> {
     match flags.engine.as_deref() {
         Some("docker") => Some(Flavor::Docker),
         Some("podman") => Some(Flavor::Podman),

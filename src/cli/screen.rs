@@ -41,6 +41,13 @@ pub(super) fn ask(question: &str, default: &str, problem: Option<&str>) -> Optio
     (read > 0).then(|| answer.trim().to_owned())
 }
 
+/// Something to know beside the answer.
+pub(super) fn note(text: &str) {
+    let mut stderr = Redacted::new(std::io::stderr().lock());
+    // With stderr gone the answer is still on standard output.
+    drop(writeln!(stderr, "{}: {text}", console::style("note").for_stderr().cyan()));
+}
+
 pub(super) fn error(error: &CliError) {
     let label = console::style("error").for_stderr().red().bold();
     let mut stderr = Redacted::new(std::io::stderr().lock());

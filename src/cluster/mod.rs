@@ -16,6 +16,7 @@ mod consent;
 mod engine;
 mod etcd_pod;
 mod kept;
+mod kept_sandbox;
 mod kind;
 mod node_container;
 mod reach;
@@ -27,11 +28,12 @@ pub use attach::{Attach, GivenEtcd};
 pub use bare::Bare;
 pub use consent::{Agreed, Consent, ConsentQuestion};
 pub use engine::Flavor;
+pub use kept_sandbox::{KeptSandbox, ReuseSandbox, Running, SandboxWish, StandingSandbox};
 pub use kind::Kind;
 pub use kube_sandbox::api_client;
 pub use reuse::{Clusters, Found, FoundNode, Origin, Reuse};
 pub use sandbox::SandboxProvider;
-pub use stay::bring_up_to_stay;
+pub use stay::{bring_up_to_stay, check_name};
 
 /// Brings a cluster up; what it made is undone on failure unless `keep`. What only one provider wants to
 /// know (an engine, a context) is a field of that provider.

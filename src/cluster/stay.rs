@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::kind::Kind;
 use super::reuse::{Clusters, Origin};
-use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, StageSink, kept};
+use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, KeptSandbox, StageSink, kept};
 
 /// `cluster up NAME`: makes the cluster and keeps it; returns what it is and where its kubeconfig lies.
 pub async fn bring_up_to_stay(
@@ -13,9 +13,10 @@ pub async fn bring_up_to_stay(
     stages: &dyn StageSink,
 ) -> Result<(ClusterInfo, PathBuf), ClusterError> {
     let name = &request.lab;
-    if !is_name(name) {
-        return Err(ClusterError::new(format!("{name:?} cannot name a cluster"))
-            .hint("lower-case letters, digits and dashes, beginning with a letter, at most 48 of them"));
+    check_name(name)?;
+    if KeptSandbox::find(name).is_some() {
+        return Err(ClusterError::new(format!("there is a sandbox {name} already"))
+            .hint(format!("choose another name, or remove it: `keywitness cluster down {name}`")));
     }
     if let Ok(found) = Clusters::look(kind.engine).await?.get(name) {
         let error = ClusterError::new(format!("there is a cluster {} already", found.name));
@@ -35,6 +36,15 @@ pub async fn bring_up_to_stay(
             Err(error.detail(left.map(|left| left.message)))
         }
     }
+}
+
+/// A name must do for a host and for a folder.
+pub fn check_name(name: &str) -> Result<(), ClusterError> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(ClusterError::new(format!("{name:?} cannot name a cluster"))
+        .hint("lower-case letters, digits and dashes, beginning with a letter, at most 48 of them"))
 }
 
 fn is_name(name: &str) -> bool {

@@ -6,7 +6,9 @@
 //! into the same memory, cheap to take and unmoved by later entries.
 
 mod clock;
+mod fields;
 mod glob;
+mod heartbeat;
 mod observation;
 mod save;
 mod store;
@@ -19,7 +21,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use clock::Clock;
+pub use fields::{Difference, FieldChange, difference};
 pub use glob::{KeyGlob, Piece};
+pub use heartbeat::Heartbeat;
 pub use observation::{Need, Observation, Seen};
 pub use save::LoadError;
 pub use store::Journal;

@@ -6,7 +6,6 @@ pub mod keywords;
 mod print;
 mod stretch;
 mod template;
-mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;

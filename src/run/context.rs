@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 
 use super::runner::Runner;
 use crate::grade::Judgement;
-use crate::journal::{Entry, Mark};
+use crate::journal::{Entry, Heartbeat, Mark};
 use crate::lab::{Action, CheckBlock};
 use crate::outcome::Failure;
 use crate::text::redact;
 
 const OUTPUT_LINES: usize = 12;
 const JOURNAL_LINES: usize = 20;
-/// Written all the time by every cluster, whatever a lab does.
-const HEARTBEATS: [&str; 4] = ["/events/", "/leases/", "/masterleases/", "/peerserverleases/"];
 
 impl Runner<'_> {
     pub(super) fn failure(
@@ -52,9 +50,7 @@ impl Runner<'_> {
         let view = self.witness.journal();
         let since = view.at(&mark).unwrap_or_default();
         let entries = view.entries(since, |entry| {
-            let below = |key: &str| key.strip_prefix(&self.info.prefix).map(str::to_owned);
-            let key = entry.change().and_then(|change| below(&change.key));
-            !key.is_some_and(|key| is_heartbeat(&key))
+            entry.change().is_none_or(|change| Heartbeat::of(&self.info.prefix, &change.key).is_none())
         });
         let left_out = entries.len().saturating_sub(JOURNAL_LINES);
         let mut lines: Vec<String> = Vec::new();
@@ -74,25 +70,5 @@ impl Runner<'_> {
             }
         }));
         lines
-    }
-}
-
-/// Whether a key below the prefix is written whatever a lab does.
-fn is_heartbeat(key: &str) -> bool {
-    HEARTBEATS.iter().any(|heartbeat| key.starts_with(heartbeat))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_heartbeat;
-
-    #[test]
-    fn leases_of_every_kind_are_left_out_of_a_failure() {
-        for key in
-            ["/leases/kube-node-lease/a", "/masterleases/1.2.3.4", "/peerserverleases/apiserver-x", "/events/a/b"]
-        {
-            assert!(is_heartbeat(key), "{key}");
-        }
-        assert!(!is_heartbeat("/configmaps/leases/a"));
     }
 }

@@ -346,7 +346,8 @@ fn link_tools(bin: &Path) {
     }
 }
 
-fn etcdctl_route(access: &EtcdAccess) -> EtcdctlRoute {
+/// How an etcdctl of ours reaches this etcd.
+pub fn etcdctl_route(access: &EtcdAccess) -> EtcdctlRoute {
     match access {
         EtcdAccess::Direct { endpoints, tls } => match crate::guard::tool("etcdctl") {
             Some(etcdctl) => EtcdctlRoute::Direct {

@@ -180,10 +180,10 @@ async fn on_ground(request: &LabRequest<'_>, ground: &Ground, tell: &Teller<'_>,
 
 /// A kept cluster of ours is tidied; in somebody else's, what stays is only named.
 async fn leave_as_found(runner: &Runner<'_>, start: Seq, tell: &Teller<'_>) {
-    let tidied = if runner.kind == ClusterKind::Kind {
-        runner.tidy(start).await
-    } else {
+    let tidied = if runner.kind == ClusterKind::Attach {
         Tidied { removed: Vec::new(), stayed: runner.keys_left_after(start, Duration::from_secs(3)).await }
+    } else {
+        runner.tidy(start).await
     };
     for (what, keys) in [("removed what the lab left", tidied.removed), ("left in the cluster", tidied.stayed)] {
         if !keys.is_empty() {

@@ -26,12 +26,13 @@ mod tidy;
 mod vars;
 
 pub use command::CommandSeen;
-pub use ground::{Ground, GroundRequest, Lasting};
+pub use ground::{Ground, GroundRequest, Lasting, etcdctl_route};
 pub use hands::{Hands, Ran, Undone};
 
 pub use lab::{LabRequest, Stopped, pulled, run_lab, stop_lab};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
 pub use question::{Right, right_answer};
+pub use secrets::keep_secrets;
 pub use tell::Teller;
 pub use vars::{Ask, Vars, resolve};
 

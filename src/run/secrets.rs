@@ -2,12 +2,19 @@
 
 use crate::codec::{DecodeError, secret_texts};
 use crate::journal::{JournalView, KeyGlob, Piece, Seq, Stored};
+use crate::text::keep_secret;
 
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
     pub(super) texts: Vec<Vec<u8>>,
     /// Namespace and name of those that etcd holds encrypted.
     pub(super) encrypted: Vec<(String, String)>,
+}
+
+/// From now on the texts of the Secrets that the journal has taken in since the last time are never written.
+pub fn keep_secrets(view: &JournalView, upto: &mut Seq, prefix: &str) {
+    keep_secret(since(view, *upto, prefix).texts);
+    *upto = view.end();
 }
 
 /// Of the Secrets that were written after `since`; of all that exist, at the journal's beginning.

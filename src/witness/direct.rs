@@ -117,10 +117,10 @@ impl Store for Direct {
         self.any(|endpoint| head(&endpoint.client)).await
     }
 
-    async fn list(&self, scope: &str) -> Result<Listing, StoreError> {
+    async fn list(&self, scope: &str, at: Option<Revision>) -> Result<Listing, StoreError> {
         let end = prefix_end(scope);
         let mut from: Vec<u8> = if scope.is_empty() { vec![0] } else { scope.into() };
-        let mut revision = 0;
+        let mut revision = at.unwrap_or(0);
         let mut state = Vec::new();
         loop {
             let (page_from, page_end) = (&from, &end);
@@ -147,6 +147,19 @@ impl Store for Direct {
             }
         }
         Ok(Listing { revision, state })
+    }
+
+    async fn get(&self, key: &str, at: Option<Revision>) -> Result<(Revision, Option<Change>), StoreError> {
+        let mut response = self
+            .any(|endpoint| async move {
+                let options = at.map(|revision| GetOptions::new().with_revision(revision));
+                let mut client = endpoint.client.kv_client().max_decoding_message_size(usize::MAX);
+                client.get(key, options).await
+            })
+            .await?;
+        let newest = response.header().map_or(0, ResponseHeader::revision);
+        let now = Clock::now();
+        Ok((newest, response.take_kvs().into_iter().next().map(|kv| listed(kv, now))))
     }
 
     async fn changed_at(&self, key: &str) -> Result<Option<Revision>, StoreError> {

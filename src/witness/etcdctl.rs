@@ -161,11 +161,11 @@ impl Store for Etcdctl {
         Ok(Head { cluster, term, revision })
     }
 
-    async fn list(&self, scope: &str) -> Result<Listing, StoreError> {
+    async fn list(&self, scope: &str, at: Option<Revision>) -> Result<Listing, StoreError> {
         let end = range_end(scope);
         let limit = (PAGE + 1).to_string();
         let mut state: Vec<Change> = Vec::new();
-        let mut revision = 0;
+        let mut revision = at.unwrap_or(0);
         loop {
             let last = state.last().map(|change| change.key.to_string());
             let from = last.as_deref().unwrap_or(scope);
@@ -189,6 +189,18 @@ impl Store for Etcdctl {
                 return Ok(Listing { revision, state });
             }
         }
+    }
+
+    async fn get(&self, key: &str, at: Option<Revision>) -> Result<(Revision, Option<Change>), StoreError> {
+        let revision = at.map(|revision| revision.to_string());
+        let mut args = vec!["get", key, "-w", "json"];
+        if let Some(revision) = &revision {
+            args.extend(["--rev", revision]);
+        }
+        let range: Range = self.json(&args).await?;
+        let now = Clock::now();
+        let found = range.kvs.first().map(|kv| changed(kv, now)).transpose()?;
+        Ok((range.header.revision, found.map(|(change, value)| change.value(value))))
     }
 
     async fn changed_at(&self, key: &str) -> Result<Option<Revision>, StoreError> {

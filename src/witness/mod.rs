@@ -11,6 +11,7 @@ mod etcdctl;
 mod kube;
 mod metrics;
 mod observer;
+mod reader;
 mod snapshot;
 mod status;
 mod store;
@@ -28,8 +29,9 @@ use tracing::Instrument;
 
 use crate::cluster::EtcdAccess;
 use crate::guard::Guard;
-use crate::journal::{Clock, Delivered, Journal, JournalView, KeyGlob, Mark, Seq};
+use crate::journal::{Clock, Delivered, Journal, JournalView, KeyGlob, Mark, Revision, Seq};
 pub use observer::Observer;
+pub use reader::Reader;
 use store::{Store, StoreError};
 use watcher::{Ask, Watcher};
 
@@ -61,6 +63,25 @@ pub enum WitnessError {
     Unreachable(String),
     #[error("etcd did not answer: {0}")]
     Silent(String),
+    /// What a revision left is no longer kept.
+    #[error("etcd has compacted its history: revision {asked} is gone{}", oldest.map_or(String::new(), |oldest| format!(", {oldest} is the oldest that it keeps")))]
+    Compacted { asked: Revision, oldest: Option<Revision> },
+    #[error("etcd has not come to revision {asked} yet: it is at {newest}")]
+    Future { asked: Revision, newest: Revision },
+}
+
+async fn store_of(request: &WitnessRequest) -> Result<Arc<dyn Store>, WitnessError> {
+    Ok(match &request.access {
+        EtcdAccess::Direct { endpoints, tls } => Arc::new(
+            direct::Direct::new(endpoints, tls.as_ref(), &request.members)
+                .await
+                .map_err(|error| WitnessError::Unreachable(error.to_string()))?,
+        ),
+        EtcdAccess::Command { argv, metrics } => {
+            Arc::new(etcdctl::Etcdctl::new(request.guard.clone(), argv.clone(), metrics.clone()))
+        }
+        EtcdAccess::None(why) => return Err(WitnessError::Unreachable(why.clone())),
+    })
 }
 
 /// The one watch of a run, and what can be asked beside it.
@@ -80,17 +101,18 @@ impl Witness {
     /// Lists the store and opens the watch at the next revision. In a bare lab this does not wait for
     /// etcd: the lab starts it later.
     pub async fn open(request: WitnessRequest) -> Result<Self, WitnessError> {
-        let store: Arc<dyn Store> = match &request.access {
-            EtcdAccess::Direct { endpoints, tls } => Arc::new(
-                direct::Direct::new(endpoints, tls.as_ref(), &request.members)
-                    .await
-                    .map_err(|error| WitnessError::Unreachable(error.to_string()))?,
-            ),
-            EtcdAccess::Command { argv, metrics } => {
-                Arc::new(etcdctl::Etcdctl::new(request.guard.clone(), argv.clone(), metrics.clone()))
+        Self::open_from(request, None).await
+    }
+
+    /// The same from an earlier revision on, as far as etcd still knows it.
+    pub async fn open_from(request: WitnessRequest, from: Option<Revision>) -> Result<Self, WitnessError> {
+        let store = store_of(&request).await?;
+        if let Some(from) = from {
+            // Whether it can be read at all is told at once, whatever the key.
+            if let Err(error) = store.get("/", Some(watcher::before(from))).await {
+                return Err(reader::told(store.as_ref(), error, from, 1).await);
             }
-            EtcdAccess::None(why) => return Err(WitnessError::Unreachable(why.clone())),
-        };
+        }
         let scope = if request.bare { String::new() } else { format!("{}/", request.prefix.trim_end_matches('/')) };
         let journal = Journal::new(scope.clone());
         let (asks, asked) = mpsc::unbounded_channel();
@@ -102,6 +124,7 @@ impl Witness {
             journal.listed(0, Clock::now(), Vec::new());
         }
         let watcher = Watcher::new(Arc::clone(&store), journal.clone(), scope, request.bare, asked, grow, answer);
+        let watcher = watcher.from(from);
         let task = tokio::spawn(watcher.run(ready, closing.clone()).in_current_span());
         let witness =
             Self { store, journal, bare: request.bare, opened: Clock::now(), asks, grown, answered, closing, task };

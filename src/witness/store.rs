@@ -36,6 +36,16 @@ impl StoreError {
         Self(message.into())
     }
 
+    /// The revision that was asked for is gone.
+    pub(super) fn is_compacted(&self) -> bool {
+        self.0.contains("required revision has been compacted")
+    }
+
+    /// The revision that was asked for has not come yet.
+    pub(super) fn is_future(&self) -> bool {
+        self.0.contains("required revision is a future revision")
+    }
+
     /// An error with what caused it: transports keep the telling part there.
     pub(super) fn chain(error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();
@@ -56,7 +66,10 @@ impl StoreError {
 pub(super) trait Store: Send + Sync + 'static {
     /// A linearizable read: the newest revision.
     async fn head(&self) -> Result<Head, StoreError>;
-    async fn list(&self, scope: &str) -> Result<Listing, StoreError>;
+    /// Now, or as a revision left it.
+    async fn list(&self, scope: &str, at: Option<Revision>) -> Result<Listing, StoreError>;
+    /// One key, likewise, and the newest revision of the store.
+    async fn get(&self, key: &str, at: Option<Revision>) -> Result<(Revision, Option<Change>), StoreError>;
     /// The revision at which the key was last changed; `None` where it does not exist.
     async fn changed_at(&self, key: &str) -> Result<Option<Revision>, StoreError>;
     async fn watch(&self, scope: &str, from: Revision) -> Result<Box<dyn Feed>, StoreError>;

@@ -36,6 +36,8 @@ pub(super) struct Watcher {
     asked: mpsc::UnboundedReceiver<Ask>,
     grow: watch::Sender<Seq>,
     answer: watch::Sender<bool>,
+    /// The first revision to deliver, where it is not the next one.
+    from: Option<Revision>,
     /// The store that the journal follows.
     known: Option<Head>,
     /// The next revision to ask for.
@@ -57,7 +59,12 @@ impl Watcher {
     ) -> Self {
         let next = 1;
         let (partial, pending) = (HashSet::new(), Vec::new());
-        Self { store, journal, scope, bare, asked, grow, answer, known: None, next, partial, pending }
+        Self { store, journal, scope, bare, asked, grow, answer, from: None, known: None, next, partial, pending }
+    }
+
+    pub(super) fn from(mut self, from: Option<Revision>) -> Self {
+        self.from = from;
+        self
     }
 
     pub(super) async fn run(mut self, ready: oneshot::Sender<()>, closing: CancellationToken) {
@@ -96,12 +103,12 @@ impl Watcher {
         let head = self.store.head().await?;
         match self.known {
             None if self.bare => {}
-            None => self.list().await?,
+            None => self.list(self.from.map(before)).await?,
             Some(known) => {
                 if let Some(reason) = self.another_store(known, head).await? {
                     warn!(reason, "another store answers: a new epoch begins");
                     self.record(Entry::Epoch { reason, at: Clock::now() });
-                    self.list().await?;
+                    self.list(None).await?;
                 }
             }
         }
@@ -138,8 +145,8 @@ impl Watcher {
             .map(|now| format!("it holds {} of revision {now}, not {}", change.key, change.revision)))
     }
 
-    async fn list(&mut self) -> Result<(), StoreError> {
-        let listing = self.store.list(&self.scope).await?;
+    async fn list(&mut self, at: Option<Revision>) -> Result<(), StoreError> {
+        let listing = self.store.list(&self.scope, at).await?;
         let keys = listing.state.len();
         self.journal.listed(listing.revision, Clock::now(), listing.state);
         debug!(keys = keys, revision = listing.revision, "keys listed");
@@ -213,7 +220,7 @@ impl Watcher {
                 let reason = format!("etcd has compacted its history up to {upto}");
                 warn!(from = self.next, upto, "compacted before it was delivered: the journal has a gap");
                 self.record(Entry::Gap { from: self.next, to: upto, reason, at: Clock::now() });
-                self.list().await?;
+                self.list(None).await?;
                 return Err(StoreError::new("start after the compacted revision"));
             }
         }
@@ -259,4 +266,9 @@ impl Watcher {
         self.journal.push(entry);
         self.grow.send_replace(self.journal.view().end());
     }
+}
+
+/// The revision that left things as the given one found them; there is none before the first.
+pub(super) fn before(revision: Revision) -> Revision {
+    (revision - 1).max(1)
 }

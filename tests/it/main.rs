@@ -35,5 +35,6 @@ mod sandbox_server;
 mod secrets;
 mod slips;
 mod soak;
+mod tools;
 mod typed;
 mod webhooks;

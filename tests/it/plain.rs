@@ -23,6 +23,8 @@ const COMMANDS: &[&[&str]] = &[
     &["lint", "--help"],
     &["list", "--help"],
     &["decode", "--help"],
+    &["events", "--help"],
+    &["get", "--help"],
     &["cluster", "--help"],
     &["cluster", "up", "--help"],
     &["cluster", "down", "--help"],

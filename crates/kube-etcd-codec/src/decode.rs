@@ -127,7 +127,7 @@ impl Decoder {
         }
     }
 
-    fn value(&mut self, kind: Type, wire: Wire<'_>) -> Result<Value, Malformed> {
+    pub(super) fn value(&mut self, kind: Type, wire: Wire<'_>) -> Result<Value, Malformed> {
         Ok(match kind {
             Type::String => Value::String(text(wire.bytes()?)),
             Type::Bool => Value::Bool(wire.varint()? != 0),

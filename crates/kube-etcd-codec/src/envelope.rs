@@ -7,8 +7,8 @@ use super::schema::{message, sent_message_of};
 use super::wire::{Fields, Malformed, Wire, put_bytes, put_message};
 use super::{DecodeError, Decoded, EncodeError, Encoding, Storage, encode as write, kind_by_api_version};
 
-const MAGIC: &[u8] = b"k8s\0";
-const ENCRYPTED: &[u8] = b"k8s:enc:";
+pub(super) const MAGIC: &[u8] = b"k8s\0";
+pub(super) const ENCRYPTED: &[u8] = b"k8s:enc:";
 /// The tag that says "this is CBOR" in CBOR itself.
 const CBOR: &[u8] = &[0xd9, 0xd9, 0xf7];
 
@@ -53,7 +53,7 @@ pub fn value_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// `aescbc:v1:key1:...` names the provider, its version and its key before the bytes begin.
-fn provider(rest: &[u8]) -> String {
+pub(super) fn provider(rest: &[u8]) -> String {
     let words: Vec<_> = rest.split(|byte| *byte == b':').take(3).map(String::from_utf8_lossy).collect();
     let printable = |word: &str| word.len() < 64 && word.chars().all(|c| c.is_ascii_graphic());
     let words: Vec<_> = words.iter().map(AsRef::as_ref).take_while(|word| printable(word)).collect();

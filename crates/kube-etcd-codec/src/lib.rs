@@ -7,6 +7,7 @@ mod decode;
 mod duration;
 mod encode;
 mod envelope;
+mod explain;
 mod kinds;
 mod ordered;
 mod quantity;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use decode::UnknownField;
 pub use envelope::{decode, encode, encode_protobuf, value_length};
+pub use explain::{Piece, explain};
 pub use kinds::{
     KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
     kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,

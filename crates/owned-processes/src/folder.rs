@@ -116,6 +116,31 @@ pub(super) fn stale(parents: &[PathBuf]) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
+/// A run whose private folder lies in a given place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    pub dir: PathBuf,
+    pub run_id: String,
+    /// The runner.
+    pub process: i32,
+}
+
+/// The runs of this user that go on and have their private folders here.
+pub fn runs_in(parent: &Path) -> Vec<RunFolder> {
+    let us = nix::unistd::geteuid().as_raw();
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let run = |entry: fs::DirEntry| {
+        let run_id = entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned();
+        let is_ours = entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == us);
+        let owner: Stamp = serde_json::from_slice(&fs::read(entry.path().join(OWNER)).ok()?).ok()?;
+        let goes_on = is_ours && owner.life() != Life::Gone && !run_id.contains('.');
+        goes_on.then(|| RunFolder { dir: entry.path(), run_id, process: owner.pid })
+    };
+    let mut runs: Vec<RunFolder> = entries.filter_map(run).collect();
+    runs.sort_by(|a, b| a.dir.cmp(&b.dir));
+    runs
+}
+
 /// Whether a run of this user goes on here.
 pub fn is_live(run_id: &str) -> bool {
     parents().iter().any(|parent| {
@@ -129,8 +154,11 @@ fn is_stale(dir: &Path) -> bool {
     owner.is_none_or(|owner| owner.life() == Life::Gone)
 }
 
-/// Removes a folder even where a lab took the right to, or something still writes into it.
+/// Removes a folder even where a lab took the right to, or something still writes into it; or a file.
 pub(super) fn remove(dir: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(dir).is_ok_and(|meta| !meta.is_dir()) {
+        return fs::remove_file(dir);
+    }
     let mut last = Ok(());
     for attempt in 0..5_u64 {
         last = fs::remove_dir_all(dir);

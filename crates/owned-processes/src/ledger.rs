@@ -23,7 +23,7 @@ pub enum Owned {
     Labelled { engine: Vec<String>, label: String },
     /// A volume known by name only.
     Volume { engine: Vec<String>, name: String },
-    /// A folder outside the run's own.
+    /// A folder outside the run's own, or a file.
     Folder(PathBuf),
 }
 

@@ -32,7 +32,7 @@ mod watchdog;
 #[cfg(test)]
 mod tests;
 
-pub use folder::{is_live, room};
+pub use folder::{RunFolder, is_live, room, runs_in};
 pub use interrupt::Interrupt;
 pub use ledger::Owned;
 pub use process::Process;

@@ -19,9 +19,31 @@ pub(super) struct Shown {
 }
 
 /// A value of which everything is known, or why it is not.
-enum Read {
-    Object { object: Value, encoding: Encoding, remarks: Vec<String> },
-    Not { reason: String, hint: &'static str },
+pub(in crate::cli) enum Reading {
+    Object {
+        object: Value,
+        encoding: Encoding,
+        remarks: Vec<String>,
+        /// How many texts of it are.
+        hidden: usize,
+    },
+    Not {
+        reason: String,
+        hint: &'static str,
+    },
+}
+
+/// What of a value is shown.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Look {
+    pub(in crate::cli) show_secrets: bool,
+    pub(in crate::cli) hide_managed_fields: bool,
+}
+
+impl From<&DecodeArgs> for Look {
+    fn from(args: &DecodeArgs) -> Self {
+        Self { show_secrets: args.show_secrets, hide_managed_fields: args.hide_managed_fields }
+    }
 }
 
 pub(super) fn item(args: &DecodeArgs, item: &Item, at: usize) -> Shown {
@@ -60,8 +82,8 @@ fn yaml(args: &DecodeArgs, item: &Item, place: &str, shown: &mut Shown) {
 }
 
 fn document(args: &DecodeArgs, item: &Item, value: &[u8], head: &str, place: &str, shown: &mut Shown) {
-    match read(args, item, value) {
-        Read::Object { object, encoding, remarks } => {
+    match read(args.into(), item.key.as_deref(), value) {
+        Reading::Object { object, encoding, remarks, .. } => {
             let encoding = match encoding {
                 Encoding::Protobuf => "protobuf",
                 Encoding::Json => "JSON",
@@ -71,10 +93,9 @@ fn document(args: &DecodeArgs, item: &Item, value: &[u8], head: &str, place: &st
             for remark in remarks {
                 let _ = writeln!(shown.out, "# {place}: {remark}");
             }
-            let text = serde_saphyr::to_string(&object).unwrap_or_else(|_| object.to_string());
-            let _ = writeln!(shown.out, "{}", text.trim_end_matches('\n'));
+            shown.out.push_str(&yaml_text(&object));
         }
-        Read::Not { reason, hint } => {
+        Reading::Not { reason, hint } => {
             shown.decoded = false;
             let _ = writeln!(shown.notes, "{place}: {reason}{hint}");
             let _ = writeln!(shown.out, "# {head}: {reason}");
@@ -93,14 +114,14 @@ fn json(args: &DecodeArgs, item: &Item, place: &str, shown: &mut Shown) {
     let now = (item.event != Some(Event::Delete)).then_some(item.value.as_slice());
     for (name, value) in [("object", now), ("oldObject", item.previous.as_deref())] {
         let Some(value) = value else { continue };
-        match read(args, item, value) {
-            Read::Object { object, remarks, .. } => {
+        match read(args.into(), item.key.as_deref(), value) {
+            Reading::Object { object, remarks, .. } => {
                 for remark in remarks {
                     let _ = writeln!(shown.notes, "{place}: {remark}");
                 }
                 line.insert(name.to_owned(), object);
             }
-            Read::Not { reason, hint } => {
+            Reading::Not { reason, hint } => {
                 shown.decoded = false;
                 let _ = writeln!(shown.notes, "{place}: {reason}{hint}");
                 line.insert(name.to_owned(), Value::Null);
@@ -111,18 +132,25 @@ fn json(args: &DecodeArgs, item: &Item, place: &str, shown: &mut Shown) {
     let _ = writeln!(shown.out, "{}", Value::Object(line));
 }
 
-fn read(args: &DecodeArgs, item: &Item, value: &[u8]) -> Read {
+/// The object as YAML, its last line ended.
+pub(in crate::cli) fn yaml_text(object: &Value) -> String {
+    let text = serde_saphyr::to_string(object).unwrap_or_else(|_| object.to_string());
+    format!("{}\n", text.trim_end_matches('\n'))
+}
+
+/// The value as it may be shown.
+pub(in crate::cli) fn read(args: Look, key: Option<&str>, value: &[u8]) -> Reading {
     let decoded = match codec::decode(value) {
         Ok(decoded) => decoded,
-        Err(error) => return Read::Not { reason: error.to_string(), hint: hint(value, &error) },
+        Err(error) => return Reading::Not { reason: error.to_string(), hint: hint(value, &error) },
     };
     if codec::is_opaque(&decoded) && !args.show_secrets {
         let reason = format!("{} bytes of JSON that breaks off: it may be a Secret", value.len());
-        return Read::Not { reason, hint: "" };
+        return Reading::Not { reason, hint: "" };
     }
     let Decoded { mut object, encoding, unknown } = decoded;
     let mut hidden = if args.show_secrets { 0 } else { codec::conceal(&mut object) };
-    let is_secrets = item.key.as_deref().is_some_and(|key| key.contains("/secrets/"));
+    let is_secrets = key.is_some_and(|key| key.contains("/secrets/"));
     if is_secrets && hidden == 0 && !args.show_secrets && object.get("kind").is_none() {
         // Whatever it is: it lies where Secrets lie.
         object = Value::String(hidden_bytes(value.len()));
@@ -147,11 +175,11 @@ fn read(args: &DecodeArgs, item: &Item, value: &[u8]) -> Read {
         let what = count(fields.len(), "field");
         remarks.push(format!("{} {what} that this build's schema does not know: {}", fields.len(), fields.join(", ")));
     }
-    Read::Object { object, encoding, remarks }
+    Reading::Object { object, encoding, remarks, hidden }
 }
 
 /// A key on a line of its own, whatever is in it: it moves no cursor and ends no comment.
-fn printable(key: &str) -> String {
+pub(in crate::cli) fn printable(key: &str) -> String {
     let shown = |char: char| match char {
         '\n' => "\\n".to_owned(),
         '\r' => "\\r".to_owned(),

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
-use crate::cluster::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, EtcdTls, Provider, StageSink};
+use crate::cluster::{
+    Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, EtcdTls, Provider, Running, StageSink,
+};
 use crate::guard::{Guard, ShellIo};
-use crate::lab::ClusterKind;
 use kube_sandbox::{Sandbox, SandboxError, SandboxOptions};
 
 mod node_shell;
@@ -22,6 +23,17 @@ pub struct SandboxProvider {
 #[async_trait]
 impl Provider for SandboxProvider {
     async fn up(&self, request: &ClusterRequest, stages: &dyn StageSink) -> Result<Box<dyn Cluster>, ClusterError> {
+        Ok(Box::new(self.start(request, stages).await?.0))
+    }
+}
+
+impl SandboxProvider {
+    /// With what is remembered of one that stays.
+    pub(super) async fn start(
+        &self,
+        request: &ClusterRequest,
+        stages: &dyn StageSink,
+    ) -> Result<(SandboxCluster, Running), ClusterError> {
         let began = Instant::now();
         let mut options = SandboxOptions::new(self.guard.clone(), request.private_dir.join("sandbox"));
         options.apiserver.clone_from(&self.apiserver);
@@ -31,8 +43,43 @@ impl Provider for SandboxProvider {
             () = request.interrupt.cancelled() => return Err(ClusterError::new("interrupted while the sandbox came up")),
         };
         stages.passed("etcd and the API answer", Some(sandbox.etcd_url()), began.elapsed());
-        Ok(Box::new(SandboxCluster::new(sandbox, self.guard.clone())))
+        let running = Running {
+            kubernetes: sandbox.kubernetes_version().to_owned(),
+            etcd: sandbox.etcd_version().to_owned(),
+            server: format!("https://{}", sandbox.address()),
+            endpoint: sandbox.etcd_url().to_owned(),
+            etcd_process: sandbox.etcd_process(),
+            kubeconfig: sandbox.kubeconfig().to_owned(),
+            bin: PathBuf::new(),
+            node: sandbox.node.clone(),
+            pki: sandbox.pki().root().to_owned(),
+            data: sandbox.etcd_data().to_owned(),
+        };
+        let info = running.info("sandbox", false);
+        Ok((SandboxCluster { sandbox, info, guard: self.guard.clone() }, running))
     }
+}
+
+/// As etcd's own health checks reach it.
+pub(super) fn admin_access(endpoint: &str, pki: &Path) -> EtcdAccess {
+    EtcdAccess::Direct {
+        endpoints: vec![endpoint.to_owned()],
+        tls: Some(EtcdTls {
+            ca: pki.join("etcd/ca.crt"),
+            cert: pki.join("etcd/healthcheck-client.crt"),
+            key: pki.join("etcd/healthcheck-client.key"),
+        }),
+    }
+}
+
+pub(super) fn open_node_shell(
+    guard: &Guard,
+    kubeconfig: &Path,
+    rows: u16,
+    columns: u16,
+) -> Result<ShellIo, ClusterError> {
+    node_shell::open(guard, kubeconfig, rows, columns)
+        .map_err(|error| ClusterError::new(format!("no shell could be started on this machine: {error}")))
 }
 
 impl From<SandboxError> for ClusterError {
@@ -45,36 +92,10 @@ impl From<SandboxError> for ClusterError {
     }
 }
 
-struct SandboxCluster {
+pub(super) struct SandboxCluster {
     sandbox: Sandbox,
     info: ClusterInfo,
     guard: Guard,
-}
-
-impl SandboxCluster {
-    fn new(sandbox: Sandbox, guard: Guard) -> Self {
-        let pki = sandbox.pki().root().to_owned();
-        let data = sandbox.etcd_data().to_owned();
-        let info = ClusterInfo {
-            kind: ClusterKind::Sandbox,
-            name: "sandbox".into(),
-            kubernetes: Some(sandbox.kubernetes_version().to_owned()),
-            etcd: Some(sandbox.etcd_version().to_owned()),
-            node: Some(sandbox.node.clone()),
-            etcd_pod: Some(format!("etcd-{}", sandbox.node)),
-            // The node is this machine, so that its paths are the host's.
-            node_pki: Some(pki.join("etcd")),
-            node_data: Some(data.clone()),
-            pki: Some(pki.join("etcd")),
-            data: Some(data),
-            engine: String::new(),
-            runs_pods: false,
-            shared: false,
-            etcd_route: format!("a process on this machine, at {}", sandbox.etcd_url()),
-            prefix: "/registry".into(),
-        };
-        Self { sandbox, info, guard }
-    }
 }
 
 #[async_trait]
@@ -88,20 +109,11 @@ impl Cluster for SandboxCluster {
     }
 
     fn etcd(&self) -> EtcdAccess {
-        let pki = self.sandbox.pki();
-        EtcdAccess::Direct {
-            endpoints: vec![self.sandbox.etcd_url().to_owned()],
-            tls: Some(EtcdTls {
-                ca: pki.file("etcd/ca.crt"),
-                cert: pki.file("etcd/healthcheck-client.crt"),
-                key: pki.file("etcd/healthcheck-client.key"),
-            }),
-        }
+        admin_access(self.sandbox.etcd_url(), self.sandbox.pki().root())
     }
 
     async fn node_shell(&self, rows: u16, columns: u16) -> Result<ShellIo, ClusterError> {
-        node_shell::open(&self.guard, self.sandbox.kubeconfig(), rows, columns)
-            .map_err(|error| ClusterError::new(format!("no shell could be started on this machine: {error}")))
+        open_node_shell(&self.guard, self.sandbox.kubeconfig(), rows, columns)
     }
 
     async fn down(self: Box<Self>) -> Result<(), ClusterError> {

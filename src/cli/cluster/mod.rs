@@ -1,5 +1,8 @@
 //! Clusters that are kept for many labs.
 
+mod sandbox;
+pub(super) mod standing;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,9 +11,12 @@ use clap::{Args, Subcommand};
 
 use super::error::CliError;
 use super::stages::StageLines;
-use crate::cluster::{ClusterRequest, Clusters, Flavor, Found, Kind, Origin, bring_up_to_stay};
+use super::{args, screen};
+use crate::cluster::{
+    ClusterError, ClusterRequest, Clusters, Flavor, Found, KeptSandbox, Kind, Origin, bring_up_to_stay,
+};
 use crate::guard::{Guard, GuardSettings, Interrupt};
-use crate::lab::ClusterSpec;
+use crate::lab::{ClusterKind, ClusterSpec};
 use crate::outcome::Exit;
 
 #[derive(Debug, Args)]
@@ -24,20 +30,20 @@ pub(super) struct ClusterArgs {
 
 #[derive(Debug, Subcommand)]
 enum ClusterCommand {
-    /// Make a kind cluster and keep it; `run --on kind --cluster NAME` uses it
+    /// Make a cluster and keep it; `--cluster NAME` of other commands uses it
     Up(UpArgs),
     /// Remove a cluster that was kept, or that a killed run left
     Down {
         #[arg(value_name = "NAME", default_value = DEFAULT_NAME)]
         name: String,
     },
-    /// List the kind clusters of the engine, and whose they are
+    /// List the sandboxes that stay and the kind clusters of the engine, and whose they are
     List {
         /// Remove what killed runs left
         #[arg(long)]
         remove_left: bool,
     },
-    /// Show the nodes of one cluster, or of all, and what they use
+    /// Show what one cluster, or each, runs and uses
     Status {
         #[arg(value_name = "NAME")]
         name: Option<String>,
@@ -48,19 +54,28 @@ enum ClusterCommand {
 struct UpArgs {
     #[arg(value_name = "NAME", default_value = DEFAULT_NAME)]
     name: String,
+    /// Which kind of cluster
+    #[arg(long, value_name = "KIND", default_value = "kind", value_parser = args::cluster_kind(&["sandbox", "kind"]))]
+    on: ClusterKind,
+    /// Also write the kubeconfig to this file, which must not exist; `down` removes it (sandbox)
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// A kube-apiserver to run in place of the sandbox's own API [default: that of `KUBEBUILDER_ASSETS`, if it has one]
+    #[arg(long, value_name = "PATH")]
+    apiserver: Option<PathBuf>,
     /// How many nodes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     nodes: Option<u32>,
     /// Which Kubernetes, such as 1.36
     #[arg(long, value_name = "VERSION")]
     kubernetes: Option<String>,
-    /// The node image
-    #[arg(long, value_name = "NAME", env = "KEYWITNESS_NODE_IMAGE")]
+    /// The node image (kind)
+    #[arg(long, value_name = "NAME", env = "KEYWITNESS_NODE_IMAGE", hide_env_values = true)]
     image: Option<String>,
     /// A kind configuration file to start from
     #[arg(long, value_name = "FILE")]
     kind_config: Option<PathBuf>,
-    /// Leave what failed, to look at it
+    /// Leave what failed, to look at it (kind)
     #[arg(long)]
     keep: bool,
 }
@@ -73,22 +88,40 @@ pub(super) fn main(args: &ClusterArgs) -> Result<Exit, CliError> {
     runtime.block_on(async {
         let engine = engine(args.engine.as_deref());
         match &args.command {
-            ClusterCommand::Up(args) => up(args, engine).await,
-            ClusterCommand::Down { name } => {
-                let clusters = Clusters::look(engine).await?;
-                // A guard's start clears away what killed runs left: folders with keys, processes, containers.
-                let guard = Guard::start(GuardSettings::default());
-                let removed = clusters.remove(name).await;
-                if let Ok(guard) = guard {
-                    guard.end().await;
-                }
-                removed?;
-                print(&format!("cluster {name} is gone\n"))
+            ClusterCommand::Up(args) if args.on == ClusterKind::Sandbox => {
+                KeptSandbox::clear_away().await;
+                sandbox::up(args)
             }
+            ClusterCommand::Up(args) => up(args, engine).await,
+            ClusterCommand::Down { name } => down(name, engine).await,
             ClusterCommand::List { remove_left } => list(engine, *remove_left).await,
             ClusterCommand::Status { name } => status(engine, name.as_deref()).await,
         }
     })
+}
+
+async fn down(name: &str, engine: Option<Flavor>) -> Result<Exit, CliError> {
+    KeptSandbox::clear_away().await;
+    if let Some(kept) = KeptSandbox::find(name) {
+        kept.end().await?;
+        return print(&format!("cluster {name} is gone\n"));
+    }
+    let clusters = Clusters::look(engine).await.map_err(|error| no_engine(name, error))?;
+    // A guard's start clears away what killed runs left: folders with keys, processes, containers.
+    let guard = Guard::start(GuardSettings::default());
+    let removed = clusters.remove(name).await;
+    if let Ok(guard) = guard {
+        guard.end().await;
+    }
+    removed?;
+    print(&format!("cluster {name} is gone\n"))
+}
+
+/// Without an engine only sandboxes can be found.
+fn no_engine(name: &str, error: ClusterError) -> ClusterError {
+    let message =
+        format!("there is no sandbox {name}, and whether there is a kind cluster {name} is not known: {error}");
+    ClusterError { message, ..error }
 }
 
 pub(super) fn engine(named: Option<&str>) -> Option<Flavor> {
@@ -134,8 +167,18 @@ async fn up(args: &UpArgs, engine: Option<Flavor>) -> Result<Exit, CliError> {
 }
 
 async fn list(engine: Option<Flavor>, remove_left: bool) -> Result<Exit, CliError> {
-    let clusters = Clusters::look(engine).await?;
-    let mut text = String::new();
+    if remove_left {
+        KeptSandbox::clear_away().await;
+    }
+    let mut text: String = KeptSandbox::all().iter().map(sandbox::row).collect();
+    let clusters = match Clusters::look(engine).await {
+        Ok(clusters) => clusters,
+        Err(error) if text.is_empty() => return Err(error.into()),
+        Err(error) => {
+            screen::note(&format!("kind clusters are not listed: {error}"));
+            return print(&text);
+        }
+    };
     for found in clusters.all() {
         if remove_left && found.origin == Origin::Left {
             clusters.remove(&found.name).await?;
@@ -151,18 +194,33 @@ async fn list(engine: Option<Flavor>, remove_left: bool) -> Result<Exit, CliErro
         }
     }
     if text.is_empty() {
-        text = format!("no kind clusters on {}\n", clusters.engine());
+        text = format!("no kind clusters on {}, and no sandboxes\n", clusters.engine());
     }
     print(&text)
 }
 
 async fn status(engine: Option<Flavor>, name: Option<&str>) -> Result<Exit, CliError> {
-    let clusters = Clusters::look(engine).await?;
+    if let Some(kept) = name.and_then(KeptSandbox::find) {
+        return print(&sandbox::status(&kept));
+    }
+    let mut text: String = match name {
+        Some(_) => String::new(),
+        None => KeptSandbox::all().iter().map(sandbox::status).collect(),
+    };
+    let clusters = match (Clusters::look(engine).await, name) {
+        (Ok(clusters), _) => clusters,
+        (Err(error), Some(name)) => return Err(no_engine(name, error).into()),
+        (Err(error), None) if text.is_empty() => return Err(error.into()),
+        (Err(error), None) => {
+            screen::note(&format!("kind clusters are not shown: {error}"));
+            return print(&text);
+        }
+    };
     let names: Vec<String> = match name {
         Some(name) => vec![clusters.get(name)?.name.clone()],
         None => clusters.all().map(|found| found.name.clone()).collect(),
     };
-    let mut text = format!("engine: {}\n", clusters.engine());
+    text.push_str(&format!("engine: {}\n", clusters.engine()));
     for name in names {
         let found = clusters.with_usage(&name).await?;
         text.push_str(&format!("{} ({}, {}, {})\n", found.name, origin(&found), found.image, age(found.age)));
