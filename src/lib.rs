@@ -18,6 +18,7 @@ pub mod parse;
 pub mod report;
 pub mod run;
 pub mod session;
+pub mod shell;
 pub mod terminal;
 pub mod text;
 pub mod witness;

@@ -12,9 +12,9 @@ use super::object::{ANSWERS, Named, Stored};
 use super::place::{self, Place};
 use crate::journal::{Change, Entry, Heartbeat, JournalView, KeyGlob, Piece, Recorded, Revision, Seq};
 use crate::outcome::Exit;
-use crate::report::wrapped;
 use crate::run::keep_secrets;
 use crate::text::redact;
+use crate::text::wrapped;
 use crate::witness::{Reader, Witness, WitnessError};
 
 /// Show the changes of a cluster as etcd's watch delivers them, until Ctrl-C

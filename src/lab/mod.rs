@@ -6,6 +6,7 @@ pub mod keywords;
 mod print;
 mod stretch;
 mod template;
+mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;

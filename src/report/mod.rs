@@ -8,7 +8,6 @@ mod layout;
 mod live;
 mod log;
 mod pull;
-mod wrap;
 
 use std::borrow::Cow;
 use std::io;
@@ -23,7 +22,6 @@ pub use junit::Junit;
 pub use live::{Live, above_bars, bars};
 pub use log::Log;
 pub use pull::{PullBars, PullLines};
-pub use wrap::wrapped;
 
 /// One output. It is told facts and the report so far; it never calls back.
 pub trait Reporter: Send {

@@ -93,7 +93,7 @@ pub fn environment(
 }
 
 /// Programs read the one or the other name; what stood in either holds.
-fn direct_to_loopback(env: &mut Vec<(OsString, OsString)>) {
+pub(super) fn direct_to_loopback(env: &mut Vec<(OsString, OsString)>) {
     let mut hosts: Vec<String> = Vec::new();
     let given = env.iter().filter(|(name, _)| name == "no_proxy" || name == "NO_PROXY");
     let given: Vec<String> = given.map(|(_, value)| value.to_string_lossy().into_owned()).collect();

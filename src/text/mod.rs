@@ -9,6 +9,7 @@ mod redact;
 mod search;
 mod source;
 mod vars;
+mod wrap;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use joined::Joined;
@@ -17,3 +18,4 @@ pub use redact::{Redacted, Redactor, hidden_bytes, keep_secret, redact};
 pub use search::{Printed, Search};
 pub use source::{Position, SourceFile, Span, Spanned};
 pub use vars::{VarPiece, name_length, var_pieces};
+pub use wrap::wrapped;

@@ -29,17 +29,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "run", "learn",
         ],
     ),
+    // terminal, guard: its shells are on this side of the door.
+    ("shell", &["text", "guard", "lab", "outcome", "terminal", "learn", "session"]),
     ("report", &["text", "lab", "outcome"]),
     (
         "cli",
         &[
             "text", "guard", "expr", "lab", "parse", "codec", "journal", "grade", "outcome", "terminal", "cluster",
-            "witness", "sandbox", "run", "learn", "session", "report",
+            "witness", "sandbox", "run", "learn", "session", "shell", "report",
         ],
     ),
 ];
 
-const MAY_NAME_TOKIO: &[&str] = &["terminal", "cluster", "witness", "run", "session", "cli"];
+const MAY_NAME_TOKIO: &[&str] = &["terminal", "cluster", "witness", "run", "session", "shell", "cli"];
 
 const LONGEST_FILE: usize = 600;
 

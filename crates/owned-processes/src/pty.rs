@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::io::AsyncWrite;
@@ -24,9 +24,11 @@ use super::{Guard, Owned, ShellControl, ShellIo};
 const READ_AHEAD: usize = 32;
 
 /// Whether what is typed comes back in the shell's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Echo {
     AsTheShellSets,
+    /// As on another terminal, with all its other settings.
+    Like(Box<Termios>),
     /// Never, whatever a command does to the terminal's settings.
     Off,
 }
@@ -41,10 +43,14 @@ pub fn shell_on_pty(
 ) -> io::Result<ShellIo> {
     let pair = native_pty_system().openpty(size(rows, columns)).map_err(io::Error::other)?;
     let mut tty = None;
-    if echo == Echo::Off
+    if echo != Echo::AsTheShellSets
         && let Some(name) = pair.master.tty_name()
     {
-        tty = Some(OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name)?);
+        let opened = OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name)?;
+        match &echo {
+            Echo::Like(modes) => tcsetattr(&opened, SetArg::TCSANOW, modes)?,
+            _ => tty = Some(opened),
+        }
     }
     let silence = Silence { tty };
     silence.keep();

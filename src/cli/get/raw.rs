@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::cli::decode::Reading;
 use crate::codec::{Piece, explain};
-use crate::report::wrapped;
+use crate::text::wrapped;
 
 /// Of a piece's bytes so many are shown.
 const SHOWN: usize = 6;

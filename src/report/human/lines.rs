@@ -6,7 +6,7 @@ use crate::outcome::{
     ActionReport, CheckReport, ClusterReport, LabReport, Proof, RunReport, Spent, StepReport, Verdict,
 };
 use crate::report::layout::{duration, plural, surroundings};
-use crate::report::wrap::wrapped;
+use crate::text::wrapped;
 
 /// How many of its last lines stand for a failed action's output.
 const OUTPUT_LINES: usize = 15;

@@ -1,0 +1,406 @@
+//! A terminal of a session: the learner's own shell, with what the session has to say put between its commands.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::link::{Link, Reply};
+use super::look::Look;
+use super::page::Page;
+use super::said::{InWords, Teller};
+use super::word::{KEEP, TERMINAL_VARIABLE, TO_TYPE, keeps};
+use crate::guard::Guard;
+use crate::lab::Lab;
+use crate::session::door::VARIABLE;
+use crate::session::{Answer, Command, Environment, Printing, Request, SessionEvent, Summary, View};
+use crate::terminal::{Finished, Happened, LearnerSettings, LearnerShell, Screen};
+
+/// How long a prompt waits for what its command has brought about.
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
+/// What follows from a command is witnessed within this of its end, or comes later above the prompt.
+const NEWS_WAIT: Duration = Duration::from_millis(40);
+/// News that come so close after each other are told together.
+const TOGETHER: Duration = Duration::from_millis(8);
+/// A session that is told to end has much to clear away.
+const END_WAIT: Duration = Duration::from_secs(30);
+
+pub struct FaceSettings<'a> {
+    pub door: PathBuf,
+    pub guard: Guard,
+    /// This very program, which the word `lab` starts.
+    pub program: PathBuf,
+    /// By which the session tells its terminals apart.
+    pub name: String,
+    /// The terminal that the session ends with: it shows the lab's first page, and asks whether to keep the session.
+    pub is_first: bool,
+    pub screen: Screen,
+    pub load: &'a dyn Fn(&Path) -> Result<Lab, String>,
+    pub cancel: CancellationToken,
+}
+
+/// How a terminal was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// The session goes on without it.
+    Alone,
+    /// The session has ended, and is kept or not.
+    Ended {
+        kept: bool,
+    },
+    /// The session ended without a word.
+    Lost,
+    Cancelled,
+}
+
+/// Runs a terminal until its shell or its session ends.
+pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
+    let link = Link::connect(&settings.door)?;
+    let view = shown(&link).await?;
+    let lab = (settings.load)(Path::new(&view.lab.file)).map_err(io::Error::other)?;
+    let words = InWords::of(&lab, &view.vars);
+    let Ok(Answer::Environment { environment }) = link.ask(Request::Environment).await else { return Err(gone()) };
+    let dir = settings.guard.folder(&format!("terminal-{}", std::process::id()))?;
+    let look = look_of(settings.screen);
+    let page = Page { lab: &lab, view: &view, look };
+    greet(&page, settings.is_first)?;
+    let shell = LearnerShell::start(LearnerSettings {
+        guard: settings.guard.clone(),
+        cwd: PathBuf::from(&environment.work),
+        env: variables(&environment, &dir),
+        path_prefix: folders(&environment, &settings, &dir)?,
+        completer: format!("{} __lab --words", shell_words::quote(&settings.program.display().to_string())),
+        dir: dir.clone(),
+        screen: settings.screen,
+        cancel: settings.cancel.clone(),
+    })?;
+    let face = Face {
+        link,
+        shell,
+        view,
+        words,
+        dir,
+        settings,
+        news: Vec::new(),
+        tell_at: None,
+        replies: Vec::new(),
+        has_run: false,
+        is_own_word: false,
+        ended: None,
+        summary: None,
+    };
+    face.run().await
+}
+
+fn look_of(screen: Screen) -> Look {
+    let columns = console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns));
+    Look { columns, color: screen.color, plain: screen.is_plain }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the session has ended")
+}
+
+async fn shown(link: &Link) -> io::Result<View> {
+    match link.ask(Request::Show).await {
+        Ok(Answer::View { view }) => Ok(*view),
+        Ok(other) => Err(io::Error::other(format!("the session answers otherwise than expected: {other:?}"))),
+        Err(_) => Err(gone()),
+    }
+}
+
+fn greet(page: &Page<'_>, is_first: bool) -> io::Result<()> {
+    let mut lines = Vec::new();
+    let is_new = page.view.open == 1 && page.view.points == 0;
+    if is_first {
+        lines.push(String::new());
+        if is_new {
+            lines.extend(page.intro());
+            lines.push(String::new());
+        }
+        lines.extend(page.step());
+        lines.push(String::new());
+        let word = page.look.quoted("lab help");
+        lines.push(
+            page.look.dim().apply_to("This is your own shell, on the lab's cluster. ").to_string()
+                + &format!("{word} lists what it understands beside."),
+        );
+        lines.push(String::new());
+    } else {
+        lines.push(format!(
+            "{}: step {} of {}, {}. {} shows it.",
+            page.view.lab.title,
+            page.view.step.number,
+            page.view.of,
+            page.view.step.title,
+            page.look.quoted("lab")
+        ));
+    }
+    print(lines)
+}
+
+fn print(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    for line in lines {
+        writeln!(stdout, "{line}")?;
+    }
+    stdout.flush()
+}
+
+/// The lab's variables; the person's HOME stays, with what their shell reads there.
+fn variables(environment: &Environment, dir: &Path) -> Vec<(String, String)> {
+    let mut vars: Vec<(String, String)> =
+        environment.vars.iter().filter(|(name, _)| name != "HOME" && name != "PATH").cloned().collect();
+    vars.push((VARIABLE.to_owned(), environment.door.clone()));
+    vars.push((TERMINAL_VARIABLE.to_owned(), dir.display().to_string()));
+    vars
+}
+
+/// The folder with the word `lab`, then those of the lab.
+fn folders(environment: &Environment, settings: &FaceSettings<'_>, dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let bin = dir.join("bin");
+    std::fs::create_dir_all(&bin)?;
+    let plain = if settings.screen.is_plain { " --plain" } else { "" };
+    let program = settings.program.display().to_string();
+    let script = format!("#!/bin/sh\nexec {} __lab{plain} \"$@\"\n", shell_words::quote(&program));
+    let mut file =
+        std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o700).open(bin.join("lab"))?;
+    file.write_all(script.as_bytes())?;
+    Ok(std::iter::once(bin).chain(environment.path.iter().map(PathBuf::from)).collect())
+}
+
+struct Face<'a> {
+    link: Link,
+    shell: LearnerShell,
+    view: View,
+    words: InWords,
+    dir: PathBuf,
+    settings: FaceSettings<'a>,
+    /// What is to be told with the next status.
+    news: Vec<SessionEvent>,
+    tell_at: Option<Instant>,
+    /// Answers to what was reported of commands.
+    replies: Vec<Reply>,
+    /// A command has run since the last prompt.
+    has_run: bool,
+    /// It was the word `lab`, which prints its own answers.
+    is_own_word: bool,
+    ended: Option<bool>,
+    summary: Option<Summary>,
+}
+
+impl Face<'_> {
+    async fn run(mut self) -> io::Result<Left> {
+        self.set_label()?;
+        let left = loop {
+            let tell_at = self.tell_at.unwrap_or_else(Instant::now);
+            tokio::select! {
+                happened = self.shell.next() => match happened? {
+                    Happened::Finished(finished) => self.finished(finished),
+                    Happened::Printed(printed) => self.printed(printed),
+                    Happened::Prompt => self.prompt().await?,
+                    Happened::Left => break Left::Alone,
+                    Happened::Cancelled => break Left::Cancelled,
+                },
+                event = self.link.events.recv() => match event {
+                    Some(event) => self.hear(event),
+                    None => break self.ended.map_or(Left::Lost, |kept| Left::Ended { kept }),
+                },
+                () = sleep_until(tell_at), if self.tell_at.is_some() => self.tell().await?,
+            }
+            if let Some(kept) = self.ended {
+                break Left::Ended { kept };
+            }
+        };
+        self.leave(left).await
+    }
+
+    fn finished(&mut self, finished: Finished) {
+        self.has_run = true;
+        let first = finished.text.split_whitespace().next();
+        self.is_own_word = first == Some("lab");
+        if self.is_own_word && finished.block.is_none() {
+            return;
+        }
+        let command = Command {
+            terminal: self.settings.name.clone(),
+            text: finished.text,
+            status: finished.status,
+            output: finished.output,
+            cut: finished.is_cut,
+            began: time(finished.began),
+            ended: time(finished.ended),
+            kubeconfig: finished.kubeconfig,
+        };
+        self.replies.push(self.link.ask(Request::Finished { command }));
+    }
+
+    fn printed(&mut self, printed: Finished) {
+        let printing = Printing {
+            terminal: self.settings.name.clone(),
+            text: printed.text,
+            output: printed.output,
+            cut: printed.is_cut,
+            began: time(printed.began),
+        };
+        // Nothing waits for the answer.
+        drop(self.link.ask(Request::Printed { printing }));
+    }
+
+    fn hear(&mut self, event: SessionEvent) {
+        match &event {
+            SessionEvent::Ended { kept } => self.ended = Some(*kept),
+            SessionEvent::Finished { summary } => self.summary = Some(summary.clone()),
+            _ => {}
+        }
+        self.news.push(event);
+        self.tell_at.get_or_insert_with(|| Instant::now() + TOGETHER);
+    }
+
+    /// Before the next prompt: what the command has brought about.
+    async fn prompt(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.has_run) {
+            let latest = Instant::now() + LONGEST_WAIT;
+            for reply in std::mem::take(&mut self.replies) {
+                drop(timeout_at(latest, reply).await);
+            }
+            let mut until = latest.min(Instant::now() + NEWS_WAIT);
+            while let Ok(Some(event)) = timeout_at(until, self.link.events.recv()).await {
+                self.hear(event);
+                until = latest.min(Instant::now() + NEWS_WAIT / 2);
+                if self.ended.is_some() {
+                    return Ok(());
+                }
+            }
+            self.tell().await?;
+        }
+        if let Some((name, text)) = self.to_type()? {
+            self.shell.type_block(name, text);
+        }
+        self.is_own_word = false;
+        self.shell.go_on()
+    }
+
+    /// What `lab run` has left for this terminal.
+    fn to_type(&self) -> io::Result<Option<(String, String)>> {
+        let file = self.dir.join(TO_TYPE);
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        std::fs::remove_file(&file)?;
+        Ok(text.split_once('\n').map(|(name, text)| (name.to_owned(), text.to_owned())))
+    }
+
+    /// One line for each thing that turned, then where the learner stands.
+    async fn tell(&mut self) -> io::Result<()> {
+        self.tell_at = None;
+        let news = std::mem::take(&mut self.news);
+        if news.is_empty() {
+            return Ok(());
+        }
+        if let Ok(Ok(Answer::View { view })) = timeout(LONGEST_WAIT, self.link.ask(Request::Show)).await {
+            self.view = *view;
+            self.set_label()?;
+        }
+        let look = Look { columns: self.shell.columns(), ..look_of(self.settings.screen) };
+        let teller = Teller { look, words: &self.words };
+        let mut lines: Vec<String> = Vec::new();
+        for event in &news {
+            lines.extend(teller.event(event));
+            if let SessionEvent::StepOpened { number, of, title, .. } = event
+                && !self.is_own_word
+                && *number == self.view.step.number
+            {
+                lines.push(format!("  Step {number} of {of}: {title}. {} shows it.", look.quoted("lab")));
+            }
+        }
+        let has_turned = news.iter().any(|event| {
+            matches!(
+                event,
+                SessionEvent::CheckTurned { .. }
+                    | SessionEvent::StepGreen { .. }
+                    | SessionEvent::QuestionAnswered { .. }
+            )
+        });
+        if has_turned && !lines.is_empty() || news.iter().any(|event| matches!(event, SessionEvent::StepGreen { .. })) {
+            lines.push(teller.status(&self.view));
+        }
+        if let Some(summary) = self.summary.take() {
+            lines.push(String::new());
+            lines.extend(teller.summary(&summary));
+        }
+        self.shell.tell(lines);
+        Ok(())
+    }
+
+    fn set_label(&self) -> io::Result<()> {
+        let id: String = self.view.lab.id.chars().filter(|c| c.is_alphanumeric() || "-_.".contains(*c)).collect();
+        self.shell.label(&format!("({id} {}/{}) ", self.view.step.number, self.view.of))
+    }
+
+    /// Gives the terminal back, and the session its end where it ends with this terminal.
+    async fn leave(self, left: Left) -> io::Result<Left> {
+        let Self { mut link, shell, settings, summary, words, .. } = self;
+        let mut keys = shell.end().await;
+        let look = look_of(settings.screen);
+        let left = match left {
+            Left::Alone if settings.is_first => {
+                let keep = if settings.screen.is_terminal { ask_keep(&mut keys).await? } else { true };
+                drop(link.ask(Request::Quit { keep }));
+                Left::Ended { kept: keep }
+            }
+            Left::Cancelled if settings.is_first => {
+                drop(link.ask(Request::Quit { keep: true }));
+                Left::Cancelled
+            }
+            other => other,
+        };
+        let mut summary = summary;
+        if settings.is_first {
+            let end = Instant::now() + END_WAIT;
+            while let Ok(Some(event)) = timeout_at(end, link.events.recv()).await {
+                match event {
+                    SessionEvent::Finished { summary: last } => summary = Some(last),
+                    SessionEvent::Ended { .. } => break,
+                    _ => {}
+                }
+            }
+        }
+        let teller = Teller { look, words: &words };
+        if let Some(summary) = summary {
+            let mut lines = vec![String::new()];
+            lines.extend(teller.summary(&summary));
+            print(lines)?;
+        }
+        Ok(left)
+    }
+}
+
+/// Asked on the terminal that the shell has left.
+async fn ask_keep(keys: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<bool> {
+    loop {
+        let mut stdout = io::stdout();
+        stdout.write_all(KEEP.as_bytes())?;
+        stdout.flush()?;
+        let mut line = Vec::new();
+        while !line.contains(&b'\n') {
+            match keys.recv().await {
+                Some(more) => line.extend(more),
+                None => return Ok(true),
+            }
+        }
+        if let Some(keep) = keeps(&String::from_utf8_lossy(&line)) {
+            return Ok(keep);
+        }
+    }
+}
+
+fn time(time: SystemTime) -> jiff::Timestamp {
+    jiff::Timestamp::try_from(time).unwrap_or_else(|_| jiff::Timestamp::now())
+}

@@ -1,0 +1,65 @@
+//! How things look on this terminal: how wide, with or without colour, or plain.
+
+use console::Style;
+
+/// Wider than this a line is hard to follow back to its beginning.
+const WIDEST: usize = 100;
+/// Narrower than this nothing can be set.
+const NARROWEST: usize = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    pub columns: usize,
+    pub color: bool,
+    /// For a screen reader or a log: no drawing, no signs, words only.
+    pub plain: bool,
+}
+
+impl Look {
+    /// The columns that text takes.
+    pub(super) fn width(self) -> usize {
+        // A line as wide as the screen makes some terminals begin the next one.
+        self.columns.saturating_sub(1).clamp(NARROWEST, WIDEST)
+    }
+
+    fn style(self, style: Style) -> Style {
+        style.force_styling(self.color)
+    }
+
+    pub(super) fn bold(self) -> Style {
+        self.style(Style::new().bold())
+    }
+
+    pub(super) fn italic(self) -> Style {
+        self.style(Style::new().italic())
+    }
+
+    pub(super) fn dim(self) -> Style {
+        self.style(Style::new().dim())
+    }
+
+    pub(super) fn code(self) -> Style {
+        self.style(Style::new().cyan())
+    }
+
+    pub(super) fn link(self) -> Style {
+        self.style(Style::new().underlined())
+    }
+
+    pub(super) fn good(self) -> Style {
+        self.style(Style::new().green())
+    }
+
+    pub(super) fn bad(self) -> Style {
+        self.style(Style::new().red())
+    }
+
+    pub(super) fn unsure(self) -> Style {
+        self.style(Style::new().yellow())
+    }
+
+    /// A command or a key within a sentence.
+    pub(super) fn quoted(self, text: &str) -> String {
+        if self.color { self.code().apply_to(text).to_string() } else { format!("`{text}`") }
+    }
+}

@@ -1,0 +1,20 @@
+//! The terminal face of a session: the lab's pages, the learner's own shell with the session's news between its
+//! commands, and the word `lab`.
+//!
+//! Everything goes through the session's door: the first terminal is connected to it as each further one is.
+
+mod face;
+mod flow;
+mod link;
+mod look;
+mod markdown;
+mod page;
+mod said;
+mod word;
+
+#[cfg(test)]
+mod tests;
+
+pub use face::{FaceSettings, Left, face};
+pub use look::Look;
+pub use word::{Setting, completions, lab};

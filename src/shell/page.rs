@@ -1,0 +1,328 @@
+//! A step as a learner reads it: its text, its blocks, what etcd must have seen, its questions.
+
+use super::look::Look;
+use super::markdown::{self, Fence, Fences};
+use crate::lab::{Action, CheckBlock, Code, Item, Lab, Question, Role, Step, Vars};
+use crate::learn::Standing;
+use crate::session::{CheckView, QuestionView, StepView, View};
+use crate::text::{Span, VarPiece, var_pieces};
+
+/// What is on the page beside the lab's own text.
+pub struct Page<'a> {
+    pub lab: &'a Lab,
+    pub view: &'a View,
+    pub look: Look,
+}
+
+impl Page<'_> {
+    /// The lab's title, and what stands before its first step.
+    pub fn intro(&self) -> Vec<String> {
+        let mut sheet = Sheet { page: self, step: None, hints: 0, solutions: 0 };
+        let mut lines = markdown::set(self.lab.source.text(), self.lab.intro, self.look, &mut sheet);
+        if !self.view.vars.is_empty() {
+            lines.push(String::new());
+            let text =
+                self.view.vars.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ");
+            lines.push(self.look.dim().apply_to(format!("In your shells: {text}")).to_string());
+        }
+        lines
+    }
+
+    /// The step that the view shows.
+    pub fn step(&self) -> Vec<String> {
+        let step = &self.view.step;
+        let mut lines = vec![self.heading(step)];
+        let Some((at, written)) = self.written(step) else { return lines };
+        let end = self.lab.steps.get(at + 1).map_or(self.lab.source.text().len(), |next| next.span.start);
+        let mut sheet = Sheet { page: self, step: Some(written), hints: 0, solutions: 0 };
+        let part = Span::new(written.span.end, end);
+        let text = markdown::set(self.lab.source.text(), part, self.look, &mut sheet);
+        let folded = sheet.folded();
+        if !text.is_empty() {
+            lines.push(String::new());
+            lines.extend(text);
+        }
+        if let Some(reason) = &step.elsewhere {
+            lines.push(String::new());
+            lines.push(
+                self.look.dim().apply_to(format!("Nothing of this step takes place here: {reason}.")).to_string(),
+            );
+        } else if let Some(folded) = folded {
+            lines.push(String::new());
+            lines.push(folded);
+        }
+        lines
+    }
+
+    fn heading(&self, step: &StepView) -> String {
+        let look = self.look;
+        let place = format!("Step {} of {}", step.number, self.view.of);
+        if look.plain {
+            return format!("{place}: {}", step.title);
+        }
+        let place = look.dim().apply_to(format!("{place} · "));
+        format!("{place}{}", look.bold().apply_to(&step.title))
+    }
+
+    fn written(&self, step: &StepView) -> Option<(usize, &Step)> {
+        self.lab.steps.iter().enumerate().find(|(_, written)| written.id == step.id)
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.lab.source.position(offset).line
+    }
+}
+
+/// Sets the fences of a page.
+struct Sheet<'p> {
+    page: &'p Page<'p>,
+    step: Option<&'p Step>,
+    hints: usize,
+    solutions: usize,
+}
+
+impl Sheet<'_> {
+    fn look(&self) -> Look {
+        self.page.look
+    }
+
+    /// What the folds hold, and how to come by it.
+    fn folded(&self) -> Option<String> {
+        let step = &self.page.view.step;
+        let look = self.look();
+        let mut parts = Vec::new();
+        match step.hints {
+            0 => {}
+            1 => parts.push(format!("a hint: {}", look.quoted("lab hint"))),
+            hints => parts.push(format!("{hints} hints: {}", look.quoted("lab hint"))),
+        }
+        if step.has_solution {
+            parts.push(format!("a solution: {}", look.quoted("lab solution")));
+        }
+        (!parts.is_empty()).then(|| format!("Folded away: {}", parts.join(if look.plain { ", " } else { " · " })))
+    }
+
+    fn item(&self, span: Span) -> Option<&Item> {
+        let within = |at: usize| at >= span.start && at < span.end;
+        self.step?.items.iter().find(|item| match item {
+            Item::Action(action) => within(action.span.start),
+            Item::Check(block) | Item::Wait(block) => within(block.span.start),
+            Item::Question(question) => within(question.span.start),
+            Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => false,
+        })
+    }
+
+    fn action(&self, action: &Action, content: &str) -> Option<Vec<String>> {
+        if action.role == Role::Setup {
+            return None;
+        }
+        let look = self.look();
+        let shown = self.page.view.step.blocks.iter().find(|block| block.line == self.page.line(action.span.start));
+        let mut words: Vec<String> = Vec::new();
+        if let (Some(block), false) = (shown, action.norun) {
+            words.push(block.id.clone());
+            if action.background.is_some() {
+                words.push("left running, in a terminal of its own".to_owned());
+            }
+            if block.on_node {
+                words.push("on the node".to_owned());
+            }
+            if action.role == Role::Cleanup {
+                words.push("clean-up at the lab's end".to_owned());
+            }
+            words.extend(block.left.as_ref().map(|left| format!("not here: {left}")));
+            if block.done {
+                words.push("done".to_owned());
+            }
+        }
+        let values: Vec<String> = self
+            .page
+            .view
+            .vars
+            .iter()
+            .filter(|(name, _)| uses(&action.code, name))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !values.is_empty() {
+            words.push(values.join(" "));
+        }
+        let mut lines = Vec::new();
+        if !words.is_empty() {
+            let words = words.join(if look.plain { ", " } else { " · " });
+            let head = if look.plain { format!("Block {words}:") } else { format!("  {}", look.dim().apply_to(words)) };
+            lines.push(head);
+        }
+        lines.extend(markdown::code(content, &look.code()));
+        Some(lines)
+    }
+
+    fn checks(&self, block: &CheckBlock, width: usize) -> Vec<String> {
+        let look = self.look();
+        let vars: Vars = self.page.view.vars.iter().cloned().collect();
+        let mut lines = Vec::new();
+        for check in &block.checks {
+            let line = self.page.line(check.span.start);
+            let shown = self.page.view.step.checks.iter().find(|shown| shown.line == line);
+            lines.extend(check_lines(look, width, &check.in_words(&vars), shown));
+        }
+        lines
+    }
+
+    fn question(&self, question: &Question, width: usize) -> Vec<String> {
+        let line = self.page.line(question.span.start);
+        let shown = self.page.view.step.questions.iter().find(|shown| shown.line == line);
+        let only = self.page.view.step.questions.len() == 1;
+        shown.map(|shown| question_lines(self.look(), width, shown, only)).unwrap_or_default()
+    }
+}
+
+impl Fences for Sheet<'_> {
+    fn fence(&mut self, span: Span, fence: &Fence<'_>, width: usize) -> Option<Vec<String>> {
+        let look = self.look();
+        let (info, content) = match fence {
+            Fence::Code { info, content } => (*info, *content),
+            Fence::Indented { content } => ("", *content),
+        };
+        match self.item(span) {
+            Some(Item::Action(action)) => self.action(action, content),
+            Some(Item::Check(block)) => Some(self.checks(block, width)),
+            Some(Item::Wait(block)) => {
+                let mut lines = vec!["The step goes on once this holds:".to_owned()];
+                lines.extend(self.checks(block, width));
+                Some(lines)
+            }
+            Some(Item::Question(question)) => Some(self.question(question, width)),
+            // What the variables are is told by their values.
+            _ if is_vars(info) => None,
+            _ if info.split([' ', '{']).next() == Some("output") => {
+                let mut lines = vec![if look.plain {
+                    "It prints:".to_owned()
+                } else {
+                    look.dim().apply_to("  prints").to_string()
+                }];
+                lines.extend(markdown::code(&self.fill(content), &look.dim()));
+                Some(lines)
+            }
+            _ if look.plain => Some(markdown::code(&markdown::without_drawing(content), &look.dim())),
+            _ => Some(markdown::code(content, &look.dim())),
+        }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let vars = &self.page.view.vars;
+        let value = |name: &str| vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let piece = |piece: VarPiece| match piece {
+            VarPiece::Var { name, range } => value(&name).unwrap_or_else(|| text[range].to_owned()),
+            VarPiece::Escaped(range) => text[range].replacen("$${", "${", 1),
+            VarPiece::Text(range) | VarPiece::Broken { range, .. } => text[range].to_owned(),
+        };
+        var_pieces(text).into_iter().map(piece).collect()
+    }
+
+    fn opens(&mut self, summary: &str) -> bool {
+        let first = summary.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+        match first.as_str() {
+            "hint" | "hints" => self.hints += 1,
+            "solution" | "solutions" => self.solutions += 1,
+            _ => return true,
+        }
+        false
+    }
+}
+
+fn is_vars(info: &str) -> bool {
+    let Some((_, attributes)) = info.split_once('{') else { return false };
+    attributes.split([' ', '}']).any(|word| word == "vars")
+}
+
+fn uses(code: &Code, name: &str) -> bool {
+    let mentions = |text: &str| {
+        text.match_indices(name).any(|(at, _)| {
+            let before = text[..at].trim_end_matches('{');
+            let after = text[at + name.len()..].chars().next();
+            before.ends_with('$') && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        })
+    };
+    code.lines().any(|line| mentions(&line.text))
+}
+
+/// A check with its sign, and why it is not judged where it is not.
+pub(super) fn check_lines(look: Look, width: usize, words: &str, shown: Option<&CheckView>) -> Vec<String> {
+    let left = shown.and_then(|shown| shown.left.as_ref());
+    let standing = shown.map_or(Standing::Waiting, |shown| shown.standing);
+    let (sign, style) = match (left, standing) {
+        (Some(_), _) => ("-", look.dim()),
+        (None, Standing::Holds) => ("✓", look.good()),
+        (None, Standing::Broken) => ("✗", look.bad()),
+        (None, Standing::CannotJudge) => ("?", look.unsure()),
+        (None, Standing::NotYet | Standing::Waiting) => ("○", look.dim()),
+    };
+    let word = match (left, standing) {
+        (Some(_), _) => "Not judged here: ",
+        (None, Standing::Holds) => "Done: ",
+        (None, Standing::Broken) => "Broken: ",
+        (None, Standing::CannotJudge) => "Cannot be judged: ",
+        (None, Standing::NotYet | Standing::Waiting) => "To do: ",
+    };
+    let words = match left {
+        Some(left) => format!("{words} (not judged: {left})"),
+        None => words.to_owned(),
+    };
+    let mut lines = Vec::new();
+    for (at, line) in words.lines().enumerate() {
+        let head = match (look.plain, at) {
+            (true, 0) => word.to_owned(),
+            (true, _) => "  ".to_owned(),
+            (false, 0) => format!("  {} ", style.apply_to(sign)),
+            (false, _) => "      ".to_owned(),
+        };
+        lines.extend(crate::text::wrapped(&format!("{head}{line}"), width));
+    }
+    lines
+}
+
+pub(super) fn question_lines(look: Look, width: usize, question: &QuestionView, is_only: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (sign, word) = match (question.right, question.attempts) {
+        (true, _) => (look.good().apply_to("✓"), "Answered"),
+        (false, 0) => (look.bold().apply_to("?"), "Question"),
+        (false, _) => (look.bold().apply_to("?"), "Question, not answered yet"),
+    };
+    let text = question.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let head = if look.plain { format!("{word}: {text}") } else { format!("  {sign} {text}") };
+    lines.extend(crate::text::wrapped(&head, width));
+    for (number, choice) in question.choices.iter().enumerate() {
+        let choice = if look.color { choice.replace('`', "") } else { choice.clone() };
+        lines.extend(crate::text::wrapped(&format!("      {}  {choice}", number + 1), width));
+    }
+    if let Some(left) = &question.left {
+        lines.push(format!("    Not asked here: {left}"));
+    } else if !question.right {
+        let name = if is_only { String::new() } else { format!(" {}", question.id) };
+        let what = if question.choices.is_empty() { "TEXT" } else { "NUMBER" };
+        let how = format!("    Answer: {}", look.quoted(&format!("lab answer{name} {what}")));
+        lines.push(how);
+    }
+    lines
+}
+
+/// A piece of Markdown that is no step: a hint.
+pub(super) fn markdown(text: &str, look: Look) -> Vec<String> {
+    struct Plain(Look);
+    impl Fences for Plain {
+        fn fence(&mut self, _: Span, fence: &Fence<'_>, _: usize) -> Option<Vec<String>> {
+            let (Fence::Code { content, .. } | Fence::Indented { content }) = fence;
+            Some(markdown::code(content, &self.0.code()))
+        }
+
+        fn fill(&self, text: &str) -> String {
+            text.to_owned()
+        }
+
+        fn opens(&mut self, _: &str) -> bool {
+            true
+        }
+    }
+    let inner = Look { columns: look.columns.saturating_sub(2), ..look };
+    markdown::set(text, Span::new(0, text.len()), inner, &mut Plain(look))
+}

@@ -1,0 +1,234 @@
+//! Pages as they look: at three widths, with colour, without, and plain. `KEYWITNESS_BLESS=1` writes the files anew.
+
+use std::fs;
+use std::path::Path;
+
+use super::look::Look;
+use super::page::Page;
+use super::said::{InWords, Teller};
+use crate::lab::{Answer, Item, Lab, Role};
+use crate::learn::{Standing, StepState};
+use crate::session::{
+    BlockView, CheckView, ClusterView, LabView, QuestionView, SessionEvent, StepLine, StepView, Summary, View,
+};
+use crate::text::SourceFile;
+
+fn lab(text: &str) -> Lab {
+    let parsed = crate::parse::parse(&SourceFile::new("lab.md", "lab.md", text));
+    parsed.lab.unwrap_or_else(|| panic!("{:#?}", parsed.findings))
+}
+
+fn first_look() -> Lab {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs/first-look/README.md");
+    lab(&fs::read_to_string(path).expect("the lab is readable"))
+}
+
+/// A step as a session shows it, its checks standing in turn as given.
+fn view(lab: &Lab, step: usize, standings: &[Standing]) -> View {
+    let line = |at: usize| lab.source.position(at).line;
+    let written = &lab.steps[step];
+    let (mut checks, mut questions, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut hints, mut has_solution) = (0, false);
+    for item in &written.items {
+        match item {
+            Item::Check(block) | Item::Wait(block) => checks.extend(block.checks.iter().map(|check| CheckView {
+                number: 0,
+                text: check.to_string(),
+                line: line(check.span.start),
+                fence: line(block.span.start),
+                standing: Standing::NotYet,
+                reason: None,
+                fail: None,
+                evidence: Vec::new(),
+                revision: None,
+                wait: matches!(item, Item::Wait(_)),
+                left: None,
+            })),
+            Item::Question(question) => questions.push(QuestionView {
+                id: question.name.as_ref().map_or("1".to_owned(), |name| name.value.clone()),
+                line: line(question.span.start),
+                text: question.text.clone(),
+                choices: match &question.answer {
+                    Answer::Choices(choices) => choices.iter().map(|choice| choice.text.clone()).collect(),
+                    Answer::Texts(_) => Vec::new(),
+                },
+                attempts: 0,
+                right: false,
+                points: 1,
+                left: None,
+            }),
+            Item::Action(action) => {
+                has_solution |= action.role == Role::Solution;
+                blocks.push(BlockView {
+                    id: action.name.as_ref().map_or("1".to_owned(), |name| name.value.clone()),
+                    line: line(action.span.start),
+                    role: action.role.name().to_owned(),
+                    done: false,
+                    background: action.background.is_some(),
+                    on_node: false,
+                    left: None,
+                });
+            }
+            Item::Hint(_) => hints += 1,
+            Item::Prose(_) | Item::Shown(_) => {}
+        }
+    }
+    for (check, standing) in checks.iter_mut().zip(standings) {
+        check.standing = *standing;
+    }
+    View {
+        lab: LabView { id: "first-look".to_owned(), title: lab.title.clone(), file: "lab.md".to_owned() },
+        cluster: ClusterView { kind: "sandbox".to_owned(), kubernetes: None, etcd: None, route: String::new() },
+        step: StepView {
+            id: written.id.clone(),
+            title: written.title.clone(),
+            number: step + 1,
+            line: line(written.span.start),
+            state: StepState::Open,
+            green: false,
+            preparing: false,
+            elsewhere: None,
+            checks,
+            questions,
+            blocks,
+            hints_given: 0,
+            hints,
+            has_solution,
+            points: 0,
+            max_points: 3,
+        },
+        open: step + 1,
+        of: lab.steps.len(),
+        points: 0,
+        max_points: 10,
+        finished: false,
+        vars: vec![
+            ("NAMESPACE".to_owned(), "demo".to_owned()),
+            ("PKI".to_owned(), "/etc/kubernetes/pki/etcd".to_owned()),
+        ],
+        running: Vec::new(),
+    }
+}
+
+#[track_caller]
+fn golden(name: &str, lines: &[String]) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/learn");
+    let file = dir.join(format!("{name}.txt"));
+    let text = lines.join("\n").replace('\x1b', "␛") + "\n";
+    if std::env::var_os("KEYWITNESS_BLESS").is_some() {
+        fs::create_dir_all(&dir).expect("the folder is made");
+        fs::write(&file, &text).expect("the golden file is written");
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    assert!(text == expected, "{name} differs; `KEYWITNESS_BLESS=1` writes it anew:\n{text}");
+}
+
+fn looks() -> impl Iterator<Item = (String, Look)> {
+    [60, 80, 120].into_iter().flat_map(|columns| {
+        [("colour", true, false), ("no-colour", false, false), ("plain", false, true)]
+            .map(|(name, color, plain)| (format!("{columns}-{name}"), Look { columns, color, plain }))
+    })
+}
+
+#[test]
+fn pages_fit_their_screen() {
+    let lab = first_look();
+    for (name, look) in looks() {
+        let mut pages = Vec::new();
+        for (step, standings) in [
+            (0, &[Standing::Holds, Standing::NotYet][..]),
+            (2, &[]),
+            (4, &[Standing::Holds, Standing::Broken, Standing::CannotJudge]),
+            (5, &[]),
+            (6, &[]),
+        ] {
+            let view = view(&lab, step, standings);
+            let page = Page { lab: &lab, view: &view, look };
+            if step == 0 {
+                pages.extend(page.intro());
+                pages.push(String::new());
+            }
+            pages.extend(page.step());
+            pages.push(String::new());
+        }
+        if look.plain {
+            assert!(pages.iter().all(|line| !line.contains(['│', '─', '✓', '•', '\x1b'])), "{pages:#?}");
+        }
+        golden(&format!("page-{name}"), &pages);
+    }
+}
+
+const EVERYTHING: &str = "---\ntitle: Everything\n---\n# Everything\n\n## Try it\n\nText with **bold**, *emphasis*, `code`, a [link](https://example.com) and\na break.\n\n1. first\n2. second, which is long enough to be folded where a screen has only sixty columns\n   - nested\n\n> A quote of some length, that is folded as well, and keeps its bar at the left.\n\n| kind | key |\n| --- | ---: |\n| pod | `/registry/pods/NAMESPACE/NAME` |\n| namespace | `/registry/namespaces/NAME` |\n\n### Deeper\n\n```text\n  drawn ──▶ as it stands\n```\n\n```bash {name=one}\ntrue\n```\n\n<details><summary>Hint: look</summary>\n\nnot shown\n\n</details>\n\n<details><summary>More to read</summary>\n\nshown\n\n</details>\n\nA \x1b[31mcontrol sequence\x1b[0m of the file.\n\n```check\nkey /registry/namespaces/a exists\n```\n";
+
+#[test]
+fn every_kind_of_markdown_is_set() {
+    let lab = lab(EVERYTHING);
+    for (name, look) in looks() {
+        let view = view(&lab, 0, &[]);
+        let page = Page { lab: &lab, view: &view, look }.step();
+        assert!(!page.iter().any(|line| line.contains("\x1b[31mcontrol")), "the file's own sequences pass");
+        assert!(!page.iter().any(|line| line.contains("not shown")) && page.iter().any(|line| line.contains("shown")));
+        golden(&format!("markdown-{name}"), &page);
+    }
+}
+
+#[test]
+fn what_turns_is_said_in_one_line() {
+    let lab = first_look();
+    let shown = view(&lab, 4, &[]);
+    let words = InWords::of(&lab, &shown.vars);
+    for (name, look) in looks() {
+        let teller = Teller { look, words: &words };
+        let turned = |was, now| SessionEvent::CheckTurned {
+            step: shown.step.id.clone(),
+            check: shown.step.checks[0].clone(),
+            was,
+            now,
+            evidence: Vec::new(),
+        };
+        let mut lines = Vec::new();
+        for (was, now) in [
+            (Standing::NotYet, Standing::Holds),
+            (Standing::Holds, Standing::NotYet),
+            (Standing::NotYet, Standing::Broken),
+            (Standing::NotYet, Standing::CannotJudge),
+            (Standing::Waiting, Standing::NotYet),
+        ] {
+            lines.extend(teller.event(&turned(was, now)));
+        }
+        lines.push(teller.status(&shown));
+        let step = |number: usize, state| StepLine {
+            number,
+            id: format!("step-{number}"),
+            title: lab.steps[number - 1].title.clone(),
+            state,
+            solved: number == 2,
+            elsewhere: None,
+            held: 1,
+            checks: 2,
+            points: 1,
+            max_points: 2,
+            can_reset: true,
+        };
+        let steps = vec![
+            step(1, StepState::Done),
+            step(2, StepState::Done),
+            step(3, StepState::Skipped),
+            step(4, StepState::Open),
+            step(5, StepState::Untouched),
+        ];
+        lines.extend(teller.steps(&steps, 3, 10));
+        let summary = Summary {
+            title: lab.title.clone(),
+            points: 9,
+            max_points: 10,
+            finished: true,
+            seconds: 431,
+            hints: 1,
+            wrong_answers: 2,
+            steps,
+        };
+        lines.extend(teller.summary(&summary));
+        golden(&format!("said-{name}"), &lines);
+    }
+}

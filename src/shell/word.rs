@@ -1,0 +1,388 @@
+//! The word `lab`, typed in a learner's shell: asks the session through its door, and prints what it answers.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::look::Look;
+use super::page::{Page, question_lines};
+use super::said::{InWords, Teller};
+use crate::lab::Lab;
+use crate::session::door::Caller;
+use crate::session::{Answer, BlockText, Request, View};
+use crate::text::did_you_mean;
+
+/// The folder in which a terminal's face finds what it shall do: type a block.
+pub const TERMINAL_VARIABLE: &str = "KEYWITNESS_TERMINAL";
+/// The file of that folder which holds a block to type: its name, a line end, its text.
+pub(super) const TO_TYPE: &str = "type";
+
+/// Changes shown by `lab events`.
+const EVENTS: usize = 40;
+
+/// Each word, what may follow it, and what it does.
+const WORDS: &[(&str, &str, &str)] = &[
+    ("next", "", "go on to the next step"),
+    ("prev", "", "look at the step before"),
+    ("run", "[BLOCK]", "type the next block, or this one, for you"),
+    ("hint", "", "show one hint more"),
+    ("why", "", "say of each check that is not done what it wants, and what there is"),
+    ("answer", "[QUESTION] ANSWER", "answer the question"),
+    ("solution", "", "show the solution"),
+    ("solve", "", "have the rest of the step done for you; it earns no points"),
+    ("skip", "", "leave this step out"),
+    ("events", "", "show what etcd has seen since the step began"),
+    ("reset", "[STEP]", "go back to the start of this step, or of an earlier one"),
+    ("list", "", "show all steps"),
+    ("stop", "[BLOCK]", "end what `lab run` left running"),
+    ("terminal", "", "open one more terminal for this lab"),
+    ("quit", "", "leave the lab; it can be taken up again"),
+    ("help", "", "show this list"),
+];
+
+/// What the command line knows and this does not: how a lab's file is read, and which program this is.
+pub struct Setting<'a> {
+    pub look: Look,
+    pub load: &'a dyn Fn(&Path) -> Result<Lab, String>,
+    pub program: PathBuf,
+    pub door: PathBuf,
+}
+
+/// How it ended: 0 done, 1 refused, 2 no such word, 3 no session.
+pub fn lab(args: &[String], setting: &Setting<'_>) -> u8 {
+    let word = args.first().map_or("", String::as_str);
+    let known = word.is_empty() || word == "show" || WORDS.iter().any(|(name, ..)| *name == word);
+    if !known {
+        let hint = did_you_mean(word, WORDS.iter().map(|(name, ..)| *name));
+        let hint = hint.unwrap_or_else(|| "`lab help` lists the words".to_owned());
+        eprintln!("lab: there is no word `{word}`; {hint}");
+        return 2;
+    }
+    if word == "help" {
+        print(help(setting.look));
+        return 0;
+    }
+    let mut caller = match Caller::connect(&setting.door) {
+        Ok(caller) => caller,
+        Err(error) => {
+            eprintln!(
+                "lab: the session of this terminal does not answer ({error}); leave this shell, then `keywitness learn` takes the lab up again"
+            );
+            return 3;
+        }
+    };
+    let mut desk = match Desk::new(&mut caller, setting) {
+        Ok(desk) => desk,
+        Err(error) => {
+            eprintln!("lab: {error}");
+            return 3;
+        }
+    };
+    match desk.word(word, args.get(1..).unwrap_or_default()) {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(error) => {
+            eprintln!("lab: {error}");
+            3
+        }
+    }
+}
+
+/// The words that may come next after these, the last of which is being typed.
+pub fn completions(words: &[String], door: &Path) -> Vec<String> {
+    if words.len() <= 1 {
+        return WORDS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    }
+    let Ok(mut caller) = Caller::connect(door) else { return Vec::new() };
+    match (words[0].as_str(), words.len()) {
+        ("run" | "stop" | "reset" | "answer", 2) => {}
+        _ => return Vec::new(),
+    }
+    if words[0] == "reset" {
+        return match caller.ask(Request::List) {
+            Ok(Answer::Steps { steps, .. }) => {
+                steps.into_iter().filter(|step| step.can_reset).map(|step| step.id).collect()
+            }
+            _ => Vec::new(),
+        };
+    }
+    let Ok(Answer::View { view }) = caller.ask(Request::Show) else { return Vec::new() };
+    match words[0].as_str() {
+        "run" => view.step.blocks.into_iter().filter(|block| block.left.is_none()).map(|block| block.id).collect(),
+        "stop" => view.running,
+        _ => view.step.questions.into_iter().map(|question| question.id).collect(),
+    }
+}
+
+fn help(look: Look) -> Vec<String> {
+    let line = |(name, args, what): &(&str, &str, &str)| {
+        let form = format!("lab {name} {args}");
+        if look.plain { format!("{}: {what}", form.trim_end()) } else { format!("  {form:<29}{what}") }
+    };
+    let first = if look.plain { "lab: show the step".to_owned() } else { format!("  {:<29}show the step", "lab") };
+    std::iter::once(first)
+        .chain(WORDS.iter().map(line))
+        .flat_map(|line| crate::text::wrapped(&line, look.width()))
+        .collect()
+}
+
+fn print(lines: impl IntoIterator<Item = String>) {
+    let mut stdout = io::stdout().lock();
+    for line in lines {
+        // A reader that has gone away has what it wanted.
+        if writeln!(stdout, "{line}").is_err() {
+            return;
+        }
+    }
+}
+
+/// A connection, and what is needed to show its answers.
+struct Desk<'a> {
+    caller: &'a mut Caller,
+    setting: &'a Setting<'a>,
+    lab: Lab,
+    view: View,
+    words: InWords,
+}
+
+impl<'a> Desk<'a> {
+    fn new(caller: &'a mut Caller, setting: &'a Setting<'a>) -> Result<Self, String> {
+        let view = match caller.ask(Request::Show) {
+            Ok(Answer::View { view }) => *view,
+            Ok(other) => return Err(format!("the session answers otherwise than expected: {other:?}")),
+            Err(error) => return Err(error.to_string()),
+        };
+        let lab = (setting.load)(Path::new(&view.lab.file))?;
+        let words = InWords::of(&lab, &view.vars);
+        Ok(Self { caller, setting, lab, view, words })
+    }
+
+    fn look(&self) -> Look {
+        self.setting.look
+    }
+
+    fn teller(&self) -> Teller<'_> {
+        Teller { look: self.look(), words: &self.words }
+    }
+
+    /// Whether it was done.
+    fn word(&mut self, word: &str, rest: &[String]) -> io::Result<bool> {
+        let first = rest.first().cloned();
+        match word {
+            "next" => self.ask(Request::Next),
+            "prev" => self.ask(Request::Prev),
+            "run" => self.run(first),
+            "hint" => self.ask(Request::Hint),
+            "why" => self.ask(Request::Why),
+            "answer" => self.answer(rest),
+            "solution" => self.ask(Request::Solution),
+            "solve" => self.ask(Request::Solve),
+            "skip" => self.ask(Request::Skip),
+            "events" => self.ask(Request::Events { limit: EVENTS }),
+            "reset" => self.ask(Request::Reset { step: first }),
+            "list" => self.ask(Request::List),
+            "stop" => self.ask(Request::Stop { block: first }),
+            "terminal" => Ok(self.terminal()),
+            "quit" => self.quit(),
+            _ => {
+                self.show();
+                Ok(true)
+            }
+        }
+    }
+
+    fn show(&self) {
+        let page = Page { lab: &self.lab, view: &self.view, look: self.look() };
+        let mut lines = vec![String::new()];
+        lines.extend(page.step());
+        lines.push(String::new());
+        print(lines);
+    }
+
+    /// The step that is on the screen now.
+    fn show_anew(&mut self) -> io::Result<()> {
+        if let Answer::View { view } = self.caller.ask(Request::Show)? {
+            self.view = *view;
+        }
+        self.show();
+        Ok(())
+    }
+
+    fn ask(&mut self, request: Request) -> io::Result<bool> {
+        let answer = self.caller.ask(request)?;
+        self.say(answer)
+    }
+
+    fn say(&mut self, answer: Answer) -> io::Result<bool> {
+        match answer {
+            Answer::Done | Answer::Environment { .. } => {}
+            Answer::View { view } if view.finished => {
+                self.view = *view;
+                print([format!("  That was the last step of {}.", self.view.lab.title)]);
+            }
+            Answer::View { view } => {
+                self.view = *view;
+                self.show();
+            }
+            Answer::Refused { reason, hint } => {
+                let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+                print(crate::text::wrapped(&format!("  {reason}{hint}"), self.look().width()));
+                return Ok(false);
+            }
+            Answer::AskAgain { reason } => {
+                print(crate::text::wrapped(&format!("  {reason}"), self.look().width()));
+                return Ok(false);
+            }
+            Answer::Hint { hint } => print(self.teller().hint(&hint)),
+            Answer::Solution { blocks } => self.solution(&blocks),
+            Answer::Block { block } => self.solution(&[block]),
+            Answer::Ran { passed, reason, output, cut } => {
+                let lines = output.trim_end().lines().map(|line| crate::text::redact(line).into_owned());
+                print(lines);
+                if cut {
+                    print(["  (some of what it printed is not kept)".to_owned()]);
+                }
+                if let Some(reason) = reason {
+                    print([format!("  {reason}")]);
+                }
+                return Ok(passed);
+            }
+            Answer::Why { checks, notes } => print(self.teller().why(&checks, &notes)),
+            Answer::Answered { right, words, .. } => {
+                let look = self.look();
+                let sign = match (look.plain, right) {
+                    (true, true) => "Right: ".to_owned(),
+                    (true, false) => "Not right: ".to_owned(),
+                    (false, true) => format!("  {} ", look.good().apply_to("✓")),
+                    (false, false) => format!("  {} ", look.bad().apply_to("✗")),
+                };
+                print(crate::text::wrapped(&format!("{sign}{words}"), look.width()));
+                return Ok(right);
+            }
+            Answer::Events { events, left_out } => print(self.teller().events(&events, left_out)),
+            Answer::Steps { steps, points, max_points } => print(self.teller().steps(&steps, points, max_points)),
+            Answer::WentBack { left, .. } => {
+                print(["  Back at the start of this step.".to_owned()]);
+                print(left.iter().map(|what| format!("  Not undone: {what}")));
+                self.show_anew()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn solution(&self, blocks: &[BlockText]) {
+        let look = self.look();
+        for block in blocks {
+            print(super::markdown::code(&block.text, &look.code()));
+        }
+        if !blocks.is_empty() {
+            print([format!("  {} types it for you.", look.quoted("lab run"))]);
+        }
+    }
+
+    /// Typed into this very shell; what is left running, and what belongs on the node, the session runs elsewhere.
+    fn run(&mut self, block: Option<String>) -> io::Result<bool> {
+        let block = match self.caller.ask(Request::Block { block })? {
+            Answer::Block { block } => block,
+            other => return self.say(other),
+        };
+        let face = std::env::var_os(TERMINAL_VARIABLE).map(PathBuf::from).filter(|dir| dir.is_dir());
+        match face {
+            Some(face) if !block.background && !block.on_node => {
+                let new = face.join("type.new");
+                std::fs::write(&new, format!("{}\n{}", block.id, block.text))?;
+                std::fs::rename(new, face.join(TO_TYPE))?;
+                Ok(true)
+            }
+            _ => {
+                print(super::markdown::code(&block.text, &self.look().code()));
+                let is_left_running = block.background;
+                let done = self.ask(Request::Run { block: Some(block.id) })?;
+                if done && is_left_running {
+                    print([format!("  It runs on beside this shell; {} ends it.", self.look().quoted("lab stop"))]);
+                }
+                Ok(done)
+            }
+        }
+    }
+
+    fn answer(&mut self, rest: &[String]) -> io::Result<bool> {
+        let open: Vec<_> = self.view.step.questions.iter().filter(|question| question.left.is_none()).collect();
+        let named = rest.first().and_then(|word| open.iter().find(|question| question.id == *word && rest.len() > 1));
+        let asked = named.or_else(|| open.iter().find(|question| !question.right)).or(open.first());
+        let Some(asked) = asked.map(|question| (*question).clone()) else {
+            print(["  This step asks no question.".to_owned()]);
+            return Ok(false);
+        };
+        let text = rest[usize::from(named.is_some())..].join(" ");
+        let text = if text.trim().is_empty() {
+            print(question_lines(self.look(), self.look().width(), &asked, true));
+            match read_line("  > ")? {
+                Some(text) => text,
+                None => return Ok(false),
+            }
+        } else {
+            text
+        };
+        self.ask(Request::Answer { question: Some(asked.id), text })
+    }
+
+    fn terminal(&self) -> bool {
+        let program = self.setting.program.display().to_string();
+        let door = self.setting.door.display().to_string();
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let args: &[&str] = match () {
+            () if set("TMUX") => &["tmux", "split-window", "--"],
+            () if set("ZELLIJ") => &["zellij", "run", "--close-on-exit", "--"],
+            () => {
+                print([format!(
+                    "  Open another terminal window, and type: {}",
+                    self.look().quoted("keywitness shell")
+                )]);
+                return true;
+            }
+        };
+        let split =
+            std::process::Command::new(args[0]).args(&args[1..]).arg(program).args(["shell", "--door", &door]).status();
+        match split {
+            Ok(status) if status.success() => true,
+            Ok(status) => {
+                eprintln!("lab: {} did not split this window ({status})", args[0]);
+                false
+            }
+            Err(error) => {
+                eprintln!("lab: {} cannot be started: {error}", args[0]);
+                false
+            }
+        }
+    }
+
+    fn quit(&mut self) -> io::Result<bool> {
+        let mut keep = (!io::stdin().is_terminal()).then_some(true);
+        while keep.is_none() {
+            // The input's end says nothing, and keeps.
+            keep = keeps(&read_line(KEEP)?.unwrap_or_default());
+        }
+        let keep = keep.unwrap_or(true);
+        self.ask(Request::Quit { keep })
+    }
+}
+
+pub(super) const KEEP: &str = "Keep the session, to go on later where you are? [Y/n] ";
+
+/// What an answer to it says; the one that is offered where it says nothing.
+pub(super) fn keeps(answer: &str) -> Option<bool> {
+    match answer.trim().to_lowercase().as_str() {
+        "" | "y" | "yes" => Some(true),
+        "n" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+fn read_line(prompt: &str) -> io::Result<Option<String>> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(prompt.as_bytes())?;
+    stdout.flush()?;
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim_end_matches(['\n', '\r']).to_owned()))
+}

@@ -1,0 +1,131 @@
+//! What the learner's bash reads at its start: the person's own start-up files, then what pins it to the lab and tells
+//! its commands apart.
+
+use std::path::Path;
+
+use shell_words::quote;
+
+/// What the file is made of.
+pub(super) struct Rc<'a> {
+    /// Stands in each mark.
+    pub(super) word: &'a str,
+    /// Variables of the lab, over whatever the person's own files set.
+    pub(super) env: &'a [(String, String)],
+    /// Folders before all others on PATH.
+    pub(super) path_prefix: &'a [std::path::PathBuf],
+    /// The file whose first line stands before each prompt.
+    pub(super) label: &'a Path,
+    /// The file that takes the text of each command.
+    pub(super) command: &'a Path,
+    /// The file that takes the shell's KUBECONFIG.
+    pub(super) kubeconfig: &'a Path,
+    /// The words of our own that complete `lab`: a command that prints them.
+    pub(super) completer: &'a str,
+    pub(super) color: bool,
+}
+
+/// Functions of ours begin so.
+const HOOKS: &str = r#"
+# `lab` is keywitness' word here, whatever the files above made of it.
+unalias lab etcdctl 2>/dev/null; unset -f lab etcdctl 2>/dev/null
+
+# First of all before a prompt: how the command ended. The status is handed on to what else runs there.
+__keywitness_ended() {
+  local status=$?
+  printf '%s' "${KUBECONFIG-}" 2>/dev/null >@KUBECONFIG@
+  printf '\e]133;D;%s;aid=@WORD@\a' "$status"
+  IFS= read -r __keywitness_label <@LABEL@ 2>/dev/null
+  return "$status"
+}
+
+# Last of all before a prompt: whatever PS1 and PS0 have become, the marks stand around them.
+__keywitness_prompt() {
+  local status=$?
+  PS1=${PS1//"$__keywitness_open"/} PS1=${PS1//"$__keywitness_close"/} PS0=${PS0//"$__keywitness_begun"/}
+  PS1=$__keywitness_open$PS1$__keywitness_close PS0=${PS0-}$__keywitness_begun
+  return "$status"
+}
+
+# What is typed, as bash's history has it.
+__keywitness_command() {
+  { [[ -o history ]] && HISTTIMEFORMAT='' builtin history 1; } >@COMMAND@ 2>/dev/null
+}
+
+__keywitness_open='\[\e]133;A;aid=@WORD@\a\]'
+__keywitness_close='\[\e]133;B;aid=@WORD@\a\]'
+__keywitness_begun='\e]133;C;aid=@WORD@\a'
+if shopt -q promptvars; then
+  __keywitness_open+='@STYLE@${__keywitness_label-}@PLAIN@'
+  __keywitness_begun='$(__keywitness_command)'$__keywitness_begun
+fi
+PS0=${PS0-}
+
+# bash-preexec keeps lists of its own, and runs them with the status in place.
+if [[ -n ${bash_preexec_imported:-}${__bp_imported:-} ]]; then
+  precmd_functions=(__keywitness_ended "${precmd_functions[@]}" __keywitness_prompt)
+elif [[ $(declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* ]]; then
+  PROMPT_COMMAND=(__keywitness_ended "${PROMPT_COMMAND[@]}" __keywitness_prompt)
+else
+  PROMPT_COMMAND="__keywitness_ended
+${PROMPT_COMMAND-}
+__keywitness_prompt"
+fi
+
+__keywitness_complete() {
+  local IFS=$'\n'
+  COMPREPLY=($(compgen -W "$(@COMPLETER@ "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -F __keywitness_complete lab
+"#;
+
+impl Rc<'_> {
+    pub(super) fn text(&self) -> String {
+        let mut text = String::from(
+            "# What this shell reads at its start: the person's own files, then the lab's.\n\
+             if [ -r ~/.bashrc ]; then . ~/.bashrc; elif [ -r ~/.bash_profile ]; then . ~/.bash_profile; fi\n",
+        );
+        for (name, value) in self.env {
+            text.push_str(&format!("export {name}={}\n", quote(value)));
+        }
+        if !self.path_prefix.is_empty() {
+            let folders: Vec<String> = self.path_prefix.iter().map(|folder| folder.display().to_string()).collect();
+            text.push_str(&format!("export PATH={}:\"$PATH\"\n", quote(&folders.join(":"))));
+        }
+        let path = |path: &Path| quote(&path.display().to_string()).into_owned();
+        let (style, plain) = if self.color { (r"\[\e[36m\]", r"\[\e[0m\]") } else { ("", "") };
+        text.push_str(
+            &HOOKS
+                .replace("@WORD@", self.word)
+                .replace("@LABEL@", &path(self.label))
+                .replace("@COMMAND@", &path(self.command))
+                .replace("@KUBECONFIG@", &path(self.kubeconfig))
+                .replace("@COMPLETER@", self.completer)
+                .replace("@STYLE@", style)
+                .replace("@PLAIN@", plain),
+        );
+        text
+    }
+}
+
+/// A command as bash's history shows it, without its number.
+pub(super) fn from_history(text: &str) -> Option<String> {
+    let text = text.trim_start();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = text.get(digits..)?.trim_start_matches(['*', ' ']);
+    (digits > 0 && !rest.trim().is_empty()).then(|| rest.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_history;
+
+    #[test]
+    fn a_command_is_read_from_the_history() {
+        assert_eq!(from_history("  501  kubectl get pods\n").as_deref(), Some("kubectl get pods"));
+        assert_eq!(
+            from_history("    1* for i in 1 2; do\n  echo $i\ndone\n").as_deref(),
+            Some("for i in 1 2; do\n  echo $i\ndone")
+        );
+        assert_eq!(from_history(""), None);
+    }
+}
