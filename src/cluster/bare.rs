@@ -40,6 +40,7 @@ impl Provider for Bare {
                 shared: false,
                 etcd_route: format!("the lab's own members: {shown}"),
                 prefix: "/registry".to_owned(),
+                etcd_log: None,
             },
         }))
     }

@@ -64,6 +64,7 @@ pub struct Running {
     pub node: String,
     pub pki: PathBuf,
     pub data: PathBuf,
+    pub etcd_log: PathBuf,
 }
 
 /// Where the private folders of kept sandboxes lie.
@@ -315,6 +316,7 @@ impl Running {
             shared,
             etcd_route: format!("a process on this machine, at {}", self.endpoint),
             prefix: "/registry".into(),
+            etcd_log: Some(self.etcd_log.clone()),
         }
     }
 }

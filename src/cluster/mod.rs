@@ -131,6 +131,15 @@ pub struct ClusterInfo {
     pub etcd_route: String,
     /// The cluster's own prefix, `/registry` by default.
     pub prefix: String,
+    /// What an etcd that this run started writes; it says why that etcd ended.
+    pub etcd_log: Option<PathBuf>,
+}
+
+impl ClusterInfo {
+    /// Why an etcd of this run's own ended, where its log says so.
+    pub fn why_etcd_ended(&self) -> Option<String> {
+        kube_sandbox::why_etcd_ended(self.etcd_log.as_ref()?)
+    }
 }
 
 /// How this run talks to etcd.

@@ -203,9 +203,16 @@ impl Ground {
         }
         match tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await {
             Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("etcd has not answered for {} s", SIGN_OF_LIFE.as_secs())),
+            Ok(Err(error)) => Some(self.why_etcd_ended().unwrap_or_else(|| error.to_string())),
+            Err(_) => Some(
+                self.why_etcd_ended()
+                    .unwrap_or_else(|| format!("etcd has not answered for {} s", SIGN_OF_LIFE.as_secs())),
+            ),
         }
+    }
+
+    fn why_etcd_ended(&self) -> Option<String> {
+        self.info.why_etcd_ended().map(|why| format!("etcd ended: {why}"))
     }
 
     /// Takes in the Secrets that came since the last time, so that no output shows them. The journal is caught up

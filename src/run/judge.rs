@@ -156,11 +156,26 @@ impl Runner<'_> {
                 () = tokio::time::sleep(pause) => drop(self.witness.progress().await),
             }
         }
-        let settled = open.into_iter().map(|check| {
+        let mut settled: Vec<(Judgement, Evidence)> = Vec::new();
+        for check in open {
             let judgement = check.settled.unwrap_or_else(|| Judgement::cannot_judge("it has not settled"));
-            (judgement, check.evidence)
-        });
-        Some(settled.collect())
+            settled.push((judgement, check.evidence));
+        }
+        self.name_the_end_of_the_store(&mut settled).await;
+        Some(settled)
+    }
+
+    /// A check that cannot be judged because the store is gone says so first.
+    async fn name_the_end_of_the_store(&self, settled: &mut [(Judgement, Evidence)]) {
+        let mut unjudged = settled.iter_mut().map(|(j, _)| j).filter(|j| j.verdict == Verdict::CannotJudge).peekable();
+        if unjudged.peek().is_none() {
+            return;
+        }
+        let Some(gone) = self.store_is_gone().await else { return };
+        for judgement in unjudged {
+            let reason = judgement.reason.take().unwrap_or_default();
+            judgement.reason = Some(if reason.contains(&gone) { reason } else { format!("{gone}; {reason}") });
+        }
     }
 
     fn open<'c>(&self, placed: Placed<'c>, mark: Mark, end: Mark) -> Open<'c> {

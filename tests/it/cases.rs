@@ -4,6 +4,7 @@
 mod clock;
 mod environment;
 mod judge;
+mod temp_folder;
 
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,10 @@
 //! One real etcd as a child process: loopback, mutual TLS, a private data folder, and election settings
 //! that make it ready in a tenth of a second.
 
+mod words;
+
+pub use words::why_it_ended;
+
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -144,9 +148,7 @@ impl Etcd {
     }
 
     fn last_words(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(5)..].iter().map(ToString::to_string).collect()
+        words::last_words(&std::fs::read_to_string(&self.log).unwrap_or_default())
     }
 
     /// SIGKILL: what a slower end would save is thrown away with the sandbox, and after a restart etcd's own

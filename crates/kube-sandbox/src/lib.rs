@@ -62,6 +62,7 @@ pub use client::api_client;
 pub use control_plane::{ControlPlane, ControlPlaneSpec};
 pub use controllers::{Controllers, Settings};
 pub use error::SandboxError;
+pub use etcd::why_it_ended as why_etcd_ended;
 pub use pki::{Pki, PkiNames};
 pub use start::{Sandbox, SandboxOptions};
 pub use version::KUBERNETES_VERSION;

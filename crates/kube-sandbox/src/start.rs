@@ -195,6 +195,10 @@ impl Sandbox {
         &self.etcd.data
     }
 
+    pub fn etcd_log(&self) -> &Path {
+        &self.etcd.log
+    }
+
     pub fn etcd_url(&self) -> &str {
         &self.etcd.client_url
     }

@@ -35,9 +35,9 @@ fn usable(dir: &OsStr) -> Option<PathBuf> {
     (!dir.as_os_str().as_encoded_bytes().contains(&b':')).then_some(dir)
 }
 
-/// The bytes that may still be written where the folder lies.
+/// The bytes that may still be written where the folder lies, or will lie once it is made.
 pub fn room(dir: &Path) -> Option<u128> {
-    let stat = statvfs(dir).ok()?;
+    let stat = dir.ancestors().find_map(|dir| statvfs(dir).ok())?;
     Some(u128::from(stat.blocks_available()) * u128::from(stat.fragment_size()))
 }
 

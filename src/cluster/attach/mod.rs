@@ -117,6 +117,7 @@ impl Provider for Attach {
                 shared: true,
                 etcd_route: found.route,
                 prefix: found.prefix,
+                etcd_log: None,
             },
             kubeconfig,
             access: found.access,

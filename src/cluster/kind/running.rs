@@ -99,6 +99,7 @@ impl KindCluster {
                 None => format!("{endpoint}, of the node's container"),
             },
             prefix,
+            etcd_log: None,
         };
         Ok(Self { info, kubeconfig, endpoint, tls, etcd, node, owned: None, _forward: forward })
     }

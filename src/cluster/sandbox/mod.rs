@@ -54,6 +54,7 @@ impl SandboxProvider {
             node: sandbox.node.clone(),
             pki: sandbox.pki().root().to_owned(),
             data: sandbox.etcd_data().to_owned(),
+            etcd_log: sandbox.etcd_log().to_owned(),
         };
         let info = running.info("sandbox", false);
         Ok((SandboxCluster { sandbox, info, guard: self.guard.clone() }, running))
