@@ -12,6 +12,8 @@ const KIND: &str = "CustomResourceDefinition";
 
 /// A folder of a course holds a few manifests, none of them large.
 const MOST_FILES: usize = 200;
+/// A folder with more entries is no lab's own.
+const MOST_ENTRIES: usize = 2000;
 const LARGEST: u64 = 1 << 20;
 
 pub(super) fn of(source: &SourceFile) -> Vec<Definition> {
@@ -26,22 +28,33 @@ pub(super) fn of(source: &SourceFile) -> Vec<Definition> {
 
 fn beside(folder: &Path, deeper: usize, left: &mut usize, found: &mut Vec<Definition>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
+    // What lies in a folder is told by the listing itself: each call of `stat` would count for large courses.
+    let listed = entries.flatten().take(MOST_ENTRIES).filter_map(|entry| Some((entry.path(), entry.file_type().ok()?)));
+    let mut listed: Vec<_> = listed
+        .filter(|(path, about)| {
+            (about.is_dir() && deeper > 0 && !is_hidden(path)) || (about.is_file() && is_manifest(path))
+        })
+        .collect();
+    listed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (path, about) in listed {
         let Some(less) = left.checked_sub(1) else { return };
-        let Ok(about) = fs::symlink_metadata(&path) else { continue };
-        let manifest =
-            path.extension().and_then(|end| end.to_str()).is_some_and(|end| matches!(end, "yaml" | "yml" | "json"));
-        if about.is_dir() && deeper > 0 {
+        if about.is_dir() {
             beside(&path, deeper - 1, left, found);
-        } else if about.is_file() && manifest && about.len() <= LARGEST {
+        } else if fs::symlink_metadata(&path).is_ok_and(|about| about.len() <= LARGEST) {
             *left = less;
             if let Ok(text) = fs::read_to_string(&path) {
                 found.extend(in_manifest(&text));
             }
         }
     }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.extension().and_then(|end| end.to_str()).is_some_and(|end| matches!(end, "yaml" | "yml" | "json"))
 }
 
 fn in_manifest(text: &str) -> Vec<Definition> {

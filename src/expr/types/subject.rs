@@ -1,5 +1,7 @@
 //! What `object` is in a check: the kinds whose keys its key or pattern can match.
 
+use std::sync::LazyLock;
+
 use super::declared::{Definition, of_record};
 use super::record::of_kind;
 use super::{Object, Others, Type};
@@ -71,9 +73,7 @@ impl Subject {
         if !lead.starts_with(PREFIX) && !pattern.iter().any(|token| token.literal().is_none()) {
             return Self::any();
         }
-        let stored = KINDS.iter().filter(|kind| kind.is_stored());
-        let builtin = stored.map(|kind| (kind, key_of(kind.folder, kind.namespaced)));
-        let found: Vec<(&Kind, Vec<Token>)> = builtin.filter(|(_, key)| meet(&pattern, key)).collect();
+        let found: Vec<_> = STORED.iter().filter(|(_, key)| meet(&pattern, key)).collect();
         let declared: Vec<(&Definition, Vec<Token>)> = definitions
             .iter()
             .map(|one| (one, key_of(&format!("{}/{}", one.group, one.plural), one.namespaced)))
@@ -83,11 +83,11 @@ impl Subject {
         let mut kinds: Vec<Candidate> = Vec::new();
         for (kind, key) in found {
             // The core group's events and those of their own group lie under the same keys.
-            if kinds.iter().any(|known| known.key == key) {
+            if kinds.iter().any(|known| known.key == *key) {
                 continue;
             }
             let object = builtin_object(kind, kind.stored, others).unwrap_or(Type::Dyn);
-            kinds.push(Candidate { kind: kind.kind.to_owned(), key, object });
+            kinds.push(Candidate { kind: kind.kind.to_owned(), key: key.clone(), object });
         }
         kinds.extend(declared.into_iter().map(|(one, key)| Candidate {
             kind: one.kind.clone(),
@@ -206,6 +206,11 @@ fn tokens(pieces: &[Piece<'_>]) -> Vec<Token> {
     tokens
 }
 
+/// Every kind that etcd holds, with its keys.
+static STORED: LazyLock<Vec<(&Kind, Vec<Token>)>> = LazyLock::new(|| {
+    KINDS.iter().filter(|kind| kind.is_stored()).map(|kind| (kind, key_of(kind.folder, kind.namespaced))).collect()
+});
+
 /// The keys of a kind.
 fn key_of(folder: &str, namespaced: bool) -> Vec<Token> {
     let mut key: Vec<Token> = format!("{PREFIX}{folder}/").chars().map(Token::One).collect();
@@ -218,6 +223,11 @@ fn key_of(folder: &str, namespaced: bool) -> Vec<Token> {
 
 /// Whether any text matches both.
 fn meet(one: &[Token], other: &[Token]) -> bool {
+    // Most patterns and kinds differ in what both spell out at the start.
+    let spelled = one.iter().zip(other).take_while(|(a, b)| a.literal().is_some() && b.literal().is_some());
+    if spelled.into_iter().any(|(a, b)| a != b) {
+        return false;
+    }
     let width = other.len() + 1;
     let mut reached = vec![false; (one.len() + 1) * width];
     reached[0] = true;
