@@ -9,7 +9,7 @@ const MOST: usize = 5;
 /// Why an etcd with this log ended, where its log says so.
 pub fn why_it_ended(log: &Path) -> Option<String> {
     let log = std::fs::read_to_string(log).ok()?;
-    log.lines().filter_map(|line| complaint(line, &["panic", "fatal"])).last()
+    log.lines().filter_map(|line| complaint(line, &["panic", "fatal"])).next_back()
 }
 
 /// The complaints of etcd's log, else its last lines; never the stack trace that etcd prints after them.
