@@ -4,6 +4,7 @@
 mod clock;
 mod environment;
 mod judge;
+mod sandbox;
 mod temp_folder;
 
 use std::fs;

@@ -231,8 +231,8 @@ impl<'e> Checker<'e> {
         self.locals.push((inner.accu_var.clone(), init.clone()));
         if !is_bind(inner) {
             let (one, two) = match self.bound.resolve(&range) {
-                Type::List(of) if inner.iter_var2.is_some() => (Type::Int, (*of).clone()),
-                Type::List(of) => ((*of).clone(), Type::Dyn),
+                Type::List(of) if inner.iter_var2.is_some() => (Type::Int, of.of.clone()),
+                Type::List(of) => (of.of.clone(), Type::Dyn),
                 Type::Map(of) => (of.0.clone(), of.1.clone()),
                 Type::Dyn => (Type::Dyn, Type::Dyn),
                 Type::Param(_) => {

@@ -11,6 +11,7 @@ pub(crate) const STRUCT: u64 = 40;
 pub(crate) enum Cost {
     Nothing,
     One,
+    Fixed(u64),
     /// A part of the first value's size, in tenths.
     Tenths(u64),
     /// The same of what comes out.
@@ -60,6 +61,7 @@ impl Cost {
         match self {
             Cost::Nothing => 0,
             Cost::One => 1,
+            Cost::Fixed(cost) => cost,
             Cost::Tenths(factor) => match args.first() {
                 // What is not a text is a number or an address: one step.
                 Some(Value::String(_) | Value::Bytes(_)) => tenths(size(0), factor),

@@ -66,7 +66,7 @@ impl Env {
     /// Kubernetes' functions, and these names.
     pub fn new<'n>(variables: impl IntoIterator<Item = (&'n str, Type)>) -> Self {
         let variables = variables.into_iter().map(|(name, of)| (name.to_owned(), of)).collect();
-        Self { variables, libraries: vec![Library::Standard] }
+        Self { variables, libraries: vec![Library::Standard, Library::Authorizer] }
     }
 
     /// One more name. A name with dots is one variable, such as `variables.total`.

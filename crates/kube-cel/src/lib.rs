@@ -28,13 +28,14 @@ pub use env::{Checked, Env, Issue, Issues};
 pub use error::{Error, Mismatch};
 pub use estimate::Range as CostRange;
 pub use evaluate::Names;
+pub use library::{Authorizer, Check, Decision};
 pub use library::{compiled as compile_regex, complaint as regex_complaint};
 pub use parse::{on_big_stack, parse};
 pub use pool::{Refused, run as run_on_pool};
 pub use program::Program;
 pub use schema::Declared;
 pub use signatures::{Library, Overload, names as function_names, overloads};
-pub use types::{Field, Object, Type, escape};
+pub use types::{Field, Items, ListKind, Object, Type, escape};
 pub use value::{Key, List, Map, Text, Value};
 
 /// The function that tells whether a value has a whole path: `@present(root, [step, …])`. No author writes it; whoever

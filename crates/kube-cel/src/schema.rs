@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::types::{Field, Object, Type, escape};
+use crate::types::{Field, ListKind, Object, Type, escape};
 
 /// The longest request that Kubernetes reckons with.
 const REQUEST: u64 = 3 << 20;
@@ -42,7 +42,15 @@ impl Declared {
                 let items = &schema["items"];
                 let element = Self::new(items, items["x-kubernetes-embedded-resource"] == true)?;
                 let most = number("maxItems").unwrap_or((REQUEST - 2) / (element.least + 1));
-                let of = Type::list(element.of.clone());
+                let kind = match schema["x-kubernetes-list-type"].as_str() {
+                    Some("set") => ListKind::Set,
+                    Some("map") => {
+                        let keys = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten();
+                        ListKind::Keyed(keys.filter_map(Value::as_str).filter_map(escape).collect())
+                    }
+                    _ => ListKind::Plain,
+                };
+                let of = Type::items(element.of.clone(), kind);
                 Some(Self { element: Some(Box::new(element)), ..Self::scalar(of, most, 2) })
             }
             "object" => Self::object(schema, root, number("maxProperties")),

@@ -10,6 +10,8 @@ use crate::types::Type;
 pub enum Library {
     /// What every expression of Kubernetes has.
     Standard,
+    /// Asking who may do what, which every expression of Kubernetes has too; few have somebody to ask.
+    Authorizer,
     /// What the expressions of mutating policies have besides.
     Patches,
     /// `base64.encode` and `base64.decode`, which Kubernetes does not have.
@@ -55,6 +57,7 @@ static TABLE: LazyLock<HashMap<String, Vec<Arc<Overload>>>> = LazyLock::new(|| {
     for line in include_str!("functions.txt").lines() {
         match line {
             "[standard]" => library = Library::Standard,
+            "[authorizer]" => library = Library::Authorizer,
             "[patches]" => library = Library::Patches,
             "[encoders]" => library = Library::Encoders,
             _ if line.starts_with('#') => {}

@@ -17,7 +17,7 @@ pub enum Type {
     Bytes,
     Timestamp,
     Duration,
-    List(Arc<Type>),
+    List(Arc<Items>),
     Map(Arc<(Type, Type)>),
     Object(Arc<Object>),
     Optional(Arc<Type>),
@@ -26,6 +26,39 @@ pub enum Type {
     Named(Arc<str>),
     /// A parameter of a function's signature, or one that inference has still to find.
     Param(Arc<str>),
+}
+
+/// What a list holds.
+#[derive(Debug)]
+pub struct Items {
+    pub of: Type,
+    pub kind: ListKind,
+}
+
+/// How the items of a list are told apart, which says when two lists are the same and what their sum is.
+#[derive(Debug)]
+pub enum ListKind {
+    Plain,
+    Set,
+    /// By these fields, as expressions spell them.
+    Keyed(Vec<String>),
+}
+
+/// For the checker it matters what a list holds, not how it is told apart.
+impl PartialEq for Items {
+    fn eq(&self, other: &Self) -> bool {
+        self.of == other.of
+    }
+}
+
+impl Eq for Items {}
+
+impl std::ops::Deref for Items {
+    type Target = Type;
+
+    fn deref(&self) -> &Type {
+        &self.of
+    }
 }
 
 /// A type with declared fields.
@@ -45,10 +78,15 @@ pub struct Field {
 
 /// What is known of a value of which nothing is declared.
 pub(crate) static DYN: Type = Type::Dyn;
+pub(crate) static DYN_ITEMS: Items = Items { of: Type::Dyn, kind: ListKind::Plain };
 
 impl Type {
     pub fn list(of: Type) -> Self {
-        Type::List(Arc::new(of))
+        Self::items(of, ListKind::Plain)
+    }
+
+    pub fn items(of: Type, kind: ListKind) -> Self {
+        Type::List(Arc::new(Items { of, kind }))
     }
 
     pub fn map(key: Type, value: Type) -> Self {
@@ -138,7 +176,7 @@ impl fmt::Display for Type {
             Type::Bytes => f.write_str("bytes"),
             Type::Timestamp => f.write_str("timestamp"),
             Type::Duration => f.write_str("duration"),
-            Type::List(of) => write!(f, "list({of})"),
+            Type::List(items) => write!(f, "list({})", items.of),
             Type::Map(of) => write!(f, "map({}, {})", of.0, of.1),
             Type::Object(object) => f.write_str(&object.name),
             Type::Optional(of) => write!(f, "optional_type({of})"),

@@ -3,7 +3,8 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::library::Opaque;
-use crate::types::{DYN, Type};
+use crate::types::{DYN, DYN_ITEMS, Items, ListKind, Type};
 
 /// A value of an expression.
 #[derive(Debug, Clone)]
@@ -41,8 +42,8 @@ pub enum Text<'a> {
 
 #[derive(Debug, Clone)]
 pub enum List<'a> {
-    /// With the type of its elements.
-    Json(&'a [Json], &'a Type),
+    /// With what is declared of its elements.
+    Json(&'a [Json], &'a Items),
     Owned(Arc<Vec<Value<'a>>>),
 }
 
@@ -134,8 +135,8 @@ impl<'a> Value<'a> {
             },
             Json::String(text) => Self::text(text, of),
             Json::Array(items) => {
-                let element = if let Type::List(of) = of { of.as_ref() } else { &DYN };
-                Value::List(List::Json(items, element))
+                let of = if let Type::List(of) = of { of.as_ref() } else { &DYN_ITEMS };
+                Value::List(List::Json(items, of))
             }
             Json::Object(fields) => Value::Map(Map::Json(fields, of)),
         }
@@ -243,12 +244,11 @@ impl<'a> Value<'a> {
             (Value::Timestamp(one), Value::Timestamp(other)) => one == other,
             (Value::Duration(one), Value::Duration(other)) => one == other,
             (Value::Type(one), Value::Type(other)) => same_type(one, other),
-            (Value::List(List::Json(one, Type::Dyn)), Value::List(List::Json(other, Type::Dyn))) => {
-                same_list(one, other)
-            }
-            (Value::List(one), Value::List(other)) => {
-                one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| one.equals(&other))
-            }
+            (
+                Value::List(List::Json(one, Items { of: Type::Dyn, kind: ListKind::Plain })),
+                Value::List(List::Json(other, Items { of: Type::Dyn, .. })),
+            ) => same_list(one, other),
+            (Value::List(one), Value::List(other)) => one.equals(other),
             (Value::Map(one), Value::Map(other)) => {
                 one.len() == other.len()
                     && one.entries().all(|(key, value)| other.get(&key).is_some_and(|found| found.equals(&value)))
@@ -312,11 +312,65 @@ fn same_type(one: &Type, other: &Type) -> bool {
     }
 }
 
+impl ListKind {
+    /// What tells an item from the others of its list.
+    fn identity(&self, item: &Value<'_>) -> String {
+        match (self, item) {
+            (ListKind::Keyed(keys), Value::Map(map)) => {
+                let parts = keys.iter().map(|key| map.field(key).map_or(Json::Null, |value| value.json()));
+                Json::Array(parts.collect()).to_string()
+            }
+            _ => item.json().to_string(),
+        }
+    }
+}
+
 fn same_list(one: &[Json], other: &[Json]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Value::of(one).equals(&Value::of(other)))
 }
 
 impl<'a> List<'a> {
+    fn kind(&self) -> &'a ListKind {
+        match self {
+            List::Json(_, of) => &of.kind,
+            List::Owned(_) => &DYN_ITEMS.kind,
+        }
+    }
+
+    /// Whether both hold the same: in the same order, unless the items are told apart otherwise.
+    fn equals(&self, other: &Self) -> bool {
+        if self.len() != other.len() {
+            return false;
+        }
+        let kind = self.kind();
+        if matches!(kind, ListKind::Plain) {
+            return self.iter().zip(other.iter()).all(|(one, other)| one.equals(&other));
+        }
+        let mine: HashMap<String, Value<'a>> = self.iter().map(|item| (kind.identity(&item), item)).collect();
+        other.iter().all(|item| mine.get(&kind.identity(&item)).is_some_and(|found| found.equals(&item)))
+    }
+
+    /// Both together. An item that the other list has under the same identity takes the place of this one's.
+    pub(crate) fn plus(&self, other: &Self) -> Vec<Value<'a>> {
+        let kind = self.kind();
+        if matches!(kind, ListKind::Plain) {
+            return self.iter().chain(other.iter()).collect();
+        }
+        let mut all: Vec<Value<'a>> = self.iter().collect();
+        let mut places: HashMap<String, usize> =
+            all.iter().enumerate().map(|(at, item)| (kind.identity(item), at)).collect();
+        for item in other.iter() {
+            match places.entry(kind.identity(&item)) {
+                Entry::Occupied(known) => all[*known.get()] = item,
+                Entry::Vacant(new) => {
+                    new.insert(all.len());
+                    all.push(item);
+                }
+            }
+        }
+        all
+    }
+
     pub fn len(&self) -> usize {
         match self {
             List::Json(items, _) => items.len(),
@@ -330,7 +384,7 @@ impl<'a> List<'a> {
 
     pub fn get(&self, index: usize) -> Option<Value<'a>> {
         match self {
-            List::Json(items, of) => items.get(index).map(|item| Value::typed(item, of)),
+            List::Json(items, of) => items.get(index).map(|item| Value::typed(item, &of.of)),
             List::Owned(items) => items.get(index).cloned(),
         }
     }

@@ -28,6 +28,16 @@ impl User {
         Self { name: "system:anonymous".into(), groups: vec!["system:unauthenticated".into()], ..Self::default() }
     }
 
+    /// A service account of whom nothing but its name is known.
+    pub fn of_account(namespace: &str, name: &str) -> Self {
+        let groups = ["system:serviceaccounts", &format!("system:serviceaccounts:{namespace}"), "system:authenticated"];
+        Self {
+            name: format!("system:serviceaccount:{namespace}:{name}"),
+            groups: groups.map(str::to_owned).into(),
+            ..Self::default()
+        }
+    }
+
     /// Namespace and name, where the user is a service account.
     pub fn service_account(&self) -> Option<(&str, &str)> {
         self.name.strip_prefix("system:serviceaccount:")?.split_once(':')

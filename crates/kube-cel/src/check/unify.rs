@@ -106,7 +106,8 @@ impl Bound {
                 other,
                 Type::Null | Type::Object(_) | Type::Duration | Type::Timestamp | Type::Named(_) | Type::Optional(_)
             ),
-            (Type::List(one), Type::List(two)) | (Type::Optional(one), Type::Optional(two)) => self.fits(one, two),
+            (Type::List(one), Type::List(two)) => self.fits(one, two),
+            (Type::Optional(one), Type::Optional(two)) => self.fits(one, two),
             (Type::Map(one), Type::Map(two)) => self.fits(&one.0, &two.0) && self.fits(&one.1, &two.1),
             (Type::Object(one), Type::Object(two)) => one.name == two.name,
             (one, two) => one == two,
@@ -141,7 +142,8 @@ impl Bound {
     fn mentions(&self, of: &Type, name: &Arc<str>) -> bool {
         match of {
             Type::Param(other) => other == name || self.of.get(other).is_some_and(|known| self.mentions(known, name)),
-            Type::List(inner) | Type::Optional(inner) | Type::Type(inner) => self.mentions(inner, name),
+            Type::List(inner) => self.mentions(inner, name),
+            Type::Optional(inner) | Type::Type(inner) => self.mentions(inner, name),
             Type::Map(inner) => self.mentions(&inner.0, name) || self.mentions(&inner.1, name),
             _ => false,
         }
@@ -156,7 +158,8 @@ fn is_as_general(one: &Type, two: &Type) -> bool {
     match (one, two) {
         (Type::Dyn | Type::Param(_), _) | (Type::Null, Type::Null) => true,
         (_, Type::Dyn | Type::Param(_)) | (Type::Null, _) => false,
-        (Type::List(one), Type::List(two)) | (Type::Optional(one), Type::Optional(two)) => is_as_general(one, two),
+        (Type::List(one), Type::List(two)) => is_as_general(one, two),
+        (Type::Optional(one), Type::Optional(two)) => is_as_general(one, two),
         (Type::Map(one), Type::Map(two)) => is_as_general(&one.0, &two.0) && is_as_general(&one.1, &two.1),
         _ => true,
     }

@@ -5,6 +5,7 @@ use cel::common::ast::{Expr, LiteralValue};
 
 use super::{Entries, Estimator, Range};
 use crate::cost::LIST;
+use crate::library::CHECK;
 use crate::signatures::Overload;
 use crate::types::Type;
 
@@ -229,6 +230,7 @@ impl Estimator<'_> {
                 }
                 plain(cost)
             }
+            "check" => plain(Range::fixed(CHECK)),
             "validate" => plain(size(0).traversed().scaled(FORMAT_PATTERN * 0.25)),
             "_==_" => {
                 let (one, other) = (self.of(args.first()?), self.of(args.get(1)?));

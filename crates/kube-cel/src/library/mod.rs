@@ -1,5 +1,6 @@
 //! The functions of expressions: what each does with its values, and what a call of it costs.
 
+mod authorizer;
 pub(crate) mod convert;
 mod format;
 mod lists;
@@ -26,6 +27,8 @@ use crate::cost::Cost;
 use crate::error::{Error, Mismatch};
 use crate::value::Value;
 
+pub(crate) use authorizer::CHECK;
+pub use authorizer::{Asked, Authorizer, Check, Decision};
 pub(crate) use named::pattern_size;
 pub(crate) use optional::some;
 pub use strings::{compiled, complaint};
@@ -45,6 +48,11 @@ pub enum Opaque {
     Semver(semver::Semver),
     /// By its name in [`crate::signatures::FORMATS`].
     Format(&'static str),
+    Authorizer(Asked),
+    PathCheck(Asked),
+    GroupCheck(Asked),
+    ResourceCheck(Asked),
+    Decision(Decision),
 }
 
 impl Opaque {
@@ -56,6 +64,11 @@ impl Opaque {
             Opaque::Quantity(_) => "kubernetes.Quantity",
             Opaque::Semver(_) => "kubernetes.Semver",
             Opaque::Format(_) => "kubernetes.NamedFormat",
+            Opaque::Authorizer(_) => "kubernetes.authorization.Authorizer",
+            Opaque::PathCheck(_) => "kubernetes.authorization.PathCheck",
+            Opaque::GroupCheck(_) => "kubernetes.authorization.GroupCheck",
+            Opaque::ResourceCheck(_) => "kubernetes.authorization.ResourceCheck",
+            Opaque::Decision(_) => "kubernetes.authorization.Decision",
         }
     }
 
@@ -83,6 +96,7 @@ impl fmt::Display for Opaque {
             Opaque::Quantity(quantity) => write!(f, "{quantity}"),
             Opaque::Semver(semver) => write!(f, "{semver}"),
             Opaque::Format(name) => f.write_str(name),
+            other => f.write_str(other.type_name()),
         }
     }
 }
@@ -119,7 +133,7 @@ pub(crate) fn find(name: &str) -> Option<Entry> {
 }
 
 static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
-    let parts: [&[(&'static str, Function, Cost)]; 11] = [
+    let parts: [&[(&'static str, Function, Cost)]; 12] = [
         operators::TABLE,
         convert::TABLE,
         optional::TABLE,
@@ -131,6 +145,7 @@ static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
         quantity::TABLE,
         semver::TABLE,
         named::TABLE,
+        authorizer::TABLE,
     ];
     parts.iter().flat_map(|part| part.iter()).map(|&(name, call, cost)| (name, Entry { call, cost })).collect()
 });
@@ -142,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_signature_has_a_function() {
-        let all = [Library::Standard, Library::Patches, Library::Encoders];
+        let all = [Library::Standard, Library::Authorizer, Library::Patches, Library::Encoders];
         let missing: Vec<&str> = [true, false]
             .into_iter()
             .flat_map(|member| names(&all, member))

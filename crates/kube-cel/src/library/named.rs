@@ -145,7 +145,7 @@ fn qualified(text: &str) -> Vec<String> {
     wrong
 }
 
-fn complaints(format: &str, text: &str) -> Vec<String> {
+pub(super) fn complaints(format: &str, text: &str) -> Vec<String> {
     let unless = |good: bool, why: &str| if good { Vec::new() } else { vec![why.to_owned()] };
     match format {
         "dns1123Label" => label(text),

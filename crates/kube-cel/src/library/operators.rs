@@ -64,7 +64,7 @@ fn add<'a>(args: &[Value<'a>], budget: &mut Budget) -> Given<'a> {
         }
         [Value::List(one), Value::List(other)] => {
             budget.copy(one.len() + other.len())?;
-            Ok(Value::from(one.iter().chain(other.iter()).collect::<Vec<_>>()))
+            Ok(Value::from(one.plus(other)))
         }
         _ => numbers::add(args),
     }

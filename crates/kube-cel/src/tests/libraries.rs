@@ -179,3 +179,74 @@ fn formats() {
         "format.qualifiedName().validate('contains a space').value()[0].startsWith('name part must consist of')",
     ]);
 }
+
+/// What a policy's expressions may ask: whoever writes may do this and that.
+#[test]
+fn authorizers() {
+    use crate::{Authorizer, Budget, Check, Decision, Env, Type, Value};
+
+    let decide = |check: &Check| {
+        let who = check.account.as_ref().map_or("user".to_owned(), |(space, name)| format!("{space}/{name}"));
+        let what = check.path.clone().unwrap_or_else(|| {
+            let part = if check.subresource.is_empty() { "" } else { "/" };
+            let Check { group, resource, subresource, namespace, name, .. } = check;
+            format!("{group}:{resource}{part}{subresource}:{namespace}:{name}")
+        });
+        let asked = format!("{who} {} {what}", check.verb);
+        let known = [
+            "user get /healthz",
+            "user create :pods:shop:",
+            "user update apps:deployments/scale:shop:web",
+            "shop/robot list :secrets::",
+        ];
+        let error = check.verb.is_empty().then(|| "nothing is asked".to_owned());
+        Decision { allowed: known.contains(&asked.as_str()), reason: asked, error }
+    };
+    let authorizer = Authorizer::new(decide);
+    let of = |name: &str| Type::named(&format!("kubernetes.authorization.{name}"));
+    let env = Env::new([("authorizer", of("Authorizer")), ("authorizer.requestResource", of("ResourceCheck"))]);
+    let requested = Check { resource: "pods".into(), namespace: "shop".into(), ..Check::default() };
+    let value = |text: &str| {
+        let checked = env.compile(text).unwrap_or_else(|issues| panic!("{text}: {issues}"));
+        let mut budget = Budget::of(1_000_000);
+        let names = |name: &str| match name {
+            "authorizer" => Some(Ok(authorizer.value())),
+            "authorizer.requestResource" => Some(Ok(authorizer.resource(requested.clone()))),
+            _ => None,
+        };
+        let value = checked.program.evaluate(&names, &mut budget).map(|value| value.json());
+        (value.map_err(|error| error.to_string()), budget.spent())
+    };
+    for text in [
+        "authorizer.path('/healthz').check('get').allowed() && !authorizer.path('/other').check('get').allowed()",
+        "authorizer.group('').resource('pods').namespace('shop').check('create').allowed()",
+        "authorizer.requestResource.check('create').allowed() && !authorizer.requestResource.check('delete').allowed()",
+        "authorizer.group('apps').resource('deployments').subresource('scale').namespace('shop').name('web')\
+         .check('update').allowed()",
+        "authorizer.serviceAccount('shop', 'robot').group('').resource('secrets').check('list').allowed()",
+        "authorizer.requestResource.fieldSelector('spec.nodeName=a').labelSelector('((').check('create').allowed()",
+        "authorizer.requestResource.check('').errored() && authorizer.requestResource.check('').error() == 'nothing is asked'",
+        "authorizer.path('/x').check('get').reason() == 'user get /x' && authorizer.path('/x').check('get').error() == ''",
+    ] {
+        assert_eq!(value(text).0, Ok(true.into()), "{text}");
+    }
+    for (text, why) in [
+        ("authorizer.path(' ').check('get').allowed()", "path must not be empty"),
+        ("authorizer.group('').resource('').check('get').allowed()", "resource must not be empty"),
+        ("authorizer.serviceAccount('shop', 'a@b').path('/').check('get').allowed()", "Invalid service account name"),
+        ("authorizer.serviceAccount('a.b', 'c').path('/').check('get').allowed()", "Invalid service account namespace"),
+    ] {
+        assert_eq!(value(text).0, Err(why.to_owned()), "{text}");
+    }
+    // Asking is dear: two checks fit what one expression may cost, three do not.
+    let check = "authorizer.path('/x').check('get').allowed()";
+    assert!(value(check).1 >= 350_000);
+    assert!(
+        value(&format!("{check} || {check}")).0.is_ok() && value(&format!("{check} || {check} || {check}")).0.is_err()
+    );
+    assert!(env.compile("authorizer.resource('pods')").is_err() && env.compile("authorizer.foo").is_err());
+    // Whoever has nobody to ask is told so when the expression is compiled.
+    assert!(Env::new([]).compile(check).is_err());
+    let nobody = env.compile(check).expect("it compiles");
+    assert!(nobody.program.evaluate(&|_: &str| None::<Result<Value<'_>, crate::Error>>, &mut Budget::of(1)).is_err());
+}

@@ -6,7 +6,10 @@ mod grants;
 mod impersonate;
 mod rules;
 
+use std::sync::Arc;
+
 use http::Method;
+use kube_cel::{Authorizer, Check};
 
 use crate::objects::Objects;
 use crate::request::Call;
@@ -107,6 +110,27 @@ pub async fn check(objects: &Objects, user: &User, attributes: impl FnOnce() -> 
     // On the heap: few requests come here, and all would carry it.
     let decision = Box::pin(decide(objects, user, &attributes)).await?;
     if decision.allowed { Ok(()) } else { Err(attributes.refused(user, &decision.reason)) }
+}
+
+/// Decides for expressions, which are evaluated on threads that may wait: not on those of the runtime.
+pub fn authorizer(objects: &Arc<Objects>, user: &User) -> Authorizer {
+    let (objects, user, runtime) = (Arc::clone(objects), user.clone(), tokio::runtime::Handle::current());
+    Authorizer::new(move |check: &Check| {
+        let account = check.account.as_ref().map(|(namespace, name)| User::of_account(namespace, name));
+        let wanted = Attributes {
+            verb: check.verb.clone(),
+            group: check.group.clone(),
+            resource: check.resource.clone(),
+            subresource: check.subresource.clone(),
+            namespace: check.namespace.clone(),
+            name: check.name.clone(),
+            path: check.path.clone(),
+        };
+        match runtime.block_on(decide(&objects, account.as_ref().unwrap_or(&user), &wanted)) {
+            Ok(Decision { allowed, reason }) => kube_cel::Decision { allowed, reason, error: None },
+            Err(error) => kube_cel::Decision { error: Some(error.message), ..kube_cel::Decision::default() },
+        }
+    })
 }
 
 pub async fn decide(objects: &Objects, user: &User, wanted: &Attributes) -> Result<Decision, ApiError> {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use kube_cel::{Budget, Checked, Env, Error, Type, Value as Cel};
+use kube_cel::{Authorizer, Budget, Check, Checked, Env, Error, Type, Value as Cel};
 use serde_json::Value;
 
 /// An expression that was compiled, or what is wrong with it.
@@ -59,6 +59,8 @@ pub(crate) fn admission_env(has_params: bool) -> Env {
         ("oldObject", Type::Dyn),
         ("request", request),
         ("namespaceObject", NAMESPACE.clone()),
+        ("authorizer", Type::named("kubernetes.authorization.Authorizer")),
+        ("authorizer.requestResource", Type::named("kubernetes.authorization.ResourceCheck")),
     ]);
     if has_params {
         env.declare("params", Type::Dyn);
@@ -109,6 +111,23 @@ pub(crate) struct Inputs {
     pub(crate) request: Value,
     pub(crate) namespace: Value,
     pub(crate) params: Value,
+    /// Who decides what whoever writes may do; where there is nobody, asking fails.
+    pub(crate) authorizer: Option<Authorizer>,
+}
+
+impl Inputs {
+    /// The resource that is written to.
+    fn requested(&self) -> Check {
+        let text = |pointer: &str| self.request.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Check {
+            group: text("/resource/group"),
+            resource: text("/resource/resource"),
+            subresource: text("/subResource"),
+            namespace: text("/namespace"),
+            name: text("/name"),
+            ..Check::default()
+        }
+    }
 }
 
 /// A policy's variables, each evaluated when something asks for it first.
@@ -152,6 +171,10 @@ impl<'a> Names<'a> {
             "request" => &inputs.request,
             "namespaceObject" => return Some(Ok(Cel::typed(&inputs.namespace, &NAMESPACE))),
             "params" => &inputs.params,
+            "authorizer" => return inputs.authorizer.as_ref().map(|authorizer| Ok(authorizer.value())),
+            "authorizer.requestResource" => {
+                return inputs.authorizer.as_ref().map(|authorizer| Ok(authorizer.resource(inputs.requested())));
+            }
             _ => return None,
         };
         Some(Ok(Cel::of(value)))

@@ -6,6 +6,7 @@ use kube_cel::{Budget, Checked, Declared, Env, Error, PER_REQUEST, Type, Value a
 use serde_json::{Value, json};
 
 use crate::cel::Compiled;
+use crate::object::before::Before;
 use crate::object::field_error::{FieldError, FieldErrorKind};
 use crate::object::list;
 
@@ -32,6 +33,8 @@ pub struct Rules {
     kind: String,
     fields: BTreeMap<String, Rules>,
     element: Option<Box<Rules>>,
+    /// The rules of what all have to hold, of the same part.
+    all_of: Vec<Rules>,
     /// The fields that tell the items of a list apart.
     keys: Vec<String>,
 }
@@ -88,36 +91,44 @@ impl Rules {
         if !any(schema) {
             return None;
         }
-        Some(Self::part(schema, &Declared::new(schema, true)?))
+        Some(Self::part(schema, schema, &Declared::new(schema, true)?))
     }
 
-    fn part(schema: &Value, declared: &Declared) -> Self {
+    /// `schema` gives the rules and `whole` the types: below an `allOf` a schema gives none itself.
+    fn part(schema: &Value, whole: &Value, declared: &Declared) -> Self {
         let mut fields = BTreeMap::new();
         for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let fresh;
+            let inner_whole = &whole["properties"][name];
             let inner_declared = match declared.field(name) {
                 Some(known) => known,
                 // A name that CEL cannot spell hides the field from the rules above it, not from its own.
                 None if kube_cel::escape(name).is_none() => {
-                    let Some(made) = Declared::new(inner, false) else { continue };
+                    let Some(made) = Declared::new(inner_whole, false) else { continue };
                     fresh = made;
                     &fresh
                 }
                 None => continue,
             };
             if any(inner) {
-                fields.insert(name.clone(), Self::part(inner, inner_declared));
+                fields.insert(name.clone(), Self::part(inner, inner_whole, inner_declared));
             }
         }
-        let below = ["items", "additionalProperties"].iter().find_map(|part| schema.get(*part).filter(|one| any(one)));
-        let element = below.zip(declared.element()).map(|(inner, declared)| Box::new(Self::part(inner, declared)));
-        let keys = list(schema, "x-kubernetes-list-map-keys").iter().filter_map(Value::as_str).map(str::to_owned);
+        let below = ["items", "additionalProperties"]
+            .iter()
+            .find_map(|part| schema.get(*part).filter(|one| any(one)).zip(whole.get(*part)));
+        let element = below
+            .zip(declared.element())
+            .map(|((inner, whole), declared)| Box::new(Self::part(inner, whole, declared)));
+        let all_of = list(schema, "allOf").iter().filter(|one| any(one)).map(|one| Self::part(one, whole, declared));
+        let keys = list(whole, "x-kubernetes-list-map-keys").iter().filter_map(Value::as_str).map(str::to_owned);
         Self {
             rules: compiled_rules(schema, declared),
             of: declared.of.clone(),
-            kind: schema["type"].as_str().unwrap_or_default().to_owned(),
+            kind: whole["type"].as_str().unwrap_or_default().to_owned(),
             fields,
             element,
+            all_of: all_of.collect(),
             keys: keys.collect(),
         }
     }
@@ -158,15 +169,17 @@ impl Run {
                 }
             }
             Value::Array(items) => {
-                let Some(inner) = &rules.element else { return Ok(()) };
-                for (index, item) in items.iter().enumerate() {
-                    // Which item it was before is known in lists with keys only.
-                    let same = |one: &&Value| rules.keys.iter().all(|key| one.get(key) == item.get(key));
-                    let old = old.and_then(Value::as_array).filter(|_| !rules.keys.is_empty());
-                    self.part(inner, item, old.and_then(|old| old.iter().find(same)), &format!("{path}[{index}]"))?;
+                if let Some(inner) = &rules.element {
+                    let before = Before::of(old, &rules.keys);
+                    for (index, item) in items.iter().enumerate() {
+                        self.part(inner, item, before.of_item(item), &format!("{path}[{index}]"))?;
+                    }
                 }
             }
             _ => {}
+        }
+        for more in &rules.all_of {
+            self.part(more, new, old, path)?;
         }
         Ok(())
     }
@@ -203,8 +216,11 @@ impl Run {
             "oldSelf" => before.clone(),
             _ => None,
         };
+        // What stays as it was may go on to be wrong, unless the rule is about the change.
+        let is_borne = !rule.uses_old() && old == Some(new);
         let checked = match &rule.checked {
             Ok(checked) => checked,
+            Err(_) if is_borne => return Ok(()),
             Err(why) => {
                 self.errors.push(invalid(format!("rule compile error: {why}")));
                 return Ok(());
@@ -213,6 +229,7 @@ impl Run {
         let shown = rule.shown();
         match self.evaluate(checked, &names) {
             Ok(Cel::Bool(true)) => return Ok(()),
+            Ok(_) if is_borne => return Ok(()),
             Ok(_) => {}
             Err(Error::Interrupted) => {
                 let why =
@@ -225,6 +242,7 @@ impl Run {
                 self.errors.push(invalid(format!("'{error}': {why}: {shown}")));
                 return Err(Over);
             }
+            Err(_) if is_borne => return Ok(()),
             Err(error @ Error::NoSuchOverload(_)) => {
                 let why = "call arguments did not match a supported operator, function or macro signature for rule";
                 self.errors.push(invalid(format!("'{error}': {why}: {shown}")));
@@ -265,7 +283,7 @@ pub fn budget() -> Budget {
 pub fn problems(schema: &Value, field: &str, show: &dyn Fn(&Value) -> String) -> Vec<FieldError> {
     let Some(declared) = Declared::new(schema, true).filter(|_| any(schema)) else { return Vec::new() };
     let mut survey = Survey { show, errors: Vec::new(), total: 0, dear: Vec::new() };
-    survey.part(schema, &declared, field, Some(1));
+    survey.part(schema, schema, &declared, field, Some(1));
     let Survey { mut errors, total, mut dear, .. } = survey;
     if total > ALL {
         dear.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
@@ -304,18 +322,22 @@ fn too_dear(what: &str, cost: u64, limit: u64) -> String {
 
 impl Survey<'_> {
     /// `often` is how often the part can stand in an object; `None` where nothing bounds it but a request's size.
-    fn part(&mut self, schema: &Value, declared: &Declared, field: &str, often: Option<u64>) {
-        let number = |name: &str| schema.get(name).and_then(Value::as_u64);
+    fn part(&mut self, schema: &Value, whole: &Value, declared: &Declared, field: &str, often: Option<u64>) {
+        let number = |name: &str| whole.get(name).and_then(Value::as_u64);
         for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             if let Some(declared) = declared.field(name) {
-                self.part(inner, declared, &format!("{field}.properties[{name}]"), often);
+                let whole = &whole["properties"][name];
+                self.part(inner, whole, declared, &format!("{field}.properties[{name}]"), often);
             }
         }
         for (part, most) in [("additionalProperties", "maxProperties"), ("items", "maxItems")] {
             let Some(inner) = schema.get(part).filter(|inner| inner.is_object()) else { continue };
             let Some(declared) = declared.element() else { continue };
             let often = often.zip(number(most)).map(|(often, most)| often.saturating_mul(most));
-            self.part(inner, declared, &format!("{field}.{part}"), often);
+            self.part(inner, &whole[part], declared, &format!("{field}.{part}"), often);
+        }
+        for (at, more) in list(schema, "allOf").iter().enumerate() {
+            self.part(more, whole, declared, &format!("{field}.allOf[{at}]"), often);
         }
         for (at, rule) in compiled_rules(schema, declared).into_iter().enumerate() {
             let here = format!("{field}.{RULES}[{at}]");
@@ -408,6 +430,63 @@ mod tests {
             said(&schema, &json!({"min": 1}), None),
             ["<nil>: Invalid value: \"object\": no such key: max evaluating rule: self.min <= self.max"]
         );
+    }
+
+    #[test]
+    fn rules_below_an_all_of_are_kept() {
+        let schema = json!({"type": "object", "properties": {
+            "n": {"type": "integer"},
+            "items": {"type": "array", "items": {"type": "object", "properties": {"v": {"type": "string"}}}},
+        }, "allOf": [
+            {RULES: [{"rule": "self.n > 1", "message": "more"}]},
+            {"properties": {"n": {RULES: [{"rule": "self < 5", "message": "less"}]}}},
+            {"allOf": [{"properties": {"items": {"items": {RULES: [{"rule": "self.v != 'x'", "message": "no x"}]}}}}]},
+        ]});
+        assert_eq!(
+            said(&schema, &json!({"n": 1, "items": [{"v": "x"}]}), None),
+            ["<nil>: Invalid value: more", "items[0]: Invalid value: no x"]
+        );
+        assert_eq!(said(&schema, &json!({"n": 7}), None), ["n: Invalid value: 7: less"]);
+        let wrong = json!({"type": "object", "properties": {"n": {"type": "integer"}},
+            "allOf": [{"properties": {"n": {RULES: [{"rule": "self.x"}]}}}]});
+        let refused = refused(&wrong);
+        assert!(
+            refused[0].starts_with("schema.allOf[0].properties[n].x-kubernetes-validations[0].rule"),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn what_stays_wrong_is_borne_unless_the_rule_is_about_the_change() {
+        let schema = json!({"type": "object", "properties": {
+            "a": {"type": "integer", RULES: [{"rule": "self > 5", "message": "more"}]},
+            "b": {"type": "integer", RULES: [{"rule": "self != oldSelf", "message": "change it"}]},
+        }});
+        let old = json!({"a": 1, "b": 1});
+        assert_eq!(said(&schema, &json!({"a": 1, "b": 1}), Some(&old)), ["b: Invalid value: 1: change it"]);
+        assert_eq!(said(&schema, &json!({"a": 2, "b": 2}), Some(&old)), ["a: Invalid value: 2: more"]);
+    }
+
+    #[test]
+    fn lists_are_the_same_by_what_tells_their_items_apart() {
+        let same = "self.l == oldSelf.l && (self.l + oldSelf.l).size() == 2";
+        let with = |list: Value| json!({"type": "object", "properties": {"l": list}, RULES: [{"rule": same, "message": "no"}]});
+        let set =
+            with(json!({"type": "array", "maxItems": 9, "x-kubernetes-list-type": "set", "items": {"type": "string"}}));
+        let plain = with(json!({"type": "array", "maxItems": 9, "items": {"type": "string"}}));
+        let (one, turned) = (json!({"l": ["a", "b"]}), json!({"l": ["b", "a"]}));
+        assert_eq!(said(&set, &one, Some(&turned)), Vec::<String>::new());
+        assert_eq!(said(&plain, &one, Some(&turned)).len(), 1);
+        let keyed = with(json!({"type": "array", "maxItems": 9, "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["k-1"],
+            "items": {"type": "object", "properties": {"k-1": {"type": "string"}, "v": {"type": "integer"}}}}));
+        let (one, turned) = (
+            json!({"l": [{"k-1": "a", "v": 1}, {"k-1": "b", "v": 2}]}),
+            json!({"l": [{"k-1": "b", "v": 2}, {"k-1": "a", "v": 1}]}),
+        );
+        assert_eq!(said(&keyed, &one, Some(&turned)), Vec::<String>::new());
+        let other = json!({"l": [{"k-1": "b", "v": 2}, {"k-1": "a", "v": 3}]});
+        assert_eq!(said(&keyed, &one, Some(&other)).len(), 1);
     }
 
     #[test]

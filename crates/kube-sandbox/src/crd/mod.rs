@@ -3,5 +3,6 @@
 pub mod convert;
 mod definition;
 pub mod schema;
+mod unique;
 
 pub use definition::resources_of;

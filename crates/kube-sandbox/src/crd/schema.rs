@@ -4,7 +4,9 @@ use kube_cel::Budget;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
+use super::unique::unique;
 use crate::cel::rules::Rules;
+use crate::object::before::{Before, is_same, keys};
 use crate::object::field_error::{FieldError, FieldErrorKind};
 use crate::object::meta;
 use crate::validate;
@@ -115,7 +117,8 @@ pub fn validate_object(
     if meta::name(object).is_empty() && !errors.iter().any(|error| error.field == "metadata.name") {
         errors.push(FieldError::required("metadata.name", "name or generateName is required"));
     }
-    check(schema, object, "", &mut errors);
+    check(schema, object, old, "", &mut errors);
+    unique(schema, object, "", &mut errors);
     if let Some(rules) = rules {
         let minor = [FieldErrorKind::Invalid, FieldErrorKind::Duplicate, FieldErrorKind::Forbidden];
         if errors.iter().all(|error| minor.contains(&error.kind)) {
@@ -140,7 +143,16 @@ fn type_of(value: &Value) -> &'static str {
     }
 }
 
-fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+/// What is wrong with a value by its schema. What was so before the change is borne, where it is known what it was.
+fn check(schema: &Value, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
+    let known = errors.len();
+    check_new(schema, value, old, path, errors);
+    if errors.len() > known && old.is_some_and(|old| is_same(schema, value, old)) {
+        errors.truncate(known);
+    }
+}
+
+fn check_new(schema: &Value, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
     let Some(rules) = schema.as_object() else { return };
     if value.is_null() && rules.get("nullable") == Some(&json!(true)) {
         return;
@@ -178,14 +190,15 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
                 let why = format!("{path} in body should have at least {least} items");
                 errors.push(FieldError::new(path, FieldErrorKind::Invalid, format!("{count}: {why}")));
             }
-            unique(rules, items, path, errors);
             if let Some(inner) = rules.get("items") {
+                let keys = keys(schema);
+                let before = Before::of(old, &keys);
                 for (at, item) in items.iter().enumerate() {
-                    check(inner, item, &format!("{path}[{at}]"), errors);
+                    check(inner, item, before.of_item(item), &format!("{path}[{at}]"), errors);
                 }
             }
         }
-        Value::Object(map) => check_object(rules, map, path, errors),
+        Value::Object(map) => check_object(rules, map, old, path, errors),
         Value::Null | Value::Bool(_) => {}
     }
     combined(rules, value, path, errors);
@@ -197,32 +210,11 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
     }
 }
 
-/// Lists that are sets or have keys.
-fn unique(rules: &Map<String, Value>, items: &[Value], path: &str, errors: &mut Vec<FieldError>) {
-    let keys = rules.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
-    let key = |item: &Value| match rules.get("x-kubernetes-list-type").and_then(Value::as_str) {
-        Some("set") => Some(item.clone()),
-        Some("map") => {
-            let parts = keys.into_iter().flatten().filter_map(Value::as_str);
-            Some(parts.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect())
-        }
-        _ => None,
-    };
-    let mut seen: Vec<Value> = Vec::new();
-    for (at, item) in items.iter().enumerate() {
-        let Some(key) = key(item) else { return };
-        if seen.contains(&key) {
-            errors.push(FieldError::new(format!("{path}[{at}]"), FieldErrorKind::Duplicate, key.to_string()));
-        }
-        seen.push(key);
-    }
-}
-
 /// Exactly one, any or all of some schemas, and none of another.
 fn combined(rules: &Map<String, Value>, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let wrong = |schema: &Value| {
         let mut errors = Vec::new();
-        check(schema, value, path, &mut errors);
+        check(schema, value, None, path, &mut errors);
         errors
     };
     let mut say = |why: String| {
@@ -322,7 +314,13 @@ fn check_number(rules: &Map<String, Value>, number: f64, value: &Value, path: &s
     }
 }
 
-fn check_object(rules: &Map<String, Value>, map: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError>) {
+fn check_object(
+    rules: &Map<String, Value>,
+    map: &Map<String, Value>,
+    old: Option<&Value>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
     let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     for required in rules.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
         if !map.contains_key(required) {
@@ -335,9 +333,9 @@ fn check_object(rules: &Map<String, Value>, map: &Map<String, Value>, path: &str
             continue;
         }
         if let Some(inner) = properties.and_then(|known| known.get(name)) {
-            check(inner, value, &at(name), errors);
+            check(inner, value, old.and_then(|old| old.get(name)), &at(name), errors);
         } else if let Some(inner) = rules.get("additionalProperties").filter(|one| one.is_object()) {
-            check(inner, value, &at(name), errors);
+            check(inner, value, old.and_then(|old| old.get(name)), &at(name), errors);
         }
     }
     let count = map.len() as u64;
@@ -364,7 +362,7 @@ mod tests {
     #[track_caller]
     fn said(object: &Value) -> Vec<String> {
         let mut errors = Vec::new();
-        check(&schema(), object, "", &mut errors);
+        check(&schema(), object, None, "", &mut errors);
         errors.iter().map(ToString::to_string).collect()
     }
 
@@ -374,6 +372,60 @@ mod tests {
         assert_eq!(prune(&schema(), &mut object), ["spec.other"]);
         default_fields(&schema(), &mut object);
         assert_eq!(object["spec"], json!({"cron": "*", "replicas": 1}));
+    }
+
+    /// The schema of a list with keys, a set and a plain list.
+    fn lists() -> Value {
+        let short = json!({"type": "string", "maxLength": 3});
+        let item = json!({"type": "object", "required": ["k"], "properties": {"k": {"type": "string"}, "v": short}});
+        json!({"type": "object", "properties": {"spec": {"type": "object", "required": ["need"], "properties": {
+            "keyed": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": item},
+            "set": {"type": "array", "x-kubernetes-list-type": "set", "items": short},
+            "plain": {"type": "array", "items": short},
+            "word": short,
+        }, "allOf": [{"properties": {"word": {"minLength": 2}}}]}}})
+    }
+
+    fn changed(old: Value, new: Value) -> Vec<String> {
+        let whole = |spec: Value| json!({"metadata": {"name": "x"}, "spec": spec});
+        let errors = validate_object(&lists(), None, &whole(new), Some(&whole(old)), crate::cel::rules::budget());
+        errors.iter().map(|error| error.field.clone()).collect()
+    }
+
+    #[test]
+    fn what_was_wrong_before_and_stays_is_borne() {
+        let none: [&str; 0] = [];
+        // The part that changes is checked, what stands beside it is not.
+        let old = json!({"word": "long word", "keyed": [{"k": "a", "v": "long"}, {"k": "b", "v": "long"}]});
+        assert_eq!(changed(old.clone(), old.clone()), none);
+        let mut new = old.clone();
+        new["plain"] = json!(["long"]);
+        assert_eq!(changed(old.clone(), new), ["spec.need", "spec.plain[0]"]);
+        // Items are known by their keys, wherever they stand.
+        let turned = json!({"word": "long word", "keyed": [{"k": "b", "v": "long"}, {"k": "a", "v": "long"}]});
+        assert_eq!(changed(old.clone(), turned), none);
+        let mut new = old.clone();
+        new["keyed"][1]["v"] = json!("longer");
+        assert_eq!(changed(old.clone(), new), ["spec.need", "spec.keyed[1].v"]);
+        // Items of other lists are not known again.
+        assert_eq!(
+            changed(json!({"need": 1, "plain": ["long"]}), json!({"need": 1, "plain": ["long", "a"]})),
+            ["spec.plain[0]"]
+        );
+        // Neither is what stands below an `allOf`.
+        assert_eq!(changed(json!({"need": 1, "word": "w"}), json!({"need": 2, "word": "w"})).len(), 2);
+    }
+
+    #[test]
+    fn what_stands_twice_is_not_borne() {
+        let old = json!({"need": 1, "set": ["a", "a"]});
+        assert_eq!(changed(old.clone(), old), ["spec.set[1]"]);
+        // And is found at once in a long list.
+        let many: Vec<String> = (0..100_000).map(|at| format!("{at:x}")).collect();
+        let mut errors = Vec::new();
+        let schema = json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}});
+        unique(&schema, &json!(many), "spec", &mut errors);
+        assert_eq!(errors.len(), 0);
     }
 
     #[test]

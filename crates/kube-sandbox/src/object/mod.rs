@@ -1,5 +1,6 @@
 //! What every object is made of, whoever handles it: metadata, names, labels, quantities, conditions.
 
+pub mod before;
 pub mod conditions;
 pub mod field_error;
 pub mod labels;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::SharedApi;
 use crate::api::known::{BINDINGS, GROUP, POLICIES};
+use crate::authorize;
 use crate::cel::Inputs;
 use crate::cel::policy::{Policy, Verdict};
 use crate::object::field_error::{FieldError, FieldErrorKind};
@@ -166,6 +167,7 @@ async fn inputs(
         request: review.request(),
         namespace: namespace.clone(),
         params,
+        authorizer: Some(authorize::authorizer(&api.objects, review.user)),
     };
     Ok(parameters.into_iter().map(of).collect())
 }

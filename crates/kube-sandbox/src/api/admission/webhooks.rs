@@ -14,6 +14,7 @@ use super::policies::{Review, compiled, is_named, namespace_of, on_pool, selecte
 use crate::api::SharedApi;
 use crate::api::known::{GROUP, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS};
 use crate::api::patch::Patch;
+use crate::authorize;
 use crate::cel::{Inputs, all_hold};
 use crate::defaults;
 use crate::object::{meta, text};
@@ -152,7 +153,8 @@ impl Hook {
         let mut request = request.clone();
         let mut take = |field: &str| request.get_mut(field).map(Value::take).unwrap_or_default();
         let (object, old) = (take("object"), take("oldObject"));
-        let inputs = Inputs { object, old, request, namespace: namespace.clone(), params: Value::Null };
+        let authorizer = Some(authorize::authorizer(&api.objects, review.user));
+        let inputs = Inputs { object, old, request, namespace: namespace.clone(), params: Value::Null, authorizer };
         let ignores = policy.ignores_failure;
         let meant =
             on_pool(move |stop| all_hold(&policy.conditions, &inputs, Budget::of(MATCH_CONDITIONS).stopped_by(stop)))
