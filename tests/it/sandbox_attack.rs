@@ -279,7 +279,10 @@ fn limit(process: &str) {
     assert!(limited.is_ok_and(|status| status.success()), "prlimit (util-linux) limits the sandbox's memory");
 }
 
-async fn answered(client: &Client, request: Request<kube::client::Body>) -> Result<(), String> {
+/// What was asked, how long the answer took, and what is wrong with it.
+type Answered = (String, Duration, Result<(), String>);
+
+async fn answered(client: &Client, request: Request<kube::client::Body>) -> Answered {
     let asked = format!("{} {}", request.method(), request.uri());
     let began = Instant::now();
     let all = async {
@@ -289,11 +292,11 @@ async fn answered(client: &Client, request: Request<kube::client::Body>) -> Resu
         let panicked = status == 500 && String::from_utf8_lossy(&body).contains("caused apiserver to panic");
         if panicked { Err("a panic".to_owned()) } else { Ok(()) }
     };
-    match tokio::time::timeout(LONGEST, all).await {
-        Err(_) => Err(format!("{asked}: no answer within {LONGEST:?}")),
-        Ok(Err(why)) => Err(format!("{asked}: {why} after {:?}", began.elapsed())),
-        Ok(Ok(())) => Ok(()),
-    }
+    let result = match tokio::time::timeout(LONGEST, all).await {
+        Err(_) => Err(format!("no answer within {LONGEST:?}")),
+        Ok(result) => result,
+    };
+    (asked, began.elapsed(), result)
 }
 
 #[tokio::test]
@@ -314,10 +317,16 @@ async fn random_requests_neither_end_it_nor_hold_it_up() {
     let requests: Vec<_> = (0..count).map(|_| attack.request()).collect();
     let mut most = 0;
     let mut wrong = Vec::new();
+    let mut longest = (Duration::ZERO, String::new());
     let mut answers =
         futures::stream::iter(requests).map(|request| answered(&client, request)).buffer_unordered(AT_ONCE);
-    while let Some(answer) = answers.next().await {
-        wrong.extend(answer.err());
+    while let Some((asked, took, result)) = answers.next().await {
+        if let Err(why) = result {
+            wrong.push(format!("{asked}: {why} after {took:?}"));
+        }
+        if took > longest.0 {
+            longest = (took, asked);
+        }
         most = most.max(live.memory("SANDBOX_API_PID"));
     }
     drop(answers);
@@ -332,8 +341,11 @@ async fn random_requests_neither_end_it_nor_hold_it_up() {
     let patience = if count < 5000 { Duration::ZERO } else { Duration::from_secs(60) };
     let came_back = tokio::time::timeout(patience, back).await.is_ok();
     println!(
-        "{count} requests of seed {seed}: {before} MiB before, {most} MiB at most, {} MiB after",
-        live.memory("SANDBOX_API_PID")
+        "{count} requests of seed {seed}: {before} MiB before, {most} MiB at most, {} MiB after; the longest answer took \
+         {:?}: {}",
+        live.memory("SANDBOX_API_PID"),
+        longest.0,
+        longest.1,
     );
     // The small run is not told from what a start leaves to be loaded.
     assert!(
@@ -341,7 +353,23 @@ async fn random_requests_neither_end_it_nor_hold_it_up() {
         "a minute later it holds {} MiB, {before} at its start",
         live.memory("SANDBOX_API_PID")
     );
+    // An interrupt in the middle of more of the same.
+    let (sender, mut first) = tokio::sync::mpsc::channel(1);
+    let load = tokio::spawn(async move {
+        loop {
+            let requests: Vec<_> = (0..AT_ONCE).map(|_| attack.request()).collect();
+            let mut answers =
+                futures::stream::iter(requests).map(|request| answered(&client, request)).buffer_unordered(AT_ONCE);
+            while answers.next().await.is_some() {
+                let _ = sender.try_send(());
+            }
+        }
+    });
+    first.recv().await.expect("it is under load");
     let began = Instant::now();
     live.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(2), "Ctrl-C took {:?}", began.elapsed());
+    load.abort();
+    let took = began.elapsed();
+    println!("an interrupt under load ended it within {took:?}");
+    assert!(took < Duration::from_secs(2), "Ctrl-C took {took:?}");
 }

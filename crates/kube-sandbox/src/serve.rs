@@ -37,15 +37,34 @@ use crate::user::User;
 
 mod leftover;
 
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-const HEADERS_WITHIN: Duration = Duration::from_secs(30);
-/// After which a connection without a request is closed, as kube-apiserver closes it.
-const IDLE: Duration = Duration::from_secs(90);
-/// By when an answer has to be read, unless it goes on for ever by its nature.
-const READ_WITHIN: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Half of the files that a process may have open by most systems' default. Others wait until one ends.
-const MOST_CONNECTIONS: usize = 512;
+/// What a client may take, and for how long.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Others wait until one ends.
+    connections: usize,
+    handshake: Duration,
+    headers: Duration,
+    /// After which a connection without a request is closed, as kube-apiserver closes it.
+    idle: Duration,
+    /// By when an answer has to be read, unless it goes on for ever by its nature.
+    read: Duration,
+    look_every: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            // Half of the files that a process may have open by most systems' default.
+            connections: 512,
+            handshake: Duration::from_secs(10),
+            headers: Duration::from_secs(30),
+            idle: Duration::from_secs(90),
+            read: Duration::from_secs(120),
+            look_every: Duration::from_secs(5),
+        }
+    }
+}
+
 /// A request's line and headers, over HTTP/1.
 const LARGEST_HEAD: usize = 128 << 10;
 /// Of what is sent and not yet read by the client, a stream.
@@ -84,7 +103,11 @@ pub(super) fn acceptor(pki: &Pki) -> Result<TlsAcceptor, SandboxError> {
 
 /// Accepts until the task is aborted. Bearer tokens are `api`'s; without one, certificates alone count.
 pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    within(Bounds::default(), listener, acceptor, router, api).await;
+}
+
+async fn within(bounds: Bounds, listener: TcpListener, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
+    let places = Arc::new(Semaphore::new(bounds.connections));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = match listener.accept().await {
@@ -96,7 +119,7 @@ pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Ro
                 continue;
             }
         };
-        let connection = connection(stream, acceptor.clone(), router.clone(), api.clone());
+        let connection = connection(bounds, stream, acceptor.clone(), router.clone(), api.clone());
         let served = async move {
             connection.await;
             drop(place);
@@ -105,9 +128,9 @@ pub(super) async fn run(listener: TcpListener, acceptor: TlsAcceptor, router: Ro
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
+async fn connection(bounds: Bounds, stream: TcpStream, acceptor: TlsAcceptor, router: Router, api: Option<SharedApi>) {
     let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+    let stream = match tokio::time::timeout(bounds.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return debug!(%error, "TLS handshake failed"),
         Err(_) => return debug!("TLS handshake took too long"),
@@ -120,7 +143,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, ap
     let span = Span::current();
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let (router, api, certificate) = (router.clone(), api.clone(), certificate.clone());
-        let open = seen.open(is_long_running(request.uri()));
+        let until = (!is_long_running(request.uri())).then(|| Instant::now() + bounds.read);
+        let open = seen.open(until);
         let answered = async move {
             let mut request = request.map(|body| Body::new(Whole::new(body)));
             let authorization = request.headers().get(header::AUTHORIZATION).cloned();
@@ -143,7 +167,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, ap
         answered.instrument(span.clone())
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(LARGEST_HEAD);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(bounds.headers).max_buf_size(LARGEST_HEAD);
     server
         .http2()
         .timer(TokioTimer::new())
@@ -153,16 +177,21 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, ap
         .initial_connection_window_size(UNREAD)
         .initial_stream_window_size(UNREAD / 2)
         // One that does not even answer a ping is gone.
-        .keep_alive_interval(HEADERS_WITHIN)
-        .keep_alive_timeout(HANDSHAKE_WITHIN);
+        .keep_alive_interval(bounds.headers)
+        .keep_alive_timeout(bounds.handshake);
     let mut serving = pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut closing = None;
     loop {
         // A client that goes away is no news.
-        if tokio::time::timeout(LOOK_EVERY, serving.as_mut()).await.is_ok() || requests.overdue() {
+        if tokio::time::timeout(bounds.look_every, serving.as_mut()).await.is_ok() || requests.overdue() {
             return;
         }
-        if requests.idle() > IDLE {
+        if requests.idle() > bounds.idle {
             serving.as_mut().graceful_shutdown();
+            // What was answered may still wait to be read, and not for ever.
+            if *closing.get_or_insert_with(|| Instant::now() + bounds.read) < Instant::now() {
+                return;
+            }
         }
     }
 }
@@ -193,10 +222,10 @@ impl Requests {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn open(self: &Arc<Self>, endless: bool) -> Pending {
+    fn open(self: &Arc<Self>, until: Option<Instant>) -> Pending {
         let number = self.with(|open| {
             open.count += 1;
-            open.until.insert(open.count, (!endless).then(|| Instant::now() + READ_WITHIN));
+            open.until.insert(open.count, until);
             open.count
         });
         Pending { of: Arc::clone(self), number }
@@ -259,3 +288,6 @@ async fn bearer(header: Option<&HeaderValue>, api: Option<&SharedApi>) -> Result
     }
     Ok(user)
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,7 @@ impl From<StoreError> for ApiError {
             })),
             // kube-apiserver hands on etcd's own words, without a reason.
             StoreError::TooLarge => Self::plain("etcdserver: request is too large"),
+            StoreError::TooLong => Self::internal(error),
             StoreError::Etcd(why) => Self::internal(format!("etcdserver: {why}")),
         }
     }

@@ -141,7 +141,10 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
     let form = negotiate::form(&call.headers);
     match verb {
         "watch" => super::watch::serve(api, resource, &call, form).await,
-        "list" => super::read::list(api, resource, &call, form).await,
+        "list" => {
+            let internal = request.extensions().get::<Internal>().is_some();
+            super::read::list(api, resource, &call, form, internal).await
+        }
         "get" => super::read::one(&api, &resource, &call).await,
         "create" | "update" | "patch" => super::change::serve(&api, &resource, &call, request).await,
         "delete" => super::delete::one(&api, &resource, &call, request).await,

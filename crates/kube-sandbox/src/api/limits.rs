@@ -18,6 +18,8 @@ const AT_ONCE: usize = 400;
 /// How long a request waits for its turn.
 const TURN_WITHIN: Duration = Duration::from_secs(15);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Lists that are read or sent at a time; of each a page is held, and what is made of it.
+const LISTS: usize = 32;
 /// Of the bodies that arrive, and of those that are worked on. A parsed body takes many times its size.
 const ARRIVING: usize = 48 << 20;
 const IN_WORK: usize = 2 * LARGEST_BODY;
@@ -28,6 +30,7 @@ pub struct Internal;
 
 pub struct Limits {
     turns: Semaphore,
+    lists: Arc<Semaphore>,
     arriving: Arc<Semaphore>,
     in_work: Arc<Semaphore>,
     turn_within: Duration,
@@ -38,6 +41,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             turns: Semaphore::new(AT_ONCE),
+            lists: Arc::new(Semaphore::new(LISTS)),
             arriving: Arc::new(Semaphore::new(ARRIVING)),
             in_work: Arc::new(Semaphore::new(IN_WORK)),
             turn_within: TURN_WITHIN,
@@ -81,6 +85,15 @@ impl Limits {
             tokio::time::timeout(self.answer_within, answer).await.map_err(|_| GivenUp::TooLong)?
         };
         answer.map_err(|panic: Box<dyn Any + Send>| GivenUp::Panic(said(&*panic).to_owned()))
+    }
+
+    /// A place among the lists, held until the answer is read; none is needed for this process's own.
+    pub async fn list(&self, internal: bool) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+        if internal {
+            return Ok(None);
+        }
+        let place = tokio::time::timeout(self.turn_within, Arc::clone(&self.lists).acquire_owned()).await;
+        place.map_err(|_| GivenUp::NoTurn.error()).map(Result::ok)
     }
 
     /// Room for a body of so many bytes to arrive; `None` where a size is not told.

@@ -7,9 +7,10 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::negotiate::Form;
 use super::{Api, SharedApi, answer};
@@ -17,9 +18,16 @@ use crate::objects::selector::Selector;
 use crate::objects::{self, Pages};
 use crate::request::Call;
 use crate::resource::Resource;
-use crate::status::{ApiError, json_response};
+use crate::status::ApiError;
 use crate::store::{Page, Stored};
 use kube_etcd_codec as codec;
+
+/// After so many bytes an answer ends, and says where it goes on, where the client reads by parts.
+const PART_BYTES: usize = 8 << 20;
+/// An answer up to this size is sent and forgotten; who does not read a longer one holds a place meanwhile.
+const SHORT: usize = 256 << 10;
+/// As much of a long answer as is handed over for sending at a time.
+const PIECE: usize = 64 << 10;
 
 pub(super) async fn one(api: &Api, resource: &Resource, call: &Call) -> Result<Response, ApiError> {
     let name = call.path.name.as_deref().unwrap_or_default();
@@ -54,7 +62,9 @@ pub(super) async fn list(
     resource: Arc<Resource>,
     call: &Call,
     form: Form,
+    internal: bool,
 ) -> Result<Response, ApiError> {
+    let place = api.limits.list(internal).await?;
     let namespace = call.path.namespace.clone();
     let selector = Selector::parse(&resource, call.query.get("labelSelector"), call.query.get("fieldSelector"))?;
     let limit = call.query.number("limit").unwrap_or(0);
@@ -73,26 +83,43 @@ pub(super) async fn list(
         pages.start = token.start;
     }
     if limit == 0 && matches!(form, Form::Object | Form::Protobuf) && selector.name().is_none() {
-        return stream(api, resource, pages, selector).await;
+        return stream(api, resource, pages, selector, place).await;
     }
 
-    let mut items = Vec::new();
+    let include = call.query.get("includeObject").unwrap_or("Metadata");
+    let mut head = None;
+    let (mut shown, mut bytes) = (Vec::new(), 0);
     let mut more = None;
-    'pages: while let Some(page) = pages.next(&api.objects).await.map_err(too_old)? {
+    let mut ended = false;
+    while !ended && let Some(page) = pages.next(&api.objects).await.map_err(too_old)? {
+        let mut items = Vec::new();
         for (at, stored) in page.items.iter().enumerate() {
             let object = objects::read(&resource, stored)?;
             if !selector.matches(&object) {
                 continue;
             }
             items.push(object);
-            if limit > 0 && i64::try_from(items.len()).is_ok_and(|count| count == limit) {
+            bytes += stored.value.len();
+            let count = i64::try_from(shown.len() + items.len()).unwrap_or(i64::MAX);
+            ended = limit > 0 && (count >= limit || bytes >= PART_BYTES);
+            if ended {
                 let left = page.count - i64::try_from(at + 1).unwrap_or(i64::MAX);
-                if left > 0 {
-                    let next = Continue { revision: pages.revision, start: format!("{}\0", stored.key) };
-                    more = Some((next, left));
-                }
-                break 'pages;
+                let next = Continue { revision: pages.revision, start: format!("{}\0", stored.key) };
+                more = Some((next, left)).filter(|_| left > 0);
+                break;
             }
+        }
+        // Of what is not shown nothing is kept.
+        match form {
+            Form::Table => {
+                let mut part = answer::table(&resource, &items, include, true);
+                if let Value::Array(rows) = part["rows"].take() {
+                    shown.extend(rows);
+                }
+                head.get_or_insert(part);
+            }
+            Form::Metadata => shown.extend(items.iter().map(objects::partial)),
+            Form::Object | Form::Protobuf => shown.extend(items.into_iter().map(|item| as_item(&resource, item))),
         }
     }
     let mut metadata = json!({"resourceVersion": pages.revision.to_string()});
@@ -103,10 +130,10 @@ pub(super) async fn list(
             metadata["remainingItemCount"] = json!(left);
         }
     }
-    let include = call.query.get("includeObject").unwrap_or("Metadata").to_owned();
     let list = match form {
         Form::Table => {
-            let mut table = answer::table(&resource, &items, &include, true);
+            let mut table = head.unwrap_or_else(|| answer::table(&resource, &[], include, true));
+            table["rows"] = shown.into();
             table["metadata"] = metadata;
             table
         }
@@ -114,16 +141,38 @@ pub(super) async fn list(
             "kind": "PartialObjectMetadataList",
             "apiVersion": "meta.k8s.io/v1",
             "metadata": metadata,
-            "items": items.iter().map(objects::partial).collect::<Vec<_>>(),
+            "items": shown,
         }),
         Form::Object | Form::Protobuf => json!({
             "kind": resource.list_kind,
             "apiVersion": resource.api_version(),
             "metadata": metadata,
-            "items": items.into_iter().map(|item| as_item(&resource, item)).collect::<Vec<_>>(),
+            "items": shown,
         }),
     };
-    Ok(json_response(StatusCode::OK, &list))
+    let mut text = serde_json::to_vec(&codec::Ordered(&list)).map_err(ApiError::internal)?;
+    text.push(b'\n');
+    drop(list);
+    if text.len() <= SHORT {
+        return Ok(json_body(Body::from(text)));
+    }
+    Ok(json_body(unhurried(futures::stream::once(async { Ok(Bytes::from(text)) }), place)))
+}
+
+/// A long body, which holds a place among those until the client has read it.
+fn unhurried(
+    chunks: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    place: Option<OwnedSemaphorePermit>,
+) -> Body {
+    let pieces = |mut chunk: Bytes| {
+        std::iter::from_fn(move || (!chunk.is_empty()).then(|| chunk.split_to(chunk.len().min(PIECE))))
+            .map(Ok::<_, std::io::Error>)
+    };
+    Body::from_stream(chunks.map_ok(move |chunk| futures::stream::iter(pieces(chunk))).try_flatten().inspect(
+        move |_| {
+            let _ = &place;
+        },
+    ))
 }
 
 fn too_old(error: ApiError) -> ApiError {
@@ -177,6 +226,7 @@ async fn stream(
     resource: Arc<Resource>,
     mut pages: Pages,
     selector: Selector,
+    place: Option<OwnedSemaphorePermit>,
 ) -> Result<Response, ApiError> {
     // The first page is read before the answer begins, so that its failure is a proper one.
     let first = pages.next(&api.objects).await?;
@@ -203,7 +253,7 @@ async fn stream(
         start = chunk_of(page, start).map_err(ApiError::internal)?.into();
     }
     drop(first);
-    if pages.done {
+    if pages.done && start.len() <= SHORT {
         start.extend_from_slice(b"]}\n");
         return Ok(json_body(Body::from(start)));
     }
@@ -216,7 +266,7 @@ async fn stream(
     let all = futures::stream::once(async move { Ok(Bytes::from(start)) })
         .chain(rest)
         .chain(futures::stream::once(async { Ok(Bytes::from_static(b"]}\n")) }));
-    Ok(json_body(Body::from_stream(all)))
+    Ok(json_body(unhurried(all, place)))
 }
 
 fn item_of(resource: &Resource, selector: &Selector, stored: &Stored) -> Result<Option<Value>, String> {

@@ -15,7 +15,7 @@ use super::SharedApi;
 use super::negotiate::Form;
 use super::read::number;
 use crate::objects::selector::Selector;
-use crate::objects::{self, convert};
+use crate::objects::{self, Pages, convert};
 use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::ApiError;
@@ -58,19 +58,9 @@ pub(super) async fn serve(
         form,
     };
 
-    let mut lines = Vec::new();
     // Without a revision a client is shown what there is first, then what happens to it.
-    let start = if initial == Some(true) || (revision == 0 && initial.is_none()) {
-        let (present, at) = api.objects.list_all(&resource, namespace.as_deref(), &view.selector).await?;
-        let mut first = true;
-        for object in present {
-            lines.extend_from_slice(&view.line("ADDED", &object, std::mem::take(&mut first)));
-        }
-        if initial == Some(true) && bookmarks {
-            lines.extend_from_slice(&view.bookmark(at, true));
-        }
-        at
-    } else if revision == 0 {
+    let is_shown = initial == Some(true) || (revision == 0 && initial.is_none());
+    let start = if is_shown || revision == 0 {
         let (_, at) =
             api.objects.store.get(&api.objects.store.key(&resource.folder, namespace.as_deref(), None)).await?;
         at
@@ -85,10 +75,17 @@ pub(super) async fn serve(
         Some(seconds) if seconds > 0 => Duration::from_secs(u64::try_from(seconds).unwrap_or(1)).min(LONGEST),
         _ => Duration::from_secs(rand::rng().random_range(1800..3600)),
     };
+    let present = is_shown.then(|| Present {
+        pages: Pages::small(&api.objects, &resource, namespace.as_deref(), start),
+        told: initial == Some(true) && bookmarks,
+        is_first: true,
+    });
     let watch = Watch {
+        api: api.clone(),
         view,
         feed,
-        pending: lines,
+        present,
+        pending: Vec::new(),
         bookmarks,
         bookmarked: Instant::now(),
         deadline: tokio::time::Instant::now() + timeout,
@@ -184,9 +181,19 @@ fn line(kind: &str, object: &Value) -> Bytes {
     Bytes::from(out)
 }
 
+/// What there was when the watch began, read as the client reads it.
+struct Present {
+    pages: Pages,
+    /// Whether its end is told.
+    told: bool,
+    is_first: bool,
+}
+
 struct Watch {
+    api: SharedApi,
     view: View,
     feed: Feed,
+    present: Option<Present>,
     pending: Vec<u8>,
     bookmarks: bool,
     bookmarked: Instant,
@@ -195,14 +202,40 @@ struct Watch {
     _open: Open,
 }
 
+impl Present {
+    /// A page of it, which may hold nothing that the client is to see; `None` after the last.
+    async fn next(&mut self, api: &SharedApi, view: &View) -> Result<Option<Bytes>, ApiError> {
+        let Some(page) = self.pages.next(&api.objects).await? else {
+            let told = std::mem::take(&mut self.told);
+            return Ok(told.then(|| view.bookmark(self.pages.revision, true)));
+        };
+        let mut lines = Vec::new();
+        for stored in &page.items {
+            let object = objects::read(&view.resource, stored)?;
+            if view.selector.matches(&object) {
+                lines.extend_from_slice(&view.line("ADDED", &object, std::mem::take(&mut self.is_first)));
+            }
+        }
+        Ok(Some(lines.into()))
+    }
+}
+
 impl Watch {
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
         }
-        if !self.pending.is_empty() {
-            return Some(Bytes::from(std::mem::take(&mut self.pending)));
+        while let Some(present) = &mut self.present {
+            match present.next(&self.api, &self.view).await {
+                Ok(Some(lines)) if lines.is_empty() => {}
+                Ok(Some(lines)) => return Some(lines),
+                Ok(None) => self.present = None,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(line("ERROR", &error.to_status()));
+                }
+            }
         }
         loop {
             let item = match tokio::time::timeout_at(self.deadline, self.feed.next()).await {

@@ -7,7 +7,7 @@ use super::selector::Selector;
 use crate::resource::Resource;
 use crate::resource::registry::Registry;
 use crate::status::ApiError;
-use crate::store::{Hub, Page, Store};
+use crate::store::{Hub, Page, Store, StoreError};
 
 /// The store, the watches on it, and the resources that are served from it.
 pub struct Objects {
@@ -16,8 +16,12 @@ pub struct Objects {
     pub registry: Registry,
 }
 
-/// Keys read from etcd at a time, so that a long list is never held whole.
+/// Keys read from etcd at a time, so that a long list is never held whole; fewer where they are large.
 const PAGE: i64 = 500;
+const FEW: i64 = 8;
+/// As many bytes as a page is to have, as etcd holds them.
+const PAGE_BYTES: usize = 1 << 20;
+const FEW_BYTES: usize = 64 << 10;
 
 impl Objects {
     pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, ApiError> {
@@ -53,26 +57,47 @@ pub struct Pages {
     pub start: String,
     pub revision: i64,
     pub done: bool,
+    /// Keys of the next page, and as many bytes as it is to have.
+    limit: i64,
+    bytes: usize,
 }
 
 impl Pages {
     pub fn new(objects: &Objects, resource: &Resource, namespace: Option<&str>, revision: i64) -> Self {
         let prefix = objects.store.key(&resource.folder, namespace, None);
-        Self { start: prefix.clone(), prefix, revision, done: false }
+        Self { start: prefix.clone(), prefix, revision, done: false, limit: PAGE, bytes: PAGE_BYTES }
+    }
+
+    /// The same in pages that hardly take memory, for a client that may not read them.
+    pub fn small(objects: &Objects, resource: &Resource, namespace: Option<&str>, revision: i64) -> Self {
+        Self { limit: FEW, bytes: FEW_BYTES, ..Self::new(objects, resource, namespace, revision) }
     }
 
     pub async fn next(&mut self, objects: &Objects) -> Result<Option<Page>, ApiError> {
         if self.done {
             return Ok(None);
         }
-        let page = objects.store.page(&self.prefix, &self.start, PAGE, self.revision).await?;
+        let page = loop {
+            match objects.store.page(&self.prefix, &self.start, self.limit, self.revision).await {
+                Err(StoreError::TooLong) if self.limit > 1 => self.limit = (self.limit / 4).max(1),
+                answer => break answer?,
+            }
+        };
         if self.revision == 0 {
             self.revision = page.revision;
         }
+        self.limit = next_limit(self.limit, page.bytes(), self.bytes);
         self.done = !page.more;
         if let Some(last) = page.items.last() {
             self.start = format!("{}\0", last.key);
         }
         Ok(Some(page))
     }
+}
+
+/// Keys of the page after one of so many keys and bytes: at most twice as many, for what comes may be larger.
+fn next_limit(limit: i64, bytes: usize, wanted: usize) -> i64 {
+    let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    let fits = limit.saturating_mul(number(wanted)) / number(bytes.max(1));
+    fits.min(limit * 2).clamp(1, PAGE)
 }

@@ -103,3 +103,60 @@ async fn write(writers: &mut [Option<OwnedWriteHalf>], message: &Bytes) {
 async fn send(socket: &mut WebSocket, message: Vec<u8>) -> Option<()> {
     socket.send(Message::Binary(message.into())).await.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::WebSocketUpgrade;
+    use k8s_openapi::api::core::v1::Pod;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const MANY: usize = 8 << 20;
+
+    fn byte(at: usize) -> u8 {
+        u8::try_from(at * 31 % 251).unwrap_or_default()
+    }
+
+    /// A program that sends back what it is sent, behind a forwarded port.
+    async fn forwarded() -> kube::Api<Pod> {
+        let program = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let served = Ports { client: program.local_addr().expect("an address").port(), metrics: None };
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = program.accept().await.expect("a connection");
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+            }
+        });
+        let answer = move |upgrade: WebSocketUpgrade| async move {
+            upgrade
+                .protocols(["v4.channel.k8s.io"])
+                .on_upgrade(move |socket| async move { carry(socket, &[2379, 80], served).await })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let router = axum::Router::new().fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let config = kube::Config::new(format!("http://{address}").parse().expect("an address"));
+        kube::Api::namespaced(kube::Client::try_from(config).expect("a client"), "default")
+    }
+
+    #[tokio::test]
+    async fn megabytes_go_both_ways_at_once() {
+        let pods = forwarded().await;
+        let mut forward = pods.portforward("p", &[2379, 80]).await.expect("it begins");
+        let refused = forward.take_error(80).expect("its error").await;
+        assert_eq!(refused.as_deref(), Some("error forwarding port 80 to the pod: connection refused"));
+        let (mut from, mut to) = tokio::io::split(forward.take_stream(2379).expect("a stream"));
+        let sent: Vec<u8> = (0..MANY).map(byte).collect();
+        let sending = tokio::spawn(async move { to.write_all(&sent).await.map(|()| to) });
+        let mut back = vec![0; MANY];
+        let reading = tokio::time::timeout(std::time::Duration::from_secs(60), from.read_exact(&mut back));
+        reading.await.expect("all comes back").expect("it can be read");
+        assert!(back.iter().enumerate().all(|(at, found)| *found == byte(at)), "the bytes came in their order");
+        sending.await.expect("it is sent").expect("it is taken");
+    }
+}

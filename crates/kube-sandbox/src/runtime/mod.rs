@@ -213,3 +213,7 @@ async fn reconciled<C: Controller>(controller: &C, queue: &Queue<C::Item>, item:
         }
     }
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

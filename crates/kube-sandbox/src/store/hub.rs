@@ -2,6 +2,7 @@
 //! a short tail is kept so that a client that has just listed can join without a watch of its own.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -25,11 +26,13 @@ const RETRY: Duration = Duration::from_millis(200);
 pub struct Hub {
     channels: Mutex<HashMap<String, Weak<Channel>>>,
     private: Arc<Semaphore>,
+    /// Bytes of changes that are kept.
+    kept: Arc<AtomicUsize>,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { channels: Mutex::default(), private: Arc::new(Semaphore::new(MOST_PRIVATE)) }
+        Self { channels: Mutex::default(), private: Arc::new(Semaphore::new(MOST_PRIVATE)), kept: Arc::default() }
     }
 }
 
@@ -53,7 +56,7 @@ impl Hub {
         if let Some(channel) = found.filter(|channel| !channel.with(|ring| ring.has_ended())) {
             return channel;
         }
-        let channel = Arc::new(Channel::new(revision));
+        let channel = Arc::new(Channel::new(revision, Arc::clone(&self.kept)));
         channels.retain(|_, other| other.strong_count() > 0);
         channels.insert(folder.to_owned(), Arc::downgrade(&channel));
         let pumping = pump(store.clone(), folder.to_owned(), revision, Arc::downgrade(&channel));

@@ -24,8 +24,11 @@ pub use watch::Feed;
 use crate::error::SandboxError;
 use crate::pki::Pki;
 
-/// Larger than etcd's own request limit times a page, so that a page of large objects still decodes.
-const LARGEST_ANSWER: usize = 512 << 20;
+/// Of one answer or of what a watch sends at a time: an event is an object and what it was before, each as large as
+/// etcd's own limit of a request allows.
+const LARGEST_ANSWER: usize = 16 << 20;
+/// Of a page of keys. A longer one is refused before it is read, and is to be asked for in parts.
+const LARGEST_PAGE: usize = 4 << 20;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One key as etcd holds it.
@@ -64,6 +67,13 @@ pub struct Page {
     pub revision: i64,
 }
 
+impl Page {
+    /// Of the values, as etcd holds them.
+    pub fn bytes(&self) -> usize {
+        self.items.iter().map(|item| item.value.len()).sum()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the revision was compacted")]
@@ -72,6 +82,8 @@ pub enum StoreError {
     Future,
     #[error("request is too large")]
     TooLarge,
+    #[error("the page is too long: ask for fewer keys")]
+    TooLong,
     #[error("etcd: {0}")]
     Etcd(String),
 }
@@ -88,6 +100,8 @@ impl From<etcd_client::Error> for StoreError {
             Self::Future
         } else if text.contains("request is too large") {
             Self::TooLarge
+        } else if text.contains("decoded message length too large") {
+            Self::TooLong
         } else {
             Self::Etcd(text)
         }
@@ -152,7 +166,8 @@ impl Store {
     /// Keys of `[start, end of prefix)`; `revision` 0 reads the newest.
     pub async fn page(&self, prefix: &str, start: &str, limit: i64, revision: i64) -> Result<Page, StoreError> {
         let options = GetOptions::new().with_range(end_of(prefix)).with_limit(limit).with_revision(revision);
-        let mut answer = timely(self.kv().get(start, Some(options))).await?;
+        let mut kv = self.client.kv_client().max_decoding_message_size(LARGEST_PAGE);
+        let mut answer = timely(kv.get(start, Some(options))).await?;
         Ok(Page {
             revision: answer.header().map_or(0, etcd_client::ResponseHeader::revision),
             more: answer.more(),

@@ -2,7 +2,9 @@
 //! what is kept is told so, and costs no memory meanwhile.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -10,11 +12,18 @@ use super::change::{Change, FeedItem};
 
 /// Changes that stay at hand: for late joiners, and for who is slow.
 const MOST: usize = 1024;
-/// And their bytes, as etcd holds them: decoded they take some ten times as much.
+/// And their bytes, as etcd holds them: decoded they take ten times as much, and more.
 const MOST_BYTES: usize = 4 << 20;
+/// The same of all kinds together; beyond it a kind keeps `FEW_BYTES`.
+const MOST_OF_ALL: usize = 12 << 20;
+const FEW_BYTES: usize = 64 << 10;
+/// Who comes later than this has etcd's history.
+const FRESH: Duration = Duration::from_secs(15);
 
 pub(super) struct Ring {
-    changes: VecDeque<Arc<Change>>,
+    changes: VecDeque<(Instant, Arc<Change>)>,
+    /// Bytes that the rings of all kinds keep.
+    all: Arc<AtomicUsize>,
     /// The number of the first of `changes`; they are counted from 0.
     first: u64,
     bytes: usize,
@@ -34,9 +43,10 @@ pub(super) struct Place {
 }
 
 impl Ring {
-    pub(super) fn new(revision: i64) -> Self {
+    pub(super) fn new(revision: i64, all: Arc<AtomicUsize>) -> Self {
         Self {
             changes: VecDeque::new(),
+            all,
             first: 0,
             bytes: 0,
             complete_after: revision,
@@ -46,18 +56,41 @@ impl Ring {
     }
 
     pub(super) fn push(&mut self, change: Arc<Change>) {
+        self.push_at(Instant::now(), change);
+    }
+
+    fn push_at(&mut self, now: Instant, change: Arc<Change>) {
         self.bytes += change.size();
-        self.changes.push_back(change);
-        while self.changes.len() > MOST || (self.bytes > MOST_BYTES && self.changes.len() > 1) {
-            let Some(dropped) = self.changes.pop_front() else { return };
-            self.first += 1;
-            self.bytes -= dropped.size();
-            self.complete_after = dropped.revision;
-        }
+        self.all.fetch_add(change.size(), Ordering::Relaxed);
+        self.changes.push_back((now, change));
+        self.shorten(now);
     }
 
     pub(super) fn progressed(&mut self, revision: i64) {
         self.progress = self.progress.max(revision);
+        self.shorten(Instant::now());
+    }
+
+    fn shorten(&mut self, now: Instant) {
+        while let Some((since, _)) = self.changes.front() {
+            let is_old = now.duration_since(*since) > FRESH;
+            let all = self.all.load(Ordering::Relaxed);
+            let most = if is_old || all > MOST_OF_ALL { FEW_BYTES } else { MOST_BYTES };
+            // The newest is wanted by whoever is woken for it.
+            let is_awaited = self.changes.len() == 1 && !is_old;
+            if is_awaited || (self.changes.len() <= MOST && self.bytes <= most) {
+                return;
+            }
+            let Some((_, dropped)) = self.changes.pop_front() else { return };
+            self.first += 1;
+            self.forget(dropped.size());
+            self.complete_after = dropped.revision;
+        }
+    }
+
+    fn forget(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.all.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn end(&mut self) {
@@ -73,7 +106,7 @@ impl Ring {
         if revision < self.complete_after || self.ended {
             return None;
         }
-        let seen = self.changes.iter().take_while(|change| change.revision <= revision).count();
+        let seen = self.changes.iter().take_while(|(_, change)| change.revision <= revision).count();
         Some(Place { next: self.first + seen as u64, progress: revision })
     }
 
@@ -81,7 +114,7 @@ impl Ring {
     pub(super) fn take(&self, place: &mut Place) -> Option<FeedItem> {
         let Some(at) = place.next.checked_sub(self.first) else { return Some(FeedItem::Lagged) };
         let at = usize::try_from(at).unwrap_or(usize::MAX);
-        if let Some(change) = self.changes.get(at) {
+        if let Some((_, change)) = self.changes.get(at) {
             place.next += 1;
             return Some(FeedItem::Change(Arc::clone(change)));
         }
@@ -95,14 +128,20 @@ impl Ring {
     }
 }
 
+impl Drop for Ring {
+    fn drop(&mut self) {
+        self.forget(self.bytes);
+    }
+}
+
 pub(super) struct Channel {
     ring: Mutex<Ring>,
     pub(super) news: watch::Sender<()>,
 }
 
 impl Channel {
-    pub(super) fn new(revision: i64) -> Self {
-        Self { ring: Mutex::new(Ring::new(revision)), news: watch::Sender::new(()) }
+    pub(super) fn new(revision: i64, kept: Arc<AtomicUsize>) -> Self {
+        Self { ring: Mutex::new(Ring::new(revision, kept)), news: watch::Sender::new(()) }
     }
 
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut Ring) -> T) -> T {
@@ -136,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_watcher_sees_each_change_after_its_revision_once() {
-        let mut ring = Ring::new(5);
+        let mut ring = Ring::new(5, Arc::default());
         (6..=8).for_each(|at| ring.push(change(at, 1)));
         let mut place = ring.join(6).expect("it is kept");
         assert_eq!(revision(ring.take(&mut place)), Some(7));
@@ -149,20 +188,55 @@ mod tests {
 
     #[test]
     fn who_falls_behind_is_told_and_memory_stays_bounded() {
-        let mut ring = Ring::new(0);
+        let mut ring = Ring::new(0, Arc::default());
         let mut slow = ring.join(0).expect("it is kept");
         (1..=50).for_each(|at| ring.push(change(at, 1 << 20)));
         assert!(ring.bytes <= MOST_BYTES);
         assert!(matches!(ring.take(&mut slow), Some(FeedItem::Lagged)));
         assert!(ring.join(10).is_none() && ring.join(49).is_some());
-        let mut many = Ring::new(0);
+        let mut many = Ring::new(0, Arc::default());
         (1..=5000).for_each(|at| many.push(change(at, 1)));
         assert_eq!(many.changes.len(), MOST);
     }
 
     #[test]
+    fn what_is_old_goes_though_nothing_comes_after_it() {
+        let all = Arc::default();
+        let mut ring = Ring::new(0, Arc::clone(&all));
+        let now = Instant::now();
+        let Some(before) = now.checked_sub(2 * FRESH) else { return };
+        ring.push_at(before, change(1, 1 << 20));
+        ring.push_at(before, change(2, 10));
+        assert_eq!(ring.changes.len(), 2, "it is fresh then");
+        ring.push_at(now, change(3, 1 << 20));
+        assert_eq!(ring.changes.len(), 1);
+        ring.shorten(now + 2 * FRESH);
+        assert!(ring.changes.is_empty() && ring.join(2).is_none() && ring.join(3).is_some());
+        // What is small stays however old it is.
+        ring.push_at(before, change(4, 10));
+        ring.shorten(now + 2 * FRESH);
+        assert_eq!(ring.changes.len(), 1);
+        drop(ring);
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn the_rings_of_many_kinds_are_bounded_together() {
+        let all = Arc::default();
+        let mut rings: Vec<Ring> = (0..20).map(|_| Ring::new(0, Arc::clone(&all))).collect();
+        for revision in 1..=8 {
+            for ring in &mut rings {
+                ring.push(change(revision, 1 << 20));
+            }
+        }
+        let held = all.load(Ordering::Relaxed);
+        assert!(held <= 20 * ((1 << 20) + 100), "each keeps its newest: {held}");
+        assert!(rings.iter().all(|ring| ring.changes.len() == 1));
+    }
+
+    #[test]
     fn nobody_joins_a_watch_that_has_ended() {
-        let mut ring = Ring::new(0);
+        let mut ring = Ring::new(0, Arc::default());
         ring.push(change(1, 1));
         let mut place = ring.join(0).expect("it is kept");
         ring.end();
