@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use keywitness::codec::{decode, encode};
+use kube_etcd_codec::{decode, encode};
 use serde_json::Value;
 
 const ROUNDS: u32 = 200;

@@ -5,15 +5,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use keywitness::cluster::EtcdAccess;
-use keywitness::codec;
 use keywitness::expr::{Scope, Subject, compile, split};
 use keywitness::grade::{Evidence, Judge, Progress};
-use keywitness::guard::{Guard, GuardSettings, tool};
 use keywitness::journal::{Change, Entry, Journal, Mark, Revision};
 use keywitness::lab::{Check, CheckKind, EventKind, EventOrder, Glob, Pattern, Template, Vars};
 use keywitness::outcome::Verdict;
 use keywitness::text::{Joined, Span};
 use keywitness::witness::{Witness, WitnessRequest};
+use owned_processes::{Guard, GuardSettings, tool};
 use serde_json::{Value, json};
 
 const EVENTS: Revision = 20_000;
@@ -88,7 +87,8 @@ fn matching() {
     let started = SystemTime::now();
     journal.listed(1, started, Vec::new());
     let mark = Mark { revision: 1, at: started, wall: started, epoch: 0, read: true };
-    let values: Vec<Vec<u8>> = (2..2 + EVENTS).map(|step| codec::encode(&pod(step)).expect("a pod")).collect();
+    let values: Vec<Vec<u8>> =
+        (2..2 + EVENTS).map(|step| kube_etcd_codec::encode(&pod(step)).expect("a pod")).collect();
     let bytes: usize = values.iter().map(Vec::len).sum();
     for (revision, value) in (2..).zip(values) {
         let key = format!("/registry/pods/demo/web-{}", revision % 50);
@@ -154,7 +154,7 @@ async fn latency() {
         let check =
             events("/registry/pods/demo/*", EventKind::Put, &format!("object.metadata.labels.step == '{step}'"));
         let evidence = evidence(witness.mark().await);
-        let value = codec::encode(&pod(step)).expect("a pod");
+        let value = kube_etcd_codec::encode(&pod(step)).expect("a pod");
         let mut judge = Judge::new(&check);
         let watching = async {
             loop {

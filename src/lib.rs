@@ -22,7 +22,3 @@ pub mod shell;
 pub mod terminal;
 pub mod text;
 pub mod witness;
-
-pub use kube_etcd_codec as codec;
-pub use kube_sandbox as sandbox;
-pub use owned_processes as guard;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::guard::{Guard, GuardSettings};
-use crate::sandbox::{ControlPlane, ControlPlaneSpec, Sandbox, SandboxError, SandboxOptions};
+use kube_sandbox::{ControlPlane, ControlPlaneSpec, Sandbox, SandboxError, SandboxOptions};
+use owned_processes::{Guard, GuardSettings};
 
 pub(super) fn sandbox(args: &[OsString]) -> ExitCode {
     let apiserver = args.iter().position(|arg| arg == "--apiserver").and_then(|at| args.get(at + 1));

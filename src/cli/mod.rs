@@ -24,10 +24,8 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::guard;
 use crate::outcome::Exit;
+use clap::Parser;
 
 use args::{Cli, Command};
 use error::CliError;
@@ -36,7 +34,7 @@ use error::CliError;
 /// They are looked up before clap, so that they cost no start-up time and show in no help.
 type Hidden = fn(&[OsString]) -> ExitCode;
 const HIDDEN: &[(&str, Hidden)] = &[
-    (guard::WATCHDOG, guard::watchdog_main),
+    (owned_processes::WATCHDOG, owned_processes::watchdog_main),
     ("__sandbox", control_plane::sandbox),
     ("__control-plane", control_plane::control_plane),
     (cluster::standing::STANDING, cluster::standing::main),

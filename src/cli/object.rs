@@ -1,10 +1,10 @@
 //! Objects as the command line names them: a key of etcd, or KIND/NAME as kubectl takes it.
 
 use crate::cli::error::CliError;
-use crate::codec::{KINDS, Kind};
 use crate::journal::Change;
 use crate::text::did_you_mean;
 use crate::witness::Reader;
+use kube_etcd_codec::{KINDS, Kind};
 
 const DEFAULT_NAMESPACE: &str = "default";
 const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions/";

@@ -6,9 +6,9 @@ use super::args::ClusterFlags;
 use super::error::CliError;
 use super::provider;
 use crate::cluster::{Agreed, Attach, Cluster, ClusterRequest, Consent, KeptSandbox, Reuse, StageSink};
-use crate::guard::{Guard, GuardSettings, Interrupt};
 use crate::lab::{ClusterKind, ClusterSpec};
 use crate::witness::WitnessRequest;
+use owned_processes::{Guard, GuardSettings, Interrupt};
 
 pub(super) struct Place {
     pub(super) guard: Guard,

@@ -9,8 +9,8 @@ use crate::cluster::{
     Agreed, Attach, Bare, ClusterError, Consent, ConsentQuestion, Flavor, GivenEtcd, KeptSandbox, Kind, Provider,
     Reuse, ReuseSandbox,
 };
-use crate::guard::{Guard, tool};
 use crate::lab::{ClusterKind, Lab};
+use owned_processes::{Guard, tool};
 
 /// Why there is no cluster for a lab on this machine.
 pub(super) struct NoCluster {

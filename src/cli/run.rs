@@ -14,12 +14,12 @@ use super::lint::{self, Linted};
 use super::provider::NoCluster;
 use super::{findings, outputs, provider, screen};
 use crate::cluster::Agreed;
-use crate::guard::{Guard, GuardSettings, Interrupt};
 use crate::lab::{ClusterKind, Lab};
 use crate::outcome::{Exit, RunEvent, RunReport, Spent, StopCause};
 use crate::report::{Broken, Fanout};
 use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Stopped, Vars, resolve, run_lab, stop_lab};
 use crate::text::Severity;
+use owned_processes::{Guard, GuardSettings, Interrupt};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     Call { args, mode: Mode::Run, jobs: 1, repeat: 1 }.execute()

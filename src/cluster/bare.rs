@@ -5,8 +5,8 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink};
-use crate::guard::ShellIo;
 use crate::lab::ClusterKind;
+use owned_processes::ShellIo;
 
 /// Starts nothing and leaves nothing: whatever the lab starts belongs to its terminals.
 #[derive(Debug, Default)]

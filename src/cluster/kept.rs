@@ -20,7 +20,7 @@ pub(crate) struct Kept {
 
 /// `clusters/NAME` in the state folder.
 pub(crate) fn folder(name: &str) -> PathBuf {
-    crate::guard::state_folder().join("clusters").join(name)
+    owned_processes::state_folder().join("clusters").join(name)
 }
 
 pub(crate) fn kubeconfig(name: &str) -> PathBuf {

@@ -16,8 +16,8 @@ use super::sandbox::{admin_access, open_node_shell};
 use super::{
     Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, SandboxProvider, StageSink, kept,
 };
-use crate::guard::{Guard, GuardSettings, RunFolder, ShellIo, runs_in};
 use crate::lab::{ClusterKind, ClusterSpec};
+use owned_processes::{Guard, GuardSettings, RunFolder, ShellIo, runs_in};
 
 const RECORD: &str = "sandbox.json";
 /// A sandbox that was asked to end is killed after this.
@@ -196,7 +196,7 @@ impl StandingSandbox {
             copy_kubeconfig(&running.kubeconfig, copy)?;
             record.copy = Some(copy.clone());
             // Also when the process is killed.
-            let owned = crate::guard::Owned::Folder(copy.clone());
+            let owned = owned_processes::Owned::Folder(copy.clone());
             guard.record(owned).map_err(|error| ClusterError::new(error.to_string()))?;
         }
         record.up = Some(running);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::guard::ShellIo;
 use crate::lab::{ClusterKind, ClusterSpec};
+use owned_processes::ShellIo;
 
 mod attach;
 mod bare;

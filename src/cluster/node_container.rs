@@ -8,7 +8,7 @@ use super::engine::{Engine, ShellSpec};
 use super::etcd_pod::EtcdPod;
 use super::reach::{private_folder, write_private};
 use super::{ClusterError, EtcdTls};
-use crate::guard::ShellIo;
+use owned_processes::ShellIo;
 
 /// etcdctl on a node: kind's and minikube's nodes have none, so it runs in the etcd container. Endpoint and
 /// certificates are added only where the command itself names none. crictl is given a terminal only where both ends are

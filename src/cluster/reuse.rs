@@ -11,7 +11,7 @@ use super::engine::{CLUSTER_LABEL, Engine, Flavor, Node};
 use super::kept::{self, Kept};
 use super::kind::{KindCluster, fetch_kubeconfig, remove};
 use super::{Cluster, ClusterError, ClusterRequest, Provider, StageSink};
-use crate::guard::{self, Guard};
+use owned_processes::Guard;
 
 /// Whose a cluster is, which decides who may remove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Clusters {
                 let kept = Kept::of(&name).filter(|kept| kept.host == engine.host);
                 let origin = match (kept, runs.get(&name)) {
                     (Some(kept), _) => Origin::Kept(kept.by),
-                    (None, Some(run)) if guard::is_live(run) => Origin::InUse(run.clone()),
+                    (None, Some(run)) if owned_processes::is_live(run) => Origin::InUse(run.clone()),
                     (None, Some(_)) => Origin::Left,
                     (None, None) => Origin::Foreign,
                 };

@@ -147,7 +147,7 @@ fn with_record(names: Names, change: &Change, expr: &Expr, text: impl Fn(&Stored
 /// Whether any part of the value must not be shown. What cannot be read may hold anything.
 pub(super) fn hides(stored: &Stored) -> bool {
     stored.is_opaque()
-        || stored.object().is_ok_and(|object: Object| crate::codec::conceal(&mut Value::clone(&*object)) > 0)
+        || stored.object().is_ok_and(|object: Object| kube_etcd_codec::conceal(&mut Value::clone(&*object)) > 0)
 }
 
 /// Seconds from `from` to `to`, for people.

@@ -9,10 +9,10 @@ use super::clocks::{Clocks, Line, Moment};
 use super::keys::{label, values};
 use super::names::{Names, Truth};
 use super::{Evidence, Observation, Seen, fill, show};
-use crate::codec::conceal;
 use crate::expr::{Expr, Scope};
 use crate::lab::{Check, CheckKind, Holds, OutputTest, Vars};
 use crate::text::{Printed, nearest, redact};
+use kube_etcd_codec::conceal;
 
 /// Why a text decides nothing.
 const CUT: &str = "more was printed than is kept, and the missing part may decide";

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{Change, Stored};
-use crate::codec::{self, DecodeError};
+use kube_etcd_codec::DecodeError;
 
 /// What a change is made of.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -91,7 +91,7 @@ impl Sides {
             return Ok(Self { raw: Some(text), shown: Some(shown) });
         }
         let mut shown = object.clone();
-        codec::conceal(&mut shown);
+        kube_etcd_codec::conceal(&mut shown);
         Ok(Self { raw: Some(object), shown: Some(shown) })
     }
 

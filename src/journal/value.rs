@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::codec::{self, DecodeError, Decoded, Encoding};
+use kube_etcd_codec::{DecodeError, Decoded, Encoding};
 
 /// A value as etcd holds it. Shared between the change that wrote it and the next one, whose previous
 /// value it is; decoded when asked, and remembered only while somebody still holds the result, since
@@ -36,13 +36,13 @@ impl Stored {
     /// The same without its secrets, for whoever shows it.
     pub fn visible(&self) -> Result<Value, DecodeError> {
         let mut object = Value::clone(&*self.object()?);
-        codec::conceal(&mut object);
+        kube_etcd_codec::conceal(&mut object);
         Ok(object)
     }
 
     /// Whether it may be a Secret that cannot be read as one.
     pub fn is_opaque(&self) -> bool {
-        self.decode().map_or(true, |decoded| codec::is_opaque(&decoded))
+        self.decode().map_or(true, |decoded| kube_etcd_codec::is_opaque(&decoded))
     }
 
     fn decode(&self) -> Result<Arc<Decoded>, DecodeError> {
@@ -50,7 +50,7 @@ impl Stored {
         if let Some(decoded) = remembered.upgrade() {
             return Ok(decoded);
         }
-        let decoded = Arc::new(codec::decode(&self.bytes)?);
+        let decoded = Arc::new(kube_etcd_codec::decode(&self.bytes)?);
         *remembered = Arc::downgrade(&decoded);
         Ok(decoded)
     }

@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::findings::UNKNOWN_FOLDER;
-use crate::codec::kind_by_folder;
 use crate::lab::{Check, CheckKind, Item, Step, Template, TemplatePart, Var, VarDefault, WRITTEN_PREFIX};
+use kube_etcd_codec::kind_by_folder;
 
 pub(super) fn look(vars: &[Var], steps: &[Step], cx: &mut Context<'_>) {
     if cx.bare {

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
 use super::environment::Environment;
-use crate::guard::Guard;
 use crate::text::Printed;
+use owned_processes::Guard;
 
 /// A checker that takes longer does not tell anything about the lab any more.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);

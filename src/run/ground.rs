@@ -12,14 +12,14 @@ use super::command::{self, CommandSeen};
 use super::environment::{Environment, Folders};
 use super::{Stopped, Vars, secrets};
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink};
-use crate::codec::secret_texts;
-use crate::guard::{Guard, ShellIo};
 use crate::journal::{Need, Seen, Seq};
 use crate::lab::{ClusterKind, Lab, Requirement};
 use crate::outcome::StopCause;
 use crate::terminal::{EtcdctlRoute, EtcdctlTls, NodeSettings, NodeShells, TerminalSettings, install_etcdctl};
 use crate::text::keep_secret;
 use crate::witness::{Observer, Witness, WitnessRequest};
+use kube_etcd_codec::secret_texts;
+use owned_processes::{Guard, ShellIo};
 
 /// Wide enough that no table of kubectl's is folded.
 const SCREEN: (u16, u16) = (50, 200);
@@ -343,7 +343,7 @@ fn members(lab: &Lab, vars: &Vars) -> Result<Vec<(String, String)>, Stopped> {
 
 /// What the lab's commands call may lie where only the runner looks.
 fn link_tools(bin: &Path) {
-    let tools = ["kubectl", "etcd", "etcdutl"].map(|name| (name, crate::guard::tool(name)));
+    let tools = ["kubectl", "etcd", "etcdutl"].map(|name| (name, owned_processes::tool(name)));
     let own = [("keywitness", std::env::current_exe().ok())];
     for (name, path) in tools.into_iter().chain(own) {
         if let Some(path) = path {
@@ -356,7 +356,7 @@ fn link_tools(bin: &Path) {
 /// How an etcdctl of ours reaches this etcd.
 pub fn etcdctl_route(access: &EtcdAccess) -> EtcdctlRoute {
     match access {
-        EtcdAccess::Direct { endpoints, tls } => match crate::guard::tool("etcdctl") {
+        EtcdAccess::Direct { endpoints, tls } => match owned_processes::tool("etcdctl") {
             Some(etcdctl) => EtcdctlRoute::Direct {
                 etcdctl,
                 endpoints: endpoints.clone(),

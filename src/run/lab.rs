@@ -12,11 +12,11 @@ use super::tell::Teller;
 use super::tidy::Tidied;
 use super::{EventSink, Mode, Plan, Vars};
 use crate::cluster::{ClusterError, Layer, LayerState, Provider, StageSink};
-use crate::guard::Guard;
 use crate::journal::Seq;
 use crate::lab::{ClusterKind, Lab};
 use crate::outcome::{ClusterReport, PullState, PulledLayer, RunEvent, Spent, StopCause, Verdict};
 use crate::text::keep_secret;
+use owned_processes::Guard;
 
 /// A lab to run, with all that is particular to this run of it.
 pub struct LabRequest<'a> {

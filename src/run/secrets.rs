@@ -1,8 +1,8 @@
 //! What of the journal is secret.
 
-use crate::codec::{DecodeError, secret_texts};
 use crate::journal::{JournalView, KeyGlob, Piece, Seq, Stored};
 use crate::text::keep_secret;
+use kube_etcd_codec::{DecodeError, secret_texts};
 
 #[derive(Debug, Default)]
 pub(super) struct Secrets {

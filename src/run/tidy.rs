@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::runner::Runner;
-use crate::codec::{Kind, by_key};
 use crate::journal::Seq;
+use kube_etcd_codec::{Kind, by_key};
 
 /// What a clean-up has just deleted is given this long to go by itself.
 const ON_ITS_WAY: Duration = Duration::from_secs(3);

@@ -14,11 +14,11 @@ use super::look::Look;
 use super::page::Page;
 use super::said::{InWords, Teller};
 use super::word::{KEEP, TERMINAL_VARIABLE, TO_TYPE, keeps};
-use crate::guard::Guard;
 use crate::lab::Lab;
 use crate::session::door::VARIABLE;
 use crate::session::{Answer, Command, Environment, Printing, Request, SessionEvent, Summary, View};
 use crate::terminal::{Finished, Happened, LearnerSettings, LearnerShell, Screen};
+use owned_processes::Guard;
 
 /// How long a prompt waits for what its command has brought about.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::guard::{Guard, ShellIo};
+use owned_processes::{Guard, ShellIo};
 
 /// What all terminals of a lab have in common.
 #[derive(Clone)]

@@ -26,7 +26,7 @@ use super::settings::{NodeSettings, TerminalSettings};
 use super::split::{Leaving, ShellCommand};
 use super::tape::Tape;
 use super::typed::Telling;
-use crate::guard::{Echo, ShellControl, ShellIo, shell_on_pty};
+use owned_processes::{Echo, ShellControl, ShellIo, shell_on_pty};
 
 /// A shell that is not at its prompt by then will not come.
 const START_WAIT: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::guard::{Guard, GuardSettings};
+use owned_processes::{Guard, GuardSettings};
 
 pub(super) struct Lab {
     pub(super) terminals: Terminals,

@@ -15,8 +15,8 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use super::metrics;
 use super::status::{self, Answer, Asked, Counts, MemberInfo, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
-use crate::guard::{Guard, Process};
 use crate::journal::{Change, Clock, Entry, Revision, Stored};
+use owned_processes::{Guard, Process};
 
 /// Each call goes through the API server and starts a process in the pod.
 const PATIENCE: Duration = Duration::from_secs(10);

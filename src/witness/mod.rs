@@ -28,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::cluster::EtcdAccess;
-use crate::guard::Guard;
 use crate::journal::{Clock, Delivered, Journal, JournalView, KeyGlob, Mark, Revision, Seq};
 pub use observer::Observer;
+use owned_processes::Guard;
 pub use reader::Reader;
 use store::{Store, StoreError};
 use watcher::{Ask, Watcher};

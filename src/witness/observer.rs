@@ -7,8 +7,8 @@ use tokio::sync::OnceCell;
 
 use super::kube::Api;
 use super::snapshot;
-use crate::guard::Guard;
 use crate::journal::Seen;
+use owned_processes::Guard;
 
 /// Looks at the Kubernetes API and at snapshot files, each time in bounded time.
 pub struct Observer {
@@ -66,7 +66,7 @@ impl Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::GuardSettings;
+    use owned_processes::GuardSettings;
 
     #[tokio::test]
     async fn an_api_that_is_gone_is_told_from_one_that_refuses() {

@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::bolt;
-use crate::guard::{Guard, tool};
 use crate::journal::Seen;
+use owned_processes::{Guard, tool};
 
 /// etcdutl walks every page; a snapshot of the largest store takes it some seconds.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keywitness::cluster::{Agreed, Cluster, ClusterRequest, Flavor, Provider, Reuse, StageSink};
-use keywitness::guard::{Guard, GuardSettings, ShellIo};
+use owned_processes::{Guard, GuardSettings, ShellIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::containers::{Real, Up, eventually, lab, need_engine};

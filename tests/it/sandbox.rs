@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures::StreamExt;
-use keywitness::guard::{Guard, GuardSettings};
-use keywitness::sandbox::{Sandbox, SandboxOptions};
+use kube_sandbox::{Sandbox, SandboxOptions};
+use owned_processes::{Guard, GuardSettings};
 
 use crate::harness::{self, need};
 

@@ -11,7 +11,7 @@ use crate::etcd::{Etcd, EtcdSpec, as_in_pod, keep_log_short};
 use crate::kubeconfig;
 use crate::pki::{Pki, PkiNames};
 use crate::version::KUBERNETES_VERSION;
-use owned_processes::{self as guard, Guard};
+use owned_processes::Guard;
 
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
@@ -46,7 +46,7 @@ impl SandboxOptions {
 
     /// With a guard and a folder of its own, both gone with the sandbox.
     pub fn temporary() -> std::io::Result<Self> {
-        let guard = Guard::start(guard::GuardSettings::default())?;
+        let guard = Guard::start(owned_processes::GuardSettings::default())?;
         let dir = guard.folder("sandbox")?;
         Ok(Self::new(guard, dir))
     }
@@ -104,7 +104,7 @@ impl Sandbox {
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let binary = match options.etcd {
             Some(binary) => binary,
-            None => guard::tool("etcd").ok_or_else(|| {
+            None => owned_processes::tool("etcd").ok_or_else(|| {
                 SandboxError::new("the sandbox needs etcd, and there is none on PATH or in the private tools folder")
                     .hint("run `scripts/setup`, or set KEYWITNESS_ETCD to an etcd program")
             })?,

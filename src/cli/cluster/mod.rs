@@ -15,9 +15,9 @@ use super::{args, screen};
 use crate::cluster::{
     ClusterError, ClusterRequest, Clusters, Flavor, Found, KeptSandbox, Kind, Origin, bring_up_to_stay,
 };
-use crate::guard::{Guard, GuardSettings, Interrupt};
 use crate::lab::{ClusterKind, ClusterSpec};
 use crate::outcome::Exit;
+use owned_processes::{Guard, GuardSettings, Interrupt};
 
 #[derive(Debug, Args)]
 pub(super) struct ClusterArgs {

@@ -7,7 +7,7 @@ use super::{UpArgs, age, print};
 use crate::cli::error::CliError;
 use crate::cluster::{KeptSandbox, SandboxWish, check_name};
 use crate::outcome::Exit;
-use crate::sandbox::KUBERNETES_VERSION;
+use kube_sandbox::KUBERNETES_VERSION;
 
 const DEFAULT_NODES: u32 = 1;
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::stages::StageLines;
 use crate::cluster::{ClusterError, KeptSandbox, SandboxWish, StandingSandbox};
-use crate::guard::{Interrupt, MARKER};
 use crate::run::etcdctl_route;
 use crate::terminal::install_etcdctl;
+use owned_processes::{Interrupt, MARKER};
 
 pub(in crate::cli) const STANDING: &str = "__standing-sandbox";
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::input::{Event, Item};
 use super::{DecodeArgs, Output};
-use crate::codec::{self, DecodeError, Decoded, Encoding};
 use crate::text::hidden_bytes;
+use kube_etcd_codec::{DecodeError, Decoded, Encoding};
 
 #[derive(Debug, Default)]
 pub(super) struct Shown {
@@ -140,16 +140,16 @@ pub(in crate::cli) fn yaml_text(object: &Value) -> String {
 
 /// The value as it may be shown.
 pub(in crate::cli) fn read(args: Look, key: Option<&str>, value: &[u8]) -> Reading {
-    let decoded = match codec::decode(value) {
+    let decoded = match kube_etcd_codec::decode(value) {
         Ok(decoded) => decoded,
         Err(error) => return Reading::Not { reason: error.to_string(), hint: hint(value, &error) },
     };
-    if codec::is_opaque(&decoded) && !args.show_secrets {
+    if kube_etcd_codec::is_opaque(&decoded) && !args.show_secrets {
         let reason = format!("{} bytes of JSON that breaks off: it may be a Secret", value.len());
         return Reading::Not { reason, hint: "" };
     }
     let Decoded { mut object, encoding, unknown } = decoded;
-    let mut hidden = if args.show_secrets { 0 } else { codec::conceal(&mut object) };
+    let mut hidden = if args.show_secrets { 0 } else { kube_etcd_codec::conceal(&mut object) };
     let is_secrets = key.is_some_and(|key| key.contains("/secrets/"));
     if is_secrets && hidden == 0 && !args.show_secrets && object.get("kind").is_none() {
         // Whatever it is: it lies where Secrets lie.

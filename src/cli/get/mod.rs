@@ -13,11 +13,11 @@ use super::decode::{Look, Reading, printable, read, yaml_text};
 use super::error::CliError;
 use super::object::{ANSWERS, Named, Stored};
 use super::place::{self, Place};
-use crate::codec::Encoding;
 use crate::journal::{Change, Revision, difference};
 use crate::outcome::Exit;
 use crate::text::{did_you_mean, redact};
 use crate::witness::{Reader, WitnessError};
+use kube_etcd_codec::Encoding;
 
 /// Show one object as etcd holds it, decoded
 ///

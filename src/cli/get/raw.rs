@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::cli::decode::Reading;
-use crate::codec::{Piece, explain};
 use crate::text::wrapped;
+use kube_etcd_codec::{Piece, explain};
 
 /// Of a piece's bytes so many are shown.
 const SHOWN: usize = 6;

@@ -17,8 +17,8 @@ use super::engine::Flavor;
 use super::etcd_pod::EtcdPod;
 use super::node_container::NodeContainer;
 use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink, api_client};
-use crate::guard::ShellIo;
 use crate::lab::ClusterKind;
+use owned_processes::ShellIo;
 
 pub(super) use forward::Forward;
 pub(super) use kubeconfig::Pinned;

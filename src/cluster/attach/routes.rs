@@ -224,7 +224,7 @@ impl Finding<'_> {
 
     /// Needs no certificate of ours: the pod has its own.
     async fn by_exec(&self, pod: &EtcdPod, found: &mut Found, tried: &mut Vec<String>) -> bool {
-        let Some(kubectl) = crate::guard::tool("kubectl") else {
+        let Some(kubectl) = owned_processes::tool("kubectl") else {
             tried.push("etcdctl in the pod: the kubectl command is not on PATH".to_owned());
             return false;
         };

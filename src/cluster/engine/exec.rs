@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Engine;
 use crate::cluster::ClusterError;
-use crate::guard::{ShellControl, ShellIo};
+use owned_processes::{ShellControl, ShellIo};
 
 /// How often an exec whose stream is silent is asked whether it still runs. Podman has left the streams of ended
 /// ones open (its issues 6853 and 7195), so the end of the stream alone is not waited for.

@@ -163,7 +163,7 @@ impl Engine {
 
     /// The engine's own command with the words that lead it to this very engine.
     pub(crate) fn command(&self) -> Vec<String> {
-        let program = crate::guard::tool(self.flavor.name()).map(|path| path.to_string_lossy().into_owned());
+        let program = owned_processes::tool(self.flavor.name()).map(|path| path.to_string_lossy().into_owned());
         let program = program.unwrap_or_else(|| self.flavor.name().to_owned());
         match self.flavor {
             Flavor::Docker => vec![program, "--host".to_owned(), self.host.clone()],

@@ -10,7 +10,7 @@ use super::{CLUSTER_LABEL, Engine, Flavor};
 use crate::cluster::ClusterError;
 
 /// The label that says which run made it.
-pub(crate) const RUN_LABEL: &str = crate::guard::LABEL;
+pub(crate) const RUN_LABEL: &str = owned_processes::LABEL;
 
 impl Engine {
     /// Makes the network of a cluster, named like it, with kind's label so that it goes where the nodes go.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::engine::Engine;
 use crate::cluster::{ClusterError, StageSink};
-use crate::guard::{self, Guard};
+use owned_processes::Guard;
 
 /// The first kind whose nodes have private cgroup namespaces and whose images are of the kind that is still published.
 const OLDEST: (u32, u32) = (0, 20);
@@ -34,7 +34,7 @@ pub(super) struct Called {
 
 impl KindCommand {
     pub(super) async fn find() -> Result<Self, ClusterError> {
-        let Some(path) = guard::tool("kind") else {
+        let Some(path) = owned_processes::tool("kind") else {
             return Err(ClusterError::new("the kind command is not on PATH").hint(install()));
         };
         let output = tokio::process::Command::new(&path).arg("version").stdin(Stdio::null()).output().await;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use super::engine::{CLUSTER_LABEL, Engine, Flavor};
 use super::{Cluster, ClusterError, ClusterRequest, Provider, StageSink};
-use crate::guard::{Guard, Owned};
+use owned_processes::{Guard, Owned};
 
 use command::{KindCommand, Stages, kubeconfig_in};
 use config::Wanted;
@@ -62,7 +62,7 @@ impl Kind {
         sink.note(&format!("engine: {}", engine.taken()));
         engine.check()?;
         let kind = KindCommand::find().await?;
-        if crate::guard::tool("kubectl").is_none() {
+        if owned_processes::tool("kubectl").is_none() {
             return Err(ClusterError::new("the kubectl command is not on PATH").hint(
                 "labs call it: https://kubernetes.io/docs/tasks/tools/ says how to install it; \
                  KEYWITNESS_KUBECTL names one that is elsewhere",

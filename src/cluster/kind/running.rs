@@ -14,8 +14,8 @@ use crate::cluster::kept::Kept;
 use crate::cluster::node_container::NodeContainer;
 use crate::cluster::reach::probe;
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, EtcdAccess, EtcdTls, api_client};
-use crate::guard::{Guard, ShellIo};
 use crate::lab::ClusterKind;
+use owned_processes::{Guard, ShellIo};
 
 pub(crate) struct KindCluster {
     info: ClusterInfo,

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::cluster::{
     Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, EtcdTls, Provider, Running, StageSink,
 };
-use crate::guard::{Guard, ShellIo};
 use kube_sandbox::{Sandbox, SandboxError, SandboxOptions};
+use owned_processes::{Guard, ShellIo};
 
 mod node_shell;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use portable_pty::CommandBuilder;
 
-use crate::guard::{Echo, Guard, ShellIo, shell_on_pty};
+use owned_processes::{Echo, Guard, ShellIo, shell_on_pty};
 
 pub(super) fn open(guard: &Guard, kubeconfig: &Path, rows: u16, columns: u16) -> io::Result<ShellIo> {
     let mut command = CommandBuilder::new("bash");

@@ -7,7 +7,6 @@ use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue, operators};
 
 use super::field::{can_be, is_number, never_null};
 use super::{Checker, is_literal, is_plain, literal_text};
-use crate::codec;
 use crate::expr::FaultKind;
 use crate::expr::functions::ways;
 use crate::expr::types::{Others, Text, Type, Words};
@@ -193,7 +192,7 @@ impl Checker<'_> {
                     format!("write the whole time, or compare: `timestamp({text}) > mark.time`"),
                 )
             }
-            Text::Quantity => match codec::canonical(word) {
+            Text::Quantity => match kube_etcd_codec::canonical(word) {
                 Some(written) if written == word => return,
                 Some(written) => (
                     format!("`{text}` is a quantity, and Kubernetes never writes one as \"{word}\""),

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::record::Known;
 use super::{Object, Others, Text, Type, Words};
-use crate::codec;
 
 /// Schemas nest about ten deep.
 const DEEPEST: usize = 64;
@@ -63,7 +62,7 @@ pub fn definition(manifest: &Value) -> Option<Definition> {
 fn root(schema: &Value, group: &str, version: &str, kind: &str) -> Type {
     let Type::Object(Object::Declared(declared)) = of_schema(schema, kind, 0) else { return Type::Dyn };
     let mut fields = declared.fields.clone();
-    fields.insert("apiVersion".to_owned(), word(&codec::join_group(group, version), Others::Later));
+    fields.insert("apiVersion".to_owned(), word(&kube_etcd_codec::join_group(group, version), Others::Later));
     fields.insert("kind".to_owned(), word(kind, Others::Never));
     fields.insert("metadata".to_owned(), metadata());
     Type::Object(Object::Declared(Arc::new(Declared { name: kind.to_owned(), fields, open: declared.open })))
@@ -74,7 +73,7 @@ fn word(word: &str, others: Others) -> Type {
 }
 
 fn metadata() -> Type {
-    codec::message("meta/v1.ObjectMeta").map_or(Type::Dyn, |message| Type::Object(Object::Message(message)))
+    kube_etcd_codec::message("meta/v1.ObjectMeta").map_or(Type::Dyn, |message| Type::Object(Object::Message(message)))
 }
 
 /// A built-in kind that only a record describes.

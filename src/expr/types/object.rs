@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::declared::Declared;
 use super::record::Record;
 use super::{Others, Text, Type, Words};
-use crate::codec::{self, Message, Shape};
+use kube_etcd_codec::{Message, Shape};
 
 /// What has named fields.
 #[derive(Debug, Clone)]
@@ -99,22 +99,24 @@ fn of_message(message: &'static Message, name: &str) -> Option<Field> {
         return of_any_kind.then(|| Field { kind: Type::text(), never_null: true });
     };
     let one = match field.kind {
-        codec::Type::String if name == "status" && message.name.ends_with("Condition") => {
+        kube_etcd_codec::Type::String if name == "status" && message.name.ends_with("Condition") => {
             Type::Text(Text::Words(Words::new(["True", "False", "Unknown"], Others::Later)))
         }
-        codec::Type::String if field.values.is_empty() => Type::text(),
-        codec::Type::String => Type::Text(Text::Words(Words::new(field.values.iter().copied(), Others::Later))),
-        codec::Type::Bool => Type::Bool,
-        codec::Type::Int32 | codec::Type::Int64 => Type::Int,
-        codec::Type::Double => Type::Number,
-        codec::Type::Bytes => Type::Text(Text::Base64),
-        codec::Type::Strings => Type::list(Type::text()),
-        codec::Type::Time | codec::Type::MicroTime => Type::Text(Text::Time),
-        codec::Type::Duration => Type::Text(Text::Duration),
-        codec::Type::Quantity => Type::Text(Text::Quantity),
-        codec::Type::IntOrString => Type::IntOrText,
-        codec::Type::Raw | codec::Type::Fields | codec::Type::Schema(_) => Type::Dyn,
-        codec::Type::Message(_) => Type::Object(Object::Message(field.message()?)),
+        kube_etcd_codec::Type::String if field.values.is_empty() => Type::text(),
+        kube_etcd_codec::Type::String => {
+            Type::Text(Text::Words(Words::new(field.values.iter().copied(), Others::Later)))
+        }
+        kube_etcd_codec::Type::Bool => Type::Bool,
+        kube_etcd_codec::Type::Int32 | kube_etcd_codec::Type::Int64 => Type::Int,
+        kube_etcd_codec::Type::Double => Type::Number,
+        kube_etcd_codec::Type::Bytes => Type::Text(Text::Base64),
+        kube_etcd_codec::Type::Strings => Type::list(Type::text()),
+        kube_etcd_codec::Type::Time | kube_etcd_codec::Type::MicroTime => Type::Text(Text::Time),
+        kube_etcd_codec::Type::Duration => Type::Text(Text::Duration),
+        kube_etcd_codec::Type::Quantity => Type::Text(Text::Quantity),
+        kube_etcd_codec::Type::IntOrString => Type::IntOrText,
+        kube_etcd_codec::Type::Raw | kube_etcd_codec::Type::Fields | kube_etcd_codec::Type::Schema(_) => Type::Dyn,
+        kube_etcd_codec::Type::Message(_) => Type::Object(Object::Message(field.message()?)),
     };
     let kind = match field.shape {
         Shape::One => one,
@@ -126,9 +128,12 @@ fn of_message(message: &'static Message, name: &str) -> Option<Field> {
 
 /// As Go's JSON has it: a pointer, a list, a map or a time that is not set is null, where its tag does not
 /// say to leave it out.
-fn never_null(field: &codec::Field) -> bool {
-    let is_time = matches!(field.kind, codec::Type::Time | codec::Type::MicroTime | codec::Type::Raw);
-    if field.pointer || field.shape != Shape::One || field.kind == codec::Type::Bytes {
+fn never_null(field: &kube_etcd_codec::Field) -> bool {
+    let is_time = matches!(
+        field.kind,
+        kube_etcd_codec::Type::Time | kube_etcd_codec::Type::MicroTime | kube_etcd_codec::Type::Raw
+    );
+    if field.pointer || field.shape != Shape::One || field.kind == kube_etcd_codec::Type::Bytes {
         return field.omit_empty;
     }
     !is_time || field.omit_zero

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::declared::{Definition, of_record};
 use super::record::of_kind;
 use super::{Object, Others, Type};
-use crate::codec::{self, KINDS, Kind};
+use kube_etcd_codec::{KINDS, Kind};
 
 /// Keys of a cluster begin so, as labs write them.
 const PREFIX: &str = "/registry/";
@@ -163,8 +163,8 @@ impl Subject {
 }
 
 fn builtin_object(kind: &'static Kind, version: &str, others: Others) -> Option<Type> {
-    let api_version = codec::join_group(kind.group, version);
-    if let Some(message) = codec::message_of(&api_version, kind.kind) {
+    let api_version = kube_etcd_codec::join_group(kind.group, version);
+    if let Some(message) = kube_etcd_codec::message_of(&api_version, kind.kind) {
         return Some(Type::Object(Object::Kind { message, api_version, kind: kind.kind, others }));
     }
     Some(of_record(&api_version, kind.kind, others, of_kind(kind.group, kind.kind)?))

@@ -1,7 +1,7 @@
 //! Where Kubernetes keeps its objects in etcd, for those who look elsewhere.
 
-use crate::codec::{self, KINDS, Kind};
 use crate::text::did_you_mean;
+use kube_etcd_codec::{KINDS, Kind};
 
 /// Why a key names no folder of etcd.
 pub(super) struct Instead {
@@ -32,7 +32,7 @@ pub(super) fn instead(path: &str, open: bool) -> Option<Instead> {
         );
         return Some(Instead { under: format!("{first}/{second}"), write });
     }
-    if codec::known_folder(first) {
+    if kube_etcd_codec::known_folder(first) {
         return None;
     }
     let under = || first.to_owned();
@@ -76,7 +76,7 @@ pub(super) fn instead(path: &str, open: bool) -> Option<Instead> {
     } else if let Some(kind) = meant(first) {
         format!("{} are stored under /registry/{}", kind.plural, kind.folder)
     } else {
-        did_you_mean(first, codec::first_folders())
+        did_you_mean(first, kube_etcd_codec::first_folders())
             .unwrap_or_else(|| "resources of other groups are stored under /registry/GROUP.DOMAIN/…".to_owned())
     };
     Some(Instead { under: under(), write })

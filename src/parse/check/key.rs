@@ -2,7 +2,6 @@
 
 use super::cursor::{Cursor, Word};
 use super::folder;
-use crate::codec;
 use crate::expr::string_value;
 use crate::lab::{Glob, Template, TemplatePart, WRITTEN_PREFIX};
 use crate::parse::context::Context;
@@ -139,10 +138,10 @@ fn outside(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: 
         format!("write the key before `{shown}`")
     } else if shown.trim_matches('/') == "registry" {
         format!("name a resource: {WRITTEN_PREFIX}/pods/…")
-    } else if first == "registry" || codec::known_folder(first) || folder::meant(first).is_some() {
+    } else if first == "registry" || kube_etcd_codec::known_folder(first) || folder::meant(first).is_some() {
         let path = shown.trim_start_matches('/');
         let path = path.strip_prefix("registry/").unwrap_or(path);
-        match folder::meant(first).filter(|_| !codec::known_folder(first)) {
+        match folder::meant(first).filter(|_| !kube_etcd_codec::known_folder(first)) {
             Some(kind) => format!("write {WRITTEN_PREFIX}/{}{}", kind.folder, &path[first.len()..]),
             None => format!("write {WRITTEN_PREFIX}/{path}"),
         }

@@ -17,7 +17,7 @@ use super::environment::environment;
 use super::marks::{Mark, Marks, WithoutMarks};
 use super::raw::{self, Raw};
 use super::rc::{Rc, from_history};
-use crate::guard::{Echo, Guard, ShellControl, shell_on_pty};
+use owned_processes::{Echo, Guard, ShellControl, shell_on_pty};
 
 /// Without output for so long no escape sequence is half-way, and lines may be put in.
 const QUIET: Duration = Duration::from_millis(5);

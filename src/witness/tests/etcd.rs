@@ -6,15 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::cluster::EtcdAccess;
-use crate::guard::{Guard, GuardSettings};
 use crate::witness::{Witness, WitnessRequest};
+use owned_processes::{Guard, GuardSettings};
 
 #[path = "../../../tests/support/skip.rs"]
 mod skip;
 
 /// Where a tool is, as the product looks for it; `None` is recorded as a skip.
 pub(super) fn tool(name: &'static str) -> Option<PathBuf> {
-    let found = crate::guard::tool(name);
+    let found = owned_processes::tool(name);
     if found.is_none() {
         skip::record_skip(module_path!(), name, &format!("{name} is not installed"));
     }

@@ -303,8 +303,8 @@ mod looking {
 
     use super::super::Observer;
     use super::*;
-    use crate::guard::{Guard, GuardSettings};
     use crate::journal::Seen;
+    use owned_processes::{Guard, GuardSettings};
 
     fn observer(work: &std::path::Path) -> Observer {
         let settings =

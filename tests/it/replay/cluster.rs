@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etcd_client::{Certificate, Client, ConnectOptions, EventType, Identity, TlsOptions, WatchOptions};
-use keywitness::guard::{Guard, GuardSettings};
-use keywitness::sandbox::{Sandbox, SandboxOptions};
+use kube_sandbox::{Sandbox, SandboxOptions};
+use owned_processes::{Guard, GuardSettings};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
@@ -128,7 +128,7 @@ impl Watched {
                     }
                     let put = event.event_type() == EventType::Put;
                     let value = if put {
-                        keywitness::codec::decode(kv.value()).unwrap_or_else(|error| panic!("{key}: {error}")).object
+                        kube_etcd_codec::decode(kv.value()).unwrap_or_else(|error| panic!("{key}: {error}")).object
                     } else {
                         Value::Null
                     };

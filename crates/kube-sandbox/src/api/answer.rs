@@ -3,7 +3,6 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use kube_etcd_codec as codec;
 use serde_json::{Value, json};
 
 use super::negotiate;
@@ -23,7 +22,7 @@ pub(super) fn shown(resource: &Resource, call: &Call, status: StatusCode, object
             let include = call.query.get("includeObject").unwrap_or("Metadata").to_owned();
             json_response(status, &table(resource, &[object], &include, true))
         }
-        negotiate::Form::Protobuf => match codec::encode_protobuf(&object) {
+        negotiate::Form::Protobuf => match kube_etcd_codec::encode_protobuf(&object) {
             Ok(None) => json_response(status, &object),
             Ok(Some(bytes)) => {
                 let mut response = Response::new(Body::from(bytes));

@@ -13,7 +13,6 @@ use super::limits::{Held, Internal, LARGEST_BODY};
 use super::{Api, strict};
 use crate::resource::Resource;
 use crate::status::ApiError;
-use kube_etcd_codec as codec;
 
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
@@ -109,10 +108,10 @@ fn protobuf(bytes: &[u8]) -> Result<Value, ApiError> {
             "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]",
         ));
     }
-    let decoded = codec::decode(bytes).map_err(|error| ApiError::bad_request(error.to_string()))?.object;
+    let decoded = kube_etcd_codec::decode(bytes).map_err(|error| ApiError::bad_request(error.to_string()))?.object;
     let field = |name: &str| decoded[name].as_str().unwrap_or_default().to_owned();
     let (version, kind) = (field("apiVersion"), field("kind"));
-    if !codec::has_protobuf(&version, &kind) {
+    if !kube_etcd_codec::has_protobuf(&version, &kind) {
         return Err(ApiError::bad_request(format!(
             "no kind \"{kind}\" is registered for version \"{version}\" in protobuf"
         )));
@@ -123,7 +122,7 @@ fn protobuf(bytes: &[u8]) -> Result<Value, ApiError> {
 /// A body that must be an object of this resource.
 pub(super) async fn object(api: &Api, resource: &Resource, request: Request<Body>) -> Result<Given, ApiError> {
     // Custom resources have no protobuf.
-    if !codec::has_protobuf(&resource.api_version(), &resource.kind)
+    if !kube_etcd_codec::has_protobuf(&resource.api_version(), &resource.kind)
         && text(&request, &header::CONTENT_TYPE).starts_with(PROTOBUF)
     {
         return Err(ApiError::unsupported_media_type("application/json, application/yaml"));

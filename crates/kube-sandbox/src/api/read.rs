@@ -20,7 +20,6 @@ use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::{Page, Stored};
-use kube_etcd_codec as codec;
 
 /// After so many bytes an answer ends, and says where it goes on, where the client reads by parts.
 const PART_BYTES: usize = 8 << 20;
@@ -237,14 +236,14 @@ async fn stream(
         pages.revision
     );
     let mut any = false;
-    let message = codec::message_of(&resource.api_version(), &resource.kind);
+    let message = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind);
     let mut chunk_of = move |page: &Page, mut out: Vec<u8>| -> std::io::Result<Bytes> {
         for stored in &page.items {
             let Some(item) = item_of(&resource, &selector, stored).map_err(std::io::Error::other)? else { continue };
             if std::mem::replace(&mut any, true) {
                 out.push(b',');
             }
-            serde_json::to_writer(&mut out, &codec::ordered_as(message, &item))?;
+            serde_json::to_writer(&mut out, &kube_etcd_codec::ordered_as(message, &item))?;
         }
         Ok(Bytes::from(out))
     };

@@ -10,7 +10,6 @@ use crate::object::before::{Before, is_same, keys};
 use crate::object::field_error::{FieldError, FieldErrorKind};
 use crate::object::meta;
 use crate::validate;
-use kube_etcd_codec as codec;
 
 /// Drops what the schema does not know, and tells what that was.
 pub fn prune(schema: &Value, object: &mut Value) -> Vec<String> {
@@ -66,7 +65,7 @@ fn prune_at(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<Str
 
 /// Metadata has the same fields wherever it stands.
 fn prune_metadata(metadata: &mut Value, path: &str, unknown: &mut Vec<String>) {
-    let Some(known) = codec::message("meta/v1.ObjectMeta") else { return };
+    let Some(known) = kube_etcd_codec::message("meta/v1.ObjectMeta") else { return };
     if let Some(map) = metadata.as_object_mut() {
         unknown.extend(map.keys().filter(|name| known.field(name).is_none()).map(|name| format!("{path}.{name}")));
         map.retain(|name, _| known.field(name).is_some());

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use kube_etcd_codec as codec;
-
 pub(crate) type Amounts = BTreeMap<String, i128>;
 
 const BINARY: [(&str, i128); 6] =
@@ -13,7 +11,7 @@ const BINARY: [(&str, i128); 6] =
 
 /// Thousandths; what cannot be read counts nothing, since the API has checked it.
 pub(crate) fn parse(value: &Value) -> i128 {
-    codec::thousandths(value).unwrap_or_default()
+    kube_etcd_codec::thousandths(value).unwrap_or_default()
 }
 
 /// An amount as Kubernetes would write it: memory in the largest binary unit that divides it.

@@ -10,13 +10,12 @@ use crate::object::meta;
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::Stored;
-use kube_etcd_codec as codec;
 
 pub use read::{Objects, Pages};
 
 /// The object as this endpoint's version shows it, its revision in it.
 pub fn read(resource: &Resource, stored: &Stored) -> Result<Value, ApiError> {
-    let mut object = codec::decode(&stored.value)
+    let mut object = kube_etcd_codec::decode(&stored.value)
         .map_err(|error| ApiError::internal(format!("{} cannot be decoded: {error}", stored.key)))?
         .object;
     meta::set_resource_version(&mut object, stored.revision);
@@ -36,7 +35,7 @@ pub fn stored_bytes(resource: &Resource, object: &Value) -> Result<Vec<u8>, ApiE
             })
             .map_err(ApiError::internal);
     }
-    codec::encode(&object).map_err(|error| {
+    kube_etcd_codec::encode(&object).map_err(|error| {
         ApiError::bad_request(format!(
             "{} in version \"{}\" cannot be handled as a {}: {error}",
             resource.kind, resource.version, resource.kind

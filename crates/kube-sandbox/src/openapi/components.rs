@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::descriptions;
-use kube_etcd_codec::{self as codec, Field, Message, Shape, Type};
+use kube_etcd_codec::{Field, Message, Shape, Type};
 
 pub(super) const PREFIX: &str = "#/components/schemas/";
 const API_VERSION: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
@@ -169,7 +169,7 @@ fn component(message: &Message) -> String {
 
 /// Metadata, which custom resources share.
 pub(super) fn metadata(components: &mut Components) -> Value {
-    let message = codec::message("meta/v1.ObjectMeta").expect("the schema has ObjectMeta");
+    let message = kube_etcd_codec::message("meta/v1.ObjectMeta").expect("the schema has ObjectMeta");
     let mut schema = refer(&components.add(message));
     schema["description"] = json!(
         "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"

@@ -9,7 +9,6 @@ use super::components::{Components, metadata, refer, type_fields};
 use super::extensions;
 use crate::resource::Resource;
 use crate::version::KUBERNETES_VERSION;
-use kube_etcd_codec as codec;
 
 pub(super) fn build(resources: &[&Arc<Resource>]) -> Value {
     let (mut paths, mut components) = (Map::new(), Components::default());
@@ -38,7 +37,7 @@ fn schema_of(resource: &Resource, components: &mut Components) -> String {
         components.0.insert(name.clone(), schema);
         return name;
     }
-    if let Some(message) = codec::message_of(&resource.api_version(), &resource.kind) {
+    if let Some(message) = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind) {
         return components.add(message);
     }
     let (name, schema) = extensions::schema_of(&resource.kind);

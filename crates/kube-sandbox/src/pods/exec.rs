@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::EtcdPod;
 use super::channels::{Channels, FromClient, Sent, ToClient};
-use owned_processes::{self as guard, Echo, Guard, Process, ShellIo, shell_on_pty};
+use owned_processes::{Echo, Guard, Process, ShellIo, shell_on_pty};
 
 /// What the image of etcd holds.
 const PROGRAMS: &[&str] = &["etcd", "etcdctl", "etcdutl"];
@@ -31,7 +31,7 @@ pub(super) async fn run(channels: &mut Channels, guard: &Guard, etcd: Option<&Et
         return channels.to.fail("BadRequest", 400, "you must specify at least one command for the container").await;
     };
     let name = wanted.strip_prefix("/usr/local/bin/").unwrap_or(wanted);
-    let program = PROGRAMS.contains(&name).then(|| guard::tool(name)).flatten();
+    let program = PROGRAMS.contains(&name).then(|| owned_processes::tool(name)).flatten();
     let (Some(etcd), Some(program)) = (etcd, program) else {
         return channels.to.fail("InternalError", 500, &not_found(wanted)).await;
     };

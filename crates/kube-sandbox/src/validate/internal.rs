@@ -8,8 +8,6 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use kube_etcd_codec as codec;
-
 static TYPES: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
     let lines = include_str!("internal.txt").lines();
     lines.filter_map(|line| line.split_once(' ')).map(|(name, fields)| (name, fields.split(' ').collect())).collect()
@@ -154,9 +152,9 @@ fn shown(value: &Value) -> String {
 /// Metadata and selectors have one form only.
 fn object(value: Option<&Value>) -> Tree {
     let Some(value) = value else { return Tree::Object(Vec::new()) };
-    let message = codec::message("meta/v1.LabelSelector")
+    let message = kube_etcd_codec::message("meta/v1.LabelSelector")
         .filter(|message| value.as_object().is_some_and(|map| map.keys().all(|key| message.field(key).is_some())));
-    let text = serde_json::to_string(&codec::ordered_as(message, value)).unwrap_or_default();
+    let text = serde_json::to_string(&kube_etcd_codec::ordered_as(message, value)).unwrap_or_default();
     from_json(&serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 

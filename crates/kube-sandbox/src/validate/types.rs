@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use kube_etcd_codec::{self as codec, Field, Message, Shape, Type};
+use kube_etcd_codec::{Field, Message, Shape, Type};
 
 /// What Go says about the first value that its struct cannot take, such as
 /// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
 pub(crate) fn check(object: &Value) -> Result<(), String> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
-    match codec::message_of(text("apiVersion"), text("kind")) {
+    match kube_etcd_codec::message_of(text("apiVersion"), text("kind")) {
         Some(message) => walk(message, object, ""),
         None => Ok(()),
     }
@@ -87,7 +87,7 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
         Type::Strings => value.is_array(),
         Type::IntOrString => value.is_i64() || value.is_string(),
         Type::Quantity => {
-            let number = value.is_number() || value.as_str().is_some_and(codec::is_quantity);
+            let number = value.is_number() || value.as_str().is_some_and(kube_etcd_codec::is_quantity);
             let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
             return if number { Ok(()) } else { Err(why.to_owned()) };
         }

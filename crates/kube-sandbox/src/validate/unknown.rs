@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use kube_etcd_codec::{self as codec, Message, Shape};
+use kube_etcd_codec::{Message, Shape};
 
 /// Paths of the fields that the schema of the object's own version does not know; they are dropped.
 pub(crate) fn unknown_fields(_kind: &str, object: &mut Value) -> Vec<String> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let Some(message) = codec::message_of(&text("apiVersion"), &text("kind")) else { return Vec::new() };
+    let Some(message) = kube_etcd_codec::message_of(&text("apiVersion"), &text("kind")) else { return Vec::new() };
     let mut unknown = Vec::new();
     walk(message, object, "", &mut unknown);
     unknown

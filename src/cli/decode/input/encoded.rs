@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::raw::{starts_value, text};
 use super::{Item, Known, Reader, Step, line};
-use crate::codec::value_length;
+use kube_etcd_codec::value_length;
 
 /// Shorter words of these letters are words.
 const LEAST: usize = 12;

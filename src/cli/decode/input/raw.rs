@@ -1,7 +1,7 @@
 //! Keys and values as they are (or with `--hex`), each with a line end after it.
 
 use super::{Event, Item, Known, Step, encoded, line, protobuf};
-use crate::codec::value_length;
+use kube_etcd_codec::value_length;
 
 const HEADS: [&[u8]; 3] = [b"k8s\0", b"k8s:enc:", &[0xd9, 0xd9, 0xf7]];
 

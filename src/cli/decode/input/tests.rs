@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::codec::encode;
+use kube_etcd_codec::encode;
 
 fn read(bytes: &[u8]) -> Result<Vec<Item>, Refused> {
     let mut reader = Reader::default();

@@ -6,14 +6,14 @@ use crate::crd;
 use crate::object::meta;
 use crate::resource::Resource;
 use crate::status::ApiError;
-use kube_etcd_codec::{self as codec, Field, Message, Shape, Type};
+use kube_etcd_codec::{Field, Message, Shape, Type};
 
 pub fn check(resource: &Resource, namespace: Option<&str>, configuration: &Value) -> Result<(), ApiError> {
     let mut errors = Vec::new();
     if let Some(custom) = &resource.custom {
         let unknown = crd::schema::prune(&custom.schema, &mut configuration.clone());
         errors.extend(unknown.iter().map(|field| format!(".{field}: field not declared in schema")));
-    } else if let Some(message) = codec::message_of(&resource.api_version(), &resource.kind) {
+    } else if let Some(message) = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind) {
         walk(message, configuration, "", &mut errors);
     }
     let said = match &errors[..] {
@@ -105,7 +105,7 @@ mod tests {
     fn wrong(object: &Value) -> Vec<String> {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let mut errors = Vec::new();
-        walk(codec::message_of(text("apiVersion"), text("kind")).expect("a kind"), object, "", &mut errors);
+        walk(kube_etcd_codec::message_of(text("apiVersion"), text("kind")).expect("a kind"), object, "", &mut errors);
         errors
     }
 

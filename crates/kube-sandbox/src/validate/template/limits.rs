@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::super::errors::Errors;
 use crate::object::names;
-use kube_etcd_codec as codec;
 
 /// What a quota or a container may name without a domain; the first four are for containers.
 const STANDARD: [&str; 20] = [
@@ -72,7 +71,7 @@ pub(in super::super) fn shown(value: &Value) -> String {
 
 /// Not below nothing, and no fraction of what comes in pieces.
 pub(in super::super) fn quantity(name: &str, value: &Value, field: &str, errors: &mut Errors) {
-    let Some(amount) = codec::quantity(value) else { return };
+    let Some(amount) = kube_etcd_codec::quantity(value) else { return };
     if amount < 0.0 {
         errors.invalid(field, &json!(shown(value)), "must be greater than or equal to 0");
     }
@@ -109,7 +108,7 @@ pub(super) fn check(resources: &Value, field: &str, errors: &mut Errors) {
         let more_than_there_is = is_native(name) && !is_huge(name);
         match resources["limits"].get(name) {
             Some(limit) => {
-                let (wanted, most) = (codec::quantity(asked), codec::quantity(limit));
+                let (wanted, most) = (kube_etcd_codec::quantity(asked), kube_etcd_codec::quantity(limit));
                 let why = if wanted != most && !more_than_there_is {
                     "must be equal to"
                 } else if wanted > most {
