@@ -27,6 +27,7 @@ pub use crate::journal::{Need, Observation, Seen};
 pub use fill::{needs, searched, watched};
 pub use judge::{Judge, folder_held, probe};
 pub use live::{Look, Stands, can_turn_back};
+pub use show::change as what_changed;
 
 /// What a check is judged by, beside the journal.
 #[derive(Debug, Clone)]

@@ -87,7 +87,7 @@ fn missing(path: &str, names: &dyn Fn(&str) -> Option<Value>) -> String {
 }
 
 /// What a change changed, in a few words.
-pub(super) fn change(change: &Change) -> String {
+pub fn change(change: &Change) -> String {
     let Some(now) = &change.value else { return "deleted".to_owned() };
     let Some(before) = &change.previous else {
         return if change.version <= 1 { created(now) } else { "changed; the value before is not known".to_owned() };

@@ -44,6 +44,12 @@ impl JournalView {
         self.upto
     }
 
+    /// The journal as it was at an earlier moment.
+    #[must_use]
+    pub fn upto(&self, seq: Seq) -> Self {
+        Self { upto: seq.min(self.upto), ..self.clone() }
+    }
+
     /// Whether changes of this key, or of all keys with this prefix, are recorded at all.
     pub fn covers(&self, key: &str) -> bool {
         key.starts_with(&self.journal.read().scope)

@@ -10,6 +10,8 @@ mod outline;
 mod points;
 mod progress;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use machine::{Cost, Effect, Fact, Input, Refusal};
 pub use outline::{CheckOutline, Outline, QuestionOutline, StepOutline, StretchOutline};

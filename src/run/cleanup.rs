@@ -6,6 +6,7 @@ use tracing::{Instrument, error_span};
 
 use super::plan::Plan;
 use super::runner::{PATIENCE, Runner};
+use crate::lab::Action;
 use crate::terminal::{TerminalSettings, Terminals};
 
 impl Runner<'_> {
@@ -21,8 +22,13 @@ impl Runner<'_> {
         self.interrupt = fresh.cancel.clone();
         self.terminals = Terminals::new(fresh);
         for (index, step) in plan.steps.iter().enumerate() {
-            let mut blocks = plan.cleanup.iter().filter(|(of, _)| *of == index).map(|(_, action)| action).peekable();
-            if blocks.peek().is_none() {
+            let mut blocks: Vec<&Action> = Vec::new();
+            for (of, action) in &plan.cleanup {
+                if *of == index {
+                    blocks.push(action);
+                }
+            }
+            if blocks.is_empty() {
                 continue;
             }
             let started = Instant::now();

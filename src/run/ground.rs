@@ -12,7 +12,7 @@ use super::command::{self, CommandSeen};
 use super::environment::{Environment, Folders};
 use super::{Stopped, Vars, secrets};
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink};
-use crate::journal::{Need, Seen, Seq};
+use crate::journal::{JournalView, Need, Seen, Seq};
 use crate::lab::{ClusterKind, Lab, Requirement};
 use crate::outcome::StopCause;
 use crate::terminal::{EtcdctlRoute, EtcdctlTls, NodeSettings, NodeShells, TerminalSettings, install_etcdctl};
@@ -155,6 +155,15 @@ impl Ground {
         })
     }
 
+    pub fn kind(&self) -> ClusterKind {
+        self.kind
+    }
+
+    /// Whether an etcd that does not answer is a fault: in a bare lab it is the lab's own, and may be down.
+    pub fn store_must_answer(&self) -> bool {
+        self.kind != ClusterKind::Bare
+    }
+
     pub fn kubeconfig(&self) -> Option<&Path> {
         self.kubeconfig.as_deref()
     }
@@ -198,7 +207,7 @@ impl Ground {
 
     /// Why the store does not answer, if so. In a bare lab it is the lab's own, and may be down.
     pub async fn store_is_gone(&self) -> Option<String> {
-        if self.kind == ClusterKind::Bare {
+        if !self.store_must_answer() {
             return None;
         }
         match tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await {
@@ -232,6 +241,19 @@ impl Ground {
                 keep_secret(secret_texts(&object));
             }
         }
+    }
+
+    /// Takes in the Secrets that are in the journal already, as far as they can be read in it.
+    pub fn hide_known_secrets(&self, view: &JournalView) {
+        let mut upto = self.hidden_upto.lock().unwrap_or_else(PoisonError::into_inner);
+        if *upto >= view.end() || *upto == 0 {
+            return;
+        }
+        let found = secrets::since(view, *upto, &self.info.prefix);
+        if found.encrypted.is_empty() {
+            *upto = view.end();
+        }
+        keep_secret(found.texts);
     }
 
     /// Keeps the state of the cluster's store in a file; `Ok(false)` where this kind of cluster cannot.

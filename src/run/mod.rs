@@ -30,6 +30,7 @@ pub use ground::{Ground, GroundRequest, Lasting, etcdctl_route};
 pub use hands::{Hands, Ran, Undone};
 
 pub use lab::{LabRequest, Stopped, pulled, run_lab, stop_lab};
+pub use named::{check_fact, question_fact};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
 pub use question::{Right, right_answer};
 pub use secrets::keep_secrets;

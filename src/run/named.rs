@@ -181,25 +181,7 @@ impl Named<'_> {
     }
 
     pub(super) fn bare_fact(self, block: &CheckBlock, check: &Check) -> CheckFact {
-        let position = self.lab.source.position(check.span.start);
-        CheckFact {
-            text: check.text.clone(),
-            file: self.lab.source.name().to_owned(),
-            line: position.line,
-            column: position.column,
-            verdict: Verdict::Skipped,
-            reason: None,
-            proof: Proof::NotRun,
-            proof_reason: None,
-            sampled: false,
-            revision: None,
-            evidence: Vec::new(),
-            fence: self.line(block.span.start),
-            fence_points: block.points,
-            rule: rule(block, check),
-            neutral: true,
-            elsewhere: !self.counted.contains(&check.span.start),
-        }
+        bare_fact(self.lab, self.counted, block, check)
     }
 
     pub(super) fn question(
@@ -213,14 +195,50 @@ impl Named<'_> {
         self.tell.tell(RunEvent::QuestionFinished {
             lab: self.tell.lab(),
             step: step.id.clone(),
-            question: QuestionFact {
-                line: self.line(question.span.start),
-                verdict,
-                reason,
-                points: question.points.unwrap_or(1),
-                neutral,
-                elsewhere: !self.counted.contains(&question.span.start),
-            },
+            question: QuestionFact { verdict, reason, neutral, ..bare_question(self.lab, self.counted, question) },
         });
+    }
+}
+
+/// A check as a report has it before it is judged.
+pub fn check_fact(lab: &Lab, plan: &Plan, block: &CheckBlock, check: &Check) -> CheckFact {
+    CheckFact { neutral: false, ..bare_fact(lab, &plan.counted, block, check) }
+}
+
+/// A question as a report has it before it is answered.
+pub fn question_fact(lab: &Lab, plan: &Plan, question: &Question) -> QuestionFact {
+    bare_question(lab, &plan.counted, question)
+}
+
+fn bare_fact(lab: &Lab, counted: &BTreeSet<usize>, block: &CheckBlock, check: &Check) -> CheckFact {
+    let position = lab.source.position(check.span.start);
+    CheckFact {
+        text: check.text.clone(),
+        file: lab.source.name().to_owned(),
+        line: position.line,
+        column: position.column,
+        verdict: Verdict::Skipped,
+        reason: None,
+        proof: Proof::NotRun,
+        proof_reason: None,
+        sampled: false,
+        revision: None,
+        evidence: Vec::new(),
+        fence: lab.source.position(block.span.start).line,
+        fence_points: block.points,
+        rule: rule(block, check),
+        neutral: true,
+        elsewhere: !counted.contains(&check.span.start),
+    }
+}
+
+fn bare_question(lab: &Lab, counted: &BTreeSet<usize>, question: &Question) -> QuestionFact {
+    QuestionFact {
+        line: lab.source.position(question.span.start).line,
+        verdict: Verdict::Skipped,
+        reason: None,
+        points: question.points.unwrap_or(1),
+        neutral: false,
+        elsewhere: !counted.contains(&question.span.start),
     }
 }

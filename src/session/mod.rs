@@ -5,13 +5,25 @@
 //! process does the same through the door, a Unix socket that only its owner may open ([`door`]).
 
 mod api;
+mod ask;
 pub mod door;
+mod engine;
+mod folder;
 mod handle;
+mod live;
+mod outline;
+mod printed;
+mod reset;
+mod start;
 mod tell;
+mod views;
+mod why;
 
 pub use api::{
     Answer, BlockText, BlockView, CheckView, ClusterView, Command, Environment, EventLine, HintView, LabView, Printing,
     QuestionView, Request, StepLine, StepView, Summary, View, Why,
 };
-pub use handle::{Asked, Events, Handle, SessionGone};
+pub use folder::{Found, Left, lessons, running};
+pub use handle::{Events, Handle, SessionGone};
+pub use start::{Session, SessionRequest, StartError, start};
 pub use tell::SessionEvent;

@@ -33,6 +33,7 @@ mod sandbox_attack;
 mod sandbox_protobuf;
 mod sandbox_server;
 mod secrets;
+mod session;
 mod slips;
 mod soak;
 mod tools;

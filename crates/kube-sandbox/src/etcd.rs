@@ -51,6 +51,8 @@ impl Etcd {
     /// Starts etcd and waits until it answers a read that needs a leader.
     pub async fn start(spec: &EtcdSpec) -> Result<(Self, etcd_client::Client), SandboxError> {
         let mut last = None;
+        // What an earlier run left is never thrown away.
+        let is_new = !spec.data.exists();
         for _ in 0..ATTEMPTS {
             let mut etcd = Self::spawn(spec)?;
             match etcd.ready(&spec.pki).await {
@@ -65,7 +67,9 @@ impl Etcd {
                     if !taken {
                         return Err(error);
                     }
-                    let _ = std::fs::remove_dir_all(&spec.data);
+                    if is_new {
+                        let _ = std::fs::remove_dir_all(&spec.data);
+                    }
                     last = Some(error);
                 }
             }
@@ -109,11 +113,17 @@ impl Etcd {
     }
 
     /// Over the same data and on the same ports, after an end of whatever kind.
-    pub async fn restart(&mut self) -> Result<(), SandboxError> {
+    pub async fn restart(&mut self) -> Result<etcd_client::Client, SandboxError> {
         self.stop().await;
         self.child = Self::launch(&self.spec, &self.flags)?;
         let pki = self.spec.pki.clone();
-        self.ready(&pki).await.map(drop)
+        self.ready(&pki).await
+    }
+
+    /// Where it would speak to other members.
+    pub(super) fn peer_url(&self) -> String {
+        let flag = self.flags.iter().find_map(|flag| flag.strip_prefix("--listen-peer-urls="));
+        flag.unwrap_or_default().to_owned()
     }
 
     pub fn process(&self) -> i32 {

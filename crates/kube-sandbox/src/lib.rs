@@ -12,7 +12,7 @@
 //! print discovery openapi user request authorize
 //! runtime agent controllers pods token
 //! api
-//! identity serve kubelet etcd bootstrap control_plane apiserver start
+//! identity serve kubelet etcd bootstrap control_plane apiserver keep start
 //! ```
 //!
 //! A request travels from `serve` (TLS, and by `identity` or `token` who asks) to `api`, whose own order is told there;
@@ -36,6 +36,7 @@ mod discovery;
 mod error;
 mod etcd;
 mod identity;
+mod keep;
 mod kubeconfig;
 mod kubelet;
 mod object;

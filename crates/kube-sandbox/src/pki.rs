@@ -46,6 +46,13 @@ impl Pki {
         self.root.join(name)
     }
 
+    /// What an earlier run over the same folder made, or all of it anew.
+    pub fn kept_or_created(root: impl Into<PathBuf>, names: &PkiNames) -> Result<Self, PkiError> {
+        let pki = Self::at(root);
+        // The last file that is made.
+        if pki.file("sa.pub").is_file() { Ok(pki) } else { Self::create(pki.root, names) }
+    }
+
     /// Makes every authority, certificate and key below `root`.
     pub fn create(root: impl Into<PathBuf>, names: &PkiNames) -> Result<Self, PkiError> {
         let pki = Self::at(root);

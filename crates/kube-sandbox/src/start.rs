@@ -8,6 +8,7 @@ use crate::client::api_client;
 use crate::control_plane::{self, ControlPlane, ControlPlaneSpec};
 use crate::error::SandboxError;
 use crate::etcd::{Etcd, EtcdSpec, as_in_pod, keep_log_short};
+use crate::keep;
 use crate::kubeconfig;
 use crate::pki::{Pki, PkiNames};
 use crate::version::KUBERNETES_VERSION;
@@ -79,9 +80,13 @@ pub struct Sandbox {
     pki: Pki,
     kubeconfig: PathBuf,
     etcd_version: String,
-    // Before etcd, so that nothing of ours asks an etcd that is gone.
-    face: Face,
+    // Before etcd, so that nothing of ours asks an etcd that is gone. None where it could not be put back.
+    face: Option<Face>,
     etcd: Etcd,
+    spec: ControlPlaneSpec,
+    guard: Guard,
+    address: SocketAddr,
+    kubernetes_version: String,
     /// What the sandbox does beside it.
     _beside: AbortOnDrop,
 }
@@ -113,7 +118,7 @@ impl Sandbox {
         let kubernetes = options.dir.join("kubernetes");
         let names = PkiNames { node: options.node.clone(), ..PkiNames::default() };
         let root = kubernetes.join("pki");
-        let pki = tokio::task::spawn_blocking(move || Pki::create(root, &names))
+        let pki = tokio::task::spawn_blocking(move || Pki::kept_or_created(root, &names))
             .await
             .map_err(|error| SandboxError::new(error.to_string()))??;
         let spec = EtcdSpec {
@@ -142,8 +147,8 @@ impl Sandbox {
         let face = match options.apiserver {
             None => Face::Ours(Box::new(Box::pin(ControlPlane::start(&cluster, client, &options.guard)).await?)),
             Some(binary) => {
-                let (dir, guard, etcd_version) = (options.dir.clone(), options.guard, etcd_version.clone());
-                let only_nodes = options.only_nodes;
+                let (dir, guard, etcd_version) = (options.dir.clone(), options.guard.clone(), etcd_version.clone());
+                let (only_nodes, cluster) = (options.only_nodes, cluster.clone());
                 let spec = ApiServerSpec { binary, dir, guard, cluster, etcd: client, etcd_version, only_nodes };
                 Face::Real(Box::new(Box::pin(ApiServer::start(&spec)).await?))
             }
@@ -151,7 +156,49 @@ impl Sandbox {
         let kubeconfig = kubernetes.join("admin.conf");
         kubeconfig::write(&kubeconfig, "sandbox", &format!("https://{}", face.address()), &pki, "admin")?;
         let beside = AbortOnDrop(tokio::spawn(keep_log_short(etcd.log.clone())));
-        Ok(Self { node: options.node, dir: options.dir, pki, kubeconfig, etcd_version, face, etcd, _beside: beside })
+        let (address, kubernetes_version) = (face.address(), face.version().to_owned());
+        Ok(Self {
+            node: options.node,
+            dir: options.dir,
+            pki,
+            kubeconfig,
+            etcd_version,
+            face: Some(face),
+            etcd,
+            spec: ControlPlaneSpec { listen: address, ..cluster },
+            guard: options.guard,
+            address,
+            kubernetes_version,
+            _beside: beside,
+        })
+    }
+
+    /// Keeps the state of the store in a file.
+    pub async fn save(&self, file: &Path) -> Result<(), SandboxError> {
+        keep::save(&self.etcd, &self.pki, file).await
+    }
+
+    /// Puts the store back to what [`Self::save`] kept, behind the same addresses. Watches and connections end.
+    pub async fn restore(&mut self, file: &Path) -> Result<(), SandboxError> {
+        if !matches!(self.face, Some(Face::Ours(_)) | None) {
+            return Err(SandboxError::new("a sandbox with a kube-apiserver of its own cannot be put back"));
+        }
+        let data = self.etcd.data.clone();
+        let (fresh, old) = (data.with_extension("fresh"), data.with_extension("old"));
+        // While the old one still serves: nothing is lost where that fails.
+        keep::unpack(&self.etcd, &self.node, file, &fresh, &self.guard).await?;
+        self.face = None;
+        self.etcd.stop().await;
+        let moved = async {
+            tokio::fs::rename(&data, &old).await?;
+            tokio::fs::rename(&fresh, &data).await
+        };
+        moved.await.map_err(|error| SandboxError::io("the store's folder", &data, &error))?;
+        let client = self.etcd.restart().await?;
+        self.face = Some(Face::Ours(Box::new(keep::serve_again(&self.spec, client, &self.guard).await?)));
+        // What it held is of no use any more, and the next reset removes what stays.
+        let _ = tokio::fs::remove_dir_all(&old).await;
+        Ok(())
     }
 
     /// A client with the rights of `system:masters`.
@@ -165,21 +212,18 @@ impl Sandbox {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.face.address()
+        self.address
     }
 
     pub fn kubernetes_version(&self) -> &str {
-        match &self.face {
-            Face::Ours(_) => KUBERNETES_VERSION,
-            Face::Real(server) => &server.version,
-        }
+        &self.kubernetes_version
     }
 
     /// The process that serves the API; ours is this one.
     pub fn api_process(&self) -> i32 {
         match &self.face {
-            Face::Ours(_) => i32::try_from(std::process::id()).unwrap_or_default(),
-            Face::Real(server) => server.process(),
+            Some(Face::Real(server)) => server.process(),
+            Some(Face::Ours(_)) | None => i32::try_from(std::process::id()).unwrap_or_default(),
         }
     }
 
@@ -218,7 +262,7 @@ impl Sandbox {
 
     /// Over the same data and on the same ports.
     pub async fn restart_etcd(&mut self) -> Result<(), SandboxError> {
-        self.etcd.restart().await
+        self.etcd.restart().await.map(drop)
     }
 
     pub async fn stop(self) {
@@ -229,6 +273,13 @@ impl Sandbox {
 }
 
 impl Face {
+    fn version(&self) -> &str {
+        match self {
+            Self::Ours(_) => KUBERNETES_VERSION,
+            Self::Real(server) => &server.version,
+        }
+    }
+
     fn address(&self) -> SocketAddr {
         match self {
             Self::Ours(control_plane) => control_plane.address,

@@ -117,6 +117,16 @@ impl Cluster for SandboxCluster {
         open_node_shell(&self.guard, self.sandbox.kubeconfig(), rows, columns)
     }
 
+    async fn save(&self, file: &Path) -> Result<bool, ClusterError> {
+        self.sandbox.save(file).await?;
+        Ok(true)
+    }
+
+    async fn restore(&mut self, file: &Path) -> Result<bool, ClusterError> {
+        self.sandbox.restore(file).await?;
+        Ok(true)
+    }
+
     async fn down(self: Box<Self>) -> Result<(), ClusterError> {
         self.sandbox.stop().await;
         Ok(())

@@ -1,0 +1,445 @@
+//! The session's one loop: requests, what etcd witnessed, what was sampled, and what the session's own work came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::api::{Answer, Request};
+use super::folder::Home;
+use super::handle::{Asked, Handle};
+use super::live::{Live, Turn};
+use super::outline::Course;
+use super::printed::Heard;
+use super::start::SessionRequest;
+use super::tell::SessionEvent;
+use crate::grade::{Need, Seen};
+use crate::journal::{Clock, JournalView, Mark, Seq};
+use crate::learn::{Effect, Fact, Input, Place, Refusal, Standing, State};
+use crate::run::{Ground, Hands, Ran, Right, Undone};
+
+/// Between two questions to an etcd of which nothing is awaited.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// Between two looks at what runs in the background, where a check waits for it.
+const OUTPUT_EVERY: Duration = Duration::from_millis(50);
+/// A clock that has run out may need a last answer of etcd's; never spin while it comes.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
+
+pub(super) struct Wiring<'a> {
+    pub(super) course: &'a Course<'a>,
+    pub(super) ground: &'a Ground,
+    pub(super) hands: &'a Mutex<Hands<'a>>,
+    pub(super) home: &'a Home,
+    pub(super) handle: &'a Handle,
+}
+
+pub(super) struct Engine<'a> {
+    pub(super) course: &'a Course<'a>,
+    pub(super) ground: &'a Ground,
+    pub(super) hands: &'a Mutex<Hands<'a>>,
+    pub(super) home: &'a Home,
+    pub(super) handle: &'a Handle,
+    pub(super) state: State,
+    pub(super) live: Option<Live<'a>>,
+    pub(super) heard: Heard,
+    /// Blocks that were run or typed, by where their fences begin.
+    pub(super) done: BTreeSet<usize>,
+    /// What a learner should know of their variables.
+    pub(super) vars_shown: Vec<(String, String)>,
+    /// Where the journal stood when a step was opened by this process.
+    pub(super) begun: BTreeMap<usize, Seq>,
+    /// A step that is resumed: what was kept at its beginning is not kept again.
+    resumed: Option<usize>,
+    pub(super) work: FuturesUnordered<BoxFuture<'a, Worked>>,
+    /// Who waits for the step to be solved.
+    pub(super) solving: Option<oneshot::Sender<Answer>>,
+    /// Who waits for the cluster to be back where it was.
+    pub(super) going_back: Option<oneshot::Sender<Answer>>,
+    /// Something moved since the samples were last taken.
+    moved: bool,
+    /// etcd was asked and has not answered yet.
+    asking: bool,
+    lost: bool,
+    again: Option<SystemTime>,
+    interrupt: CancellationToken,
+    pub(super) ending: Option<bool>,
+}
+
+/// What became of something that the session does beside its loop.
+pub(super) enum Worked {
+    Opened {
+        step: usize,
+        stretch: usize,
+        mark: Mark,
+        seq: Seq,
+        notes: Vec<String>,
+    },
+    Ran {
+        offset: usize,
+        ran: Ran,
+        reply: Option<oneshot::Sender<Answer>>,
+        solving: bool,
+    },
+    Judged {
+        step: usize,
+        question: usize,
+        right: Result<Vec<Right>, String>,
+        text: String,
+        reply: oneshot::Sender<Answer>,
+    },
+    Restored {
+        step: usize,
+        outcome: Result<Undone, String>,
+    },
+    Sampled {
+        need: Need,
+        at: SystemTime,
+        seen: Seen,
+    },
+    Asked {
+        answered: Result<(), String>,
+    },
+    Stopped {
+        names: Vec<String>,
+        reply: oneshot::Sender<Answer>,
+    },
+    CleanedUp {
+        keep: bool,
+        reply: oneshot::Sender<Answer>,
+    },
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(wiring: Wiring<'a>, state: State, request: &SessionRequest) -> Self {
+        let Wiring { course, ground, hands, home, handle } = wiring;
+        let resumed = state.progress().steps.iter().any(|step| step.entered.is_some()).then(|| state.open());
+        Self {
+            course,
+            ground,
+            hands,
+            home,
+            handle,
+            state,
+            live: None,
+            heard: Heard::default(),
+            done: BTreeSet::new(),
+            vars_shown: request.vars.shown.clone(),
+            begun: BTreeMap::new(),
+            resumed,
+            work: FuturesUnordered::new(),
+            solving: None,
+            going_back: None,
+            moved: true,
+            asking: false,
+            lost: false,
+            again: None,
+            interrupt: request.interrupt.clone(),
+            ending: None,
+        }
+    }
+
+    /// Until somebody quits; whether it is kept to be resumed.
+    pub(super) async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Asked>) -> bool {
+        self.ground.hide_secrets().await;
+        self.input(Input::Started);
+        let interrupt = self.interrupt.clone();
+        let mut alive = tokio::time::interval(SIGN_OF_LIFE);
+        alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while self.ending.is_none() {
+            self.catch_up();
+            self.sample();
+            let until = self.next_look();
+            let seen = self.live.as_ref().map_or_else(|| self.ground.witness.journal().end(), |live| live.seen);
+            tokio::select! {
+                request = asked.recv() => match request {
+                    Some(Asked { request, reply }) => self.ask(request, reply),
+                    None => break,
+                },
+                Some(worked) = self.work.next(), if !self.work.is_empty() => self.worked(worked),
+                () = self.ground.witness.grown(seen), if self.live.is_some() => self.moved = true,
+                _ = alive.tick() => self.ask_etcd(),
+                () = tokio::time::sleep_until(until.unwrap_or_else(far)), if until.is_some() => self.time_is_up(),
+                () = interrupt.cancelled() => break,
+            }
+        }
+        self.save();
+        self.ending.unwrap_or(true)
+    }
+
+    /// Takes in the journal entry by entry: two stretches may have been done between two looks.
+    fn catch_up(&mut self) {
+        let view = self.ground.witness.journal();
+        self.ground.hide_known_secrets(&view);
+        loop {
+            let Some(live) = &mut self.live else { return };
+            let next = if live.seen < view.end() { live.seen + 1 } else { view.end() };
+            live.seen = next;
+            let is_last = next == view.end();
+            let now = view.upto(next);
+            let (turns, again) = live.look(&now);
+            self.again = again;
+            let stretch = (self.state.open(), self.state.stretch());
+            self.turn(turns, &now);
+            if is_last && stretch == (self.state.open(), self.state.stretch()) {
+                break;
+            }
+        }
+        self.background_output(&view);
+    }
+
+    /// When to look although nothing happens.
+    fn next_look(&self) -> Option<Instant> {
+        let clock = self
+            .again
+            .filter(|_| !self.asking)
+            .map(|again| Instant::now() + again.duration_since(Clock::now()).unwrap_or_default().max(LEAST_PAUSE));
+        let moved = self.moved;
+        let samples = self.live.iter().flat_map(|live| &live.samples).filter(|sampled| !sampled.in_flight);
+        let sample = samples.map(|sampled| sampled.due(moved)).min();
+        let output = self.awaits_background().then(|| Instant::now() + OUTPUT_EVERY);
+        [clock, sample, output].into_iter().flatten().min()
+    }
+
+    fn time_is_up(&mut self) {
+        if self.again.is_some_and(|again| again <= Clock::now()) {
+            self.ask_etcd();
+        }
+    }
+
+    /// Asks etcd for the proof that nothing is missing, and whether it lives.
+    fn ask_etcd(&mut self) {
+        if self.asking {
+            return;
+        }
+        self.asking = true;
+        let ground = self.ground;
+        self.work.push(Box::pin(async move {
+            let answered = match tokio::time::timeout(SIGN_OF_LIFE, ground.witness.progress()).await {
+                Ok(answered) => answered.map(drop).map_err(|error| error.to_string()),
+                Err(_) => Err(format!("it has not answered for {} s", SIGN_OF_LIFE.as_secs())),
+            };
+            Worked::Asked { answered }
+        }));
+    }
+
+    fn sample(&mut self) {
+        let (moved, ground) = (self.moved, self.ground);
+        let Some(live) = &mut self.live else { return };
+        let mut all_taken = true;
+        for sampled in live.samples.iter_mut().filter(|sampled| !sampled.in_flight) {
+            if sampled.due(moved) > Instant::now() {
+                all_taken = false;
+                continue;
+            }
+            sampled.in_flight = true;
+            let need = sampled.need.clone();
+            self.work.push(Box::pin(async move {
+                let at = Clock::now();
+                let seen = ground.look(&need).await;
+                Worked::Sampled { need, at, seen }
+            }));
+        }
+        self.moved &= !all_taken;
+    }
+
+    fn turn(&mut self, turns: Vec<Turn>, view: &JournalView) {
+        for Turn { place, standing, look } in turns {
+            let judgement = look.judgement;
+            self.input_at(
+                Input::Turned {
+                    place,
+                    standing,
+                    reason: judgement.reason,
+                    revision: judgement.revision,
+                    evidence: judgement.evidence,
+                },
+                Some(view),
+            );
+        }
+    }
+
+    pub(super) fn turned(&mut self, turn: Option<Turn>, view: &JournalView) {
+        self.turn(turn.into_iter().collect(), view);
+    }
+
+    /// What runs in the background has printed more.
+    fn background_output(&mut self, view: &JournalView) {
+        if !self.awaits_output() {
+            return;
+        }
+        let running = self.hands.try_lock().map(|hands| hands.running()).unwrap_or_default();
+        for (offset, name, printed) in running {
+            let candidate = super::printed::Candidate { printed, exit: None, own: true, by: name };
+            self.printed(&[candidate], Some(offset), view);
+        }
+    }
+
+    pub(super) fn awaits_output(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.outputs().next().is_some())
+    }
+
+    fn awaits_background(&self) -> bool {
+        self.awaits_output() && self.hands.try_lock().is_ok_and(|hands| !hands.running().is_empty())
+    }
+
+    /// Hands what was printed to the checks that wait for it: to those of its block as its own.
+    pub(super) fn printed(
+        &mut self,
+        candidates: &[super::printed::Candidate],
+        block: Option<usize>,
+        view: &JournalView,
+    ) {
+        let waiting: Vec<_> = self.live.iter().flat_map(Live::outputs).collect();
+        for (place, placed) in waiting {
+            let about = self.block_of(placed);
+            for candidate in candidates {
+                let own = candidate.own && (block.is_none() || block == about);
+                let candidate = super::printed::Candidate { own, ..candidate.clone() };
+                let turn = self.live.as_mut().and_then(|live| live.printed(place, &candidate, view));
+                self.turn(turn.into_iter().collect(), view);
+            }
+        }
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        self.input_at(input, None);
+    }
+
+    /// Applies an input, and carries out what it leads to; its refusal, if it was refused.
+    pub(super) fn input_at(&mut self, input: Input, view: Option<&JournalView>) -> Option<Refusal> {
+        let mut refusal = None;
+        let (state, effects) = self.state.clone().apply(Timestamp::now(), input);
+        self.state = state;
+        for effect in effects {
+            match effect {
+                Effect::Tell(fact) => self.tell(&fact),
+                Effect::Refuse(why) => refusal = Some(why),
+                Effect::Open { step, stretch } => self.open(step, stretch, view),
+                Effect::Solve { .. } => {}
+                Effect::Restore { step } => self.go_back(step),
+                Effect::Save => self.save(),
+                Effect::Finish => self.live = None,
+            }
+        }
+        refusal
+    }
+
+    pub(super) fn save(&mut self) {
+        if let Err(error) = self.home.save(self.state.progress()) {
+            let message = format!("the progress could not be written down: {error}");
+            self.handle.tell(SessionEvent::Noticed { message });
+        }
+    }
+
+    /// Opens a stretch: at once where it goes on from what was just witnessed, else after its set-up.
+    fn open(&mut self, step: usize, stretch: usize, view: Option<&JournalView>) {
+        let setup = self.course.steps.get(step).map_or(&[][..], |step| step.setup(stretch));
+        if let Some(view) = view.filter(|_| stretch > 0 && setup.is_empty()) {
+            let last = view.entries(view.end().saturating_sub(1), |_| true).pop();
+            let at = last.map_or_else(Clock::now, |recorded| recorded.entry.at());
+            let revision = view.revision_at(view.end()).unwrap_or_default();
+            let mark = Mark { revision, at, wall: SystemTime::now(), epoch: view.epoch(), read: true };
+            return self.opened(step, stretch, mark, view.end());
+        }
+        self.live = None;
+        let (ground, hands, home, course) = (self.ground, self.hands, self.home, self.course);
+        let keeps = stretch == 0 && !(self.resumed == Some(step) && home.checkpoint(step).exists());
+        self.resumed = None;
+        self.work.push(Box::pin(async move {
+            let mut notes = Vec::new();
+            let seq = ground.witness.journal().end();
+            if keeps && let Err(error) = ground.save(&home.checkpoint(step)).await {
+                notes.push(format!("this step cannot be reset: its beginning could not be kept: {error}"));
+            }
+            let mut hands = hands.lock().await;
+            if let Some(planned) = course.steps.get(step).and_then(|step| step.planned) {
+                for action in setup {
+                    let ran = hands.block(planned, action).await;
+                    if let Some(reason) = ran.reason {
+                        notes.push(format!(
+                            "the step could not be prepared (line {}): {reason}",
+                            course.line(action.span.start)
+                        ));
+                    }
+                }
+            }
+            hands.mark();
+            let mark = ground.witness.mark().await;
+            Worked::Opened { step, stretch, mark, seq, notes }
+        }));
+    }
+
+    pub(super) fn opened(&mut self, step: usize, stretch: usize, mark: Mark, begun: Seq) {
+        if (step, stretch) != (self.state.open(), self.state.stretch()) {
+            return;
+        }
+        if stretch == 0 {
+            self.begun.insert(step, begun);
+        }
+        let places: Vec<(Place, bool)> = self
+            .state
+            .live_checks()
+            .into_iter()
+            .map(|place| (place, self.state.check(place).is_some_and(|(_, known)| known.standing == Standing::Holds)))
+            .collect();
+        let view = self.ground.witness.journal();
+        let seen = view.at(&mark).unwrap_or(view.end());
+        let ground = self.ground;
+        self.live = Some(Live::new(self.course, &places, mark, seen, &ground.vars.values, &ground.info.prefix));
+        self.heard.begin();
+        self.moved = true;
+        self.input(Input::Opened);
+        self.go_on_solving();
+    }
+
+    pub(super) fn lost(&mut self, answered: Result<(), String>) {
+        match (answered, self.lost) {
+            (Err(reason), false) if self.ground.store_must_answer() => {
+                self.lost = true;
+                self.handle.tell(SessionEvent::ClusterLost { reason });
+            }
+            (Ok(()), true) => {
+                self.lost = false;
+                self.handle.tell(SessionEvent::ClusterBack);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn was_asked(&mut self) {
+        self.asking = false;
+        if self.again.is_some_and(|again| again <= Clock::now()) {
+            // The answer is in the journal; what still waits for a later one is told when it is looked at again.
+            self.again = None;
+        }
+    }
+
+    pub(super) fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// For a request that is refused by the state: its answer.
+    pub(super) fn requested(&mut self, input: Input) -> Option<Answer> {
+        self.input_at(input, None).map(|refusal| super::ask::refused(&refusal, &self.state))
+    }
+
+    fn tell(&mut self, fact: &Fact) {
+        if let Some(event) = self.event(fact) {
+            self.handle.tell(event);
+        }
+    }
+
+    pub(super) fn ask(&mut self, request: Request, reply: oneshot::Sender<Answer>) {
+        self.answer(request, reply);
+    }
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}

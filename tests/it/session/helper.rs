@@ -1,0 +1,242 @@
+//! A learner who types into a bash of their own, and hears what the session tells.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keywitness::cluster::{SandboxProvider, StageSink};
+use keywitness::guard::{Guard, GuardSettings};
+use keywitness::lab::{ClusterKind, Lab};
+use keywitness::parse::parse;
+use keywitness::run::resolve;
+use keywitness::session::{
+    Answer, Command, Environment, Events, Left, Request, Session, SessionEvent, SessionRequest, View, start,
+};
+use keywitness::text::SourceFile;
+use tokio_util::sync::CancellationToken;
+
+/// A debug build on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    lab: PathBuf,
+    state: PathBuf,
+    _dir: Arc<tempfile::TempDir>,
+}
+
+impl Settings {
+    pub(super) fn of((dir, lab): (tempfile::TempDir, PathBuf)) -> Self {
+        Self { lab, state: dir.path().join("state"), _dir: Arc::new(dir) }
+    }
+
+    pub(super) fn in_folder(lab: &Path, state: &Path) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        Self { lab: lab.to_owned(), state: state.to_owned(), _dir: Arc::new(dir) }
+    }
+}
+
+/// A lab file of its own.
+pub(super) fn lab_text(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("label.md");
+    std::fs::write(&file, text).expect("it is written");
+    (dir, file)
+}
+
+/// One of the course's own, in a state folder of its own.
+pub(super) fn lab_of_course(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs").join(name).join("README.md");
+    (tempfile::tempdir().expect("a folder"), file)
+}
+
+pub(super) fn read(file: &Path) -> Lab {
+    let text = std::fs::read_to_string(file).expect("the lab is there");
+    let parsed = parse(&SourceFile::new(file.display().to_string(), file, text));
+    parsed.lab.unwrap_or_else(|| panic!("{:?}", parsed.findings))
+}
+
+struct Quiet;
+
+impl StageSink for Quiet {
+    fn passed(&self, _: &str, _: Option<&str>, _: Duration) {}
+}
+
+pub(super) struct Learner {
+    pub(super) lab: Arc<Lab>,
+    pub(super) resumed: bool,
+    session: Session,
+    events: Events,
+    environment: Environment,
+    /// Every event that was heard.
+    pub(super) heard: Vec<SessionEvent>,
+    /// Whose folders stay as long as the learner.
+    _settings: Settings,
+}
+
+impl Learner {
+    pub(super) async fn begin(settings: Settings) -> Self {
+        Self::try_begin(settings).await.expect("the session begins")
+    }
+
+    pub(super) async fn try_begin(settings: Settings) -> Result<Self, String> {
+        let lab = Arc::new(read(&settings.lab));
+        let watchdog = Some(PathBuf::from(env!("CARGO_BIN_EXE_keywitness")));
+        let guard = Guard::start(GuardSettings { watchdog, ..GuardSettings::default() }).expect("a guard");
+        let (seed, given) = match Left::of(&settings.state, &lab) {
+            Left::Progress(progress) => (progress.seed.parse().expect("a number"), progress.vars.clone()),
+            _ => (rand::random(), std::collections::BTreeMap::new()),
+        };
+        let given = given.into_iter().filter(|(name, _)| lab.vars.iter().any(|var| var.name.value == *name)).collect();
+        let vars = resolve(&lab, seed, &given, None).expect("values");
+        let request = SessionRequest {
+            lab: Arc::clone(&lab),
+            kind: ClusterKind::Sandbox,
+            seed,
+            vars,
+            provider: Box::new(SandboxProvider { guard: guard.clone(), apiserver: None }),
+            guard,
+            state: settings.state.clone(),
+            fresh: false,
+            interrupt: CancellationToken::new(),
+        };
+        let session = start(request, &Quiet).await.map_err(|error| error.to_string())?;
+        let events = session.handle.subscribe();
+        let Ok(Answer::Environment { environment }) = session.handle.request(Request::Environment).await else {
+            return Err("no environment".to_owned());
+        };
+        Ok(Self { lab, resumed: session.resumed, session, events, environment, heard: Vec::new(), _settings: settings })
+    }
+
+    pub(super) fn var(&self, name: &str) -> String {
+        let found = self.environment.vars.iter().find(|(known, _)| known == name);
+        found.map_or_else(|| panic!("no variable {name}"), |(_, value)| value.clone())
+    }
+
+    pub(super) async fn ask(&self, request: Request) -> Answer {
+        let answer = tokio::time::timeout(PATIENCE, self.session.handle.request(request.clone())).await;
+        answer.unwrap_or_else(|_| panic!("no answer to {request:?}")).expect("the session answers")
+    }
+
+    pub(super) async fn view(&self) -> View {
+        match self.ask(Request::Show).await {
+            Answer::View { view } => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for an event, among those that came meanwhile too.
+    pub(super) async fn until(&mut self, wanted: impl Fn(&SessionEvent) -> bool) -> SessionEvent {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let event = self.events.next().await.expect("the session goes on");
+                self.heard.push(event.clone());
+                if wanted(&event) {
+                    return event;
+                }
+            }
+        })
+        .await;
+        if let Ok(event) = waited {
+            return event;
+        }
+        let (view, why) = (self.view().await, self.ask(Request::Why).await);
+        panic!("not told: {:#?}\n{:#?}\n{why:#?}", self.heard, view.step.checks)
+    }
+
+    pub(super) async fn until_open(&mut self, step: &str) {
+        self.until_view(|view| view.step.id == step && !view.step.preparing).await;
+    }
+
+    pub(super) async fn settles(&mut self, wanted: impl Fn(&View) -> bool) -> View {
+        self.until_view(wanted).await
+    }
+
+    pub(super) fn vars(&self) -> keywitness::lab::Vars {
+        self.environment.vars.iter().cloned().collect()
+    }
+
+    pub(super) async fn until_green(&mut self, step: &str) -> View {
+        self.until_view(|view| view.step.id == step && view.step.green).await
+    }
+
+    /// An event may have been heard before: what counts is how it is now.
+    async fn until_view(&mut self, wanted: impl Fn(&View) -> bool) -> View {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let view = self.view().await;
+                if wanted(&view) {
+                    return view;
+                }
+                let event = self.events.next().await.expect("the session goes on");
+                self.heard.push(event);
+            }
+        })
+        .await;
+        if let Ok(view) = waited {
+            return view;
+        }
+        panic!("{:#?}\n{:#?}", self.heard, self.ask(Request::Why).await)
+    }
+
+    /// To the next step, whatever questions are open.
+    pub(super) async fn goes_on_to(&mut self, step: &str) {
+        if let Answer::AskAgain { .. } = self.ask(Request::Next).await {
+            self.ask(Request::Next).await;
+        }
+        self.until_open(step).await;
+    }
+
+    fn command(&self, text: &str) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new("bash");
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .args(["--norc", "-c", text])
+            .current_dir(&self.environment.work)
+            .envs(self.environment.vars.iter().cloned())
+            .env("PATH", format!("{}:{path}", self.environment.path.join(":")))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs without telling the session.
+    pub(super) async fn runs(&self, text: &str) -> (i32, String) {
+        // As on a terminal, stderr is where stdout is.
+        let output = self.command(&format!("exec 2>&1\n{text}")).output().await.expect("bash runs");
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Types a command, which the shell reports at its end.
+    pub(super) async fn types(&self, text: &str) -> (i32, String) {
+        let began = Timestamp::now();
+        let (status, output) = self.runs(text).await;
+        self.reports_from(text, status, &output, began).await;
+        (status, output)
+    }
+
+    pub(super) async fn reports(&self, text: &str, status: i32, output: &str) {
+        self.reports_from(text, status, output, Timestamp::now()).await;
+    }
+
+    async fn reports_from(&self, text: &str, status: i32, output: &str, began: Timestamp) {
+        let command = Command {
+            terminal: "1".to_owned(),
+            text: text.to_owned(),
+            status,
+            output: output.to_owned(),
+            cut: false,
+            began,
+            ended: Timestamp::now(),
+            kubeconfig: None,
+        };
+        assert_eq!(self.ask(Request::Finished { command }).await, Answer::Done);
+    }
+
+    pub(super) async fn quit(self, keep: bool) -> Vec<String> {
+        self.ask(Request::Quit { keep }).await;
+        tokio::time::timeout(PATIENCE, self.session.ended()).await.expect("it ends")
+    }
+}
