@@ -15,12 +15,12 @@ use super::handle::{Asked, Handle};
 use super::outline::Course;
 use super::tell::SessionEvent;
 use crate::cluster::{Provider, StageSink};
-use crate::guard::Guard;
 use crate::lab::{ClusterKind, Lab};
 use crate::learn::{Progress, SCHEMA, State};
 use crate::outcome::{RunEvent, Verdict};
 use crate::run::{EventSink, Ground, GroundRequest, Hands, Mode, Plan, Stopped, Teller, Vars};
 use crate::text::keep_secret;
+use owned_processes::Guard;
 
 /// A lab that somebody wants to learn by.
 pub struct SessionRequest {
@@ -31,7 +31,7 @@ pub struct SessionRequest {
     pub provider: Box<dyn Provider>,
     /// The session's own: it ends with it.
     pub guard: Guard,
-    /// Where progress is kept: [`state_folder`](crate::guard::state_folder), but for tests.
+    /// Where progress is kept: [`state_folder`](owned_processes::state_folder), but for tests.
     pub state: PathBuf,
     /// Begins again although it could be resumed.
     pub fresh: bool,

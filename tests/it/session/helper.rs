@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keywitness::cluster::{SandboxProvider, StageSink};
-use keywitness::guard::{Guard, GuardSettings};
 use keywitness::lab::{ClusterKind, Lab};
 use keywitness::parse::parse;
 use keywitness::run::resolve;
@@ -15,6 +14,7 @@ use keywitness::session::{
     Answer, Command, Environment, Events, Left, Request, Session, SessionEvent, SessionRequest, View, start,
 };
 use keywitness::text::SourceFile;
+use owned_processes::{Guard, GuardSettings};
 use tokio_util::sync::CancellationToken;
 
 /// A debug build on a machine that is busy with other tests.
