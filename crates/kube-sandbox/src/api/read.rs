@@ -149,7 +149,7 @@ pub(super) async fn list(
             "items": shown,
         }),
     };
-    let mut text = serde_json::to_vec(&codec::Ordered(&list)).map_err(ApiError::internal)?;
+    let mut text = serde_json::to_vec(&kube_etcd_codec::Ordered(&list)).map_err(ApiError::internal)?;
     text.push(b'\n');
     drop(list);
     if text.len() <= SHORT {
