@@ -259,3 +259,6 @@ pub fn end_of(prefix: &str) -> Vec<u8> {
     }
     vec![0]
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! create, update and patch: what every write goes through, whichever way it came.
 
+mod check;
 mod keep;
 mod patched;
 
@@ -8,18 +9,16 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::admission::policies::on_pool;
-use super::fields::check_unknown;
 use super::{Api, SharedApi, admission, managed};
-use crate::cel::rules::budget;
+
 use crate::object::field_error::FieldError;
 use crate::object::meta;
 use crate::request::{Call, WriteOptions};
 use crate::resource::Resource;
-use crate::resource::custom::CustomVersion;
 use crate::status::ApiError;
 use crate::store::Written;
-use crate::{authorize, crd, defaults, objects, validate};
+use crate::{authorize, defaults, objects};
+
 use keep::same;
 
 /// How often a change is tried again on what another client wrote meanwhile.
@@ -353,72 +352,6 @@ impl Write {
         }
         Ok(())
     }
-
-    /// Finds fields that the schema does not know, and drops them as storing would.
-    fn check_fields(&mut self, object: &mut Value) -> Result<(), ApiError> {
-        let duplicates = std::mem::take(&mut self.duplicates);
-        check_unknown(&self.resource, object, self.options.validation, duplicates, &mut self.warnings)
-    }
-
-    async fn validate_create(&self, object: &Value) -> Result<(), ApiError> {
-        let name = meta::name(object);
-        let errors = match &self.resource.custom {
-            Some(custom) => custom_errors(custom, object, None).await?,
-            None if has_expressions(&self.resource) => {
-                let (kind, object) = (self.resource.kind.clone(), object.clone());
-                on_pool(move |_| validate::create(&kind, &object).err().unwrap_or_default()).await?
-            }
-            None => validate::create(&self.resource.kind, object).err().unwrap_or_default(),
-        };
-        if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, name, &errors)) }
-    }
-
-    async fn validate_update(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
-        let errors = match &self.resource.custom {
-            Some(custom) => custom_errors(custom, new, Some(old)).await?,
-            // Nothing else of the pod can have changed.
-            None if self.part == Part::EphemeralContainers => {
-                let mut errors = validate::create(&self.resource.kind, new).err().unwrap_or_default();
-                errors.retain(|error| error.field != "spec.ephemeralContainers");
-                errors
-            }
-            None if has_expressions(&self.resource) => {
-                let (kind, old, new) = (self.resource.kind.clone(), old.clone(), new.clone());
-                on_pool(move |_| validate::update(&kind, &old, &new).err().unwrap_or_default()).await?
-            }
-            None => validate::update(&self.resource.kind, old, new).err().unwrap_or_default(),
-        };
-        if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.resource, meta::name(old), &errors)) }
-    }
-}
-
-/// Whether the object's own expressions have to be compiled to validate it.
-fn has_expressions(resource: &Resource) -> bool {
-    let kinds = [
-        "CustomResourceDefinition",
-        "ValidatingAdmissionPolicy",
-        "MutatingAdmissionPolicy",
-        "ValidatingWebhookConfiguration",
-        "MutatingWebhookConfiguration",
-    ];
-    kinds.contains(&resource.kind.as_str())
-}
-
-/// What is wrong with a custom resource. Its rules are evaluated away from the threads that serve requests.
-async fn custom_errors(
-    custom: &Arc<CustomVersion>,
-    object: &Value,
-    old: Option<&Value>,
-) -> Result<Vec<FieldError>, ApiError> {
-    if !custom.has_rules {
-        return Ok(crd::schema::validate_object(&custom.schema, None, object, old, budget()));
-    }
-    let (custom, object, old) = (Arc::clone(custom), object.clone(), old.cloned());
-    on_pool(move |stop| {
-        let budget = budget().stopped_by(stop);
-        crd::schema::validate_object(&custom.schema, custom.rules(), &object, old.as_ref(), budget)
-    })
-    .await
 }
 
 /// Whether a terminating object has nothing left to wait for.
