@@ -22,9 +22,13 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run labs: actions but no solutions; evaluate every check
-    Run(RunArgs),
+    Run(RunCommand),
     /// Test labs: run solutions too; each check must fail before its step and pass after it
     Test(TestArgs),
+    /// Judge a lab that somebody has done, by what is there
+    Grade(super::grade::GradeArgs),
+    /// Judge again what learners handed in, without a cluster
+    Verify(super::verify::VerifyArgs),
     /// Find mistakes in labs without running anything
     Lint(super::lint::LintArgs),
     /// List labs
@@ -35,6 +39,8 @@ pub(super) enum Command {
     Events(super::events::EventsArgs),
     /// Show one object as etcd holds it, now or at a revision
     Get(super::get::GetArgs),
+    /// Check what this machine has: tools, container engine, limits, space
+    Doctor(super::doctor::DoctorArgs),
     /// Make a cluster that stays, a sandbox or a kind cluster; list, inspect or remove it
     Cluster(super::cluster::ClusterArgs),
 }
@@ -62,6 +68,15 @@ pub(super) struct RunArgs {
     pub(super) report: ReportArgs,
     #[command(flatten)]
     pub(super) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunCommand {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Run solutions too
+    #[arg(long)]
+    pub(super) solve: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,10 +4,12 @@ mod args;
 mod cluster;
 mod control_plane;
 mod decode;
+mod doctor;
 mod error;
 mod events;
 mod findings;
 mod get;
+mod grade;
 mod labs;
 mod lint;
 mod list;
@@ -19,6 +21,7 @@ mod provider;
 mod run;
 mod screen;
 mod stages;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -73,11 +76,14 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => run::test(&args),
+        Command::Grade(args) => grade::main(&args),
+        Command::Verify(args) => verify::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::List(args) => list::main(&args),
         Command::Decode(args) => decode::main(&args),
         Command::Events(args) => events::main(&args),
         Command::Get(args) => get::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Cluster(args) => cluster::main(&args),
     }
 }

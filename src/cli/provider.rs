@@ -47,7 +47,7 @@ pub(super) fn choose(lab: &Lab, flags: &ClusterFlags) -> Result<ClusterKind, NoC
 }
 
 /// Why this machine cannot bring up such a cluster, as far as can be seen without trying.
-fn obstacle(kind: ClusterKind) -> Option<String> {
+pub(super) fn obstacle(kind: ClusterKind) -> Option<String> {
     let missing = |tools: &[&str]| {
         let name = tools.iter().find(|name| tool(name).is_none())?;
         Some(format!("{name} is not installed; scripts/setup gets it"))
@@ -114,7 +114,7 @@ pub(super) fn envtest_apiserver() -> Option<PathBuf> {
     Some(PathBuf::from(assets).join("kube-apiserver")).filter(|path| path.is_file())
 }
 
-fn consent(flags: &ClusterFlags) -> Consent {
+pub(super) fn consent(flags: &ClusterFlags) -> Consent {
     if flags.yes {
         Consent::Given
     } else if console::user_attended() && console::user_attended_stderr() {

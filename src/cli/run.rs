@@ -8,7 +8,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error_span};
 
-use super::args::{Format, RunArgs, TestArgs};
+use super::args::{Format, RunArgs, RunCommand, TestArgs};
 use super::error::CliError;
 use super::lint::{self, Linted};
 use super::provider::NoCluster;
@@ -21,8 +21,9 @@ use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Stopped, Vars, resolve,
 use crate::text::Severity;
 use owned_processes::{Guard, GuardSettings, Interrupt};
 
-pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
-    Call { args, mode: Mode::Run, jobs: 1, repeat: 1 }.execute()
+pub(super) fn run(args: &RunCommand) -> Result<Exit, CliError> {
+    let mode = if args.solve { Mode::Solve } else { Mode::Run };
+    Call { args: &args.run, mode, jobs: 1, repeat: 1 }.execute()
 }
 
 pub(super) fn test(args: &TestArgs) -> Result<Exit, CliError> {
@@ -58,7 +59,7 @@ struct Attempt {
 }
 
 /// The fan-out, shared by labs that run side by side.
-struct Sink(Mutex<Fanout>);
+pub(super) struct Sink(pub(super) Mutex<Fanout>);
 
 impl EventSink for Sink {
     fn emit(&self, event: RunEvent) {
@@ -73,7 +74,7 @@ impl Call<'_> {
         if self.args.report.format == Format::Human {
             lint::name_others(&others);
         }
-        let sink = Sink(Mutex::new(outputs::fanout(self.args, self.jobs > 1)));
+        let sink = Sink(Mutex::new(outputs::fanout(&self.args.report, self.jobs > 1)));
         let seed = self.args.settings.seed.unwrap_or_else(rand::random);
         sink.emit(RunEvent::RunStarted {
             tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -175,7 +176,7 @@ impl Call<'_> {
     }
 
     fn vars(&self, lab: &Lab, seed: u64, given: &BTreeMap<String, String>) -> Result<Vars, Vec<String>> {
-        let asks = self.mode == Mode::Run && screen::is_live() && console::user_attended();
+        let asks = self.mode != Mode::Test && screen::is_live() && console::user_attended();
         let mut ask = screen::ask;
         let ask: Option<&mut Ask<'_>> = if asks { Some(&mut ask) } else { None };
         resolve(lab, seed, given, ask)
@@ -241,7 +242,7 @@ impl Call<'_> {
 
 /// A report that could not be written is told, and makes an otherwise good run unusable. A reader that went
 /// away (`| head`) has what it wanted.
-fn exit(report: &RunReport, broken: Vec<Broken>) -> Exit {
+pub(super) fn exit(report: &RunReport, broken: Vec<Broken>) -> Exit {
     let mut exit = Exit::from_code(report.exit);
     for Broken { name, error } in broken {
         if error.kind() != std::io::ErrorKind::BrokenPipe {

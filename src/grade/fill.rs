@@ -98,3 +98,14 @@ pub fn watched(check: &Check, vars: &Vars, prefix: &str) -> Option<KeyGlob> {
         _ => None,
     }
 }
+
+/// The keys that the check speaks of; `None` where it is judged by something else than the journal.
+pub fn concerns(check: &Check, vars: &Vars, prefix: &str) -> Option<KeyGlob> {
+    match &check.kind {
+        CheckKind::Key { key: template, .. } => Some(KeyGlob::literal(&key(template, vars, prefix))),
+        CheckKind::Keys { glob: pattern, .. }
+        | CheckKind::Events { glob: pattern, .. }
+        | CheckKind::Never { glob: pattern, .. } => Some(glob(pattern, vars, prefix)),
+        _ => None,
+    }
+}

@@ -326,11 +326,11 @@ mod tests {
                            "spec": {"replicas": 3}});
         assert_eq!(
             changed(&before, &after),
-            ["metadata.labels.purpose: demo added", "metadata.labels[a.b/c]: x added", "spec.replicas 1 → 3"]
+            ["metadata.labels[a.b/c]: x added", "metadata.labels.purpose: demo added", "spec.replicas 1 → 3"]
         );
         assert_eq!(
             changed(&after, &before),
-            ["metadata.labels.purpose: demo removed", "metadata.labels[a.b/c]: x removed", "spec.replicas 3 → 1"]
+            ["metadata.labels[a.b/c]: x removed", "metadata.labels.purpose: demo removed", "spec.replicas 3 → 1"]
         );
         assert_eq!(changed(&after, &after), Vec::<String>::new());
     }

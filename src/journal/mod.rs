@@ -25,7 +25,7 @@ pub use fields::{Difference, FieldChange, difference};
 pub use glob::{KeyGlob, Piece};
 pub use heartbeat::Heartbeat;
 pub use observation::{Need, Observation, Seen};
-pub use save::LoadError;
+pub use save::{LoadError, showable};
 pub use store::Journal;
 pub use value::{Object, Stored};
 pub use view::{Hole, JournalView, Recorded};

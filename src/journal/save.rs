@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use kube_etcd_codec as codec;
+
 use super::{Change, Entry, Journal, JournalView, KeyGlob, Revision, Seq, Stored};
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,16 @@ fn is_zero(lease: &i64) -> bool {
 impl JournalView {
     /// `redact` removes the texts of secret variables; Secrets are hidden here.
     pub fn save(&self, out: &mut impl Write, redact: &dyn Fn(&str) -> String) -> io::Result<()> {
+        self.save_of(out, redact, &|_| true)
+    }
+
+    /// The same of some keys only.
+    pub fn save_of(
+        &self,
+        out: &mut impl Write,
+        redact: &dyn Fn(&str) -> String,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> io::Result<()> {
         let mut write = |line: &Line| -> io::Result<()> {
             serde_json::to_writer(&mut *out, line)?;
             out.write_all(b"\n")
@@ -69,13 +81,15 @@ impl JournalView {
         write(&Line::Journal { version: 1, scope: self.scope() })?;
         let everything = KeyGlob::new("**");
         let mut lists = self.lists().into_iter().peekable();
-        let mut entries = self.entries(0, |_| true).into_iter().peekable();
+        let is_wanted = |entry: &Entry| entry.change().is_none_or(|change| wanted(&change.key));
+        let mut entries = self.entries(0, is_wanted).into_iter().peekable();
         loop {
             let next_list: Option<Seq> = lists.peek().map(|list| list.0);
             match (next_list, entries.peek()) {
                 (Some(seq), entry) if entry.is_none_or(|entry| seq < entry.seq) => {
                     let (_, revision, at) = lists.next().expect("it was peeked");
-                    let state = self.states(&everything, seq);
+                    let mut state = self.states(&everything, seq);
+                    state.retain(|change| wanted(&change.key));
                     write(&Line::Listed { revision, at: stamp(at), keys: state.len() })?;
                     for change in state {
                         write(&Line::Key(saved(&change, redact)))?;
@@ -187,6 +201,12 @@ impl SavedValue {
             SavedValue::Text(text) => Stored::new(text),
         }
     }
+}
+
+/// An object as it may be kept: without Secrets, and without what `redact` takes out.
+pub fn showable(mut object: Value, redact: &dyn Fn(&str) -> String) -> Value {
+    codec::conceal(&mut object);
+    redacted(object, redact)
 }
 
 fn redacted(value: Value, redact: &dyn Fn(&str) -> String) -> Value {

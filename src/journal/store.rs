@@ -139,6 +139,12 @@ impl Journal {
         JournalView::new(self.clone(), inner.last, inner.delivered)
     }
 
+    /// The journal as it was when it had come to that revision. `None`: it never came so far.
+    pub fn view_at(&self, delivered: Delivered) -> Option<JournalView> {
+        let upto = self.view().at_revision(delivered.epoch, delivered.revision)?;
+        Some(JournalView::new(self.clone(), upto, Some(delivered)))
+    }
+
     pub fn epoch(&self) -> u32 {
         self.read().epoch
     }

@@ -10,7 +10,7 @@ use super::named::Named;
 use super::runner::Runner;
 use super::tell::Teller;
 use super::tidy::Tidied;
-use super::{EventSink, Mode, Plan, Vars};
+use super::{EventSink, Mode, Plan, Unsolved, Vars};
 use crate::cluster::{ClusterError, Layer, LayerState, Provider, StageSink};
 use crate::journal::Seq;
 use crate::lab::{ClusterKind, Lab};
@@ -40,7 +40,14 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     let lab = request.lab;
     let tell = Teller::new(sink, request.index, request.mode);
     keep_secret(&request.vars.secrets);
-    start(lab, &tell);
+    begin(lab, &tell);
+    if let Some(Unsolved { title, steps }) = request.plan.unsolved.as_deref() {
+        let (all, s) = (request.plan.steps.len(), if *steps == 1 { "" } else { "s" });
+        tell.notice(format!(
+            "`run` leaves out solutions, the first in “{title}”, and what follows it: {steps} step{s} of {all}; \
+             `run --solve` runs everything"
+        ));
+    }
     let mut spent = Spent::default();
     if let Err(stopped) = Box::pin(whole(&request, &tell, &mut spent)).await {
         stop(lab, &request.plan, stopped, &tell);
@@ -56,12 +63,12 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
 /// Reports a lab that stopped before anything of it was started.
 pub fn stop_lab(sink: &dyn EventSink, index: usize, mode: Mode, lab: &Lab, plan: &Plan, stopped: Stopped) {
     let tell = Teller::new(sink, index, mode);
-    start(lab, &tell);
+    begin(lab, &tell);
     stop(lab, plan, stopped, &tell);
     tell.tell(RunEvent::LabFinished { lab: index, duration_ms: 0, spent: Spent::default() });
 }
 
-fn start(lab: &Lab, tell: &Teller<'_>) {
+pub(super) fn begin(lab: &Lab, tell: &Teller<'_>) {
     tell.tell(RunEvent::LabStarted {
         lab: tell.lab(),
         id: lab.id.clone(),
@@ -71,7 +78,7 @@ fn start(lab: &Lab, tell: &Teller<'_>) {
 }
 
 /// What gives points is named even where no step was begun, unless the lab is not for this cluster.
-fn stop(lab: &Lab, plan: &Plan, stopped: Stopped, tell: &Teller<'_>) {
+pub(super) fn stop(lab: &Lab, plan: &Plan, stopped: Stopped, tell: &Teller<'_>) {
     let is_for_here = !matches!(stopped.cause, StopCause::NotHere | StopCause::NothingToDo);
     tell.tell(stopped.event(tell.lab()));
     if is_for_here && !tell.has_steps() {
@@ -113,7 +120,7 @@ impl From<ClusterError> for Stopped {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -192,8 +199,8 @@ async fn leave_as_found(runner: &Runner<'_>, start: Seq, tell: &Teller<'_>) {
     }
 }
 
-struct Stages<'a> {
-    tell: &'a Teller<'a>,
+pub(super) struct Stages<'a> {
+    pub(super) tell: &'a Teller<'a>,
 }
 
 /// The layers of a pull as an event tells of them.

@@ -15,8 +15,10 @@ mod leftover;
 mod named;
 mod observe;
 mod plan;
+mod present;
 mod question;
 mod runner;
+mod score;
 mod searched;
 mod secrets;
 mod step;
@@ -31,11 +33,13 @@ pub use hands::{Hands, Ran, Undone};
 
 pub use lab::{LabRequest, Stopped, pulled, run_lab, stop_lab};
 pub use named::{check_fact, question_fact};
-pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch};
+pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch, Unsolved};
+pub use present::{GradeRequest, Graded, Grading, grade_lab};
 pub use question::{Right, right_answer};
+pub use score::{CheckPlace, judged_checks, score};
 pub use secrets::keep_secrets;
 pub use tell::Teller;
-pub use vars::{Ask, Vars, resolve};
+pub use vars::{Ask, Vars, random_values, resolve};
 
 use crate::outcome::RunEvent;
 

@@ -10,9 +10,13 @@ use crate::lab::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Run,
+    /// The same, with its solutions.
+    Solve,
     Test,
     /// By a learner: laid out like a test, done by hand.
     Learn,
+    /// Nothing is run; what somebody has done is judged.
+    Grade,
 }
 
 /// What a lab comes to on this kind of cluster, in this mode.
@@ -24,6 +28,17 @@ pub struct Plan {
     /// The checks and questions of the lab on this kind of cluster, by where they begin: their points are its maximum,
     /// whatever is run of it.
     pub counted: Arc<BTreeSet<usize>>,
+    /// What is left out because `run` runs no solutions.
+    pub unsolved: Option<Box<Unsolved>>,
+}
+
+/// The first solution that is left out, and what follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsolved {
+    /// Of its step.
+    pub title: String,
+    /// How many steps are left out, in whole or in part.
+    pub steps: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -84,15 +99,16 @@ pub struct Checks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip(pub String);
 
-const SOLUTION_LEFT_OUT: &str = "the rest depends on a solution, which only `keywitness test` runs";
+const SOLUTION_LEFT_OUT: &str = "the rest depends on a solution, which `run` leaves out; `run --solve` runs it";
 
 impl Mode {
     /// The command that runs labs so.
     pub fn command(self) -> &'static str {
         match self {
-            Mode::Run => "run",
+            Mode::Run | Mode::Solve => "run",
             Mode::Test => "test",
             Mode::Learn => "learn",
+            Mode::Grade => "grade",
         }
     }
 }
@@ -109,22 +125,29 @@ impl Plan {
             return Err(Skip(format!("it requires pods that really run, and a {} cluster runs none", kind.name())));
         }
         let mut plan = Self::default();
-        let mut left = BTreeMap::new();
+        let mut left = Left::default();
         for step in &lab.steps {
             plan.add(step, kind, mode, &mut left);
         }
         plan.counted = match mode {
-            Mode::Run => Self::new(lab, kind, Mode::Test).map(|whole| whole.counted).unwrap_or_default(),
-            Mode::Test | Mode::Learn => Arc::new(plan.steps.iter().flat_map(PlannedStep::counted).collect()),
+            Mode::Run | Mode::Solve => Self::new(lab, kind, Mode::Test).map(|whole| whole.counted).unwrap_or_default(),
+            Mode::Test | Mode::Learn | Mode::Grade => {
+                Arc::new(plan.steps.iter().flat_map(PlannedStep::counted).collect())
+            }
         };
+        plan.unsolved = left.solution.map(|title| {
+            let first = plan.steps.iter().position(|step| step.title == title).unwrap_or_default();
+            let steps = plan.steps[first..].iter().filter(|step| step.skip.is_some()).count();
+            Box::new(Unsolved { title, steps })
+        });
         if plan.steps.iter().any(PlannedStep::does_something) {
             return Ok(plan);
         }
-        let what = if mode == Mode::Run { " but solutions, which only `keywitness test` runs" } else { "" };
+        let what = if mode == Mode::Run { " but solutions; `run --solve` runs them" } else { "" };
         Err(Skip(format!("it has nothing to run or to check with `--on {}`{what}", kind.name())))
     }
 
-    fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode, left: &mut BTreeMap<String, String>) {
+    fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode, left: &mut Left) {
         let index = self.steps.len();
         let mut builder = Builder::new(step, kind, mode, left);
         for stretch in step.stretches() {
@@ -136,16 +159,17 @@ impl Plan {
                             self.cleanup.push((index, action.clone()));
                         }
                     }
-                    Item::Action(action) => builder.action(action),
-                    Item::Check(block) => builder.check(block),
-                    Item::Wait(block) => builder.wait(block),
-                    Item::Question(question) => builder.question(question),
                     Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => {}
+                    part => builder.part(part),
                 }
             }
             builder.close();
         }
-        let planned = builder.planned;
+        let (has_parts, mut planned) = (builder.has_parts, builder.planned);
+        if !has_parts && step.on.allows(kind) {
+            // Only prose or a clean-up: there is nothing to leave out.
+            planned.skip = None;
+        }
         let has_cleanup = self.cleanup.iter().any(|(of, _)| *of == index);
         // A heading with nothing but prose under it is no step of a run.
         if has_cleanup || !planned.is_empty() {
@@ -221,12 +245,25 @@ struct Builder<'l> {
     stretch: Stretch,
     /// The nearest block above that prints, by where its fence begins; or why it does not run here.
     nearest: Option<Result<usize, Skip>>,
-    /// The names of the lab's blocks so far that do not run here, and why.
-    left: &'l mut BTreeMap<String, String>,
+    left: &'l mut Left,
+    has_parts: bool,
+}
+
+/// What of the lab so far does not run.
+#[derive(Debug, Default)]
+struct Left {
+    /// Blocks by their names, and why.
+    blocks: BTreeMap<String, String>,
+    /// The title of the step of the first solution.
+    solution: Option<String>,
 }
 
 impl<'l> Builder<'l> {
-    fn new(step: &Step, kind: ClusterKind, mode: Mode, left: &'l mut BTreeMap<String, String>) -> Self {
+    fn new(step: &Step, kind: ClusterKind, mode: Mode, left: &'l mut Left) -> Self {
+        let elsewhere = (!step.on.allows(kind)).then(|| only_on(&step.on).0);
+        let unsolved = left.solution.as_ref().map(|title| {
+            format!("it follows the solution of “{title}”, which `run` leaves out; `run --solve` runs it")
+        });
         let planned = PlannedStep {
             id: step.id.clone(),
             title: step.title.clone(),
@@ -234,23 +271,35 @@ impl<'l> Builder<'l> {
             timeout: step.timeout,
             quiet: step.quiet,
             stretches: Vec::new(),
-            skip: (!step.on.allows(kind)).then(|| only_on(&step.on).0),
+            skip: elsewhere.or(unsolved),
             skipped_checks: Vec::new(),
             skipped_questions: Vec::new(),
         };
-        Self { kind, mode, planned, stretch: Stretch::default(), nearest: None, left }
+        Self { kind, mode, planned, stretch: Stretch::default(), nearest: None, left, has_parts: false }
+    }
+
+    fn part(&mut self, part: &Item) {
+        self.has_parts = true;
+        match part {
+            Item::Action(action) => self.action(action),
+            Item::Check(block) => self.check(block),
+            Item::Wait(block) => self.wait(block),
+            Item::Question(question) => self.question(question),
+            Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => {}
+        }
     }
 
     fn action(&mut self, action: &Action) {
-        if self.planned.skip.is_none() && action.role == Role::Solution && self.mode == Mode::Run {
-            // The rest of the step builds on what the solution does.
-            self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
-        }
         let skip = place(action, self.kind);
+        if self.planned.skip.is_none() && action.role == Role::Solution && self.mode == Mode::Run && skip.is_none() {
+            // What follows builds on what the solution does, and would be waited for in vain.
+            self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
+            self.left.solution.get_or_insert_with(|| self.planned.title.clone());
+        }
         if let Some(why) = self.planned.skip.as_ref().or(skip.as_ref().map(|skip| &skip.0))
             && let Some(name) = &action.name
         {
-            self.left.insert(name.value.clone(), why.clone());
+            self.left.blocks.insert(name.value.clone(), why.clone());
         }
         if self.planned.skip.is_some() {
             return;
@@ -278,7 +327,7 @@ impl<'l> Builder<'l> {
         } else if !block.on.allows(self.kind) {
             self.stretch.judged.push(Judged::Left(block.clone(), only_on(&block.on)));
         } else {
-            for (block, skip) in self.part(block) {
+            for (block, skip) in self.apart(block) {
                 let judged = match skip {
                     Some(skip) => Judged::Left(block, skip),
                     None => Judged::Checks(self.placed(block)),
@@ -289,7 +338,7 @@ impl<'l> Builder<'l> {
     }
 
     /// The fence's checks, in order, with those apart that cannot be judged here, and why.
-    fn part(&self, block: &CheckBlock) -> Vec<(CheckBlock, Option<Skip>)> {
+    fn apart(&self, block: &CheckBlock) -> Vec<(CheckBlock, Option<Skip>)> {
         let mut parts: Vec<(CheckBlock, Option<Skip>)> = Vec::new();
         for check in &block.checks {
             let skip = self.cannot_be_judged(check);
@@ -313,7 +362,7 @@ impl<'l> Builder<'l> {
     }
 
     fn was_left(&self, name: &str) -> Option<Skip> {
-        self.left.get(name).map(|why| Skip(format!("the block `{name}` was left out: {why}")))
+        self.left.blocks.get(name).map(|why| Skip(format!("the block `{name}` was left out: {why}")))
     }
 
     fn ran(&self) -> impl Iterator<Item = &Action> {
@@ -344,8 +393,11 @@ impl<'l> Builder<'l> {
         if self.planned.skip.is_some() {
             return;
         }
-        let parts =
-            if block.on.allows(self.kind) { self.part(block) } else { vec![(block.clone(), Some(only_on(&block.on)))] };
+        let parts = if block.on.allows(self.kind) {
+            self.apart(block)
+        } else {
+            vec![(block.clone(), Some(only_on(&block.on)))]
+        };
         for (block, skip) in parts {
             let before_checks = self.stretch.judged.is_empty();
             match skip {
@@ -362,7 +414,7 @@ impl<'l> Builder<'l> {
     }
 
     fn question(&mut self, question: &Question) {
-        if self.planned.skip.is_some() || self.mode == Mode::Run {
+        if self.planned.skip.is_some() || matches!(self.mode, Mode::Run | Mode::Solve) {
             self.planned.skipped_questions.push(question.clone());
             return;
         }

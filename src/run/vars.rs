@@ -54,6 +54,18 @@ pub fn resolve(
     if problems.is_empty() { Ok(vars) } else { Err(problems) }
 }
 
+/// The values that follow from the seed, where nothing else was given.
+pub fn random_values(lab: &Lab, seed: u64) -> BTreeMap<String, String> {
+    let random = lab.vars.iter().filter_map(|var| match &var.default {
+        VarDefault::Random(template) => {
+            let name = &var.name.value;
+            Some((name.clone(), random(template, &lab.id, name, seed)))
+        }
+        VarDefault::Text(_) | VarDefault::Port => None,
+    });
+    random.collect()
+}
+
 fn value(var: &Var, lab: &str, seed: u64, given: Option<&String>, ask: Option<&mut Ask<'_>>) -> Result<String, String> {
     let pattern = var.pattern.as_deref().map(whole).transpose()?;
     if let Some(value) = given {

@@ -97,6 +97,11 @@ impl Test {
         self.finish(command)
     }
 
+    /// For a call that a test has driven by itself.
+    pub(crate) fn done(self, output: Output) -> Done {
+        Done { output, dir: self.dir }
+    }
+
     #[track_caller]
     fn finish(self, mut command: Command) -> Done {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

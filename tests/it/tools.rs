@@ -304,3 +304,211 @@ fn which_cluster_is_meant_must_be_told() {
     );
     assert!(said(&["get", "ns/a", "--diff", "3", "-o", "hex"]).contains("bytes are not compared field by field"));
 }
+
+#[test]
+fn the_doctor_says_what_is_missing_what_for_and_what_to_do() {
+    need!("etcd", "kubectl");
+    let done = Test::new(&["doctor", "--format", "json"]).run().expect_exit(0);
+    let said: Value = serde_json::from_str(&done.stdout()).expect("JSON");
+    let names: Vec<&str> =
+        said["findings"].as_array().expect("findings").iter().filter_map(|f| f["name"].as_str()).collect();
+    for wanted in
+        ["bash", "kubectl", "etcd", "etcdctl", "etcdutl", "kind", "engine", "work folder", "state folder", "proxy"]
+    {
+        assert!(names.contains(&wanted), "{wanted} in {names:?}");
+    }
+    assert_eq!((&said["clusters"][0]["cluster"], &said["clusters"][0]["usable"]), (&"sandbox".into(), &true.into()));
+    let broken = Test::new(&["doctor"])
+        .env("KEYWITNESS_ETCD", "/nowhere/etcd")
+        .env("KEYWITNESS_KUBECTL", "/bin/false")
+        .env("KEYWITNESS_KIND", "/nowhere/kind")
+        .env("https_proxy", "http://me:hunter2@proxy:3128")
+        .run()
+        .expect_exit(3)
+        .stdout();
+    for wanted in [
+        "✗ sandbox     etcd is not installed",
+        "✗ etcd          KEYWITNESS_ETCD names /nowhere/etcd, where there is no program\n    prevents: --on sandbox and --on bare\n    to mend: unset KEYWITNESS_ETCD, or correct it\n",
+        "✗ kubectl       /bin/false does not run:",
+        "! kind          KEYWITNESS_KIND names /nowhere/kind",
+        "https_proxy set",
+    ] {
+        assert!(broken.contains(wanted), "{wanted:?} in {broken}");
+    }
+    assert!(!broken.contains("hunter2"), "{broken}");
+}
+
+const SOLVED: &str = r#"---
+title: A task
+clusters: [sandbox]
+---
+## Prepare
+
+```bash
+kubectl create namespace demo
+```
+
+```check
+key /registry/namespaces/demo exists
+```
+
+## Do it
+
+Label it.
+
+<details><summary>Solution</summary>
+
+```bash
+kubectl label namespace demo done=yes
+```
+
+</details>
+
+```check {points=3}
+key /registry/namespaces/demo where object.metadata.labels.done == "yes"
+```
+
+## Build on it
+
+```bash
+until kubectl get namespace demo -o jsonpath={.metadata.labels.done} | grep yes; do :; done
+```
+
+```check
+key /registry/namespaces/demo exists
+```
+
+```question
+Which?
+= yes
+```
+
+## Words
+
+Only prose.
+
+## Clean up
+
+```bash {cleanup}
+kubectl delete namespace demo --ignore-not-found
+```
+"#;
+
+#[test]
+fn run_says_what_it_leaves_out_and_waits_for_nothing_that_cannot_come() {
+    need!("etcd", "kubectl");
+    let run =
+        |args: &[&str]| Test::new(&[&["run", "lab.md"], args].concat()).file("lab.md", SOLVED).run().expect_exit(0);
+    let said = run(&[]).stdout();
+    let first = said.lines().nth(1).unwrap_or_default();
+    assert_eq!(
+        first.trim(),
+        "note: `run` leaves out solutions, the first in “Do it”, and what follows it: 2 steps of 4; `run --solve` runs everything"
+    );
+    assert!(said.contains("it follows the solution of “Do it”, which `run` leaves out"), "{said}");
+    assert!(said.contains("1/6 points") && said.contains("✓ Clean up"), "{said}");
+    let solved = run(&["--solve"]).stdout();
+    assert!(solved.contains("5/6 points") && !solved.contains("leaves out"), "{solved}");
+    let json: Value = serde_json::from_str(&run(&["--format", "json"]).stdout()).expect("JSON");
+    assert_eq!((&json["labs"][0]["points"], &json["labs"][0]["max_points"]), (&1.into(), &6.into()), "{json:#}");
+}
+
+const TASK: &str = r#"---
+title: A task
+clusters: [sandbox]
+---
+## Label it
+
+```bash
+kubectl create namespace demo
+kubectl label namespace demo purpose=demo
+```
+
+```check {points=2}
+key /registry/namespaces/demo where object.metadata.labels.purpose == "demo"
+```
+
+```check
+events /registry/namespaces/demo
+  PUT where object.metadata.labels.purpose == "demo"
+never /registry/namespaces/demo DELETE for 100ms
+resource namespace/demo exists
+run "test -f answer.txt"
+```
+"#;
+
+/// A recording that ends once the script has run.
+fn recorded(kept: &Kept, name: &str, script: &str, file: &str, learner: &str) -> Done {
+    let args = ["grade", "lab.md", "--cluster", name, "--record", "--hand-in", file, "--learner", learner];
+    let test = kept.test(&args).file("lab.md", TASK).file("answer.txt", "42\n");
+    let mut command = test.command();
+    command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut stderr = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut stderr, &mut line).expect("it says that it records");
+    assert!(line.contains("recording"), "{line}");
+    kept.sh(script);
+    std::io::Write::write_all(child.stdin.as_mut().expect("a pipe"), b"\n").expect("Enter");
+    let rest = std::thread::spawn(move || std::io::read_to_string(stderr).unwrap_or_default());
+    let mut output = child.wait_with_output().expect("it ends");
+    output.stderr = rest.join().expect("read").into_bytes();
+    test.done(output)
+}
+
+#[test]
+fn what_somebody_did_is_graded_recorded_and_handed_in() {
+    need!("etcd", "kubectl", "etcdctl");
+    let kept = Kept::up("grade", &[]);
+    let make = "kubectl create namespace demo; kubectl label namespace demo purpose=demo";
+    let done = recorded(&kept, "grade", make, "anna.handin", "Anna").expect_exit(0);
+    assert!(done.stdout().contains("6/6 points"), "{}", done.stdout());
+    let anna = fs::read_to_string(done.dir().join("anna.handin")).expect("the file");
+    let present =
+        kept.test(&["grade", "lab.md", "--cluster", "grade"]).file("lab.md", TASK).file("answer.txt", "").run();
+    let said = present.expect_exit(3).stdout();
+    assert!(said.contains("what happened before is not known; `grade --record` watches"), "{said}");
+    assert!(said.contains("4/6 points"), "{said}");
+    kept.sh("kubectl delete namespace demo");
+    let wrong =
+        "kubectl create namespace demo; kubectl label namespace demo purpose=other; kubectl delete namespace demo";
+    let done = recorded(&kept, "grade", wrong, "ben.handin", "Ben").expect_exit(1);
+    assert!(done.stdout().contains("1/6 points"), "{}", done.stdout());
+    let ben = fs::read_to_string(done.dir().join("ben.handin")).expect("the file");
+    let verify = |args: &[&str]| {
+        Test::new(&[&["verify", "--lab", "lab.md"], args].concat())
+            .file("lab.md", TASK)
+            .file("anna.handin", &anna)
+            .file("ben.handin", &ben)
+            .file("copy.handin", &anna.replace("\"name\":\"Anna\"", "\"name\":\"Carl\""))
+            .file("more.handin", &ben.replace("\"points\":1,", "\"points\":6,"))
+            .file("no.handin", "hello\n")
+            .run()
+    };
+    let said = verify(&["anna.handin", "ben.handin"]).expect_exit(0).stdout();
+    assert_eq!(
+        said,
+        "anna.handin  Anna  6/6  5 of 5 checks  as handed in\nben.handin   Ben   1/6  1 of 5 checks  as handed in\n"
+    );
+    let said = verify(&["anna.handin", "copy.handin", "more.handin", "--csv"]).expect_exit(1).stdout();
+    let rows: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        rows[0],
+        "file,learner,lab,points,max_points,checks_passed,checks,hidden,hints,solutions,result,details"
+    );
+    assert_eq!(rows[1], "anna.handin,Anna,lab,6,6,5,5,0,0,0,as handed in,");
+    assert!(rows[2].starts_with("copy.handin,Carl,lab,6,6,5,5,0,0,0,\"changed value, doubled file\","), "{said}");
+    assert!(rows[3].starts_with("more.handin,Ben,lab,1,6,1,5,0,0,0,edited points,"), "{said}");
+    let other = Test::new(&["verify", "--lab", "lab.md", "anna.handin"])
+        .file("lab.md", &TASK.replace("Label it", "Label it, please"))
+        .file("anna.handin", &anna)
+        .run();
+    assert!(other.expect_exit(1).stdout().contains("other lab text"));
+    assert!(verify(&["no.handin"]).expect_exit(2).stderr().contains("it is not a hand-in of keywitness"));
+    let refused =
+        kept.test(&["grade", "lab.md", "--cluster", "grade", "--hand-in", "lab.md"]).file("lab.md", TASK).run();
+    assert!(refused.expect_exit(2).stderr().contains("lab.md exists already"));
+}
