@@ -16,7 +16,7 @@ pub(super) struct Cli {
     #[command(flatten)]
     pub(super) log: super::log::LogArgs,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@ mod events;
 mod findings;
 mod get;
 mod grade;
+mod here;
 mod labs;
 mod lint;
 mod list;
@@ -73,7 +74,8 @@ fn panics_redacted() {
 fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     screen::colors(cli.color);
     log::start(&cli.log)?;
-    match cli.command {
+    let Some(command) = cli.command else { return here::main() };
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => run::test(&args),
         Command::Grade(args) => grade::main(&args),

@@ -12,8 +12,10 @@ use crate::outcome::EvidenceRef;
 pub enum Input {
     /// The cluster answers, and effects can be carried out.
     Started,
-    /// The open stretch's set-up has run, and its mark is set.
-    Opened,
+    /// The open stretch's set-up has run, and its mark is set, at this revision.
+    Opened {
+        mark: i64,
+    },
     Turned {
         place: Place,
         standing: Standing,
@@ -165,7 +167,8 @@ impl State {
     pub fn apply(mut self, at: Timestamp, input: Input) -> (Self, Vec<Effect>) {
         self.touch(at);
         let asked = self.asked.take();
-        let witnessed = matches!(input, Input::Turned { .. } | Input::Opened | Input::Restored { .. } | Input::Started);
+        let witnessed =
+            matches!(input, Input::Turned { .. } | Input::Opened { .. } | Input::Restored { .. } | Input::Started);
         let effects = self.change(at, input, asked);
         if witnessed {
             // What etcd does between two requests of a learner does not take back the first.
@@ -178,7 +181,7 @@ impl State {
     fn change(&mut self, at: Timestamp, input: Input, asked: Option<Asked>) -> Vec<Effect> {
         match input {
             Input::Started => self.started(at),
-            Input::Opened => self.opened(at),
+            Input::Opened { mark } => self.opened(at, mark),
             Input::Turned { place, standing, reason, revision, evidence } => {
                 self.turned(at, place, standing, reason, revision, evidence)
             }
@@ -195,11 +198,14 @@ impl State {
             Input::Reset { step } => self.reset(step),
             Input::Restored { step } => self.restored(at, step),
             Input::NotRestored => {
-                if self.stage == Stage::Resetting {
-                    self.stage = Stage::Opening;
-                    return self.reopen();
+                if self.stage != Stage::Resetting {
+                    return Vec::new();
                 }
-                Vec::new()
+                self.stage = Stage::Opening;
+                self.progress.going_back = None;
+                let mut effects = self.reopen();
+                effects.push(Effect::Save);
+                effects
             }
         }
     }
@@ -207,6 +213,11 @@ impl State {
     fn started(&mut self, at: Timestamp) -> Vec<Effect> {
         if self.stage != Stage::Opening {
             return Vec::new();
+        }
+        if let Some(step) = self.progress.going_back {
+            // It was broken off there.
+            self.stage = Stage::Resetting;
+            return vec![Effect::Restore { step }];
         }
         match self.step_outline().map(|step| step.elsewhere.is_some()) {
             None => self.finish(at),
@@ -234,11 +245,12 @@ impl State {
         vec![Effect::Open { step: self.open(), stretch: self.stretch() }]
     }
 
-    fn opened(&mut self, at: Timestamp) -> Vec<Effect> {
+    fn opened(&mut self, at: Timestamp, mark: i64) -> Vec<Effect> {
         if self.stage != Stage::Opening {
             return Vec::new();
         }
         self.stage = Stage::Live;
+        self.progress.mark = Some(mark);
         for place in self.live_checks() {
             let known = self.progress.steps.get_mut(place.step).and_then(|step| step.checks.get_mut(place.check));
             if let Some(known) = known
@@ -297,6 +309,7 @@ impl State {
         match (self.stage, all_hold) {
             (Stage::Live, true) if self.stretch() + 1 < stretches => {
                 self.progress.stretch += 1;
+                self.progress.mark = None;
                 self.stage = Stage::Opening;
                 self.reopen()
             }
@@ -347,6 +360,7 @@ impl State {
             Some(number) => {
                 self.progress.open = number;
                 self.progress.stretch = 0;
+                self.progress.mark = None;
                 self.enter(at)
             }
             None => self.finish(at),
@@ -452,7 +466,9 @@ impl State {
             return refuse(Refusal::NotBegun);
         }
         self.stage = Stage::Resetting;
-        vec![Effect::Restore { step }]
+        // Whoever resumes this half-way must not take one state for the other.
+        self.progress.going_back = Some(step);
+        vec![Effect::Save, Effect::Restore { step }]
     }
 
     fn restored(&mut self, at: Timestamp, step: usize) -> Vec<Effect> {
@@ -466,8 +482,10 @@ impl State {
             progress.resets = progress.resets.saturating_add(1);
         }
         self.progress.finished = None;
+        self.progress.going_back = None;
         self.progress.open = step;
         self.progress.stretch = 0;
+        self.progress.mark = None;
         let mut effects = vec![Effect::Tell(Fact::WentBack { step })];
         effects.extend(self.enter(at));
         effects

@@ -30,6 +30,12 @@ pub struct Progress {
     pub open: usize,
     /// The stretch of it that is open.
     pub stretch: usize,
+    /// The revision of that stretch's mark, once it is set: events before a break count after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<i64>,
+    /// The cluster is on its way back to the beginning of this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub going_back: Option<usize>,
     pub finished: Option<Timestamp>,
     pub points: u32,
     pub max_points: u32,

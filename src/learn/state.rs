@@ -63,6 +63,8 @@ impl State {
         progress.steps = outline.steps.iter().map(fresh).collect();
         progress.open = 0;
         progress.stretch = 0;
+        progress.mark = None;
+        progress.going_back = None;
         progress.finished = None;
         Self::at(outline, progress)
     }
@@ -76,6 +78,7 @@ impl State {
                     && step.questions.len() == known.questions.len()
             })
             && progress.open < outline.steps.len().max(1)
+            && progress.going_back.is_none_or(|step| step <= progress.open)
             && progress.stretch < outline.steps.get(progress.open).map_or(1, |step| step.stretches.len().max(1));
         fits.then(|| Self::at(outline, progress))
     }
@@ -107,6 +110,11 @@ impl State {
 
     pub fn stretch(&self) -> usize {
         self.progress.stretch
+    }
+
+    /// The revision of the open stretch's mark, once it is set.
+    pub fn mark(&self) -> Option<i64> {
+        self.progress.mark
     }
 
     pub fn is_live(&self) -> bool {

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::outcome::{CheckFact, Proof, ProofRule, QuestionFact, Verdict};
 
+const OPENED: Input = Input::Opened { mark: 7 };
+
 fn at(seconds: i64) -> Timestamp {
     Timestamp::new(1_790_000_000 + seconds, 0).expect("a time")
 }
@@ -88,6 +90,8 @@ fn progress() -> Progress {
         updated: at(0),
         open: 0,
         stretch: 0,
+        mark: None,
+        going_back: None,
         finished: None,
         points: 0,
         max_points: 0,
@@ -108,7 +112,7 @@ struct Walk {
 impl Walk {
     fn new() -> Self {
         let walk = Self { state: State::new(outline(), progress()), told: Vec::new() };
-        walk.with([Input::Started, Input::Opened])
+        walk.with([Input::Started, OPENED])
     }
 
     fn with(mut self, inputs: impl IntoIterator<Item = Input>) -> Self {
@@ -140,7 +144,7 @@ fn stretches_open_one_after_the_other_and_the_step_waits_for_next() {
     assert!(!walk.told("open"), "{:?}", walk.told);
     let walk = walk.with([turn(0, 1, Standing::Holds)]);
     assert!(walk.told("open 0/1"), "{:?}", walk.told);
-    let walk = walk.with([Input::Opened, turn(0, 0, Standing::NotYet)]);
+    let walk = walk.with([OPENED, turn(0, 0, Standing::NotYet)]);
     assert!(walk.told.is_empty(), "what was judged is settled: {:?}", walk.told);
     let walk = walk.with([Input::Next]);
     assert!(walk.told("NotGreen { held: 2, of: 3 }"), "{:?}", walk.told);
@@ -154,8 +158,8 @@ fn stretches_open_one_after_the_other_and_the_step_waits_for_next() {
 
 #[test]
 fn what_happened_once_stays_and_what_is_forbidden_holds_beside_the_others() {
-    let green = [turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), Input::Opened, turn(0, 2, Standing::Holds)];
-    let walk = Walk::new().with(green).with([Input::Next, Input::Opened]);
+    let green = [turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), OPENED, turn(0, 2, Standing::Holds)];
+    let walk = Walk::new().with(green).with([Input::Next, OPENED]);
     assert!(!walk.state.others_hold());
     let walk = walk.with([turn(2, 0, Standing::Holds)]);
     assert!(walk.state.others_hold() && !walk.state.is_green());
@@ -169,7 +173,7 @@ fn what_happened_once_stays_and_what_is_forbidden_holds_beside_the_others() {
     assert!(walk.told("OpenQuestions { count: 1 }"), "{:?}", walk.told);
     let walk = walk.with([Input::Answered { step: 2, question: 0, right: false }, Input::Next]);
     assert!(walk.told("OpenQuestions"), "something else was asked between: {:?}", walk.told);
-    let walk = walk.with([Input::Next, Input::Opened]);
+    let walk = walk.with([Input::Next, OPENED]);
     assert!(walk.told("StepGreen { step: 3 }"), "a step without checks is green: {:?}", walk.told);
     let walk = walk.with([Input::Next]);
     assert!(walk.told("Finished") && walk.told("finish") && walk.state.is_over(), "{:?}", walk.told);
@@ -198,7 +202,7 @@ fn what_costs_something_is_asked_for_twice() {
 fn what_the_session_solves_earns_nothing() {
     let walk = Walk::new().with([Input::Solve]);
     assert!(walk.told("solve 0"));
-    let walk = walk.with([turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), Input::Opened]);
+    let walk = walk.with([turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), OPENED]);
     let walk = walk.with([turn(0, 2, Standing::Holds), Input::Solve]);
     assert!(walk.told("Green"));
     assert_eq!(walk.state.points(), (0, 6));
@@ -206,8 +210,8 @@ fn what_the_session_solves_earns_nothing() {
 
 #[test]
 fn going_back_forgets_what_was_witnessed_and_keeps_what_was_told() {
-    let green = [turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), Input::Opened, turn(0, 2, Standing::Holds)];
-    let walk = Walk::new().with([Input::Hint]).with(green).with([Input::Next, Input::Opened]);
+    let green = [turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), OPENED, turn(0, 2, Standing::Holds)];
+    let walk = Walk::new().with([Input::Hint]).with(green).with([Input::Next, OPENED]);
     assert!(walk.state.points().0 == 3);
     let walk = walk.with([Input::Reset { step: Some(3) }]);
     assert!(walk.told("NotBegun"));
@@ -218,15 +222,21 @@ fn going_back_forgets_what_was_witnessed_and_keeps_what_was_told() {
     assert_eq!((walk.state.open(), walk.state.points()), (0, (0, 6)));
     let first = &walk.state.progress().steps[0];
     assert_eq!((first.hints, first.resets), (1, 1));
+    // Broken off half-way, it is done again.
+    let half = Walk::new().with([turn(0, 0, Standing::Holds), Input::Reset { step: None }]);
+    let state = State::resumed(outline(), half.state.progress().clone()).expect("it is of this lab");
+    let half = Walk { state, told: Vec::new() }.with([Input::Started]);
+    assert!(half.told("restore 0"), "{:?}", half.told);
+    assert_eq!(half.with([Input::Restored { step: 0 }]).state.points().0, 0);
     // One that did not work leaves all as it was.
-    let walk = walk.with([Input::Opened, turn(0, 0, Standing::Holds), Input::Reset { step: None }, Input::NotRestored]);
+    let walk = walk.with([OPENED, turn(0, 0, Standing::Holds), Input::Reset { step: None }, Input::NotRestored]);
     assert_eq!(walk.state.points().0, 1);
     assert!(walk.told("open 0/0"));
 }
 
 #[test]
 fn progress_that_was_written_is_read_where_it_stood() {
-    let green = [turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), Input::Opened];
+    let green = [turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), OPENED];
     let walk = Walk::new().with(green).with([Input::Hint]);
     let text = serde_json::to_string(walk.state.progress()).expect("it is written");
     let read: Progress = serde_json::from_str(&text).expect("it is read");
@@ -248,7 +258,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Standing::Waiting),
     ];
     prop_oneof![
-        4 => Just(Input::Opened),
+        4 => Just(OPENED),
         1 => Just(Input::Started),
         12 => (0..5usize, 0..4usize, standing).prop_map(|(step, check, standing)| turn(step, check, standing)),
         4 => Just(Input::Next),

@@ -12,7 +12,7 @@ use super::command::{self, CommandSeen};
 use super::environment::{Environment, Folders};
 use super::{Stopped, Vars, secrets};
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink};
-use crate::journal::{JournalView, Need, Seen, Seq};
+use crate::journal::{JournalView, Need, Revision, Seen, Seq};
 use crate::lab::{ClusterKind, Lab, Requirement};
 use crate::outcome::StopCause;
 use crate::terminal::{EtcdctlRoute, EtcdctlTls, NodeSettings, NodeShells, TerminalSettings, install_etcdctl};
@@ -36,6 +36,8 @@ pub struct GroundRequest<'a> {
     pub keep: bool,
     /// Folders that outlive this process, which are there; without them all lies in the guard's own.
     pub lasting: Option<Lasting>,
+    /// The journal begins at this revision, where etcd still knows it.
+    pub since: Option<Revision>,
     pub interrupt: CancellationToken,
 }
 
@@ -128,13 +130,21 @@ impl Ground {
             let told = format!("cannot write {}/etcdctl: {error}", bin.display());
             Stopped::new(StopCause::CannotJudge, told)
         })?;
-        let witness = Witness::open(WitnessRequest {
+        let watched = WitnessRequest {
             guard: request.guard.clone(),
             access,
             prefix: info.prefix.clone(),
             bare: request.kind == ClusterKind::Bare,
             members,
-        });
+        };
+        let witness = async {
+            if let Some(since) = request.since
+                && let Ok(witness) = Witness::open_from(watched.clone(), Some(since + 1)).await
+            {
+                return Ok(witness);
+            }
+            Witness::open(watched).await
+        };
         let witness = tokio::select! {
             witness = witness => witness.map_err(|error| Stopped::new(StopCause::CannotJudge, error.to_string()))?,
             () = request.interrupt.cancelled() => return Err(Stopped::new(StopCause::Interrupted, "interrupted")),

@@ -134,6 +134,7 @@ async fn whole(request: &LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -
         guard: request.guard.clone(),
         keep: request.keep,
         lasting: None,
+        since: None,
         interrupt: request.interrupt.clone(),
     };
     let ground = Box::pin(Ground::raise(&wanted, &Stages { tell })).await?;

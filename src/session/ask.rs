@@ -414,6 +414,7 @@ impl<'a> Engine<'a> {
                 if let Some(live) = &mut self.live {
                     live.observed(&need, at, &seen);
                 }
+                self.observed();
             }
             Worked::Asked { answered } => {
                 self.was_asked();

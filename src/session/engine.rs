@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::{Answer, Request};
 use super::folder::Home;
 use super::handle::{Asked, Handle};
-use super::live::{Live, Turn};
+use super::live::{Live, Sampled, Turn};
 use super::outline::Course;
 use super::printed::Heard;
 use super::start::SessionRequest;
@@ -30,6 +30,8 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 const OUTPUT_EVERY: Duration = Duration::from_millis(50);
 /// A clock that has run out may need a last answer of etcd's; never spin while it comes.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
+/// The same, where it did not answer the last time.
+const SILENT_PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Wiring<'a> {
     pub(super) course: &'a Course<'a>,
@@ -61,11 +63,12 @@ pub(super) struct Engine<'a> {
     pub(super) solving: Option<oneshot::Sender<Answer>>,
     /// Who waits for the cluster to be back where it was.
     pub(super) going_back: Option<oneshot::Sender<Answer>>,
-    /// Something moved since the samples were last taken.
-    moved: bool,
+    /// Something is to be looked at again, although the journal has not grown.
+    stale: bool,
     /// etcd was asked and has not answered yet.
     asking: bool,
-    lost: bool,
+    /// It did not answer the last time.
+    silent: bool,
     again: Option<SystemTime>,
     interrupt: CancellationToken,
     pub(super) ending: Option<bool>,
@@ -135,9 +138,9 @@ impl<'a> Engine<'a> {
             work: FuturesUnordered::new(),
             solving: None,
             going_back: None,
-            moved: true,
+            stale: true,
             asking: false,
-            lost: false,
+            silent: false,
             again: None,
             interrupt: request.interrupt.clone(),
             ending: None,
@@ -162,7 +165,7 @@ impl<'a> Engine<'a> {
                     None => break,
                 },
                 Some(worked) = self.work.next(), if !self.work.is_empty() => self.worked(worked),
-                () = self.ground.witness.grown(seen), if self.live.is_some() => self.moved = true,
+                () = self.ground.witness.grown(seen), if self.live.is_some() => self.moved(),
                 _ = alive.tick() => self.ask_etcd(),
                 () = tokio::time::sleep_until(until.unwrap_or_else(far)), if until.is_some() => self.time_is_up(),
                 () = interrupt.cancelled() => break,
@@ -178,30 +181,28 @@ impl<'a> Engine<'a> {
         self.ground.hide_known_secrets(&view);
         loop {
             let Some(live) = &mut self.live else { return };
+            if live.seen == view.end() && !std::mem::take(&mut self.stale) {
+                break;
+            }
             let next = if live.seen < view.end() { live.seen + 1 } else { view.end() };
             live.seen = next;
-            let is_last = next == view.end();
             let now = view.upto(next);
             let (turns, again) = live.look(&now);
             self.again = again;
-            let stretch = (self.state.open(), self.state.stretch());
             self.turn(turns, &now);
-            if is_last && stretch == (self.state.open(), self.state.stretch()) {
-                break;
-            }
         }
         self.background_output(&view);
     }
 
     /// When to look although nothing happens.
     fn next_look(&self) -> Option<Instant> {
+        let least = if self.silent { SILENT_PAUSE } else { LEAST_PAUSE };
         let clock = self
             .again
             .filter(|_| !self.asking)
-            .map(|again| Instant::now() + again.duration_since(Clock::now()).unwrap_or_default().max(LEAST_PAUSE));
-        let moved = self.moved;
+            .map(|again| Instant::now() + again.duration_since(Clock::now()).unwrap_or_default().max(least));
         let samples = self.live.iter().flat_map(|live| &live.samples).filter(|sampled| !sampled.in_flight);
-        let sample = samples.map(|sampled| sampled.due(moved)).min();
+        let sample = samples.map(Sampled::due).min();
         let output = self.awaits_background().then(|| Instant::now() + OUTPUT_EVERY);
         [clock, sample, output].into_iter().flatten().min()
     }
@@ -229,15 +230,14 @@ impl<'a> Engine<'a> {
     }
 
     fn sample(&mut self) {
-        let (moved, ground) = (self.moved, self.ground);
+        let ground = self.ground;
         let Some(live) = &mut self.live else { return };
-        let mut all_taken = true;
         for sampled in live.samples.iter_mut().filter(|sampled| !sampled.in_flight) {
-            if sampled.due(moved) > Instant::now() {
-                all_taken = false;
+            if sampled.due() > Instant::now() {
                 continue;
             }
             sampled.in_flight = true;
+            sampled.moved = false;
             let need = sampled.need.clone();
             self.work.push(Box::pin(async move {
                 let at = Clock::now();
@@ -245,7 +245,6 @@ impl<'a> Engine<'a> {
                 Worked::Sampled { need, at, seen }
             }));
         }
-        self.moved &= !all_taken;
     }
 
     fn turn(&mut self, turns: Vec<Turn>, view: &JournalView) {
@@ -348,9 +347,18 @@ impl<'a> Engine<'a> {
             return self.opened(step, stretch, mark, view.end());
         }
         self.live = None;
+        let before = self.mark_before(step);
         let (ground, hands, home, course) = (self.ground, self.hands, self.home, self.course);
         let keeps = stretch == 0 && !(self.resumed == Some(step) && home.checkpoint(step).exists());
         self.resumed = None;
+        if let Some((mark, seq)) = before {
+            self.work.push(Box::pin(async move {
+                // What came before the break is in the journal then.
+                drop(ground.witness.progress().await);
+                Worked::Opened { step, stretch, mark, seq, notes: Vec::new() }
+            }));
+            return;
+        }
         self.work.push(Box::pin(async move {
             let mut notes = Vec::new();
             let seq = ground.witness.journal().end();
@@ -375,6 +383,15 @@ impl<'a> Engine<'a> {
         }));
     }
 
+    /// The mark that was set before the session was broken off, where the journal reaches back to it.
+    fn mark_before(&self, step: usize) -> Option<(Mark, Seq)> {
+        let revision = self.state.mark().filter(|_| self.resumed == Some(step))?;
+        let view = self.ground.witness.journal();
+        let seq = view.at_revision(view.epoch(), revision)?;
+        let mark = Mark { revision, at: Clock::now(), wall: SystemTime::now(), epoch: view.epoch(), read: true };
+        Some((mark, seq))
+    }
+
     pub(super) fn opened(&mut self, step: usize, stretch: usize, mark: Mark, begun: Seq) {
         if (step, stretch) != (self.state.open(), self.state.stretch()) {
             return;
@@ -393,21 +410,19 @@ impl<'a> Engine<'a> {
         let ground = self.ground;
         self.live = Some(Live::new(self.course, &places, mark, seen, &ground.vars.values, &ground.info.prefix));
         self.heard.begin();
-        self.moved = true;
-        self.input(Input::Opened);
+        self.stale = true;
+        self.input(Input::Opened { mark: mark.revision });
         self.go_on_solving();
     }
 
     pub(super) fn lost(&mut self, answered: Result<(), String>) {
-        match (answered, self.lost) {
-            (Err(reason), false) if self.ground.store_must_answer() => {
-                self.lost = true;
-                self.handle.tell(SessionEvent::ClusterLost { reason });
-            }
-            (Ok(()), true) => {
-                self.lost = false;
-                self.handle.tell(SessionEvent::ClusterBack);
-            }
+        let was_silent = std::mem::replace(&mut self.silent, answered.is_err());
+        if !self.ground.store_must_answer() {
+            return;
+        }
+        match (answered, was_silent) {
+            (Err(reason), false) => self.handle.tell(SessionEvent::ClusterLost { reason }),
+            (Ok(()), true) => self.handle.tell(SessionEvent::ClusterBack),
             _ => {}
         }
     }
@@ -415,13 +430,22 @@ impl<'a> Engine<'a> {
     pub(super) fn was_asked(&mut self) {
         self.asking = false;
         if self.again.is_some_and(|again| again <= Clock::now()) {
-            // The answer is in the journal; what still waits for a later one is told when it is looked at again.
+            // The answer is in the journal: what waited for it is looked at again.
             self.again = None;
+            self.stale = true;
         }
     }
 
+    /// Whatever is sampled may be otherwise now.
     pub(super) fn moved(&mut self) {
-        self.moved = true;
+        for sampled in self.live.iter_mut().flat_map(|live| &mut live.samples) {
+            sampled.moved = true;
+        }
+    }
+
+    /// What was sampled is to be judged.
+    pub(super) fn observed(&mut self) {
+        self.stale = true;
     }
 
     /// For a request that is refused by the state: its answer.

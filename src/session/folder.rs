@@ -167,7 +167,6 @@ impl Home {
         let unready = self.dir.join(format!("{name}.new"));
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unready)?;
         file.write_all(bytes)?;
-        file.sync_data()?;
         fs::rename(&unready, self.dir.join(name))
     }
 

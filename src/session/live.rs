@@ -40,6 +40,8 @@ struct Open<'a> {
 /// Something that is looked at now and then.
 pub(super) struct Sampled {
     pub(super) need: Need,
+    /// Something moved since the last look.
+    pub(super) moved: bool,
     pub(super) last: Option<tokio::time::Instant>,
     pub(super) in_flight: bool,
 }
@@ -53,18 +55,18 @@ pub(super) struct Turn {
 
 impl Sampled {
     /// How long after the last look the next is due, where something moved, and where nothing did.
-    fn every(&self, moved: bool) -> Duration {
+    fn every(&self) -> Duration {
         let (busy, idle) = match self.need {
             Need::Resource { .. } | Need::Output { .. } => (100, 1000),
             Need::Etcd { .. } => (200, 2000),
             Need::Snapshot { .. } => (300, 2000),
             Need::Run { .. } => (500, 3000),
         };
-        Duration::from_millis(if moved { busy } else { idle })
+        Duration::from_millis(if self.moved { busy } else { idle })
     }
 
-    pub(super) fn due(&self, moved: bool) -> tokio::time::Instant {
-        self.last.map_or_else(tokio::time::Instant::now, |last| last + self.every(moved))
+    pub(super) fn due(&self) -> tokio::time::Instant {
+        self.last.map_or_else(tokio::time::Instant::now, |last| last + self.every())
     }
 }
 
@@ -86,7 +88,7 @@ impl<'a> Live<'a> {
             for need in &wanted {
                 let known = samples.iter().any(|sampled| sampled.need == *need);
                 if !known && !matches!(need, Need::Output { .. }) {
-                    samples.push(Sampled { need: need.clone(), last: None, in_flight: false });
+                    samples.push(Sampled { need: need.clone(), moved: true, last: None, in_flight: false });
                 }
             }
             let evidence =

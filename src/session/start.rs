@@ -96,6 +96,7 @@ pub async fn start(request: SessionRequest, stages: &dyn StageSink) -> Result<Se
         guard: request.guard.clone(),
         keep: false,
         lasting: Some(lasting),
+        since: kept.as_ref().and_then(|kept| kept.mark),
         interrupt: request.interrupt.clone(),
     };
     let ground = Box::pin(Ground::raise(&wanted, stages)).await.map_err(|stopped| StartError::Stopped { stopped })?;
@@ -180,6 +181,8 @@ impl Begun {
             updated: now,
             open: 0,
             stretch: 0,
+            mark: None,
+            going_back: None,
             finished: None,
             points: 0,
             max_points: 0,

@@ -8,7 +8,7 @@ use super::api::{Answer, Command, Why};
 use super::engine::Engine;
 use super::live::first_line;
 use super::outline::PlacedCheck;
-use crate::journal::KeyGlob;
+use crate::journal::{Heartbeat, KeyGlob, Mark};
 use crate::lab::{CheckKind, Template};
 use crate::learn::{Place, Standing};
 use crate::text::{nearest, redact};
@@ -99,10 +99,23 @@ impl Engine<'_> {
             causes.push(format!("your last command ended with status {}: {words}", command.status));
         }
         causes.extend(self.another_cluster());
-        if self.changes().is_empty() && !live.samples.is_empty() | self.awaits_changes() {
+        if self.nothing_written(live.mark) && (!live.samples.is_empty() || self.awaits_changes()) {
             causes.push("nothing was written to etcd since this step began".to_owned());
         }
         causes
+    }
+
+    /// By the learner or what follows from it: nodes report, and leases are renewed, whatever anybody does.
+    fn nothing_written(&self, mark: Mark) -> bool {
+        let view = self.ground.witness.journal();
+        let prefix = self.ground.info.prefix.trim_end_matches('/');
+        let nodes = format!("{prefix}/minions/");
+        let since = view.at(&mark).unwrap_or(view.end());
+        let written = view.entries(since, |entry| {
+            let is_theirs = |key: &str| Heartbeat::of(prefix, key).is_none() && !key.starts_with(&nodes);
+            entry.change().is_some_and(|change| is_theirs(&change.key))
+        });
+        written.is_empty()
     }
 
     fn awaits_changes(&self) -> bool {

@@ -90,6 +90,14 @@ pub(super) async fn unpack(
     }
 }
 
+/// A store whose putting back was broken off is as it was before.
+pub(super) async fn put_right(data: &Path) {
+    if !data.exists() {
+        // Where there is none, there is nothing to put right.
+        let _ = tokio::fs::rename(data.with_extension("old"), data).await;
+    }
+}
+
 /// The API on the same address as before, over the store as it is now.
 pub(super) async fn serve_again(
     spec: &ControlPlaneSpec,

@@ -114,6 +114,7 @@ impl Sandbox {
                     .hint("run `scripts/setup`, or set KEYWITNESS_ETCD to an etcd program")
             })?,
         };
+        keep::put_right(&options.dir.join("etcd-data")).await;
         crate::etcd::check_room(&options.dir)?;
         let kubernetes = options.dir.join("kubernetes");
         let names = PkiNames { node: options.node.clone(), ..PkiNames::default() };
@@ -190,6 +191,9 @@ impl Sandbox {
         self.face = None;
         self.etcd.stop().await;
         let moved = async {
+            if old.exists() {
+                tokio::fs::remove_dir_all(&old).await?;
+            }
             tokio::fs::rename(&data, &old).await?;
             tokio::fs::rename(&fresh, &data).await
         };
