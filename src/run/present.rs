@@ -102,6 +102,7 @@ async fn whole(
         guard: request.guard.clone(),
         keep: true,
         lasting: Some(Lasting { cluster, work: request.work.clone() }),
+        since: None,
         interrupt: request.interrupt.clone(),
     };
     let ground = Box::pin(Ground::raise(&wanted, &Stages { tell })).await?;
