@@ -41,6 +41,7 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// A budget of so many cost units.
     pub fn of(limit: u64) -> Self {
         Self { limit, spent: 0, copied: 0, until_look: LOOK, deadline: None, stop: None }
     }

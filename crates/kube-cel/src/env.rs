@@ -26,6 +26,7 @@ pub struct Env {
 /// An expression that means something.
 #[derive(Debug)]
 pub struct Checked {
+    /// What is evaluated.
     pub program: Program,
     /// What it comes to.
     pub result: Type,
@@ -36,15 +37,18 @@ pub struct Checked {
 /// What is wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
+    /// Counted from 1.
     pub line: usize,
     /// In characters, from zero.
     pub column: usize,
+    /// In cel-go's words.
     pub message: String,
 }
 
 /// All that is wrong, in the order of its places; written as cel-go writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issues {
+    /// Each problem, in the order of the text.
     pub all: Vec<Issue>,
     source: String,
 }

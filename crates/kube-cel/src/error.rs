@@ -5,8 +5,11 @@ use std::fmt;
 /// Why evaluating failed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
+    /// A map has no such key, an object no such field.
     NoSuchKey(String),
+    /// A list has no element there.
     IndexOutOfBounds(String),
+    /// A function does not take these arguments.
     NoSuchOverload(Box<Mismatch>),
     /// The regular expression that a text was to be matched by does not compile.
     BadRegex(Box<str>),
@@ -14,14 +17,18 @@ pub enum Error {
     CostExceeded,
     /// It was told to stop.
     Interrupted,
+    /// Another failure, in cel-go's words.
     Other(Box<str>),
 }
 
 /// A function that was called with values of other types than it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
+    /// The function that was called.
     pub function: String,
+    /// Whether it was called on a value, `x.f()`.
     pub member: bool,
+    /// The types of what it was given.
     pub arguments: Vec<String>,
 }
 

@@ -16,7 +16,9 @@ mod calls;
 /// From the least to the most; the greatest number stands for all that is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
+    /// The least that it can be.
     pub min: u64,
+    /// The most that it can be.
     pub max: u64,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Imports nothing of ours but the codec, for quantities.
 
+#![warn(missing_docs)]
+
 mod budget;
 mod check;
 mod cost;

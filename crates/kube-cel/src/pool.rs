@@ -32,8 +32,10 @@ static MORE: Condvar = Condvar::new();
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("too many expressions wait to be evaluated")]
+    /// Too much waits already.
     Full,
     #[error("the evaluation ended in a fault of the program")]
+    /// The work panicked.
     Broken,
 }
 

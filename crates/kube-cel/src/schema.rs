@@ -13,6 +13,7 @@ const REQUEST: u64 = 3 << 20;
 /// A part of a schema as expressions see it.
 #[derive(Debug, Clone)]
 pub struct Declared {
+    /// The type that the schema declares.
     pub of: Type,
     /// The greatest size: characters, elements or entries; none for what has one size, which costs nothing to compare.
     pub most: u64,

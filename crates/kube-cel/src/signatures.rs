@@ -21,12 +21,17 @@ pub enum Library {
 /// One way to call a function.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overload {
+    /// cel-go's name of the overload: `size_list`.
     pub id: String,
+    /// The function's name.
     pub name: String,
     /// Whether the first parameter stands before the dot.
     pub member: bool,
+    /// The receiver first, if it has one.
     pub parameters: Vec<Type>,
+    /// The type of what it gives.
     pub result: Type,
+    /// The library that it belongs to.
     pub library: Library,
 }
 

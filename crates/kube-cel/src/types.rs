@@ -7,22 +7,37 @@ use std::sync::Arc;
 /// A type. Names such as `net.IP` are types of Kubernetes' libraries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
+    /// Any value; not checked until it is evaluated.
     Dyn,
+    /// `null`.
     Null,
+    /// `bool`.
     Bool,
+    /// `int`, 64 bits with a sign.
     Int,
+    /// `uint`, 64 bits without a sign.
     UInt,
+    /// `double`.
     Double,
+    /// `string`.
     String,
+    /// `bytes`.
     Bytes,
+    /// `google.protobuf.Timestamp`.
     Timestamp,
+    /// `google.protobuf.Duration`.
     Duration,
+    /// A list and what it holds.
     List(Arc<Items>),
+    /// A map: its keys and its values.
     Map(Arc<(Type, Type)>),
+    /// An object with declared fields.
     Object(Arc<Object>),
+    /// An optional value.
     Optional(Arc<Type>),
     /// The type of a type: `type(int)`.
     Type(Arc<Type>),
+    /// A type of a library, by its name.
     Named(Arc<str>),
     /// A parameter of a function's signature, or one that inference has still to find.
     Param(Arc<str>),
@@ -31,14 +46,18 @@ pub enum Type {
 /// What a list holds.
 #[derive(Debug)]
 pub struct Items {
+    /// The type of the elements.
     pub of: Type,
+    /// How its elements are told apart.
     pub kind: ListKind,
 }
 
 /// How the items of a list are told apart, which says when two lists are the same and what their sum is.
 #[derive(Debug)]
 pub enum ListKind {
+    /// By their place.
     Plain,
+    /// By themselves, in no order.
     Set,
     /// By these fields, as expressions spell them.
     Keyed(Vec<String>),
@@ -64,15 +83,18 @@ impl std::ops::Deref for Items {
 /// A type with declared fields.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Object {
+    /// The type's name, as messages have it.
     pub name: String,
     /// By the name that expressions use, which is escaped where CEL cannot spell the field's own.
     pub fields: BTreeMap<String, Field>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+/// A field of an object.
 pub struct Field {
     /// The name in the object.
     pub name: String,
+    /// The type of its value.
     pub of: Type,
 }
 
@@ -81,22 +103,27 @@ pub(crate) static DYN: Type = Type::Dyn;
 pub(crate) static DYN_ITEMS: Items = Items { of: Type::Dyn, kind: ListKind::Plain };
 
 impl Type {
+    /// A list of this type.
     pub fn list(of: Type) -> Self {
         Self::items(of, ListKind::Plain)
     }
 
+    /// A list whose elements are told apart so.
     pub fn items(of: Type, kind: ListKind) -> Self {
         Type::List(Arc::new(Items { of, kind }))
     }
 
+    /// A map from keys to values of these types.
     pub fn map(key: Type, value: Type) -> Self {
         Type::Map(Arc::new((key, value)))
     }
 
+    /// An optional value of this type.
     pub fn optional(of: Type) -> Self {
         Type::Optional(Arc::new(of))
     }
 
+    /// A type of a library.
     pub fn named(name: &str) -> Self {
         Type::Named(name.into())
     }

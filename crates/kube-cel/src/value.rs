@@ -17,53 +17,78 @@ use crate::types::{DYN, DYN_ITEMS, Items, ListKind, Type};
 /// A value of an expression.
 #[derive(Debug, Clone)]
 pub enum Value<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// A whole number without a sign.
     UInt(u64),
+    /// A number with a fraction.
     Double(f64),
+    /// A text.
     String(Text<'a>),
+    /// Bytes.
     Bytes(Arc<[u8]>),
+    /// A list.
     List(List<'a>),
+    /// A map or an object.
     Map(Map<'a>),
+    /// A point in time.
     Timestamp(Timestamp),
     /// In nanoseconds.
     Duration(i64),
+    /// A type as a value: `type(x)`.
     Type(Type),
+    /// An optional value, there or not.
     Optional(Option<Arc<Value<'a>>>),
+    /// A value of a library: a quantity, a URL, an address.
     Opaque(Arc<Opaque>),
 }
 
 #[derive(Debug, Clone)]
+/// A text, borrowed from the input or made by the expression.
 pub enum Text<'a> {
+    /// A part of the input.
     Borrowed(&'a str),
+    /// Made while it was evaluated.
     Shared(Arc<str>),
 }
 
 #[derive(Debug, Clone)]
+/// A list, borrowed from the input or made by the expression.
 pub enum List<'a> {
     /// With what is declared of its elements.
     Json(&'a [Json], &'a Items),
+    /// Made while it was evaluated.
     Owned(Arc<Vec<Value<'a>>>),
 }
 
 #[derive(Debug, Clone)]
+/// A map, borrowed from the input or made by the expression.
 pub enum Map<'a> {
     /// With the type of the whole.
     Json(&'a serde_json::Map<String, Json>, &'a Type),
+    /// Made while it was evaluated.
     Owned(Arc<BTreeMap<Key<'a>, Value<'a>>>),
 }
 
 /// A key of a map. Whole numbers are one and the same, whatever their type.
 #[derive(Debug, Clone)]
 pub enum Key<'a> {
+    /// `true` or `false`.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// A whole number without a sign.
     UInt(u64),
+    /// A text.
     String(Text<'a>),
 }
 
 impl Text<'_> {
+    /// The text itself.
     pub fn as_str(&self) -> &str {
         match self {
             Text::Borrowed(text) => text,
@@ -152,14 +177,17 @@ impl<'a> Value<'a> {
         read.unwrap_or(Value::String(Text::Borrowed(text)))
     }
 
+    /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         if let Value::String(text) = self { Some(text.as_str()) } else { None }
     }
 
+    /// The truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         if let Value::Bool(value) = self { Some(*value) } else { None }
     }
 
+    /// The whole number, if it is one with a sign.
     pub fn as_int(&self) -> Option<i64> {
         if let Value::Int(value) = self { Some(*value) } else { None }
     }
@@ -371,6 +399,7 @@ impl<'a> List<'a> {
         all
     }
 
+    /// How many elements it has.
     pub fn len(&self) -> usize {
         match self {
             List::Json(items, _) => items.len(),
@@ -378,10 +407,12 @@ impl<'a> List<'a> {
         }
     }
 
+    /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// The element at this place.
     pub fn get(&self, index: usize) -> Option<Value<'a>> {
         match self {
             List::Json(items, of) => items.get(index).map(|item| Value::typed(item, &of.of)),
@@ -389,12 +420,14 @@ impl<'a> List<'a> {
         }
     }
 
+    /// Its elements in order.
     pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + '_ {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 }
 
 impl<'a> Map<'a> {
+    /// How many entries it has.
     pub fn len(&self) -> usize {
         match self {
             // A typed object has its declared fields only.
@@ -404,6 +437,7 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -436,6 +470,7 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// The value of a key.
     pub fn get(&self, key: &Key<'a>) -> Option<Value<'a>> {
         match (self, key) {
             (_, Key::String(name)) => self.field(name),
@@ -444,6 +479,7 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// Its entries.
     pub fn entries(&self) -> Box<dyn Iterator<Item = (Key<'a>, Value<'a>)> + '_> {
         match self {
             Map::Json(fields, Type::Object(_)) => Box::new(

@@ -16,7 +16,9 @@ const DEEPEST: usize = 64;
 pub struct UnknownField {
     /// The path of the message that held it, such as `spec.containers`; empty at the top.
     pub within: String,
+    /// The field's number in protobuf.
     pub number: u32,
+    /// Its bytes.
     pub size: usize,
 }
 

@@ -12,6 +12,7 @@ pub(super) const ENCRYPTED: &[u8] = b"k8s:enc:";
 /// The tag that says "this is CBOR" in CBOR itself.
 const CBOR: &[u8] = &[0xd9, 0xd9, 0xf7];
 
+/// A value as etcd holds it, whichever way it was stored.
 pub fn decode(value: &[u8]) -> Result<Decoded, DecodeError> {
     let size = value.len();
     let undecodable = |what: &str, reason: String| DecodeError::Undecodable { size, what: what.to_owned(), reason };

@@ -11,10 +11,13 @@ use super::{Kind, kind_by_api_version};
 /// Bytes that belong together, and what they say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
+    /// Where it begins in the value.
     pub offset: usize,
+    /// In bytes.
     pub length: usize,
     /// Of the message that they stand in.
     pub depth: usize,
+    /// What these bytes say.
     pub text: String,
     /// They hold what is secret; the text does not.
     pub secret: bool,

@@ -18,14 +18,18 @@ pub enum Storage {
 /// The scale subresource: where an object keeps its number of replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scale {
+    /// A JSON pointer to the wanted number.
     pub spec: &'static str,
+    /// A JSON pointer to the counted number.
     pub status: &'static str,
+    /// A JSON pointer to the selector.
     pub selector: &'static str,
 }
 
 const REPLICAS: Scale = Scale { spec: "/spec/replicas", status: "/status/replicas", selector: "/spec/selector" };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A row of the table of kinds.
 pub struct Kind {
     /// Empty for the core group.
     pub group: &'static str,
@@ -33,22 +37,31 @@ pub struct Kind {
     pub stored: &'static str,
     /// The versions that are served, the preferred one first; empty for what only etcd holds.
     pub served: &'static [&'static str],
+    /// `Deployment`.
     pub kind: &'static str,
+    /// `deployments`.
     pub plural: &'static str,
+    /// `deploy`.
     pub short_names: &'static [&'static str],
+    /// `all`, where `kubectl get all` shows it.
     pub categories: &'static [&'static str],
+    /// Whether its objects lie in namespaces.
     pub namespaced: bool,
     /// What follows `/registry/` in its keys, without slashes around it.
     pub folder: &'static str,
+    /// How its objects are stored, if at all.
     pub storage: Storage,
     /// Verbs of the kind itself, as discovery names them.
     pub verbs: &'static [&'static str],
     /// JSON pointers of the parts whose text is never written anywhere.
     pub secret: &'static [&'static str],
+    /// Whether it has the subresource `status`.
     pub status: bool,
+    /// Its subresource `scale`.
     pub scale: Option<Scale>,
 }
 
+/// What most kinds allow.
 pub const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const ALL: &[&str] = &["all"];
 const EXTENSIONS: &[&str] = &["api-extensions"];
@@ -85,6 +98,7 @@ impl Kind {
         }
     }
 
+    /// Whether etcd holds objects of it.
     pub fn is_stored(&self) -> bool {
         self.storage != Storage::Virtual
     }
@@ -294,9 +308,13 @@ pub static KINDS: &[Kind] = &[
 pub struct Resource {
     /// `None` for a custom resource: its schema is the cluster's own.
     pub kind: Option<&'static Kind>,
+    /// Empty for the core group.
     pub group: String,
+    /// The resource's plural.
     pub plural: String,
+    /// Of an object that lies in one.
     pub namespace: Option<String>,
+    /// The object's name.
     pub name: String,
 }
 

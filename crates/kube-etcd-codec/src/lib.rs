@@ -3,6 +3,8 @@
 //! etcd value bytes to JSON and back for every built-in kind; keys to resources; which fields are
 //! secret. Imports nothing of ours.
 
+#![warn(missing_docs)]
+
 mod decode;
 mod duration;
 mod encode;
@@ -33,26 +35,46 @@ pub use secrets::{conceal, is_opaque, secret_texts};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
+    /// Kubernetes' protobuf.
     Protobuf,
+    /// JSON, as custom resources are stored.
     Json,
     /// Not a Kubernetes object: text.
     Plain,
 }
 
 #[derive(Debug, Clone)]
+/// A value of etcd that was understood.
 pub struct Decoded {
+    /// The object as the API would show it.
     pub object: Value,
+    /// How it was stored.
     pub encoding: Encoding,
     /// Fields that the schema does not know.
     pub unknown: Vec<UnknownField>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a value was not understood.
 pub enum DecodeError {
     #[error("{size} bytes that do not decode as {what}: {reason}")]
-    Undecodable { size: usize, what: String, reason: String },
+    /// Its bytes are not what they claim to be.
+    Undecodable {
+        /// The value's bytes.
+        size: usize,
+        /// What it claims to be.
+        what: String,
+        /// Where reading it failed.
+        reason: String,
+    },
     #[error("{size} bytes, encrypted at rest ({provider})")]
-    Encrypted { size: usize, provider: String },
+    /// Only kube-apiserver has the key.
+    Encrypted {
+        /// The value's bytes.
+        size: usize,
+        /// As its prefix names it: `aescbc:v1:key1`.
+        provider: String,
+    },
 }
 
 /// An object that cannot be stored as its kind.
@@ -61,6 +83,7 @@ pub enum DecodeError {
 pub struct EncodeError {
     /// Such as `spec.containers[0].ports`.
     pub path: String,
+    /// Which field, and what is wrong with it.
     pub reason: String,
 }
 

@@ -33,6 +33,7 @@ fn parse(text: &str) -> Option<(i128, i32, Unit)> {
     Some((digits.parse().ok()?, i32::try_from(fraction.len()).ok()?, unit))
 }
 
+/// Whether Kubernetes would read the text as a quantity.
 pub fn is_quantity(text: &str) -> bool {
     parse(text).is_some()
 }

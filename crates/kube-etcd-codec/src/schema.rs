@@ -36,27 +36,42 @@ pub struct Message {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How often a field stands in its message.
 pub enum Shape {
+    /// Once.
     One,
+    /// As often as the list has elements.
     List,
     /// Keys are always strings.
     Map,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a field holds.
 pub enum Type {
+    /// A text.
     String,
+    /// `true` or `false`.
     Bool,
+    /// A whole number of 32 bits.
     Int32,
+    /// A whole number of 64 bits.
     Int64,
+    /// A number with a fraction.
     Double,
+    /// Bytes; base64 in JSON.
     Bytes,
     /// A list of strings inside a message of its own.
     Strings,
+    /// A time in whole seconds.
     Time,
+    /// A time in microseconds.
     MicroTime,
+    /// A duration as Go writes it.
     Duration,
+    /// A quantity: `100m`, `1Gi`.
     Quantity,
+    /// A number or a text: a port by its number or its name.
     IntOrString,
     /// JSON kept as it came.
     Raw,
@@ -64,43 +79,61 @@ pub enum Type {
     Fields,
     /// A JSON schema, or what JSON allows in its place.
     Schema(SchemaOr),
+    /// Another message, by its place in [`messages`].
     Message(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What may stand where an `OpenAPI` schema has a schema or something else.
 pub enum SchemaOr {
+    /// A list of schemas.
     List,
+    /// `true` or `false`.
     Bool,
+    /// A list of names.
     Strings,
 }
 
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one word of a Go struct tag")]
+/// A field of a message.
 pub struct Field {
+    /// Its number in protobuf.
     pub number: u32,
+    /// Its name in JSON.
     pub name: &'static str,
+    /// How often it stands.
     pub shape: Shape,
+    /// What it holds.
     pub kind: Type,
+    /// Whether Go keeps a pointer: absent and empty differ.
     pub pointer: bool,
+    /// Whether JSON leaves it out when it is empty.
     pub omit_empty: bool,
+    /// Whether JSON leaves it out when it is zero.
     pub omit_zero: bool,
     /// Its own fields stand in the parent's JSON object.
     pub inline: bool,
+    /// Whether an object without it is refused.
     pub required: bool,
     /// `patchStrategy`, in its parts.
     pub patch: Vec<&'static str>,
+    /// The key by which a strategic merge patch tells the elements apart.
     pub patch_key: Option<&'static str>,
     /// `listType`: set, map or atomic.
     pub list: Option<&'static str>,
+    /// The keys by which apply tells the elements apart.
     pub list_keys: Vec<&'static str>,
     /// `mapType` or `structType` says atomic.
     pub atomic: bool,
     /// JSON text.
     pub default: Option<&'static str>,
+    /// The values that it can have, where they are few.
     pub values: Vec<&'static str>,
 }
 
 impl Field {
+    /// The message that it holds.
     pub fn message(&self) -> Option<&'static Message> {
         match self.kind {
             Type::Message(at) => Some(&SCHEMA.messages[at]),

@@ -15,7 +15,7 @@ use tracing::{Instrument, debug, info};
 use crate::agent::Runs;
 use crate::api::known::KnownPolicies;
 use crate::api::limits::{Internal, Limits};
-use crate::api::{self, Api, Counters, SharedApi};
+use crate::api::{self, Api, Counters};
 use crate::bootstrap::{self, Facts};
 use crate::controllers::{Controllers, Settings};
 use crate::error::SandboxError;
@@ -44,11 +44,15 @@ pub struct ControlPlaneSpec {
     /// They are there from the start.
     #[serde(default)]
     pub joined: bool,
+    /// Where the API is served.
     pub listen: SocketAddr,
     /// The folder that holds `ca.crt`, `etcd/ca.crt` and the rest.
     pub pki: PathBuf,
+    /// etcd's client URLs.
     pub etcd_endpoints: Vec<String>,
+    /// etcd's data folder, as its pod shows it.
     pub etcd_data: PathBuf,
+    /// etcd's log, for `kubectl logs`.
     pub etcd_log: PathBuf,
     /// etcd's flags, as its pod is to show them.
     pub etcd_flags: Vec<String>,
@@ -59,8 +63,8 @@ pub struct ControlPlaneSpec {
 
 /// A control plane that answers; it ends when this is dropped.
 pub struct ControlPlane {
+    /// Where the API is served.
     pub address: SocketAddr,
-    api: SharedApi,
     router: Router,
     tasks: Vec<JoinHandle<()>>,
     controllers: Option<Controllers>,
@@ -150,7 +154,7 @@ impl ControlPlane {
         tasks.push(tokio::spawn(definitions::follow(api.objects.clone()).in_current_span()));
         tasks.push(tokio::spawn(keep_short(api.objects.store.clone()).in_current_span()));
         info!(%address, "the API is served");
-        let mut this = Self { address, api, router, tasks, controllers: None };
+        let mut this = Self { address, router, tasks, controllers: None };
         let nodes = std::iter::once((spec.node.clone(), spec.address)).chain(spec.workers.iter().cloned()).collect();
         let settings = Settings { nodes, ca: facts.ca, only_nodes: false, runs };
         let controllers = Controllers::start(this.client("kube-controller-manager"), settings);
@@ -170,10 +174,6 @@ impl ControlPlane {
             router.clone().oneshot(request)
         });
         kube::Client::new(service, "default")
-    }
-
-    pub fn api(&self) -> &SharedApi {
-        &self.api
     }
 }
 

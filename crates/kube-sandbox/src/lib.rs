@@ -15,12 +15,14 @@
 //! identity serve kubelet etcd bootstrap control_plane apiserver keep start
 //! ```
 //!
-//! A request travels from `serve` (TLS, and by `identity` or `token` who asks) to `api`, whose own order is told there;
+//! A request travels from `serve` (TLS, and by `identity` or `token` who asks) to `api`, which lists its own order;
 //! an object from its body through `validate`, `defaults` and admission to its bytes (`objects`) in etcd (`store`), and
 //! back by `store`'s watches and reads through `objects` to what a client is shown.
 
+#![warn(missing_docs)]
+
 mod agent;
-pub mod api;
+mod api;
 mod apiserver;
 mod authorize;
 mod bootstrap;

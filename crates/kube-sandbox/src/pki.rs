@@ -21,6 +21,7 @@ pub struct Pki {
 /// Names that the servers answer to.
 #[derive(Debug, Clone, Default)]
 pub struct PkiNames {
+    /// The node's name.
     pub node: String,
     /// Further host names and addresses in the API server's certificate.
     pub api: Vec<String>,
@@ -38,10 +39,12 @@ impl Pki {
         Self { root: root.into() }
     }
 
+    /// The folder that holds `ca.crt` and the rest.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
+    /// A file of it by its name below the folder: `etcd/ca.crt`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }

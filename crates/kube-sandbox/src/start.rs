@@ -15,11 +15,13 @@ use crate::version::KUBERNETES_VERSION;
 use owned_processes::Guard;
 
 #[derive(Debug, Clone)]
+/// What a sandbox is to be.
 pub struct SandboxOptions {
     /// Ends what the sandbox starts, whatever becomes of us.
     pub guard: Guard,
     /// A private folder for keys, data and logs.
     pub dir: PathBuf,
+    /// The name of its first node.
     pub node: String,
     /// How many nodes there are. Where there is more than one, pods go to those that are not the control plane's.
     pub nodes: u32,
@@ -33,6 +35,7 @@ pub struct SandboxOptions {
 }
 
 impl SandboxOptions {
+    /// With one node, in this folder; the guard ends what it starts.
     pub fn new(guard: Guard, dir: PathBuf) -> Self {
         Self {
             guard,
@@ -75,6 +78,7 @@ fn workers(nodes: u32) -> Result<Vec<(String, Ipv4Addr)>, SandboxError> {
 
 /// A running sandbox. Dropping it ends it.
 pub struct Sandbox {
+    /// The name of its first node.
     pub node: String,
     dir: PathBuf,
     pki: Pki,
@@ -106,6 +110,7 @@ enum Face {
 }
 
 impl Sandbox {
+    /// Starts etcd and the API, and returns when both answer.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let binary = match options.etcd {
             Some(binary) => binary,
@@ -215,10 +220,12 @@ impl Sandbox {
         &self.kubeconfig
     }
 
+    /// Where the API is served.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// The version that its API reports.
     pub fn kubernetes_version(&self) -> &str {
         &self.kubernetes_version
     }
@@ -231,30 +238,37 @@ impl Sandbox {
         }
     }
 
+    /// The folder that holds all its files.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
+    /// Its certificates and keys.
     pub fn pki(&self) -> &Pki {
         &self.pki
     }
 
+    /// etcd's data folder.
     pub fn etcd_data(&self) -> &Path {
         &self.etcd.data
     }
 
+    /// etcd's log.
     pub fn etcd_log(&self) -> &Path {
         &self.etcd.log
     }
 
+    /// Where etcd serves clients.
     pub fn etcd_url(&self) -> &str {
         &self.etcd.client_url
     }
 
+    /// etcd's own version.
     pub fn etcd_version(&self) -> &str {
         &self.etcd_version
     }
 
+    /// etcd's process id.
     pub fn etcd_process(&self) -> i32 {
         self.etcd.process()
     }
@@ -269,6 +283,7 @@ impl Sandbox {
         self.etcd.restart().await.map(drop)
     }
 
+    /// Ends the API, then etcd.
     pub async fn stop(self) {
         let Self { face, mut etcd, .. } = self;
         drop(face);

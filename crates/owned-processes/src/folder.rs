@@ -119,7 +119,9 @@ pub(super) fn stale(parents: &[PathBuf]) -> Vec<(PathBuf, String)> {
 /// A run whose private folder lies in a given place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
+    /// Where it lies.
     pub dir: PathBuf,
+    /// The id of the run that it belongs to.
     pub run_id: String,
     /// The runner.
     pub process: i32,

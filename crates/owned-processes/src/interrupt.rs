@@ -34,6 +34,7 @@ impl Interrupt {
         Ok(Self { token })
     }
 
+    /// Cancelled at the first Ctrl-C or SIGTERM.
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
     }

@@ -20,9 +20,19 @@ pub enum Owned {
     Session(i32),
     /// Containers, networks and volumes with this `key=value`; `engine` is the docker or podman command with the
     /// words that lead it to the right engine.
-    Labelled { engine: Vec<String>, label: String },
+    Labelled {
+        /// Such as `docker --context desktop`.
+        engine: Vec<String>,
+        /// `key=value`.
+        label: String,
+    },
     /// A volume known by name only.
-    Volume { engine: Vec<String>, name: String },
+    Volume {
+        /// Such as `docker --context desktop`.
+        engine: Vec<String>,
+        /// The volume's name.
+        name: String,
+    },
     /// A folder outside the run's own, or a file.
     Folder(PathBuf),
 }

@@ -15,6 +15,8 @@
 //! Every process of a run carries [`MARKER`] in its environment, so that what left its group and its
 //! session (`setsid`, a shell's job) is found as well.
 
+#![warn(missing_docs)]
+
 mod ending;
 mod folder;
 mod interrupt;

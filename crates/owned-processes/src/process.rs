@@ -31,14 +31,17 @@ impl Process {
         self.group
     }
 
+    /// Its standard input, once.
     pub fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
+    /// Its standard output, once.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
+    /// Its standard error, once.
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }
@@ -50,6 +53,7 @@ impl Process {
         status
     }
 
+    /// How it ended, if it did.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         let status = self.child.try_wait();
         if let Ok(Some(status)) = &status {

@@ -26,6 +26,7 @@ const READ_AHEAD: usize = 32;
 /// Whether what is typed comes back in the shell's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Echo {
+    /// As the shell sets it.
     AsTheShellSets,
     /// As on another terminal, with all its other settings.
     Like(Box<Termios>),

@@ -17,6 +17,7 @@ pub(super) const ID_LENGTH: usize = 8;
 const SESSION_GRACE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone)]
+/// How a guard works.
 pub struct GuardSettings {
     /// The binary that knows the watchdog's subcommand; without one, `kill -9` is left to the next start.
     pub watchdog: Option<PathBuf>,

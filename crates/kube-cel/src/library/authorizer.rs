@@ -35,19 +35,30 @@ pub(crate) const CHECK: u64 = 350_000;
 pub struct Check {
     /// The service account that it is asked of, namespace and name; else whoever sent the request.
     pub account: Option<(String, String)>,
+    /// Of a check that is about no resource.
     pub path: Option<String>,
+    /// The API group; empty for the core group.
     pub group: String,
+    /// The resource's plural.
     pub resource: String,
+    /// Empty for the resource itself.
     pub subresource: String,
+    /// Empty for the whole cluster.
     pub namespace: String,
+    /// Empty for all names.
     pub name: String,
+    /// What is to be done with it.
     pub verb: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The authorizer's answer.
 pub struct Decision {
+    /// Whether it may be done.
     pub allowed: bool,
+    /// Why.
     pub reason: String,
+    /// What went wrong while it was decided.
     pub error: Option<String>,
 }
 
@@ -56,6 +67,7 @@ pub struct Decision {
 pub struct Authorizer(Arc<dyn Fn(&Check) -> Decision + Send + Sync>);
 
 impl Authorizer {
+    /// An authorizer that asks this function.
     pub fn new(decide: impl Fn(&Check) -> Decision + Send + Sync + 'static) -> Self {
         Self(Arc::new(decide))
     }

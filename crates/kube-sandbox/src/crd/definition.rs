@@ -67,7 +67,6 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
                 scale,
                 builtin: None,
                 custom: Some(Arc::new(CustomVersion {
-                    definition: text(&definition["metadata"], "name"),
                     terminating: definition.pointer("/metadata/deletionTimestamp").is_some(),
                     deprecated: deprecation(definition, version),
                     schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null),

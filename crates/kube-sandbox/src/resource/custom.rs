@@ -9,7 +9,6 @@ use crate::cel::rules::Rules;
 /// What a custom resource's version adds to a plain one.
 #[derive(Debug)]
 pub struct CustomVersion {
-    pub definition: String,
     /// Its definition is on its way out: no new objects.
     pub terminating: bool,
     pub schema: Value,

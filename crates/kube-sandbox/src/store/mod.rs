@@ -134,10 +134,6 @@ impl Store {
         Self { client, prefix: "/registry/".into() }
     }
 
-    pub fn client(&self) -> Client {
-        self.client.clone()
-    }
-
     /// The key of an object, or the folder of a kind where nothing follows `resource`.
     pub fn key(&self, resource: &str, namespace: Option<&str>, name: Option<&str>) -> String {
         let mut key = format!("{}{resource}/", self.prefix);

@@ -109,7 +109,7 @@ async fn a_list_is_read_at_the_revision_of_its_first_page() {
     assert_eq!(store.count(&folder("a")).await.expect("a count"), 2);
     let future = store.page(&folder("a"), &folder("a"), 2, first.revision + 1000).await;
     assert!(matches!(future, Err(StoreError::Future)), "{future:?}");
-    store.client().kv_client().compact(first.revision + 1, None).await.expect("history is cut");
+    store.client.kv_client().compact(first.revision + 1, None).await.expect("history is cut");
     let gone = store.page(&folder("a"), &folder("a"), 2, first.revision).await;
     assert!(matches!(gone, Err(StoreError::Compacted)), "{gone:?}");
     let large = store.create("/registry/configmaps/a/large", vec![b'x'; 1_600_000], 0).await;
@@ -163,7 +163,7 @@ async fn a_watch_from_before_the_cut_history_ends() {
         let key = store.key("configmaps", Some("a"), Some(value));
         last = at(store.create(&key, map(value, value), 0).await.expect("an answer"));
     }
-    store.client().kv_client().compact(last, None).await.expect("history is cut");
+    store.client.kv_client().compact(last, None).await.expect("history is cut");
     let mut feed = hub.feed(store, &folder, &folder, 1).await.expect("a watch");
     let ended = loop {
         match feed.next().await.expect("an item") {
