@@ -29,6 +29,10 @@ pub(super) enum Command {
     Grade(super::grade::GradeArgs),
     /// Judge again what learners handed in, without a cluster
     Verify(super::verify::VerifyArgs),
+    /// Learn by a lab in your own shell; its checks turn green as etcd sees them
+    Learn(super::learn::LearnArgs),
+    /// Open one more terminal of a lab that is being learned
+    Shell(super::learn::ShellArgs),
     /// Find mistakes in labs without running anything
     Lint(super::lint::LintArgs),
     /// List labs

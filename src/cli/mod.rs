@@ -12,6 +12,7 @@ mod get;
 mod grade;
 mod here;
 mod labs;
+mod learn;
 mod lint;
 mod list;
 mod log;
@@ -39,6 +40,7 @@ use error::CliError;
 type Hidden = fn(&[OsString]) -> ExitCode;
 const HIDDEN: &[(&str, Hidden)] = &[
     (owned_processes::WATCHDOG, owned_processes::watchdog_main),
+    ("__lab", learn::lab),
     ("__sandbox", control_plane::sandbox),
     ("__control-plane", control_plane::control_plane),
     (cluster::standing::STANDING, cluster::standing::main),
@@ -66,6 +68,8 @@ pub fn main() -> ExitCode {
 /// A panic may quote what it stumbled over.
 fn panics_redacted() {
     std::panic::set_hook(Box::new(|info| {
+        // First of all, so that the message is not lost in a terminal that is raw.
+        crate::terminal::restore_after_panic();
         let mut stderr = crate::text::Redacted::new(std::io::stderr().lock());
         drop(writeln!(stderr, "{info}\n{}", std::backtrace::Backtrace::capture()));
     }));
@@ -80,6 +84,8 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Test(args) => run::test(&args),
         Command::Grade(args) => grade::main(&args),
         Command::Verify(args) => verify::main(&args),
+        Command::Learn(args) => learn::learn(&args),
+        Command::Shell(args) => learn::shell(&args),
         Command::Lint(args) => lint::main(&args),
         Command::List(args) => list::main(&args),
         Command::Decode(args) => decode::main(&args),

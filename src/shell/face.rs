@@ -74,10 +74,12 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
         env: variables(&environment, &dir),
         path_prefix: folders(&environment, &settings, &dir)?,
         completer: format!("{} __lab --words", shell_words::quote(&settings.program.display().to_string())),
+        label: label(&view),
         dir: dir.clone(),
         screen: settings.screen,
         cancel: settings.cancel.clone(),
     })?;
+    let told_step = view.step.number;
     let face = Face {
         link,
         shell,
@@ -87,9 +89,12 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
         settings,
         news: Vec::new(),
         tell_at: None,
+        showing: None,
         replies: Vec::new(),
         has_run: false,
         is_own_word: false,
+        told_step,
+        is_quitting: false,
         ended: None,
         summary: None,
     };
@@ -125,10 +130,9 @@ fn greet(page: &Page<'_>, is_first: bool) -> io::Result<()> {
         lines.extend(page.step());
         lines.push(String::new());
         let word = page.look.quoted("lab help");
-        lines.push(
-            page.look.dim().apply_to("This is your own shell, on the lab's cluster. ").to_string()
-                + &format!("{word} lists what it understands beside."),
-        );
+        let own = page.look.dim().apply_to("This is your own shell, on the lab's cluster.");
+        let text = format!("{own} {word} lists what the word lab does in it.");
+        lines.extend(crate::text::wrapped(&text, page.look.width()));
         lines.push(String::new());
     } else {
         lines.push(format!(
@@ -165,12 +169,20 @@ fn folders(environment: &Environment, settings: &FaceSettings<'_>, dir: &Path) -
     let bin = dir.join("bin");
     std::fs::create_dir_all(&bin)?;
     let plain = if settings.screen.is_plain { " --plain" } else { "" };
+    let unattended = if settings.screen.is_terminal { "" } else { " --unattended" };
     let program = settings.program.display().to_string();
-    let script = format!("#!/bin/sh\nexec {} __lab{plain} \"$@\"\n", shell_words::quote(&program));
+    let script = format!("#!/bin/sh\nexec {} __lab{plain}{unattended} \"$@\"\n", shell_words::quote(&program));
     let mut file =
         std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o700).open(bin.join("lab"))?;
     file.write_all(script.as_bytes())?;
     Ok(std::iter::once(bin).chain(environment.path.iter().map(PathBuf::from)).collect())
+}
+
+/// Names the lab and the step before a prompt.
+fn label(view: &View) -> String {
+    // It is read by a shell.
+    let id: String = view.lab.id.chars().filter(|c| c.is_alphanumeric() || "-_.".contains(*c)).collect();
+    format!("({id} {}/{}) ", view.step.number, view.of)
 }
 
 struct Face<'a> {
@@ -183,19 +195,24 @@ struct Face<'a> {
     /// What is to be told with the next status.
     news: Vec<SessionEvent>,
     tell_at: Option<Instant>,
+    /// How things stand now, on its way.
+    showing: Option<Reply>,
     /// Answers to what was reported of commands.
     replies: Vec<Reply>,
     /// A command has run since the last prompt.
     has_run: bool,
     /// It was the word `lab`, which prints its own answers.
     is_own_word: bool,
+    /// The number of the step that was shown or named here last.
+    told_step: usize,
+    /// The session was told to end, and there is no next prompt.
+    is_quitting: bool,
     ended: Option<bool>,
     summary: Option<Summary>,
 }
 
 impl Face<'_> {
     async fn run(mut self) -> io::Result<Left> {
-        self.set_label()?;
         let left = loop {
             let tell_at = self.tell_at.unwrap_or_else(Instant::now);
             tokio::select! {
@@ -210,7 +227,19 @@ impl Face<'_> {
                     Some(event) => self.hear(event),
                     None => break self.ended.map_or(Left::Lost, |kept| Left::Ended { kept }),
                 },
-                () = sleep_until(tell_at), if self.tell_at.is_some() => self.tell().await?,
+                // While a command runs, and where nothing may be put above a prompt, news wait for the next one.
+                () = sleep_until(tell_at), if self.tell_at.is_some() => {
+                    self.tell_at = None;
+                    if self.shell.takes_lines() {
+                        self.showing = Some(self.link.ask(Request::Show));
+                    }
+                }
+                Some(answer) = shown_now(&mut self.showing) => {
+                    self.showing = None;
+                    if self.shell.takes_lines() {
+                        self.tell(answer)?;
+                    }
+                }
             }
             if let Some(kept) = self.ended {
                 break Left::Ended { kept };
@@ -221,8 +250,9 @@ impl Face<'_> {
 
     fn finished(&mut self, finished: Finished) {
         self.has_run = true;
-        let first = finished.text.split_whitespace().next();
-        self.is_own_word = first == Some("lab");
+        let words: Vec<&str> = finished.text.split_whitespace().take(2).collect();
+        self.is_own_word = words.first() == Some(&"lab");
+        self.is_quitting |= words == ["lab", "quit"] && finished.status == 0;
         if self.is_own_word && finished.block.is_none() {
             return;
         }
@@ -255,6 +285,12 @@ impl Face<'_> {
         match &event {
             SessionEvent::Ended { kept } => self.ended = Some(*kept),
             SessionEvent::Finished { summary } => self.summary = Some(summary.clone()),
+            // The next prompt reads it before all else.
+            SessionEvent::StepOpened { number, .. } | SessionEvent::StepShown { number, .. } => {
+                self.view.step.number = *number;
+                // A prompt with an older number is no loss.
+                drop(self.set_label());
+            }
             _ => {}
         }
         self.news.push(event);
@@ -263,6 +299,9 @@ impl Face<'_> {
 
     /// Before the next prompt: what the command has brought about.
     async fn prompt(&mut self) -> io::Result<()> {
+        if self.is_quitting {
+            return Ok(());
+        }
         if std::mem::take(&mut self.has_run) {
             let latest = Instant::now() + LONGEST_WAIT;
             for reply in std::mem::take(&mut self.replies) {
@@ -276,7 +315,11 @@ impl Face<'_> {
                     return Ok(());
                 }
             }
-            self.tell().await?;
+        }
+        if !self.news.is_empty() {
+            self.showing = None;
+            let answer = timeout(LONGEST_WAIT, self.link.ask(Request::Show)).await;
+            self.tell(answer.ok().and_then(Result::ok))?;
         }
         if let Some((name, text)) = self.to_type()? {
             self.shell.type_block(name, text);
@@ -298,13 +341,10 @@ impl Face<'_> {
     }
 
     /// One line for each thing that turned, then where the learner stands.
-    async fn tell(&mut self) -> io::Result<()> {
+    fn tell(&mut self, answer: Option<Answer>) -> io::Result<()> {
         self.tell_at = None;
         let news = std::mem::take(&mut self.news);
-        if news.is_empty() {
-            return Ok(());
-        }
-        if let Ok(Ok(Answer::View { view })) = timeout(LONGEST_WAIT, self.link.ask(Request::Show)).await {
+        if let Some(Answer::View { view }) = answer {
             self.view = *view;
             self.set_label()?;
         }
@@ -314,21 +354,19 @@ impl Face<'_> {
         for event in &news {
             lines.extend(teller.event(event));
             if let SessionEvent::StepOpened { number, of, title, .. } = event
+                && std::mem::replace(&mut self.told_step, *number) != *number
                 && !self.is_own_word
-                && *number == self.view.step.number
             {
                 lines.push(format!("  Step {number} of {of}: {title}. {} shows it.", look.quoted("lab")));
             }
         }
-        let has_turned = news.iter().any(|event| {
-            matches!(
-                event,
-                SessionEvent::CheckTurned { .. }
-                    | SessionEvent::StepGreen { .. }
-                    | SessionEvent::QuestionAnswered { .. }
-            )
+        let has_turned = news.iter().any(|event| match event {
+            SessionEvent::CheckTurned { .. } => !lines.is_empty(),
+            SessionEvent::QuestionAnswered { right, .. } => *right,
+            SessionEvent::StepGreen { .. } => true,
+            _ => false,
         });
-        if has_turned && !lines.is_empty() || news.iter().any(|event| matches!(event, SessionEvent::StepGreen { .. })) {
+        if has_turned {
             lines.push(teller.status(&self.view));
         }
         if let Some(summary) = self.summary.take() {
@@ -340,8 +378,7 @@ impl Face<'_> {
     }
 
     fn set_label(&self) -> io::Result<()> {
-        let id: String = self.view.lab.id.chars().filter(|c| c.is_alphanumeric() || "-_.".contains(*c)).collect();
-        self.shell.label(&format!("({id} {}/{}) ", self.view.step.number, self.view.of))
+        self.shell.label(&label(&self.view))
     }
 
     /// Gives the terminal back, and the session its end where it ends with this terminal.
@@ -379,6 +416,14 @@ impl Face<'_> {
             print(lines)?;
         }
         Ok(left)
+    }
+}
+
+/// Never where nothing was asked; nothing inside where the session is gone.
+async fn shown_now(showing: &mut Option<Reply>) -> Option<Option<Answer>> {
+    match showing {
+        Some(reply) => Some(reply.await.ok()),
+        None => std::future::pending().await,
     }
 }
 

@@ -58,6 +58,18 @@ impl Look {
         self.style(Style::new().yellow())
     }
 
+    /// A sentence in which what stands between backticks is shown as code.
+    pub(super) fn sentence(self, text: &str) -> String {
+        if !self.color || text.matches('`').count() % 2 == 1 {
+            return text.to_owned();
+        }
+        let piece = |(at, piece): (usize, &str)| match at % 2 {
+            1 => self.code().apply_to(piece).to_string(),
+            _ => piece.to_owned(),
+        };
+        text.split('`').enumerate().map(piece).collect()
+    }
+
     /// A command or a key within a sentence.
     pub(super) fn quoted(self, text: &str) -> String {
         if self.color { self.code().apply_to(text).to_string() } else { format!("`{text}`") }

@@ -268,6 +268,7 @@ pub(super) fn check_lines(look: Look, width: usize, words: &str, shown: Option<&
         Some(left) => format!("{words} (not judged: {left})"),
         None => words.to_owned(),
     };
+    let words = look.sentence(&words);
     let mut lines = Vec::new();
     for (at, line) in words.lines().enumerate() {
         let head = match (look.plain, at) {
@@ -288,11 +289,11 @@ pub(super) fn question_lines(look: Look, width: usize, question: &QuestionView, 
         (false, 0) => (look.bold().apply_to("?"), "Question"),
         (false, _) => (look.bold().apply_to("?"), "Question, not answered yet"),
     };
-    let text = question.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = look.sentence(&question.text.split_whitespace().collect::<Vec<_>>().join(" "));
     let head = if look.plain { format!("{word}: {text}") } else { format!("  {sign} {text}") };
     lines.extend(crate::text::wrapped(&head, width));
     for (number, choice) in question.choices.iter().enumerate() {
-        let choice = if look.color { choice.replace('`', "") } else { choice.clone() };
+        let choice = look.sentence(choice);
         lines.extend(crate::text::wrapped(&format!("      {}  {choice}", number + 1), width));
     }
     if let Some(left) = &question.left {

@@ -74,7 +74,8 @@ impl Teller<'_> {
 
     fn turned(&self, check: &CheckView, was: Standing, now: Standing) -> Vec<String> {
         let look = self.look;
-        let words = self.words.check(check).lines().next().unwrap_or_default().trim_end_matches(':').to_owned();
+        let words = self.words.check(check).lines().next().unwrap_or_default().trim_end_matches(':');
+        let words = look.sentence(words);
         let text = match (was, now) {
             (_, Standing::Holds) if look.plain => format!("Done: {words}"),
             (_, Standing::Holds) => format!("  {} {words}", look.good().apply_to("✓")),
@@ -122,7 +123,7 @@ impl Teller<'_> {
     /// What each check wants that does not hold.
     pub(super) fn why(&self, checks: &[Why], notes: &[String]) -> Vec<String> {
         let look = self.look;
-        let mut lines: Vec<String> = notes.iter().map(|note| format!("  {note}")).collect();
+        let mut lines: Vec<String> = notes.iter().map(|note| format!("  {}", look.sentence(note))).collect();
         if checks.is_empty() && notes.is_empty() {
             lines.push(format!("  Every check of this step holds. {} goes on.", look.quoted("lab next")));
         }
@@ -134,7 +135,7 @@ impl Teller<'_> {
             if let Some(fail) = &why.check.fail {
                 lines.push(format!("    {}", look.bold().apply_to(fail)));
             }
-            lines.extend(why.causes.iter().map(|cause| format!("    {cause}")));
+            lines.extend(why.causes.iter().map(|cause| format!("    {}", look.sentence(cause))));
             if let Some(reason) = why.check.reason.as_ref().filter(|reason| !why.causes.contains(reason)) {
                 lines.push(format!("    {reason}"));
             }
@@ -145,11 +146,15 @@ impl Teller<'_> {
 
     pub(super) fn hint(&self, hint: &HintView) -> Vec<String> {
         let look = self.look;
+        // What follows the word itself, where the author wrote more.
+        let summary = hint.summary.split_once(':').map_or("", |(_, more)| more.trim());
         let head = if look.plain {
-            format!("Hint {} of {}: {}", hint.number, hint.of, hint.summary)
+            format!("Hint {} of {}: {summary}", hint.number, hint.of)
         } else {
-            let place = look.dim().apply_to(format!("Hint {} of {} · ", hint.number, hint.of));
-            format!("  {place}{}", look.bold().apply_to(&hint.summary))
+            let place = look.dim().apply_to(format!("Hint {} of {}", hint.number, hint.of));
+            let more =
+                if summary.is_empty() { String::new() } else { format!(" · {}", look.bold().apply_to(summary)) };
+            format!("  {place}{more}")
         };
         let mut lines = self.fold([head]);
         lines.extend(super::page::markdown(&hint.markdown, look).into_iter().map(|line| format!("  {line}")));

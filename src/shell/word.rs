@@ -1,12 +1,12 @@
 //! The word `lab`, typed in a learner's shell: asks the session through its door, and prints what it answers.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::look::Look;
 use super::page::{Page, question_lines};
 use super::said::{InWords, Teller};
-use crate::lab::Lab;
+use crate::lab::{Action, Item, Lab};
 use crate::session::door::Caller;
 use crate::session::{Answer, BlockText, Request, View};
 use crate::text::did_you_mean;
@@ -45,6 +45,8 @@ pub struct Setting<'a> {
     pub load: &'a dyn Fn(&Path) -> Result<Lab, String>,
     pub program: PathBuf,
     pub door: PathBuf,
+    /// There is somebody to ask.
+    pub is_attended: bool,
 }
 
 /// How it ended: 0 done, 1 refused, 2 no such word, 3 no session.
@@ -225,11 +227,13 @@ impl<'a> Desk<'a> {
             }
             Answer::Refused { reason, hint } => {
                 let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
-                print(crate::text::wrapped(&format!("  {reason}{hint}"), self.look().width()));
+                let text = self.look().sentence(&format!("  {reason}{hint}"));
+                print(crate::text::wrapped(&text, self.look().width()));
                 return Ok(false);
             }
             Answer::AskAgain { reason } => {
-                print(crate::text::wrapped(&format!("  {reason}"), self.look().width()));
+                let text = self.look().sentence(&format!("  {reason}"));
+                print(crate::text::wrapped(&text, self.look().width()));
                 return Ok(false);
             }
             Answer::Hint { hint } => print(self.teller().hint(&hint)),
@@ -285,9 +289,15 @@ impl<'a> Desk<'a> {
             Answer::Block { block } => block,
             other => return self.say(other),
         };
+        let action = self.action(block.line);
+        let starts = action.is_some_and(|action| action.start.is_some());
+        let stops = action.and_then(|action| action.stop.as_ref()).map(|stop| stop.block.value.clone());
         let face = std::env::var_os(TERMINAL_VARIABLE).map(PathBuf::from).filter(|dir| dir.is_dir());
         match face {
-            Some(face) if !block.background && !block.on_node => {
+            Some(face) if !block.background && !block.on_node && !starts => {
+                if stops.is_some() {
+                    self.caller.ask(Request::Stop { block: stops })?;
+                }
                 let new = face.join("type.new");
                 std::fs::write(&new, format!("{}\n{}", block.id, block.text))?;
                 std::fs::rename(new, face.join(TO_TYPE))?;
@@ -303,6 +313,14 @@ impl<'a> Desk<'a> {
                 Ok(done)
             }
         }
+    }
+
+    fn action(&self, line: usize) -> Option<&Action> {
+        let mut items = self.lab.steps.iter().flat_map(|step| &step.items);
+        items.find_map(|item| match item {
+            Item::Action(action) if self.lab.source.position(action.span.start).line == line => Some(action),
+            _ => None,
+        })
     }
 
     fn answer(&mut self, rest: &[String]) -> io::Result<bool> {
@@ -357,7 +375,7 @@ impl<'a> Desk<'a> {
     }
 
     fn quit(&mut self) -> io::Result<bool> {
-        let mut keep = (!io::stdin().is_terminal()).then_some(true);
+        let mut keep = (!self.setting.is_attended).then_some(true);
         while keep.is_none() {
             // The input's end says nothing, and keeps.
             keep = keeps(&read_line(KEEP)?.unwrap_or_default());

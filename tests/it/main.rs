@@ -14,6 +14,7 @@ mod fake_engine;
 mod harness;
 mod kind;
 mod kind_errors;
+mod learn;
 mod lessons;
 mod lint;
 mod live;

@@ -20,6 +20,8 @@ const COMMANDS: &[&[&str]] = &[
     &["--help"],
     &["run", "--help"],
     &["test", "--help"],
+    &["learn", "--help"],
+    &["shell", "--help"],
     &["lint", "--help"],
     &["list", "--help"],
     &["decode", "--help"],

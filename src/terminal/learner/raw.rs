@@ -71,3 +71,59 @@ fn reset() {
 fn before() -> std::sync::MutexGuard<'static, Option<Before>> {
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    const INNER: &str = "KEYWITNESS_TEST_PANICS";
+
+    /// What the test below runs on a terminal of its own.
+    fn panics_while_raw() {
+        let cancel = CancellationToken::new();
+        let raw = Raw::enter(cancel.clone()).expect("a terminal");
+        assert!(tcgetattr(io::stdin()).expect("a terminal") != settings().expect("it is known what was before"));
+        std::panic::set_hook(Box::new(|_| {
+            restore_after_panic();
+            println!("the panic is told");
+        }));
+        drop(std::thread::spawn(|| panic!("in another thread")).join());
+        assert!(cancel.is_cancelled());
+        drop(raw);
+    }
+
+    #[test]
+    fn a_panic_in_another_thread_gives_the_terminal_back() {
+        if std::env::var_os(INNER).is_some() {
+            return panics_while_raw();
+        }
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pty = native_pty_system().openpty(size).expect("a terminal");
+        let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
+        command.args(["--exact", "terminal::learner::raw::tests::a_panic_in_another_thread_gives_the_terminal_back"]);
+        command.args(["--nocapture"]);
+        command.env(INNER, "1");
+        let before = pty.master.get_termios().expect("its settings");
+        let mut child = pty.slave.spawn_command(command).expect("started");
+        let mut reader = pty.master.try_clone_reader().expect("its output");
+        let output = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            let mut chunk = [0; 1024];
+            while let Ok(count @ 1..) = reader.read(&mut chunk) {
+                seen.extend_from_slice(&chunk[..count]);
+            }
+            String::from_utf8_lossy(&seen).into_owned()
+        });
+        assert!(child.wait().expect("it ends").success());
+        let after = pty.master.get_termios().expect("its settings");
+        drop(pty);
+        let output = output.join().expect("read");
+        // Only a terminal that is not raw turns a line feed into two characters.
+        assert!(output.contains("the panic is told\r\n"), "{output}");
+        assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    }
+}

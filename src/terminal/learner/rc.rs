@@ -28,13 +28,19 @@ pub(super) struct Rc<'a> {
 const HOOKS: &str = r#"
 # `lab` is keywitness' word here, whatever the files above made of it.
 unalias lab etcdctl 2>/dev/null; unset -f lab etcdctl 2>/dev/null
+# etcd and etcdctl read every one of theirs.
+unset "${!ETCDCTL_@}" "${!ETCD_@}" 2>/dev/null
+
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+  printf 'This is bash %s: before 4.4 it does not tell when a command begins, so what commands print cannot be checked.\n' "$BASH_VERSION"
+fi
 
 # First of all before a prompt: how the command ended. The status is handed on to what else runs there.
 __keywitness_ended() {
   local status=$?
   printf '%s' "${KUBECONFIG-}" 2>/dev/null >@KUBECONFIG@
   printf '\e]133;D;%s;aid=@WORD@\a' "$status"
-  IFS= read -r __keywitness_label <@LABEL@ 2>/dev/null
+  IFS= read -r __keywitness_label 2>/dev/null <@LABEL@
   return "$status"
 }
 

@@ -23,6 +23,8 @@ use owned_processes::{Echo, Guard, ShellControl, shell_on_pty};
 const QUIET: Duration = Duration::from_millis(5);
 /// A line that is not complete is followed by the next.
 const NEXT_LINE: Duration = Duration::from_millis(50);
+/// Sizes that follow each other faster are taken for one.
+const ANOTHER_SIZE: Duration = Duration::from_millis(100);
 /// A shell's last words come with its end or shortly after.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 const ROWS_UNKNOWN: u16 = 24;
@@ -38,6 +40,8 @@ pub struct LearnerSettings {
     pub path_prefix: Vec<PathBuf>,
     /// The command that prints the words which may follow `lab`, and what was typed of them.
     pub completer: String,
+    /// What stands before each prompt, until another is set.
+    pub label: String,
     pub screen: Screen,
     pub cancel: CancellationToken,
 }
@@ -129,6 +133,8 @@ pub struct LearnerShell {
     quiet_from: Instant,
     /// When the command that runs is told of, where it has printed more.
     print_at: Option<Instant>,
+    /// When the shell is told its true size again.
+    back_at: Option<Instant>,
     rows: u16,
     columns: u16,
 }
@@ -151,6 +157,7 @@ impl LearnerShell {
         }
         .text();
         write_private(&rc, &text)?;
+        write_private(&settings.dir.join("label"), &format!("{}\n", settings.label))?;
         let mut command = CommandBuilder::new("bash");
         command.args(["--rcfile".as_ref(), rc.as_os_str(), "-i".as_ref()]);
         command.cwd(&settings.cwd);
@@ -189,6 +196,7 @@ impl LearnerShell {
             happened: VecDeque::new(),
             quiet_from: Instant::now(),
             print_at: None,
+            back_at: None,
             rows,
             columns,
         })
@@ -206,14 +214,21 @@ impl LearnerShell {
         usize::from(self.columns)
     }
 
+    /// Whether lines are told at once, above the prompt that stands.
+    pub fn takes_lines(&self) -> bool {
+        self.phase == Phase::Typing && !self.settings.screen.is_plain
+    }
+
     /// Lines for the person: before the next prompt, or at once above the one that stands.
     pub fn tell(&mut self, lines: impl IntoIterator<Item = String>) {
         self.to_tell.extend(lines);
+        self.quiet_from = self.quiet_from.min(Instant::now() + QUIET);
     }
 
     /// Types a block, for everybody to see, as soon as the prompt stands.
     pub fn type_block(&mut self, name: String, text: String) {
         self.to_type.push_back((name, text));
+        self.quiet_from = self.quiet_from.min(Instant::now() + QUIET);
     }
 
     /// Lets the prompt come, after what there is to tell.
@@ -241,6 +256,7 @@ impl LearnerShell {
                 return Ok(happened);
             }
             let is_due = self.has_due();
+            let back_at = self.back_at.unwrap_or_else(Instant::now);
             let print_at = self.print_at.unwrap_or_else(Instant::now);
             let cancel = self.settings.cancel.clone();
             tokio::select! {
@@ -257,6 +273,10 @@ impl LearnerShell {
                 Some(()) = self.resized.recv() => self.resize().await?,
                 Some(()) = self.stopped.recv() => self.stop().await?,
                 () = sleep_until(self.quiet_from), if is_due => self.do_due().await?,
+                () = sleep_until(back_at), if self.back_at.is_some() => {
+                    self.back_at = None;
+                    self.resize().await?;
+                }
                 () = sleep_until(print_at), if self.print_at.is_some() => {
                     self.print_at = None;
                     let printed = self.printed();
@@ -455,9 +475,9 @@ impl LearnerShell {
         if self.settings.screen.is_terminal {
             self.raw = Some(Raw::enter(self.settings.cancel.clone())?);
         }
-        // Another size and back, so that whatever runs there draws itself again.
-        self.control.resize(self.rows, self.columns.saturating_sub(1).max(1)).await?;
-        self.resize().await
+        // Another size and soon back, so that whatever runs there draws itself again.
+        self.back_at = Some(Instant::now() + ANOTHER_SIZE);
+        self.control.resize(self.rows, self.columns.saturating_sub(1).max(1)).await
     }
 
     /// Ends the shell with all that runs in it, and gives the terminal back.

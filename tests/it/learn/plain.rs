@@ -1,0 +1,27 @@
+//! Without a terminal: lines one after the other, in words, and each verdict once.
+
+use crate::harness::{Test, need};
+
+#[test]
+fn a_lab_is_learned_through_a_pipe_in_words_alone() {
+    need!("etcd", "etcdctl", "kubectl");
+    let lab = super::labs().join("first-look");
+    let test = Test::new(&["learn", &lab.display().to_string()]).file(".bashrc", "PS1='lab$ '\n");
+    let (home, state) = (test.dir().display().to_string(), test.dir().join("state").display().to_string());
+    let typed = "kubectl -n kube-system get pods -l component=etcd\nlab answer 2\nlab next\nlab why\nlab quit\n";
+    let done = test.env("HOME", &home).env("KEYWITNESS_STATE", &state).stdin(typed).run().expect_exit(0);
+    let said = done.stdout();
+    for words in [
+        "Step 1 of 8: Find the etcd pod",
+        "To do: `find` prints \"Running\"",
+        "Done: `find` prints \"Running\"",
+        "step 1 of 8, 2 of 2, 1 question",
+        "Right: That is right.",
+        "Step 2 of 8: Run etcdctl in it",
+        "takes it up again",
+    ] {
+        assert!(said.contains(words), "no {words:?} in:\n{said}");
+    }
+    assert_eq!(said.matches("\nDone: `find` prints \"Running\"").count(), 1, "{said}");
+    assert!(!said.contains(['\x1b', '✓', '○', '│', '─']), "{said}");
+}
