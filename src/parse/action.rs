@@ -77,11 +77,7 @@ fn slips(fence: &Fence, code: &Code, cx: &mut Context<'_>) {
     let lines: Vec<&CodeLine> = code.lines().collect();
     let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
     let place = |line: usize, range: std::ops::Range<usize>, cx: &Context<'_>| {
-        let number = lines[line].number;
-        let start = cx.source.line_start(number);
-        // The container's prefix, or a prompt, was taken off the front of the line.
-        let lead = cx.source.line(number).len().saturating_sub(lines[line].text.len());
-        Span::new(start + lead + range.start, start + lead + range.end)
+        cx.source.place_in_line(lines[line].number, &lines[line].text, range)
     };
     match quotes::open(&texts) {
         Some((line, range, quotes::Open::Quote(quote))) => {

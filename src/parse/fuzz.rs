@@ -112,6 +112,14 @@ fn inside(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What these tests found once.
+#[test]
+fn inputs_that_failed_are_read() {
+    for text in ["```bash\n'¡\r\0", "```bash\nkubectl get <pod> ¡\r\0\n```", "> ```bash\n> sleep 5 ¡\0\n"] {
+        inside(text).expect("each finding lies between two characters of the file");
+    }
+}
+
 fn read_checks(text: &str) -> (Vec<Check>, usize) {
     let source = SourceFile::new("lab.md", "lab.md", text);
     let mut cx = Context::new(&source);

@@ -128,10 +128,7 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
     let lines = lines(action);
     let place = |word: &Word, cx: &Context<'_>| -> Span {
         let Some(line) = lines.get(word.line) else { return action.span };
-        let start = cx.source.line_start(line.number);
-        // The container's prefix was taken off the front of the line.
-        let lead = cx.source.line(line.number).len().saturating_sub(line.text.len());
-        Span::new(start + lead + word.start, start + lead + word.end)
+        cx.source.place_in_line(line.number, &line.text, word.start..word.end)
     };
     for command in commands(&lines) {
         let Some(first) = command.words.first() else { continue };
@@ -213,9 +210,7 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
     }
     for line in lines {
         for found in PLACEHOLDERS.find_iter(&line.text) {
-            let start = cx.source.line_start(line.number);
-            let lead = cx.source.line(line.number).len().saturating_sub(line.text.len());
-            let span = Span::new(start + lead + found.start(), start + lead + found.end());
+            let span = cx.source.place_in_line(line.number, &line.text, found.range());
             cx.findings
                 .add(PLACEHOLDER, span, format!("the placeholder {} is left over", found.as_str()))
                 .hint("declare a variable and write \"$NAME\"");

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -80,6 +81,16 @@ impl SourceFile {
     /// The offset at which a 1-based line begins.
     pub fn line_start(&self, number: usize) -> usize {
         number.checked_sub(1).and_then(|i| self.line_starts.get(i)).copied().unwrap_or(self.text.len())
+    }
+
+    /// Where a part of a line's text lies, after a container's prefix or a prompt was taken off the front of the line. What
+    /// Markdown replaces (a zero byte, a carriage return inside a line) has no place of its own: then it is the line.
+    pub fn place_in_line(&self, number: usize, text: &str, part: Range<usize>) -> Span {
+        let (start, whole) = (self.line_start(number), self.line(number));
+        match whole.strip_suffix(text) {
+            Some(lead) => Span::new(start + lead.len() + part.start, start + lead.len() + part.end),
+            None => Span::new(start, start + whole.len()),
+        }
     }
 
     /// The 1-based line's text without its line end.
