@@ -35,7 +35,7 @@ fn with_runtime(work: impl Future<Output = Result<(), String>>) -> ExitCode {
     if let Err(error) = super::log::start_from_environment() {
         return failed(&error);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
     };

@@ -46,6 +46,12 @@ const HIDDEN: &[(&str, Hidden)] = &[
     (cluster::standing::STANDING, cluster::standing::main),
 ];
 
+/// With room on each thread's stack for what is nested as deeply as requests and labs may be.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    const STACK: usize = 8 << 20;
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build()
+}
+
 pub fn main() -> ExitCode {
     panics_redacted();
     let args: Vec<OsString> = std::env::args_os().collect();

@@ -133,7 +133,7 @@ pub(super) fn with<T>(
     flags: &ClusterFlags,
     work: impl AsyncFnOnce(&Place) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Runtime::new()
+    let runtime = super::runtime()
         .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
     let done = runtime.block_on(async {
         let place = Place::open(flags).await?;

@@ -85,7 +85,7 @@ impl Call<'_> {
         let (labs, wrong) = self.sort_out(files, &sink);
         if !labs.is_empty() {
             self.check_vars(&labs)?;
-            let runtime = tokio::runtime::Runtime::new()
+            let runtime = super::runtime()
                 .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
             runtime.block_on(self.run_all(&labs, wrong, seed, &sink).instrument(error_span!("run")))?;
             // Whatever still runs belongs to no lab any more.

@@ -63,7 +63,7 @@ pub(in crate::cli) fn main(args: &[OsString]) -> ExitCode {
         tell(&failed(alone.err().unwrap_or_else(|| ClusterError::new("it was not told what to serve"))));
         return ExitCode::from(3);
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match crate::cli::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             tell(&failed(ClusterError::new(error.to_string())));
