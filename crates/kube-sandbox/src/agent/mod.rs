@@ -37,6 +37,7 @@ use self::life::{DEADLINE, Life, List, State};
 use self::mirror::{MIRROR, Mirrors};
 use self::pull::Images;
 use self::told::Told;
+use crate::object::ports;
 use crate::runtime::{
     Context, Controller, ENDPOINTS, Error, Key, Next, Object, PODS, Recorder, Rest, SERVICES, Severity, Source, Store,
     meta, seconds,
@@ -291,6 +292,42 @@ impl Controller for Agent {
 }
 
 impl Agent {
+    /// Whether a pod wants a port of this node that another one has that came before it. The scheduler sends none such;
+    /// whoever names the node himself may.
+    fn is_refused(&self, work: &Work<'_>) -> bool {
+        if !ports::wants_any(&work.pod) {
+            return false;
+        }
+        let age = |pod: &Value| {
+            (meta::text(pod, "/metadata/creationTimestamp").to_owned(), meta::text(pod, "/metadata/name").to_owned())
+        };
+        let own = age(&work.pod);
+        self.pods.all().into_iter().any(|other| {
+            let here =
+                other.pod.as_ref().is_some_and(|facts| facts.node.as_ref() == Some(&self.name) && !facts.phase.over());
+            if !here || other.uid == work.object.uid {
+                return false;
+            }
+            let other = other.value();
+            let before = !meta::text(&other, "/status/startTime").is_empty() || age(&other) < own;
+            before && ports::conflict(&work.pod, &other)
+        })
+    }
+
+    async fn refuse(&self, work: &mut Work<'_>) -> Result<Next, Error> {
+        const REASON: &str = "NodePorts";
+        const WHY: &str = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+        self.tell(work, "", Severity::Warning, REASON, WHY).await;
+        let status = json!({
+            "phase": "Failed", "reason": REASON, "message": format!("Pod was rejected: {WHY}"), "startTime": meta::now(),
+        });
+        let key = &work.object.key;
+        let patch = json!({"metadata": {"uid": &*work.object.uid}, "status": status});
+        let pod = self.rest.merge(&PODS, &key.namespace, &key.name, "status", &patch).await?;
+        self.pods.wrote(&pod);
+        Ok(Next::Change)
+    }
+
     /// Of a pod that was taken away by force the containers are stopped all the same.
     async fn tell_vanished(&self, key: &Key) {
         let object = self.vanished.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -311,6 +348,9 @@ impl Agent {
             return Ok(Next::Change);
         }
         if work.life.started.is_empty() {
+            if self.is_refused(work) {
+                return self.refuse(work).await;
+            }
             self.admit(work).await?;
         }
         if !work.life.sandbox

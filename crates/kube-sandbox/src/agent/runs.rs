@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::images::Facts;
 use super::shell::{self, Change, End, Files, Piece, Played, What, World};
-use crate::runtime::meta;
+use crate::runtime::{Key, meta};
 
 /// One run of one container.
 #[derive(Debug, Clone)]
@@ -30,7 +30,17 @@ pub(crate) struct Run {
 
 /// The current and the last run of each container, by pod and name.
 #[derive(Debug, Clone, Default)]
-pub struct Runs(Arc<Mutex<HashMap<(Arc<str>, String), Vec<Run>>>>);
+pub struct Runs(Arc<Mutex<HashMap<(Arc<str>, String), Vec<Run>>>>, Wakers);
+
+/// Who is to look at a pod when somebody ended a run of it.
+#[derive(Clone, Default)]
+struct Wakers(Arc<Mutex<Vec<Box<dyn Fn(Key) + Send + Sync>>>>);
+
+impl std::fmt::Debug for Wakers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wakers")
+    }
+}
 
 impl Run {
     pub(crate) fn new(line: Vec<String>, world: World, facts: Option<Arc<Facts>>) -> Self {
@@ -82,8 +92,12 @@ impl Run {
 
     /// Another command in the same place, from a moment on.
     pub(crate) fn beside(&self, line: &[String], at: i64) -> Played {
-        let world = World { files: self.files(), start: at, now: at, once: true, open: false, ..self.world.clone() };
-        shell::play(&world, line)
+        shell::play(&World { open: false, ..self.world_beside(at) }, line)
+    }
+
+    /// What a command finds that somebody starts beside it, and may type into.
+    pub(crate) fn world_beside(&self, at: i64) -> World {
+        World { files: self.files(), start: at, now: at, once: true, open: true, ..self.world.clone() }
     }
 
     /// Until when it runs by itself, and its status then.
@@ -170,6 +184,19 @@ fn play(line: &[String], world: &World, facts: Option<&Facts>) -> Played {
 impl Runs {
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<(Arc<str>, String), Vec<Run>>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// `wake` is called with the pod of which a run was ended.
+    pub(crate) fn woken(&self, wake: impl Fn(Key) + Send + Sync + 'static) {
+        self.1.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(wake));
+    }
+
+    /// Whoever types into the first process of a container has ended it.
+    pub(crate) fn end(&self, pod: &Key, uid: &str, container: &str, id: &str, end: End) {
+        self.change(uid, container, id, |run| run.played.end = end);
+        for wake in self.1.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            wake(pod.clone());
+        }
     }
 
     pub(super) fn begin(&self, uid: &Arc<str>, container: &str, run: Run) {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::spread;
+pub(crate) use super::suits::{matches_node, tolerates};
 use crate::object::labels;
+use crate::object::ports;
 use crate::object::quantity::{self, Amounts};
 use crate::runtime::{Object, meta};
 
@@ -45,53 +48,14 @@ pub(crate) fn fits(
     if !lacking.is_empty() {
         return Err(lacking);
     }
+    if let Some(reason) = spread::refuses(pod, value, node, nodes, placed) {
+        return refuse(reason);
+    }
     affinity(pod, value, node, nodes, placed).map_or(Ok(()), refuse)
 }
 
-pub(crate) fn tolerates(pod: &Value, taint: &Value) -> bool {
-    pod["spec"]["tolerations"].as_array().into_iter().flatten().any(|toleration| {
-        let text = |field: &str| toleration[field].as_str().unwrap_or_default();
-        let effect = text("effect").is_empty() || toleration["effect"] == taint["effect"];
-        let every = text("key").is_empty() && text("operator") == "Exists";
-        let key = every || toleration["key"] == taint["key"];
-        let value = text("operator") == "Exists" || text("value") == taint["value"].as_str().unwrap_or_default();
-        effect && key && value
-    })
-}
-
-/// `nodeSelector` and the required part of node affinity.
-pub(crate) fn matches_node(pod: &Value, node: &Object) -> bool {
-    let label = |key: &str| node.label(key);
-    let selector = pod["spec"]["nodeSelector"].as_object().into_iter().flatten();
-    if !selector.into_iter().all(|(key, value)| label(key) == value.as_str()) {
-        return false;
-    }
-    let required = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
-    let Some(terms) = required["nodeSelectorTerms"].as_array() else { return true };
-    let field = |key: &str| (key == "metadata.name").then(|| &*node.key.name);
-    terms.iter().any(|term| {
-        let labels = term["matchExpressions"].as_array();
-        let fields = term["matchFields"].as_array();
-        (labels.is_some() || fields.is_some())
-            && labels.into_iter().flatten().all(|rule| labels::matches(rule, &label))
-            && fields.into_iter().flatten().all(|rule| labels::matches(rule, &field))
-    })
-}
-
-fn ports(pod: &Value) -> impl Iterator<Item = (i64, &str)> {
-    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-    containers.flat_map(|container| container["ports"].as_array().into_iter().flatten()).filter_map(|port| {
-        Some((port["hostPort"].as_i64().filter(|number| *number > 0)?, port["protocol"].as_str().unwrap_or("TCP")))
-    })
-}
-
 fn ports_taken(pod: &Value, there: &[Arc<Object>]) -> bool {
-    let wanted: Vec<_> = ports(pod).collect();
-    !wanted.is_empty()
-        && there.iter().any(|other| {
-            let other = other.value();
-            ports(&other).any(|port| wanted.contains(&port))
-        })
+    ports::wants_any(pod) && there.iter().any(|other| ports::conflict(pod, &other.value()))
 }
 
 fn lacking(pod: &Value, node: &Value, there: &[Arc<Object>]) -> Vec<String> {

@@ -22,7 +22,9 @@ mod quota;
 mod replicaset;
 mod revisions;
 mod scheduler;
+mod spread;
 mod statefulset;
+mod suits;
 mod tokens;
 mod trigger;
 mod volumes;
@@ -64,7 +66,8 @@ impl Controllers {
     fn play_nodes(context: &Context, settings: &Settings) {
         let addresses = std::sync::Arc::default();
         for (name, address) in &settings.nodes {
-            context.run(Agent::new(context, &settings.runs, name, *address, &addresses));
+            let agent = context.run(Agent::new(context, &settings.runs, name, *address, &addresses));
+            settings.runs.woken(move |pod| agent.add(pod));
             context.run(Machine::new(context, name));
         }
     }

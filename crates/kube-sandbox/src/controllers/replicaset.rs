@@ -120,7 +120,10 @@ fn status_of(set: &Value, active: &[Arc<Object>], terminating: usize, failure: O
             let condition = json!({
                 "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": error.message(),
             });
-            set_condition(&mut conditions, condition);
+            // The first failure stays: each later one names another pod, and to write it would call for the next.
+            if conditions.iter().all(|condition| condition["type"] != "ReplicaFailure") {
+                set_condition(&mut conditions, condition);
+            }
         }
         None => conditions.retain(|condition| condition["type"] != "ReplicaFailure"),
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::preempt::{self, Victims};
-use super::{fit, pods, volumes};
+use super::{fit, pods, spread, volumes};
 use crate::object::conditions::set_condition;
 use crate::runtime::{
     CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
@@ -67,12 +67,12 @@ impl Scheduler {
             }
         }
         let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
-        let mut best: Option<(usize, Arc<str>)> = None;
+        let mut best: Option<((i64, usize), Arc<str>)> = None;
         for node in &nodes {
             let there = placed.get(&node.key.name).map_or(&[][..], Vec::as_slice);
             match fit::fits(pod, value, node, there, &nodes, &placed) {
                 Ok(()) => {
-                    let load = there.len();
+                    let load = (spread::load(pod, value, node, &nodes, &placed), there.len());
                     if best.as_ref().is_none_or(|(least, _)| load < *least) {
                         best = Some((load, Arc::clone(&node.key.name)));
                     }

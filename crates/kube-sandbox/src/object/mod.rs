@@ -6,6 +6,7 @@ pub mod field_error;
 pub mod labels;
 pub mod meta;
 pub mod names;
+pub mod ports;
 pub mod quantity;
 pub mod usage;
 

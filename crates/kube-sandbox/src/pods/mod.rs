@@ -6,8 +6,10 @@ mod channels;
 mod exec;
 mod forward;
 mod logs;
+mod place;
 mod played;
 mod spdy;
+mod typing;
 
 use std::path::PathBuf;
 
@@ -25,7 +27,7 @@ use crate::request::Call;
 use crate::status::ApiError;
 use channels::Channels;
 use owned_processes::Guard;
-use played::Place;
+use place::Place;
 
 /// What stands behind the pods of the control plane.
 #[derive(Debug, Clone)]

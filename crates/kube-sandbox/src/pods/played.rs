@@ -7,80 +7,17 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::channels::{Channels, Sent};
 use super::exec::{Asked, not_found};
 use super::logs::{self, Wanted};
-use crate::agent::Runs;
-use crate::agent::shell::{End, Piece, name_of};
-use crate::object::meta;
+use super::place::{Place, now, send};
+use super::typing;
+use crate::agent::shell::{End, Piece};
 use crate::request::Query;
 use crate::status::ApiError;
 
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
-
-/// A container's run, by what its pod says of it.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    runs: Runs,
-    uid: String,
-    name: String,
-    id: String,
-    /// Why there is no run, in the server's words.
-    lacks: Option<String>,
-}
-
-fn status<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
-    let lists = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
-    let all = lists.iter().flat_map(|list| pod["status"][*list].as_array().into_iter().flatten());
-    all.into_iter().find(|status| status["name"] == name)
-}
-
-impl Place {
-    pub(super) fn of(runs: &Runs, pod: &Value, name: &str, previous: bool) -> Self {
-        let status = status(pod, name).unwrap_or(&Value::Null);
-        let at = if previous { "/lastState/terminated/containerID" } else { "/containerID" };
-        let id = status.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let reason = status.pointer("/state/waiting/reason").and_then(Value::as_str).unwrap_or("ContainerCreating");
-        let pod_name = meta::name(pod);
-        let lacks = id.is_empty().then(|| {
-            if previous {
-                format!("previous terminated container \"{name}\" in pod \"{pod_name}\" not found")
-            } else {
-                format!("container \"{name}\" in pod \"{pod_name}\" is waiting to start: {reason}")
-            }
-        });
-        let uid = pod.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self { runs: runs.clone(), uid, name: name.to_owned(), id, lacks }
-    }
-
-    fn run(&self) -> Option<crate::agent::Run> {
-        let mut run = self.runs.current(&self.uid, &self.name, &self.id)?;
-        run.follow(now());
-        Some(run)
-    }
-
-    /// Whether all that it prints is known: of a server that runs by itself it is not.
-    fn speaks(&self) -> bool {
-        self.run().is_some_and(|run| !run.played.printed.is_empty() || run.played.serves.is_none())
-    }
-
-    /// What it printed between two moments, and whether it goes on.
-    fn printed(&self, after: i64, upto: i64) -> (Vec<Piece>, bool) {
-        let Some(run) = self.run() else { return (Vec::new(), false) };
-        let pieces = run.printed(upto).filter(|piece| piece.at > after).cloned().collect();
-        let over = match run.end() {
-            End::At { at, .. } | End::OutOfMemory { at } => *at <= upto,
-            End::Never | End::Open { .. } => false,
-        };
-        (pieces, run.ended.is_none() && !over)
-    }
-}
-
-fn now() -> i64 {
-    Timestamp::now().as_millisecond()
-}
 
 fn lines(pieces: &[Piece]) -> Vec<(Option<Timestamp>, String)> {
     let mut lines: Vec<(Option<Timestamp>, String)> = Vec::new();
@@ -135,8 +72,20 @@ pub(super) fn log(place: Place, sentence: String, query: &Query) -> Result<Respo
     Ok(logs::text(Body::from_stream(stream)))
 }
 
-/// What it prints from now on, until it ends. Who wants to type finds nobody who would read it.
+/// What it prints from now on, until it ends. Who wants to type finds a reader where its first process is a shell.
 pub(super) async fn attach(channels: &mut Channels, place: &Place, sentence: &str, asked: &Asked) {
+    let shell = place.run().filter(|run| run.ended.is_none() && run.world.open && typing::is_shell(&run.line));
+    if let Some(run) = shell.filter(|_| asked.stdin) {
+        match typing::session(channels, place, &run.line[0], asked.tty).await {
+            Some(code) => {
+                place.end(code);
+                channels.to.success().await;
+            }
+            None if place.reads_once => place.end(0),
+            None => {}
+        }
+        return;
+    }
     let ends = place.run().is_some_and(|run| matches!(run.end(), End::At { .. }));
     if !place.speaks() || asked.stdin && !ends {
         return channels.to.fail("BadRequest", 400, sentence).await;
@@ -157,21 +106,6 @@ pub(super) async fn attach(channels: &mut Channels, place: &Place, sentence: &st
     channels.to.success().await;
 }
 
-async fn send(channels: &mut Channels, pieces: &[Piece], tty: bool) -> bool {
-    for piece in pieces {
-        let text = if tty { piece.text.replace('\n', "\r\n") } else { piece.text.clone() };
-        let sent = if piece.error && !tty {
-            channels.to.stderr(text.as_bytes()).await
-        } else {
-            channels.to.stdout(text.as_bytes()).await
-        };
-        if !sent {
-            return false;
-        }
-    }
-    true
-}
-
 /// A command in a container that runs.
 pub(super) async fn exec(channels: &mut Channels, place: &Place, sentence: &str, asked: &Asked) {
     let Some(run) = place.run().filter(|run| run.ended.is_none()) else {
@@ -187,19 +121,24 @@ pub(super) async fn exec(channels: &mut Channels, place: &Place, sentence: &str,
     if run.world.programs.has(program) == Some(false) {
         return channels.to.fail("InternalError", 500, &not_found(program)).await;
     }
+    if asked.stdin && typing::is_shell(&asked.command) {
+        if let Some(code) = typing::session(channels, place, program, asked.tty).await {
+            channels.to.exited(code).await;
+        }
+        return;
+    }
     let begun = now();
     let played = run.beside(&asked.command, begun);
-    let types = asked.stdin && asked.command.len() == 1 && ["sh", "bash", "ash"].contains(&name_of(program));
-    if let Some(unknown) = played.unknown.filter(|_| !types) {
+    if let Some(unknown) = played.unknown {
         return channels.to.fail("BadRequest", 400, &format!("{sentence} ({unknown} is not known)")).await;
     }
     let ends = match played.end {
-        End::At { at, code } if !types => Some((at, code)),
+        End::At { at, code } => Some((at, code)),
         End::OutOfMemory { at } => Some((at, 137)),
-        End::Never if !types => None,
-        _ => return channels.to.fail("BadRequest", 400, sentence).await,
+        End::Never => None,
+        End::Open { .. } => return channels.to.fail("BadRequest", 400, sentence).await,
     };
-    place.runs.change(&place.uid, &place.name, &place.id, |run| run.besides.extend(played.changes));
+    place.did(played.changes);
     let mut rest = played.printed.as_slice();
     loop {
         let moment = now();

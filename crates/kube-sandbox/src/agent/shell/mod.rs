@@ -13,6 +13,7 @@ mod run;
 mod sums;
 mod syntax;
 mod text;
+mod typed;
 mod words;
 mod world;
 
@@ -21,6 +22,7 @@ mod tests;
 
 pub(crate) use files::{Change, Files, Found, What, absolute};
 pub(crate) use run::play;
+pub(crate) use typed::Typed;
 pub(crate) use world::{Programs, Service, World, name_of};
 
 /// A piece of what a command prints.

@@ -79,14 +79,35 @@ pub(super) struct Shell<'w> {
     pub(super) at_exit: Option<String>,
 }
 
+/// How a shell stood when what it was given was through.
+pub(super) struct Left {
+    pub(super) vars: BTreeMap<String, String>,
+    pub(super) folder: String,
+    pub(super) status: i32,
+    /// Whether it was told to end.
+    pub(super) exits: bool,
+}
+
 /// `line` is a program and its arguments, as a container or a probe has it.
 pub(crate) fn play(world: &World, line: &[String]) -> Played {
+    followed(world, true, |_| {}, |shell, streams| shell.program(line, streams)).0
+}
+
+/// `whole`: the shell ends with it.
+pub(super) fn followed(
+    world: &World,
+    whole: bool,
+    begin: impl Fn(&mut Shell<'_>),
+    work: impl Fn(&mut Shell<'_>, &Streams) -> Went,
+) -> (Played, Left) {
     let mut most = FIRST_STEPS;
     loop {
         let mut shell = Shell::new(world, most);
+        begin(&mut shell);
         let streams = Streams { input: None, out: Sink::Log { error: false }, err: Sink::Log { error: true } };
-        let went = shell.program(line, &streams);
-        let went = shell.leave(went, &streams);
+        let went = work(&mut shell, &streams);
+        let exits = matches!(went, Err(Stop::Exit(_)));
+        let went = if whole || exits { shell.leave(went, &streams) } else { went };
         let endless = shell.work > MOST_WORK;
         let spent = shell.steps >= shell.most || endless;
         // A script that is not through is followed further, as long as it lags behind the clock.
@@ -104,12 +125,15 @@ pub(crate) fn play(world: &World, line: &[String]) -> Played {
             Err(Stop::Open) => End::Open { at },
         };
         let changes = shell.files.changes.split_off(shell.before);
-        return Played { printed: shell.printed, changes, end, unknown: shell.unknown, serves: shell.serves };
+        let status = if let End::At { code, .. } = end { code } else { shell.status };
+        let left = Left { vars: shell.vars, folder: shell.folder, status, exits };
+        let played = Played { printed: shell.printed, changes, end, unknown: shell.unknown, serves: shell.serves };
+        return (played, left);
     }
 }
 
 impl<'w> Shell<'w> {
-    fn new(world: &'w World, most: u32) -> Self {
+    pub(super) fn new(world: &'w World, most: u32) -> Self {
         let mut vars = world.env.clone();
         for (name, value) in [
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
