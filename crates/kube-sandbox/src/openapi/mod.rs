@@ -1,10 +1,11 @@
-//! `OpenAPI` v3 (and what little of v2 clients still ask for), by which kubectl merges, validates and
+//! `OpenAPI` v3, and v2 for clients that know no other, by which kubectl merges, validates and
 //! explains. Built from the codec's schema; custom resources from their definitions.
 
 mod components;
 mod descriptions;
 mod document;
 mod extensions;
+mod second;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -17,7 +18,6 @@ use serde_json::{Map, Value, json};
 use crate::resource::Resource;
 use crate::resource::registry::Served;
 use crate::status::{ApiError, json_response};
-use crate::version::KUBERNETES_VERSION;
 
 /// Documents of Kubernetes' own groups are the same for every sandbox of this process.
 static BUILT: LazyLock<Mutex<HashMap<String, Arc<str>>>> = LazyLock::new(Mutex::default);
@@ -25,7 +25,7 @@ static BUILT: LazyLock<Mutex<HashMap<String, Arc<str>>>> = LazyLock::new(Mutex::
 pub(super) fn answer(served: &Served, path: &str, accept: &str) -> Response {
     match path.trim_start_matches("/openapi/").trim_end_matches('/') {
         "v3" => json_response(StatusCode::OK, &index(served)),
-        "v2" => second(accept),
+        "v2" => second::answer(served, accept),
         path => {
             let place = path.strip_prefix("v3/").unwrap_or_default();
             let resources: Vec<&Arc<Resource>> = served.all.iter().filter(|one| place_of(one) == place).collect();
@@ -75,26 +75,6 @@ fn document_of(place: &str, resources: &[&Arc<Resource>]) -> Response {
 fn text(text: &str) -> Response {
     let mut response = Response::new(Body::from(text.as_bytes().to_vec()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// Version 2 says which Kubernetes this is and nothing else: clients that still ask for it take that to
-/// mean that nothing is checked on their side.
-fn second(accept: &str) -> Response {
-    // What is asked for has an `@`, which a content type may not have.
-    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-    if !accept.contains("protobuf") {
-        let info = json!({"title": "Kubernetes", "version": KUBERNETES_VERSION});
-        return json_response(StatusCode::OK, &json!({"swagger": "2.0", "info": info, "paths": {}}));
-    }
-    let field = |number: u8, text: &[u8]| {
-        let length = u8::try_from(text.len()).expect("these texts are short");
-        [&[number << 3 | 2, length], text].concat()
-    };
-    let info = [field(1, b"Kubernetes"), field(2, KUBERNETES_VERSION.as_bytes())].concat();
-    let document = [field(1, b"2.0"), field(2, &info), field(8, b"")].concat();
-    let mut response = Response::new(Body::from(document));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
     response
 }
 

@@ -1,6 +1,7 @@
 //! Rules that an object must keep, in Kubernetes' own words.
 
 mod admission;
+mod certificates;
 mod data;
 mod definition;
 mod errors;
@@ -23,6 +24,7 @@ use crate::object::field_error::FieldError;
 use errors::Errors;
 use kube_etcd_codec::kind_by_api_version;
 
+pub(super) use certificates::organizations;
 pub(super) use types::check as types;
 pub(super) use unknown::unknown_fields;
 
@@ -102,6 +104,7 @@ fn rules_of(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors
         "MutatingAdmissionPolicy" => admission::mutating(object, errors),
         "MutatingAdmissionPolicyBinding" => admission::mutating_binding(object, errors),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => admission::webhooks(object, errors),
+        "CertificateSigningRequest" => certificates::request(object, old, errors),
         "PriorityClass" => policy::priority(object, old, errors),
         _ => {}
     }

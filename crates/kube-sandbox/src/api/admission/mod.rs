@@ -12,6 +12,8 @@ mod services;
 mod tokens;
 pub mod webhooks;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::SharedApi;
@@ -20,6 +22,7 @@ use crate::object::meta;
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::user::User;
+use crate::validate;
 
 pub use pods::{mount_token, tolerate_for_a_while};
 pub use services::Reserved;
@@ -81,9 +84,49 @@ pub async fn on_create(
         // After the defaults, which would copy these labels to the job itself.
         ("batch", "jobs") => job_selector(object),
         ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
+        ("certificates.k8s.io", "certificatesigningrequests") => no_almighty_group(resource, object)?,
         _ => {}
     }
     Ok(quotas)
+}
+
+/// What Kubernetes' own plugins make of a new object once more, after the cluster's policies or webhooks changed it.
+pub async fn on_changed(
+    api: &SharedApi,
+    resource: &Resource,
+    namespace: Option<&str>,
+    object: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    if let Some(namespace) = namespace {
+        let namespace = namespaces::check_open(api, resource, namespace, meta::name(object)).await?;
+        let mut more = Vec::new();
+        pod_security::check(resource, &namespace, object, &mut more)?;
+        more.retain(|one| !warnings.contains(one));
+        warnings.append(&mut more);
+    }
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => pods::admit(api, resource, object).await,
+        ("", "persistentvolumeclaims") => {
+            classes::of_claim(api, object).await?;
+            limits::claim(api, resource, object).await
+        }
+        ("networking.k8s.io", "ingresses") => classes::of_ingress(api, object).await,
+        _ => Ok(()),
+    }
+}
+
+/// No certificate makes its bearer one whom no role limits.
+fn no_almighty_group(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let request = STANDARD.decode(text("/spec/request")).unwrap_or_default();
+    let groups = validate::organizations(&request).unwrap_or_default();
+    if text("/spec/signerName") == SIGNER && groups.iter().any(|group| group == "system:masters") {
+        let why = format!("use of {SIGNER} signer with system:masters group is not allowed");
+        return Err(ApiError::forbidden(resource, meta::name(object), &why));
+    }
+    Ok(())
 }
 
 pub const ENDPOINTS_DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";

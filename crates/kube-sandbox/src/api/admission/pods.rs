@@ -73,8 +73,11 @@ async fn account_of(api: &SharedApi, namespace: &str, account: &str) -> Result<O
 }
 
 pub fn mount_token(pod: &mut Value) {
-    let name = format!("kube-api-access-{}", meta::suffix());
-    let mut used = false;
+    const VOLUME: &str = "kube-api-access-";
+    let held = pod.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
+    let held = held.filter_map(|volume| volume["name"].as_str()).find(|name| name.starts_with(VOLUME));
+    let (name, mut used) = (held.map_or_else(|| format!("{VOLUME}{}", meta::suffix()), str::to_owned), false);
+    let is_held = held.is_some();
     for list in ["containers", "initContainers"] {
         for container in pod["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             let mounts = &mut container["volumeMounts"];
@@ -88,7 +91,7 @@ pub fn mount_token(pod: &mut Value) {
             }
         }
     }
-    if !used {
+    if !used || is_held {
         return;
     }
     let volumes = &mut pod["spec"]["volumes"];

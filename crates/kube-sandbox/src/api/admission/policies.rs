@@ -15,8 +15,10 @@ use crate::cel::Inputs;
 use crate::cel::policy::{Policy, Verdict};
 use crate::object::field_error::{FieldError, FieldErrorKind};
 use crate::object::{list, meta, text};
+use crate::objects::convert;
 use crate::objects::selector::Selector;
 use crate::resource::Resource;
+use crate::resource::registry::Served;
 use crate::status::ApiError;
 use crate::user::User;
 
@@ -72,7 +74,16 @@ impl Review<'_> {
         self.new.or(self.old).unwrap_or(&Value::Null)
     }
 
-    pub(super) fn request(&self) -> Value {
+    /// The request as a policy sees it that is about this version of the resource.
+    pub(super) fn request_as(&self, resource: &Resource) -> Value {
+        let mut request = self.request();
+        request["kind"] = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
+        request["resource"] =
+            json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
+        request
+    }
+
+    fn request(&self) -> Value {
         let resource = self.resource;
         let subject = self.subject();
         json!({
@@ -93,7 +104,7 @@ async fn about(
     review: &Review<'_>,
     (policies, bindings): (&'static str, &'static str),
     namespace: &mut Option<Value>,
-) -> Result<Vec<(Value, Value)>, ApiError> {
+) -> Result<Vec<About>, ApiError> {
     if review.resource.group == GROUP || api.policies.is_empty(bindings) {
         return Ok(Vec::new());
     }
@@ -117,19 +128,52 @@ async fn about(
             *namespace = Some(namespace_of(api, review).await);
         }
         let space = namespace.as_ref().unwrap_or(&Value::Null);
-        if matches(&policy["spec"]["matchConstraints"], review, space, false)
-            && matches(&binding["spec"]["matchResources"], review, space, true)
-        {
-            all.push((policy, binding));
+        let (constraints, resources) = (&policy["spec"]["matchConstraints"], &binding["spec"]["matchResources"]);
+        let named = |wanted: &Value, resource: &Resource, any: bool| {
+            matches(wanted, &Review { resource, ..*review }, space, any)
+        };
+        if !versions(&served, review, resources).any(|one| named(resources, one, true)) {
+            continue;
         }
+        let matched = versions(&served, review, constraints).find(|one| named(constraints, one, false)).map(Arc::clone);
+        all.extend(matched.map(|resource| About { policy, binding, resource }));
     }
     Ok(all)
 }
 
+/// A policy with its binding, and the version of the resource that it is about.
+struct About {
+    policy: Value,
+    binding: Value,
+    resource: Arc<Resource>,
+}
+
+/// The versions of a resource that rules may name: the one that is written first, and unless the policy says
+/// otherwise the others too.
+pub(super) fn versions<'s>(
+    served: &'s Served,
+    review: &'s Review<'_>,
+    wanted: &Value,
+) -> impl Iterator<Item = &'s Arc<Resource>> {
+    let exact = wanted["matchPolicy"] == "Exact";
+    let kept = || served.all.iter().filter(|one| one.folder == review.resource.folder);
+    let own = kept().filter(|one| is_same(one, review.resource));
+    own.chain(kept().filter(move |one| !exact && !is_same(one, review.resource)))
+}
+
+pub(super) fn is_same(one: &Resource, other: &Resource) -> bool {
+    one.group == other.group && one.version == other.version && one.plural == other.plural
+}
+
+/// An object of one version of a resource as another version shows it.
+pub(super) fn as_version(from: &Resource, to: &Resource, object: Value) -> Value {
+    if is_same(from, to) { object } else { convert::from_stored(to, convert::to_stored(from, object)) }
+}
+
 pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<String>) -> Result<(), ApiError> {
     let mut namespace = None;
-    for (policy, binding) in about(api, review, (POLICIES, BINDINGS), &mut namespace).await? {
-        judge(api, review, &policy, &binding, namespace.as_ref().unwrap_or(&Value::Null), warnings).await?;
+    for about in about(api, review, (POLICIES, BINDINGS), &mut namespace).await? {
+        judge(api, review, &about, namespace.as_ref().unwrap_or(&Value::Null), warnings).await?;
     }
     Ok(())
 }
@@ -148,8 +192,7 @@ pub(super) async fn namespace_of(api: &SharedApi, review: &Review<'_>) -> Value 
 async fn inputs(
     api: &SharedApi,
     review: &Review<'_>,
-    policy: &Value,
-    binding: &Value,
+    About { policy, binding, resource }: &About,
     namespace: &Value,
 ) -> Result<Vec<Inputs>, &'static str> {
     let Ok(parameters) = parameters(api, review, policy, binding).await else {
@@ -161,10 +204,13 @@ async fn inputs(
             "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction",
         );
     };
+    let side = |object: Option<&Value>| {
+        object.map_or(Value::Null, |object| as_version(review.resource, resource, object.clone()))
+    };
     let of = |params: Value| Inputs {
-        object: review.new.cloned().unwrap_or_default(),
-        old: review.old.cloned().unwrap_or_default(),
-        request: review.request(),
+        object: side(review.new),
+        old: side(review.old),
+        request: review.request_as(resource),
         namespace: namespace.clone(),
         params,
         authorizer: Some(authorize::authorizer(&api.objects, review.user)),
@@ -175,13 +221,13 @@ async fn inputs(
 async fn judge(
     api: &SharedApi,
     review: &Review<'_>,
-    policy: &Value,
-    binding: &Value,
+    about: &About,
     namespace: &Value,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
+    let About { policy, binding, .. } = about;
     let place = format!("ValidatingAdmissionPolicy '{}' with binding '{}'", meta::name(policy), meta::name(binding));
-    let inputs = match inputs(api, review, policy, binding, namespace).await {
+    let inputs = match inputs(api, review, about, namespace).await {
         Ok(inputs) => inputs,
         Err(why) => return Err(refused(review, "", &format!("{place} denied request: {why}"))),
     };

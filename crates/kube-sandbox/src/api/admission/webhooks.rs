@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kube_cel::{Budget, MATCH_CONDITIONS};
 use serde_json::{Value, json};
 
-use super::policies::{Review, compiled, is_named, namespace_of, on_pool, selected};
+use super::policies::{Review, as_version, compiled, is_named, namespace_of, on_pool, selected, versions};
 use crate::api::SharedApi;
 use crate::api::known::{GROUP, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS};
 use crate::api::patch::Patch;
@@ -18,7 +18,6 @@ use crate::authorize;
 use crate::cel::{Inputs, all_hold};
 use crate::defaults;
 use crate::object::{meta, text};
-use crate::objects::convert;
 use crate::objects::selector::Selector;
 use crate::resource::Resource;
 use crate::status::ApiError;
@@ -39,10 +38,6 @@ enum Failure {
     /// It could not be asked: its `failurePolicy` decides.
     Call(String),
     Refused(ApiError),
-}
-
-fn is_same(one: &Resource, other: &Resource) -> bool {
-    one.group == other.group && one.version == other.version && one.plural == other.plural
 }
 
 /// The webhooks whose rules and selectors choose the write, in the order in which they are called.
@@ -71,10 +66,7 @@ async fn about(api: &SharedApi, review: &Review<'_>, plural: &'static str) -> Re
                 let review = Review { resource, ..*review };
                 hook["rules"].as_array().into_iter().flatten().any(|rule| is_named(rule, &review))
             };
-            let kept = || served.all.iter().filter(|one| one.folder == review.resource.folder);
-            let own = kept().filter(|one| is_same(one, review.resource));
-            let others = kept().filter(|one| hook["matchPolicy"] != "Exact" && !is_same(one, review.resource));
-            let Some(resource) = own.chain(others).find(|one| named(one)) else { continue };
+            let Some(resource) = versions(&served, review, hook).find(|one| named(one)) else { continue };
             hooks.push(Hook {
                 hook: hook.clone(),
                 uid: meta::text(configuration, "uid").to_owned(),
@@ -91,30 +83,14 @@ impl Hook {
         text(&self.hook, "name")
     }
 
-    /// As the version that the webhook's rules name.
-    fn shown(&self, review: &Review<'_>, object: &Value) -> Value {
-        if is_same(&self.resource, review.resource) {
-            return object.clone();
-        }
-        convert::from_stored(&self.resource, convert::to_stored(review.resource, object.clone()))
-    }
-
-    fn back(&self, review: &Review<'_>, object: Value) -> Value {
-        if is_same(&self.resource, review.resource) {
-            return object;
-        }
-        convert::from_stored(review.resource, convert::to_stored(&self.resource, object))
-    }
-
     /// What the webhook and its conditions are told.
     fn request(&self, review: &Review<'_>) -> Value {
         let resource = &self.resource;
-        let side = |object: Option<&Value>| object.map_or(Value::Null, |object| self.shown(review, object));
-        let mut request = review.request();
+        let side = |object: Option<&Value>| {
+            object.map_or(Value::Null, |object| as_version(review.resource, resource, object.clone()))
+        };
+        let mut request = review.request_as(resource);
         request["uid"] = json!(uuid::Uuid::new_v4().to_string());
-        request["kind"] = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
-        request["resource"] =
-            json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
         request["object"] = side(review.new);
         request["oldObject"] = side(review.old);
         let options = match review.operation() {
@@ -200,12 +176,14 @@ pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<Stri
 }
 
 /// Lets each change the object in turn. One that asks for it is called again, once, where one after it has changed it.
+/// Whether the object was changed.
 pub async fn mutate(
     api: &SharedApi,
     review: &Review<'_>,
     object: &mut Value,
     warnings: &mut Vec<String>,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
+    let mut is_changed = false;
     let deletes = review.new.is_none() && review.old.is_some() && object.is_null();
     let (hooks, namespace) = {
         let new = (!deletes).then_some(&*object);
@@ -226,19 +204,20 @@ pub async fn mutate(
             })?;
             if changed != *object {
                 *object = changed;
+                is_changed = true;
                 defaults::apply(&review.resource.kind, object);
                 let asks = |(_, hook): &(usize, &Hook)| hook.hook["reinvocationPolicy"] == "IfNeeded";
                 again.extend(hooks.iter().enumerate().take(at).filter(asks).map(|(before, _)| before));
             }
         }
     }
-    Ok(())
+    Ok(is_changed)
 }
 
 impl Hook {
     fn patched(&self, review: &Review<'_>, patch: &[u8]) -> Result<Value, ApiError> {
-        let object = self.shown(review, review.subject());
+        let object = as_version(review.resource, &self.resource, review.subject().clone());
         let patch = Patch::parse(&self.resource, "application/json-patch+json", patch)?.patch;
-        Ok(self.back(review, patch.apply(&self.resource, &object)?))
+        Ok(as_version(&self.resource, review.resource, patch.apply(&self.resource, &object)?))
     }
 }

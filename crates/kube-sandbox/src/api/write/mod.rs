@@ -314,8 +314,16 @@ impl Write {
             new: None,
             dry_run: self.options.dry_run,
         };
-        Box::pin(admission::policies::mutate(&self.api, &review, object)).await?;
-        Box::pin(admission::webhooks::mutate(&self.api, &review, object, &mut self.warnings)).await
+        let by_policies = Box::pin(admission::policies::mutate(&self.api, &review, object, false)).await?;
+        let by_webhooks = Box::pin(admission::webhooks::mutate(&self.api, &review, object, &mut self.warnings)).await?;
+        if by_webhooks {
+            Box::pin(admission::policies::mutate(&self.api, &review, object, true)).await?;
+        }
+        if old.is_none() && (by_policies || by_webhooks) {
+            let (resource, namespace) = (&self.resource, self.namespace.as_deref());
+            Box::pin(admission::on_changed(&self.api, resource, namespace, object, &mut self.warnings)).await?;
+        }
+        Ok(())
     }
 
     /// Whether the cluster's own policies and webhooks allow it.

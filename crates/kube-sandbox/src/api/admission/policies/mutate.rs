@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use kube_cel::{Budget, PER_REQUEST};
 use serde_json::Value;
 
-use super::{Review, about, inputs, on_pool, policy_of, refused};
+use super::{About, Review, about, as_version, inputs, on_pool, policy_of, refused};
 use crate::api::known::{MUTATING, MUTATING_BINDINGS};
 use crate::api::patch::Patch;
 use crate::api::{SharedApi, managed};
@@ -19,52 +19,55 @@ use crate::resource::Resource;
 use crate::status::ApiError;
 
 /// Lets every policy that the write is about change the object, in the order of the bindings' names. A policy that
-/// asks for it is invoked again, once, where one after it has changed the object.
-pub async fn mutate(api: &SharedApi, review: &Review<'_>, object: &mut Value) -> Result<(), ApiError> {
+/// asks for it is invoked again, once, where one after it has changed the object; or where `again`, which invokes none
+/// but those, since a webhook has. Whether the object was changed.
+pub async fn mutate(api: &SharedApi, review: &Review<'_>, object: &mut Value, again: bool) -> Result<bool, ApiError> {
+    let asks = |about: &About| about.policy["spec"]["reinvocationPolicy"] == "IfNeeded";
     let Review { user, resource, subresource, old, dry_run, .. } = *review;
     let mut namespace = None;
-    let bound = {
+    let mut bound = {
         let review = Review { user, resource, subresource, old, new: Some(object), dry_run };
         about(api, &review, (MUTATING, MUTATING_BINDINGS), &mut namespace).await?
     };
+    bound.retain(|about| !again || asks(about));
     let namespace = namespace.unwrap_or_default();
-    let mut again = BTreeSet::new();
+    let mut once_more = BTreeSet::new();
+    let mut is_changed = false;
     for round in 0..2 {
-        for (at, (policy, binding)) in bound.iter().enumerate() {
-            if round == 1 && !again.contains(&at) {
+        for (at, about) in bound.iter().enumerate() {
+            if round == 1 && !once_more.contains(&at) {
                 continue;
             }
             let review = Review { user, resource, subresource, old, new: Some(object), dry_run };
-            let changed = one(api, &review, policy, binding, &namespace).await?;
+            let changed = one(api, &review, about, &namespace).await?;
             if let Some(changed) = changed.filter(|changed| changed != object) {
                 *object = changed;
+                is_changed = true;
                 defaults::apply(&resource.kind, object);
-                let asks =
-                    |(_, (policy, _)): &(usize, &(Value, Value))| policy["spec"]["reinvocationPolicy"] == "IfNeeded";
-                again.extend(bound.iter().enumerate().take(at).filter(asks).map(|(before, _)| before));
+                once_more.extend((0..at).filter(|before| asks(&bound[*before])));
             }
         }
     }
-    Ok(())
+    Ok(is_changed)
 }
 
 async fn one(
     api: &SharedApi,
     review: &Review<'_>,
-    policy: &Value,
-    binding: &Value,
+    about: &About,
     namespace: &Value,
 ) -> Result<Option<Value>, ApiError> {
+    let About { policy, binding, resource } = about;
     let place = format!("MutatingAdmissionPolicy '{}' with binding '{}'", meta::name(policy), meta::name(binding));
     let denied = |why: &str| refused(review, "", &format!("{place} denied request: {why}"));
-    let all = inputs(api, review, policy, binding, namespace).await.map_err(denied)?;
+    let all = inputs(api, review, about, namespace).await.map_err(denied)?;
     let ready = policy_of(api, policy).await?;
     let mut object = None;
     for mut inputs in all {
         if let Some(object) = &object {
             inputs.object = Value::clone(object);
         }
-        let (policy, resource) = (Arc::clone(&ready), review.resource.clone());
+        let (policy, resource) = (Arc::clone(&ready), Arc::clone(resource));
         let changed = on_pool(move |stop| changed(&policy, &resource, inputs, &stop)).await?;
         match changed {
             Ok(changed) => object = changed.or(object),
@@ -72,7 +75,7 @@ async fn one(
             Err(why) => return Err(denied(&why)),
         }
     }
-    Ok(object)
+    Ok(object.map(|object| as_version(resource, review.resource, object)))
 }
 
 /// What the policy makes of the object; `None` where it is not about it.
