@@ -107,7 +107,7 @@ pub(super) struct LabArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct LookFlags {
-    /// Kind of cluster [default: what the other flags name, else the one sandbox that stays]
+    /// Kind of cluster [default: what the other flags name, in a lab's shell the lab's, else the one sandbox that stays]
     #[arg(long, value_name = "KIND", value_parser = cluster_kind(&["sandbox", "kind", "attach"]))]
     on: Option<ClusterKind>,
     /// The sandbox that stays, or the kind cluster, of this name

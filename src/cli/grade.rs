@@ -15,9 +15,8 @@ use super::error::CliError;
 use super::run::{Sink, exit};
 use super::{findings, lint, outputs, place, provider, screen};
 use crate::cluster::{Agreed, Attach, Consent, Reuse};
-use crate::journal::JournalView;
 use crate::lab::{CheckKind, ClusterKind, Item, Lab, Var, VarDefault};
-use crate::learn::handin::{Attempt, JudgedCheck, write};
+use crate::learn::handin::{Attempt, JudgedCheck, Part, write};
 use crate::outcome::{Exit, RunEvent};
 use crate::run::{GradeRequest, Graded, Grading, Mode, Plan, Vars, grade_lab, resolve};
 use crate::text::redact;
@@ -97,11 +96,11 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
             lab: &lab,
             learner: args.learner.as_deref(),
             seed,
-            vars: &shown,
+            vars: &[shown, given_by_the_runner(grading)].concat(),
             given: given.into_keys().collect(),
             cluster: &grading.cluster,
             prefix: &grading.prefix,
-            checks: grading.checks.iter().map(judged).collect(),
+            parts: vec![Part { journal: &grading.journal, checks: grading.checks.iter().map(judged).collect() }],
             questions: Vec::new(),
             steps: Vec::new(),
             points: (outcome.points, outcome.max_points),
@@ -109,11 +108,21 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
             finished: SystemTime::now(),
             elapsed: started.elapsed(),
         };
-        hand_in(file, &attempt, &grading.journal)
-            .map_err(|source| CliError::Output { what: file.display().to_string(), source })?;
+        hand_in(file, &attempt).map_err(|source| CliError::Output { what: file.display().to_string(), source })?;
         screen::note(&format!("{} can be handed in; `keywitness verify` judges it again", file.display()));
     }
     Ok(exit(&report, broken))
+}
+
+/// Of what the runner gives, what the checks speak of.
+fn given_by_the_runner(grading: &Grading) -> Vec<(String, String)> {
+    let mut found = BTreeMap::new();
+    for graded in &grading.checks {
+        let given = graded.evidence.vars.iter().filter(|(name, _)| name.starts_with("LAB_"));
+        let named = given.filter(|(name, _)| graded.check.text.contains(&format!("${{{name}}}")));
+        found.extend(named.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    found.into_iter().collect()
 }
 
 fn judged(graded: &Graded) -> JudgedCheck<'_> {
@@ -127,9 +136,9 @@ fn judged(graded: &Graded) -> JudgedCheck<'_> {
     }
 }
 
-fn hand_in(file: &Path, attempt: &Attempt<'_>, journal: &JournalView) -> std::io::Result<()> {
+fn hand_in(file: &Path, attempt: &Attempt<'_>) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::fs::File::create_new(file)?);
-    write(&mut out, attempt, journal, &|text| redact(text).into_owned())?;
+    write(&mut out, attempt, &|text| redact(text).into_owned())?;
     out.flush()
 }
 

@@ -28,6 +28,7 @@ pub(super) fn choose(flags: &ClusterFlags) -> Result<(ClusterKind, ClusterFlags)
     let kind = match flags.on {
         Some(kind) => kind,
         None if flags.context.is_some() || !flags.etcd_endpoint.is_empty() => ClusterKind::Attach,
+        None if flags.cluster_name.is_none() && is_in_a_lab() => ClusterKind::Attach,
         None => match &flags.cluster_name {
             Some(name) if KeptSandbox::find(name).is_none() => ClusterKind::Kind,
             _ => ClusterKind::Sandbox,
@@ -48,6 +49,11 @@ pub(super) fn choose(flags: &ClusterFlags) -> Result<(ClusterKind, ClusterFlags)
         }
         ClusterKind::Sandbox | ClusterKind::Kind | ClusterKind::Attach => Ok((kind, flags)),
     }
+}
+
+/// In a shell of a lab the kubeconfig is that of the lab's own cluster.
+fn is_in_a_lab() -> bool {
+    ["LAB_CLUSTER", "KUBECONFIG"].iter().all(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 fn only_sandbox() -> Result<String, CliError> {

@@ -44,7 +44,7 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     if let Some(Unsolved { title, steps }) = request.plan.unsolved.as_deref() {
         let (all, s) = (request.plan.steps.len(), if *steps == 1 { "" } else { "s" });
         tell.notice(format!(
-            "`run` leaves out solutions, the first in “{title}”, and what follows it: {steps} step{s} of {all}; \
+            "`run` leaves out solutions, the first in “{title}”, and what builds on them: {steps} step{s} of {all}; \
              `run --solve` runs everything"
         ));
     }

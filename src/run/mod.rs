@@ -5,6 +5,7 @@ mod background;
 mod cleanup;
 mod command;
 mod context;
+mod depends;
 mod environment;
 mod expected;
 mod ground;

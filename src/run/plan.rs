@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::depends;
 use crate::lab::{
     Action, Answer, AnswerText, Check, CheckBlock, CheckKind, ClusterKind, Item, Lab, On, Place, Question, Requirement,
     Role, Step,
@@ -247,6 +248,8 @@ struct Builder<'l> {
     nearest: Option<Result<usize, Skip>>,
     left: &'l mut Left,
     has_parts: bool,
+    /// A solution of the step is left out, and what follows it in the step.
+    is_unsolved: bool,
 }
 
 /// What of the lab so far does not run.
@@ -256,13 +259,20 @@ struct Left {
     blocks: BTreeMap<String, String>,
     /// The title of the step of the first solution.
     solution: Option<String>,
+    /// What solutions, and the steps that build on them, are about.
+    names: BTreeSet<String>,
 }
 
 impl<'l> Builder<'l> {
     fn new(step: &Step, kind: ClusterKind, mode: Mode, left: &'l mut Left) -> Self {
         let elsewhere = (!step.on.allows(kind)).then(|| only_on(&step.on).0);
-        let unsolved = left.solution.as_ref().map(|title| {
-            format!("it follows the solution of “{title}”, which `run` leaves out; `run --solve` runs it")
+        let names = depends::names_of(step);
+        let builds_on = left.solution.clone().filter(|_| left.names.is_empty() || !names.is_disjoint(&left.names));
+        if builds_on.is_some() {
+            left.names.extend(names);
+        }
+        let unsolved = builds_on.map(|title| {
+            format!("it builds on the solution of “{title}”, which `run` leaves out; `run --solve` runs it")
         });
         let planned = PlannedStep {
             id: step.id.clone(),
@@ -275,7 +285,16 @@ impl<'l> Builder<'l> {
             skipped_checks: Vec::new(),
             skipped_questions: Vec::new(),
         };
-        Self { kind, mode, planned, stretch: Stretch::default(), nearest: None, left, has_parts: false }
+        Self {
+            kind,
+            mode,
+            planned,
+            stretch: Stretch::default(),
+            nearest: None,
+            left,
+            has_parts: false,
+            is_unsolved: false,
+        }
     }
 
     fn part(&mut self, part: &Item) {
@@ -287,6 +306,9 @@ impl<'l> Builder<'l> {
             Item::Question(question) => self.question(question),
             Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => {}
         }
+        if self.is_unsolved {
+            self.left.names.extend(depends::names_in(part));
+        }
     }
 
     fn action(&mut self, action: &Action) {
@@ -295,6 +317,7 @@ impl<'l> Builder<'l> {
             // What follows builds on what the solution does, and would be waited for in vain.
             self.planned.skip = Some(SOLUTION_LEFT_OUT.to_owned());
             self.left.solution.get_or_insert_with(|| self.planned.title.clone());
+            self.is_unsolved = true;
         }
         if let Some(why) = self.planned.skip.as_ref().or(skip.as_ref().map(|skip| &skip.0))
             && let Some(name) = &action.name

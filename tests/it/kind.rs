@@ -236,6 +236,13 @@ fn a_kept_cluster_serves_many_labs_and_stays_as_it_was() {
             .expect_exit(0);
     }
 
+    let look = |args: &[&str]| {
+        keywitness(&[args, &["--cluster", name]].concat(), image, home.path()).run().expect_exit(0).stdout()
+    };
+    assert!(look(&["get", "ns/default"]).contains("kind: Namespace"));
+    let events = look(&["events", "ns/one", "--from", "2", "--no-follow"]);
+    assert!(events.contains("created, by kubectl-create") && events.contains("deleted"), "{events}");
+
     let forgetful = "```bash {name=a}\nkubectl create configmap forgotten --from-literal=a=b\n```\n```check\n\
                      key /registry/configmaps/default/forgotten exists\n```";
     let done = keywitness(&["run", "--on", "kind", "--cluster", name, "forgetful.md"], image, home.path())

@@ -383,6 +383,16 @@ Which?
 = yes
 ```
 
+## Something else
+
+```bash
+kubectl create namespace apart
+```
+
+```check
+key /registry/namespaces/apart exists
+```
+
 ## Words
 
 Only prose.
@@ -390,7 +400,7 @@ Only prose.
 ## Clean up
 
 ```bash {cleanup}
-kubectl delete namespace demo --ignore-not-found
+kubectl delete namespace demo apart --ignore-not-found
 ```
 "#;
 
@@ -403,14 +413,14 @@ fn run_says_what_it_leaves_out_and_waits_for_nothing_that_cannot_come() {
     let first = said.lines().nth(1).unwrap_or_default();
     assert_eq!(
         first.trim(),
-        "note: `run` leaves out solutions, the first in “Do it”, and what follows it: 2 steps of 4; `run --solve` runs everything"
+        "note: `run` leaves out solutions, the first in “Do it”, and what builds on them: 2 steps of 5; `run --solve` runs everything"
     );
-    assert!(said.contains("it follows the solution of “Do it”, which `run` leaves out"), "{said}");
-    assert!(said.contains("1/6 points") && said.contains("✓ Clean up"), "{said}");
+    assert!(said.contains("it builds on the solution of “Do it”, which `run` leaves out"), "{said}");
+    assert!(said.contains("2/7 points") && said.contains("✓ Something else") && said.contains("✓ Clean up"), "{said}");
     let solved = run(&["--solve"]).stdout();
-    assert!(solved.contains("5/6 points") && !solved.contains("leaves out"), "{solved}");
+    assert!(solved.contains("6/7 points") && !solved.contains("leaves out"), "{solved}");
     let json: Value = serde_json::from_str(&run(&["--format", "json"]).stdout()).expect("JSON");
-    assert_eq!((&json["labs"][0]["points"], &json["labs"][0]["max_points"]), (&1.into(), &6.into()), "{json:#}");
+    assert_eq!((&json["labs"][0]["points"], &json["labs"][0]["max_points"]), (&2.into(), &7.into()), "{json:#}");
 }
 
 const TASK: &str = r#"---
@@ -434,6 +444,7 @@ events /registry/namespaces/demo
 never /registry/namespaces/demo DELETE for 100ms
 resource namespace/demo exists
 run "test -f answer.txt"
+resource node/${LAB_NODE} exists
 ```
 "#;
 
@@ -465,18 +476,18 @@ fn what_somebody_did_is_graded_recorded_and_handed_in() {
     let kept = Kept::up("grade", &[]);
     let make = "kubectl create namespace demo; kubectl label namespace demo purpose=demo";
     let done = recorded(&kept, "grade", make, "anna.handin", "Anna").expect_exit(0);
-    assert!(done.stdout().contains("6/6 points"), "{}", done.stdout());
+    assert!(done.stdout().contains("7/7 points"), "{}", done.stdout());
     let anna = fs::read_to_string(done.dir().join("anna.handin")).expect("the file");
     let present =
         kept.test(&["grade", "lab.md", "--cluster", "grade"]).file("lab.md", TASK).file("answer.txt", "").run();
     let said = present.expect_exit(3).stdout();
     assert!(said.contains("what happened before is not known; `grade --record` watches"), "{said}");
-    assert!(said.contains("4/6 points"), "{said}");
+    assert!(said.contains("5/7 points"), "{said}");
     kept.sh("kubectl delete namespace demo");
     let wrong =
         "kubectl create namespace demo; kubectl label namespace demo purpose=other; kubectl delete namespace demo";
     let done = recorded(&kept, "grade", wrong, "ben.handin", "Ben").expect_exit(1);
-    assert!(done.stdout().contains("1/6 points"), "{}", done.stdout());
+    assert!(done.stdout().contains("2/7 points"), "{}", done.stdout());
     let ben = fs::read_to_string(done.dir().join("ben.handin")).expect("the file");
     let verify = |args: &[&str]| {
         Test::new(&[&["verify", "--lab", "lab.md"], args].concat())
@@ -484,14 +495,14 @@ fn what_somebody_did_is_graded_recorded_and_handed_in() {
             .file("anna.handin", &anna)
             .file("ben.handin", &ben)
             .file("copy.handin", &anna.replace("\"name\":\"Anna\"", "\"name\":\"Carl\""))
-            .file("more.handin", &ben.replace("\"points\":1,", "\"points\":6,"))
+            .file("more.handin", &ben.replace("\"points\":2,", "\"points\":6,"))
             .file("no.handin", "hello\n")
             .run()
     };
     let said = verify(&["anna.handin", "ben.handin"]).expect_exit(0).stdout();
     assert_eq!(
         said,
-        "anna.handin  Anna  6/6  5 of 5 checks  as handed in\nben.handin   Ben   1/6  1 of 5 checks  as handed in\n"
+        "anna.handin  Anna  7/7  6 of 6 checks  as handed in\nben.handin   Ben   2/7  2 of 6 checks  as handed in\n"
     );
     let said = verify(&["anna.handin", "copy.handin", "more.handin", "--csv"]).expect_exit(1).stdout();
     let rows: Vec<&str> = said.lines().collect();
@@ -499,9 +510,9 @@ fn what_somebody_did_is_graded_recorded_and_handed_in() {
         rows[0],
         "file,learner,lab,points,max_points,checks_passed,checks,hidden,hints,solutions,result,details"
     );
-    assert_eq!(rows[1], "anna.handin,Anna,lab,6,6,5,5,0,0,0,as handed in,");
-    assert!(rows[2].starts_with("copy.handin,Carl,lab,6,6,5,5,0,0,0,\"changed value, doubled file\","), "{said}");
-    assert!(rows[3].starts_with("more.handin,Ben,lab,1,6,1,5,0,0,0,edited points,"), "{said}");
+    assert_eq!(rows[1], "anna.handin,Anna,lab,7,7,6,6,0,0,0,as handed in,");
+    assert!(rows[2].starts_with("copy.handin,Carl,lab,7,7,6,6,0,0,0,\"changed value, doubled file\","), "{said}");
+    assert!(rows[3].starts_with("more.handin,Ben,lab,2,7,2,6,0,0,0,edited points,"), "{said}");
     let other = Test::new(&["verify", "--lab", "lab.md", "anna.handin"])
         .file("lab.md", &TASK.replace("Label it", "Label it, please"))
         .file("anna.handin", &anna)
@@ -511,4 +522,14 @@ fn what_somebody_did_is_graded_recorded_and_handed_in() {
     let refused =
         kept.test(&["grade", "lab.md", "--cluster", "grade", "--hand-in", "lab.md"]).file("lab.md", TASK).run();
     assert!(refused.expect_exit(2).stderr().contains("lab.md exists already"));
+}
+
+#[test]
+fn in_a_labs_own_shell_its_cluster_is_meant() {
+    need!("etcd", "kubectl", "etcdctl");
+    let lab = "---\ntitle: A lab\nclusters: [sandbox]\n---\n## Look\n\n```bash {name=look}\nkubectl create namespace mine\n\
+        keywitness get ns/mine --hide-managed-fields\nkeywitness events ns/mine --from 2 --no-follow\n```\n\n```check\n\
+        output look contains \"kubernetes.io/metadata.name: mine\"\noutput look contains \"created, by kubectl-create\"\n```\n\n\
+        ## Clean up\n\n```bash {cleanup}\nkubectl delete namespace mine\n```\n";
+    Test::new(&["run", "lab.md"]).file("lab.md", lab).run().expect_exit(0);
 }

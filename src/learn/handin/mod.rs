@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use evidence::{SavedMark, SavedObservation};
 pub use read::{Sealed, read};
 pub use verify::{Doubled, LabSide, Rejudged, Verified, doubled, verify};
-pub use write::{Attempt, JudgedCheck, write};
+pub use write::{Attempt, JudgedCheck, Part, write};
 
 use crate::outcome::Verdict;
 
@@ -62,8 +62,9 @@ pub enum Body {
         /// Under which the cluster keeps its keys.
         prefix: String,
     },
-    /// A line of the journal, as that is saved.
+    /// A line of a journal, as that is saved. An attempt that was resumed has several, in parts.
     Journal {
+        part: u32,
         line: Value,
     },
     Check(Box<CheckRecord>),
@@ -93,6 +94,8 @@ pub enum Body {
 /// A check, how it came out, and by what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckRecord {
+    /// Whose journal it was judged by.
+    pub part: u32,
     pub step: String,
     pub line: usize,
     pub column: usize,

@@ -138,10 +138,13 @@ fn file_of(lab: &Lab, learner: &str, uid: &str) -> String {
         given: Vec::new(),
         cluster: &ClusterReport { kind: "sandbox".to_owned(), ..ClusterReport::default() },
         prefix: "/registry",
-        checks: judged
-            .iter()
-            .map(|(check, fact, evidence)| JudgedCheck { step: "label", check, fact, evidence, since: None, upto })
-            .collect(),
+        parts: vec![Part {
+            journal: &view,
+            checks: judged
+                .iter()
+                .map(|(check, fact, evidence)| JudgedCheck { step: "label", check, fact, evidence, since: None, upto })
+                .collect(),
+        }],
         questions: Vec::new(),
         steps: vec![("label".to_owned(), 1, false)],
         points: (4, 4),
@@ -150,7 +153,7 @@ fn file_of(lab: &Lab, learner: &str, uid: &str) -> String {
         elapsed: Duration::from_secs(30),
     };
     let mut out = Vec::new();
-    write(&mut out, &attempt, &view, &|text| text.to_owned()).expect("it is written");
+    write(&mut out, &attempt, &|text| text.to_owned()).expect("it is written");
     String::from_utf8(out).expect("text")
 }
 

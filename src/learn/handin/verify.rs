@@ -103,7 +103,7 @@ pub fn verify(sealed: &Sealed, lab: &LabSide<'_>, now: SystemTime) -> Verified {
     }
     traces.extend(clocks(sealed, now));
     traces.extend(versions(sealed));
-    let journal = journal(sealed);
+    let journals = journals(sealed);
     let mut verdicts = BTreeMap::new();
     for (number, record) in checks(sealed) {
         let place = (record.line, record.column);
@@ -115,7 +115,7 @@ pub fn verify(sealed: &Sealed, lab: &LabSide<'_>, now: SystemTime) -> Verified {
             }
             continue;
         };
-        let found = rejudged(record, check, journal.as_ref(), &head, &lab.secret);
+        let found = rejudged(record, check, journals.get(&record.part), &head, &lab.secret);
         if let Some(found) = found
             && (found == Verdict::Pass) != (record.verdict == Verdict::Pass)
         {
@@ -193,17 +193,23 @@ fn checks(sealed: &Sealed) -> impl Iterator<Item = (usize, &CheckRecord)> {
     })
 }
 
-fn entries(sealed: &Sealed) -> impl Iterator<Item = (usize, &Value)> {
+/// Lines of journals: where each is in the file, whose part it is, and what it says.
+fn entries(sealed: &Sealed) -> impl Iterator<Item = (usize, u32, &Value)> {
     sealed.bodies.iter().filter_map(|(number, body)| match body {
-        Body::Journal { line } => Some((*number, line)),
+        Body::Journal { part, line } => Some((*number, *part, line)),
         _ => None,
     })
 }
 
-fn journal(sealed: &Sealed) -> Option<Journal> {
-    let lines: Vec<String> = entries(sealed).map(|(_, line)| line.to_string()).collect();
-    let text = lines.join("\n");
-    Journal::load(text.as_bytes()).ok()
+/// The journals that can be read, by their parts.
+fn journals(sealed: &Sealed) -> BTreeMap<u32, Journal> {
+    let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+    for (_, part, line) in entries(sealed) {
+        let text = texts.entry(part).or_default();
+        text.push_str(&line.to_string());
+        text.push('\n');
+    }
+    texts.into_iter().filter_map(|(part, text)| Some((part, Journal::load(text.as_bytes()).ok()?))).collect()
 }
 
 /// `None` where the evidence is not all in the file: the check is about what is hidden.
@@ -280,15 +286,17 @@ fn is_hidden(text: &str) -> bool {
 /// Times that go backwards, or that the wall clock and what really passed disagree about.
 fn clocks(sealed: &Sealed, now: SystemTime) -> Vec<Trace> {
     let mut traces = Vec::new();
-    let mut last: Option<Timestamp> = None;
-    for (number, line) in entries(sealed).filter(|(_, line)| matches!(line["type"].as_str(), Some("PUT" | "DELETE"))) {
+    let mut last: Option<(u32, Timestamp)> = None;
+    for (number, part, line) in
+        entries(sealed).filter(|(.., line)| matches!(line["type"].as_str(), Some("PUT" | "DELETE")))
+    {
         let Some(at) = line["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()) else { continue };
-        if last.is_some_and(|last| at < last) {
-            let text = format!("an event of {at} comes after one of {}", last.unwrap_or_default());
+        if let Some((_, before)) = last.filter(|(of, before)| *of == part && at < *before) {
+            let text = format!("an event of {at} comes after one of {before}");
             traces.push(Trace::new(Tampering::ClockTurnedBack, Some(number), text));
             break;
         }
-        last = Some(at);
+        last = Some((part, at));
     }
     for (number, record) in checks(sealed) {
         if record.end.at < record.mark.at || record.at < record.mark.at {
@@ -310,7 +318,7 @@ fn clocks(sealed: &Sealed, now: SystemTime) -> Vec<Trace> {
             )
         } else if ended > now + TOMORROW {
             format!("it ended at {finished}, which is still to come")
-        } else if last.is_some_and(|last| SystemTime::from(last) > ended + SLIP) {
+        } else if last.is_some_and(|(_, last)| SystemTime::from(last) > ended + SLIP) {
             "it ended before its last event".to_owned()
         } else {
             continue;
@@ -323,7 +331,11 @@ fn clocks(sealed: &Sealed, now: SystemTime) -> Vec<Trace> {
 /// A key's version counts its writes: where one is missing, an entry is.
 fn versions(sealed: &Sealed) -> Option<Trace> {
     let mut known: BTreeMap<&str, i64> = BTreeMap::new();
-    for (number, line) in entries(sealed) {
+    let mut of = None;
+    for (number, part, line) in entries(sealed) {
+        if of.replace(part) != Some(part) {
+            known.clear();
+        }
         let (Some(kind), Some(key)) = (line["type"].as_str(), line["key"].as_str()) else {
             if matches!(line["type"].as_str(), Some("GAP" | "EPOCH" | "LISTED")) {
                 known.clear();
@@ -356,8 +368,8 @@ fn fingerprint(sealed: &Sealed) -> String {
 
 /// The ids of the objects that were created while it was recorded: no two clusters give the same.
 fn made(sealed: &Sealed) -> BTreeSet<String> {
-    let puts = entries(sealed).filter(|(_, line)| line["type"] == "PUT" && line["version"] == 1);
-    puts.filter_map(|(_, line)| line["value"]["object"]["metadata"]["uid"].as_str().map(str::to_owned)).collect()
+    let puts = entries(sealed).filter(|(.., line)| line["type"] == "PUT" && line["version"] == 1);
+    puts.filter_map(|(.., line)| line["value"]["object"]["metadata"]["uid"].as_str().map(str::to_owned)).collect()
 }
 
 /// One of several files that is another's.

@@ -27,7 +27,7 @@ pub struct Attempt<'a> {
     pub given: Vec<String>,
     pub cluster: &'a ClusterReport,
     pub prefix: &'a str,
-    pub checks: Vec<JudgedCheck<'a>>,
+    pub parts: Vec<Part<'a>>,
     /// Step, line, attempts, and whether the answer was right.
     pub questions: Vec<(String, usize, u32, bool)>,
     /// Step, hints, and whether the solution was shown.
@@ -37,6 +37,12 @@ pub struct Attempt<'a> {
     pub finished: SystemTime,
     /// By a clock that nobody sets.
     pub elapsed: Duration,
+}
+
+/// What was witnessed without a break, and the checks that were judged by it.
+pub struct Part<'a> {
+    pub journal: &'a JournalView,
+    pub checks: Vec<JudgedCheck<'a>>,
 }
 
 /// A check as it came out, and what by.
@@ -51,12 +57,7 @@ pub struct JudgedCheck<'a> {
 }
 
 /// Writes the file. `redact` takes out what is secret beside the Secrets.
-pub fn write(
-    out: impl Write,
-    attempt: &Attempt<'_>,
-    journal: &JournalView,
-    redact: &dyn Fn(&str) -> String,
-) -> io::Result<()> {
+pub fn write(out: impl Write, attempt: &Attempt<'_>, redact: &dyn Fn(&str) -> String) -> io::Result<()> {
     let mut chain = Chain::new(out);
     chain.push(&Body::HandIn { version: VERSION, tool: attempt.tool.to_owned() })?;
     chain.push(&Body::Lab {
@@ -74,11 +75,13 @@ pub fn write(
         etcd: attempt.cluster.etcd.clone(),
         prefix: attempt.prefix.to_owned(),
     })?;
-    for line in lines(attempt, journal, redact)? {
-        chain.push(&Body::Journal { line })?;
-    }
-    for judged in &attempt.checks {
-        chain.push(&Body::Check(Box::new(record(judged, redact))))?;
+    for (number, part) in (0..).zip(&attempt.parts) {
+        for line in lines(part, redact)? {
+            chain.push(&Body::Journal { part: number, line })?;
+        }
+        for judged in &part.checks {
+            chain.push(&Body::Check(Box::new(record(number, judged, redact))))?;
+        }
     }
     for (step, line, attempts, right) in &attempt.questions {
         chain.push(&Body::Question { step: step.clone(), line: *line, attempts: *attempts, right: *right })?;
@@ -96,26 +99,27 @@ pub fn write(
 }
 
 /// Of the journal what the checks speak of.
-fn lines(attempt: &Attempt<'_>, journal: &JournalView, redact: &dyn Fn(&str) -> String) -> io::Result<Vec<Value>> {
-    let globs: Vec<KeyGlob> = attempt
+fn lines(part: &Part<'_>, redact: &dyn Fn(&str) -> String) -> io::Result<Vec<Value>> {
+    let globs: Vec<KeyGlob> = part
         .checks
         .iter()
         .filter_map(|judged| concerns(judged.check, &judged.evidence.vars, &judged.evidence.prefix))
         .collect();
     let mut text = Vec::new();
-    journal.save_of(&mut text, redact, &|key| globs.iter().any(|glob| glob.matches(key)))?;
+    part.journal.save_of(&mut text, redact, &|key| globs.iter().any(|glob| glob.matches(key)))?;
     text.split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).map_err(io::Error::other))
         .collect()
 }
 
-fn record(judged: &JudgedCheck<'_>, redact: &dyn Fn(&str) -> String) -> CheckRecord {
+fn record(part: u32, judged: &JudgedCheck<'_>, redact: &dyn Fn(&str) -> String) -> CheckRecord {
     let fact = judged.fact;
     let all = &judged.evidence.observations;
     let first = all.iter().take(SAMPLES / 2);
     let last = all.iter().skip((SAMPLES / 2).max(all.len().saturating_sub(SAMPLES / 2)));
     CheckRecord {
+        part,
         step: judged.step.to_owned(),
         line: fact.line,
         column: fact.column,
