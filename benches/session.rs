@@ -29,6 +29,14 @@ clusters: [sandbox]
 
 ## Turn
 
+<details><summary>Solution</summary>
+
+```bash
+kubectl create configmap turn --from-literal=n=on
+```
+
+</details>
+
 ```check
 key /registry/configmaps/default/turn where object.data.n == \"on\"
 key /registry/configmaps/default/never exists

@@ -105,11 +105,17 @@ impl<'a> Hands<'a> {
         self.runner.clean_up(self.plan, fresh).await;
     }
 
-    /// Through the API, deletes what was created after `since`; what was changed or deleted is named.
-    pub async fn undo(&self, since: Seq) -> Undone {
-        let tidied = self.runner.tidy(since).await;
+    /// Through the API, deletes what was created after `since` and has one of these names; what else was created, and
+    /// what was changed or deleted, is named. Somebody else may work in the same cluster.
+    pub async fn undo(&self, since: Seq, is_ours: &(dyn Fn(&str) -> bool + Send + Sync)) -> Undone {
+        let tidied = self.runner.tidy_those(since, is_ours).await;
         let view = self.runner.witness.journal();
-        let mut left: Vec<String> = tidied.stayed.iter().map(|key| format!("{key}: it could not be deleted")).collect();
+        let why = |key: &str| {
+            let ours =
+                kube_etcd_codec::by_key(&self.runner.info.prefix, key).is_none_or(|resource| is_ours(&resource.name));
+            if ours { "it could not be deleted" } else { "it was created, and no command of yours names it" }
+        };
+        let mut left: Vec<String> = tidied.stayed.iter().map(|key| format!("{key}: {}", why(key))).collect();
         let changed = view.entries(since, |entry| entry.change().is_some());
         let mut named = std::collections::BTreeSet::new();
         for recorded in &changed {

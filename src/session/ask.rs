@@ -444,6 +444,8 @@ impl<'a> Engine<'a> {
         self.heard.of_blocks.insert(offset, ran.printed.clone());
         let view = self.ground.witness.journal();
         let by = self.course.block(offset).map(|block| text_of(block.action)).unwrap_or_default();
+        self.heard.named(&by);
+        self.heard.named(&ran.printed.text);
         let candidate = Candidate { printed: ran.printed.clone(), exit: ran.exit, own: true, by };
         self.printed(&[candidate], Some(offset), &view);
         let mut output = redact(&ran.printed.text).into_owned();

@@ -10,6 +10,9 @@ use crate::text::{Printed, VarPiece, var_pieces};
 /// Commands of a stretch that are remembered, and how much of their text in all.
 const COMMANDS: usize = 500;
 const BYTES: usize = 64 << 20;
+/// Words that may name what a learner made; in Kubernetes no name is longer.
+const NAMES: usize = 50_000;
+const LONGEST_NAME: usize = 253;
 /// The word by which learners talk to the session: what it prints is no evidence.
 const WORD: &str = "lab";
 
@@ -23,6 +26,8 @@ pub(super) struct Heard {
     typed: BTreeSet<String>,
     /// What each block that was run or typed whole printed last, by where its fence begins.
     pub(super) of_blocks: BTreeMap<usize, Printed>,
+    /// Words of all commands and of what they printed, among them the names of what they made.
+    names: BTreeSet<String>,
     /// The last command, whenever it ran.
     pub(super) last: Option<Command>,
 }
@@ -51,12 +56,15 @@ impl Heard {
 
     /// Nothing of what ran before counts: the lab went back.
     pub(super) fn forget(&mut self) {
-        *self = Self { last: self.last.take(), ..Self::default() };
+        // What was made before is undone by its name, however often.
+        *self = Self { last: self.last.take(), names: std::mem::take(&mut self.names), ..Self::default() };
     }
 
     /// Takes in a finished command; the blocks that are whole by it.
     pub(super) fn finished(&mut self, command: Command, course: &Course<'_>, vars: &Vars) -> Vec<usize> {
         self.printing.remove(&command.terminal);
+        self.named(&command.text);
+        self.named(&command.output);
         let plain_text = plain(&command.text, vars);
         let mut whole = Vec::new();
         if command.status == 0 || !plain_text.is_empty() {
@@ -82,6 +90,19 @@ impl Heard {
             self.bytes -= gone.output.len();
         }
         whole
+    }
+
+    /// Takes in what may name an object.
+    pub(super) fn named(&mut self, text: &str) {
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | ':')) {
+            if self.names.len() < NAMES && !word.is_empty() && word.len() <= LONGEST_NAME {
+                self.names.insert(word.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.names.clone()
     }
 
     pub(super) fn printing(&mut self, printing: Printing) {

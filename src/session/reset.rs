@@ -46,6 +46,7 @@ impl Engine<'_> {
         }
         let (ground, hands, home) = (self.ground, self.hands, self.home);
         let begun = self.begun.get(&step).copied();
+        let names = self.heard.names();
         self.work.push(Box::pin(async move {
             let mut hands = hands.lock().await;
             let outcome = match ground.kind() {
@@ -56,7 +57,8 @@ impl Engine<'_> {
                 ClusterKind::Kind | ClusterKind::Attach => match begun {
                     Some(begun) => {
                         hands.start_afresh().await;
-                        Ok(hands.undo(begun).await)
+                        let is_own = ground.kind() == ClusterKind::Kind && !ground.info.shared;
+                        Ok(hands.undo(begun, &|name| is_own || names.contains(name)).await)
                     }
                     None => {
                         Err("the step was begun by an earlier session, whose changes are not known here".to_owned())

@@ -7,6 +7,7 @@ mod ways;
 
 use keywitness::learn::{Standing, StepState};
 use keywitness::session::{Answer, Request, SessionEvent};
+use kube_sandbox::{Sandbox, SandboxOptions};
 
 use crate::harness::need;
 use helper::{Learner, Settings, lab_text};
@@ -234,4 +235,80 @@ async fn a_step_is_solved_or_skipped_and_the_maximum_stays() {
     let Answer::Steps { steps, max_points, .. } = learner.ask(Request::List).await else { panic!("the steps") };
     assert_eq!((steps[1].state, steps[0].solved, max_points), (StepState::Skipped, true, 7));
     learner.quit(false).await;
+}
+
+/// Four changes of one key, in order.
+const STORY: &str = r#"---
+title: A story
+clusters: [sandbox, attach]
+---
+# A story
+
+## Tell it
+
+```bash {name=begin}
+kubectl create configmap tale
+```
+
+```check
+events /registry/configmaps/default/tale strict
+  PUT where oldObject == null
+  PUT where object.data.chapter == "one"
+  DELETE
+```
+
+## And another
+
+```bash
+kubectl create configmap other --from-literal=a=b
+```
+
+```check
+key /registry/configmaps/default/other exists
+```
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_a_break_counts_after_it() {
+    need!("etcd", "etcdctl", "etcdutl", "kubectl");
+    let settings = Settings::of(lab_text(STORY));
+    let mut learner = Learner::begin(settings.clone()).await;
+    learner.until_open("tell-it").await;
+    learner.types("kubectl create configmap tale").await;
+    learner.types("kubectl patch configmap tale --type merge -p '{\"data\":{\"chapter\":\"one\"}}'").await;
+    let view =
+        learner.settles(|view| view.step.checks[0].reason.as_ref().is_some_and(|why| why.contains("event 3"))).await;
+    assert!(!view.step.green);
+    learner.quit(true).await;
+    let mut learner = Learner::begin(settings).await;
+    assert!(learner.resumed);
+    learner.until_open("tell-it").await;
+    learner.types("kubectl delete configmap tale").await;
+    learner.until_green("tell-it").await;
+    assert!(learner.quit(false).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_somebodys_own_cluster_a_reset_undoes_what_it_can_and_names_the_rest() {
+    need!("etcd", "etcdctl", "etcdutl", "kubectl");
+    let own = Sandbox::start(SandboxOptions::temporary().expect("a guard")).await.expect("a sandbox");
+    let mut learner = Learner::begin(Settings::of(lab_text(STORY)).on(&own)).await;
+    learner.until_open("tell-it").await;
+    learner.runs("kubectl create namespace theirs").await;
+    learner.types("kubectl create configmap tale").await;
+    learner.types("kubectl label namespace default theirs=changed").await;
+    let back = learner.ask(Request::Reset { step: None }).await;
+    let Answer::WentBack { step, left } = &back else { panic!("{back:?}") };
+    assert_eq!(step, "tell-it");
+    assert!(left.iter().any(|line| line == "/registry/namespaces/default: it was changed"), "{left:?}");
+    assert!(left.iter().any(|line| line.contains("/registry/namespaces/theirs: it was created")), "{left:?}");
+    assert_eq!(learner.runs("kubectl get namespace theirs").await.0, 0, "what somebody else made stays");
+    learner.until_open("tell-it").await;
+    assert_ne!(learner.runs("kubectl get configmap tale").await.0, 0, "what was created is gone");
+    learner.types("kubectl create configmap tale").await;
+    learner.types("kubectl patch configmap tale --type merge -p '{\"data\":{\"chapter\":\"one\"}}'").await;
+    learner.types("kubectl delete configmap tale").await;
+    learner.until_green("tell-it").await;
+    assert!(learner.quit(false).await.is_empty());
+    own.stop().await;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keywitness::cluster::{SandboxProvider, StageSink};
+use keywitness::cluster::{Attach, Consent, GivenEtcd, Provider, SandboxProvider, StageSink};
 use keywitness::lab::{ClusterKind, Lab};
 use keywitness::parse::parse;
 use keywitness::run::resolve;
@@ -14,6 +14,7 @@ use keywitness::session::{
     Answer, Command, Environment, Events, Left, Request, Session, SessionEvent, SessionRequest, View, start,
 };
 use keywitness::text::SourceFile;
+use kube_sandbox::Sandbox;
 use owned_processes::{Guard, GuardSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -24,17 +25,39 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Settings {
     lab: PathBuf,
     state: PathBuf,
+    /// A cluster that is there: its kubeconfig, etcd's address and the folder of its certificates.
+    own: Option<(PathBuf, String, PathBuf)>,
     _dir: Arc<tempfile::TempDir>,
 }
 
 impl Settings {
     pub(super) fn of((dir, lab): (tempfile::TempDir, PathBuf)) -> Self {
-        Self { lab, state: dir.path().join("state"), _dir: Arc::new(dir) }
+        Self { lab, state: dir.path().join("state"), own: None, _dir: Arc::new(dir) }
+    }
+
+    pub(super) fn on(mut self, own: &Sandbox) -> Self {
+        let pki = own.pki().root().join("etcd");
+        self.own = Some((own.kubeconfig().to_owned(), own.etcd_url().to_owned(), pki));
+        self
+    }
+
+    fn provider(&self, guard: &Guard) -> (ClusterKind, Box<dyn Provider>) {
+        let Some((kubeconfig, etcd, pki)) = &self.own else {
+            return (ClusterKind::Sandbox, Box::new(SandboxProvider { guard: guard.clone(), apiserver: None }));
+        };
+        let agreed = Attach::agree(None, Some(kubeconfig), &Consent::Given, &[]).expect("it is agreed to");
+        let given = GivenEtcd {
+            endpoints: vec![etcd.clone()],
+            ca: Some(pki.join("ca.crt")),
+            cert: Some(pki.join("healthcheck-client.crt")),
+            key: Some(pki.join("healthcheck-client.key")),
+        };
+        (ClusterKind::Attach, Box::new(Attach { agreed, given, engine: None }))
     }
 
     pub(super) fn in_folder(lab: &Path, state: &Path) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        Self { lab: lab.to_owned(), state: state.to_owned(), _dir: Arc::new(dir) }
+        Self { lab: lab.to_owned(), state: state.to_owned(), own: None, _dir: Arc::new(dir) }
     }
 }
 
@@ -91,12 +114,13 @@ impl Learner {
         };
         let given = given.into_iter().filter(|(name, _)| lab.vars.iter().any(|var| var.name.value == *name)).collect();
         let vars = resolve(&lab, seed, &given, None).expect("values");
+        let (kind, provider) = settings.provider(&guard);
         let request = SessionRequest {
             lab: Arc::clone(&lab),
-            kind: ClusterKind::Sandbox,
+            kind,
             seed,
             vars,
-            provider: Box::new(SandboxProvider { guard: guard.clone(), apiserver: None }),
+            provider,
             guard,
             state: settings.state.clone(),
             fresh: false,
