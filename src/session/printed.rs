@@ -94,7 +94,8 @@ impl Heard {
 
     /// Takes in what may name an object.
     pub(super) fn named(&mut self, text: &str) {
-        for word in text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | ':')) {
+        // A label's key is no name: what has an equals sign in it stays one word.
+        for word in text.split(|c: char| c.is_whitespace() || "/\"',;{}()[]".contains(c)) {
             if self.names.len() < NAMES && !word.is_empty() && word.len() <= LONGEST_NAME {
                 self.names.insert(word.to_owned());
             }
