@@ -1,9 +1,9 @@
 //! The lab's head: its YAML read as text where text is expected.
 
+mod vars;
+
 use super::context::Context;
-use super::findings::{
-    BAD_VALUE, BYTE_ORDER_MARK, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_DEFAULT, VARIABLE_NAME,
-};
+use super::findings::{BAD_VALUE, BYTE_ORDER_MARK, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_NAME};
 use super::head_slips;
 use super::words;
 use super::yaml::{self, Node, Yaml};
@@ -40,7 +40,6 @@ pub(super) struct HeadVar {
 
 pub(super) const KEYS: &[&str] =
     &["title", "summary", "level", "minutes", "needs", "clusters", "requires", "cluster", "etcd", "vars"];
-const VAR_KEYS: &[&str] = &["default", "random", "port", "ask", "pattern", "secret"];
 const CLUSTER_KEYS: &[&str] = &["nodes", "kubernetes"];
 
 /// Reads the front matter, if the file begins with one, and says where the Markdown begins.
@@ -140,7 +139,7 @@ fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
             }
             "cluster" => head.cluster = cluster(value, cx),
             "etcd" => head.etcd = members(value, cx),
-            "vars" => head.vars = vars(value, cx),
+            "vars" => head.vars = vars::vars(value, cx),
             _ => unknown_key(key, KEYS, "the front matter", cx),
         }
     }
@@ -332,27 +331,6 @@ fn members(value: &Yaml, cx: &mut Context<'_>) -> Vec<(Spanned<String>, Template
     members
 }
 
-fn vars(value: &Yaml, cx: &mut Context<'_>) -> Vec<HeadVar> {
-    let Node::Map(entries) = &value.node else {
-        let name = match &value.node {
-            Node::List(items) => items.first().map(|item| cx.source.slice(item.span)),
-            Node::Text(_) => Some(cx.source.slice(value.span)),
-            _ => None,
-        };
-        let name = name.map_or("", |text| &text[..name_length(text)]);
-        let span = first_line(value.span, cx);
-        cx.findings.add(BAD_VALUE, span, format!("`vars` is {}, and must be a map of names", value.node.noun())).hint(
-            format!(
-                "write `{}: {{ default: \"…\" }}`, indented, one variable a line",
-                if name.is_empty() { "NAME" } else { name }
-            ),
-        );
-        cx.vars_lost = true;
-        return Vec::new();
-    };
-    entries.iter().filter_map(|(key, value)| var(key, value, cx)).collect()
-}
-
 /// Whether an author may call a variable so; says why not.
 pub(super) fn var_name(name: &str, span: Span, cx: &mut Context<'_>) -> bool {
     if name.is_empty() || name_length(name) != name.len() {
@@ -376,69 +354,4 @@ pub(super) fn var_name(name: &str, span: Span, cx: &mut Context<'_>) -> bool {
         return false;
     }
     true
-}
-
-fn var(key: &Spanned<String>, value: &Yaml, cx: &mut Context<'_>) -> Option<HeadVar> {
-    let named = var_name(&key.value, key.span, cx);
-    cx.vars_lost |= !named;
-    let mut var = HeadVar { name: key.clone(), default: None, ask: None, pattern: None, secret: false };
-    if matches!(value.node, Node::Null) {
-        return named.then_some(var);
-    }
-    if let Node::Text(_) | Node::Number | Node::Bool = value.node {
-        let written = cx.source.slice(value.span).to_owned();
-        let quoted = if written.starts_with(['"', '\'']) { written } else { format!("\"{written}\"") };
-        cx.findings
-            .add(BAD_VALUE, value.span, "a variable is described by a map")
-            .hint(format!("write `{}: {{ default: {quoted} }}`", key.value));
-        return named
-            .then_some(HeadVar { default: Some(Spanned::new(VarDefault::Text(String::new()), value.span)), ..var });
-    }
-    let mut unknown = false;
-    for (key, value) in map(value, "a variable", cx)? {
-        let default = match key.value.as_str() {
-            "default" => text_of(value, cx).map(VarDefault::Text),
-            "random" => text_of(value, cx).and_then(|text| {
-                if text.contains('?') {
-                    return Some(VarDefault::Random(text));
-                }
-                let message = "a random value needs `?` for each letter that is drawn";
-                cx.findings.add(VARIABLE_DEFAULT, value.span, message).hint("write it like \"team-????\"");
-                None
-            }),
-            "port" => flag(value, cx).then_some(VarDefault::Port),
-            "ask" => {
-                var.ask = text_of(value, cx);
-                continue;
-            }
-            "pattern" => {
-                var.pattern = text_of(value, cx).map(|text| Spanned::new(text, value.span));
-                continue;
-            }
-            "secret" => {
-                var.secret = flag(value, cx);
-                continue;
-            }
-            _ => {
-                unknown_key(key, VAR_KEYS, "a variable", cx);
-                unknown = true;
-                continue;
-            }
-        };
-        if let Some(default) = default {
-            if var.default.is_some() {
-                let message = format!("the variable {} has two values", var.name.value);
-                cx.findings.add(VARIABLE_DEFAULT, key.span, message).hint("keep one of `default`, `random` and `port`");
-            }
-            var.default = Some(Spanned::new(default, value.span));
-        } else if var.default.is_none() {
-            // A finding stands already; a second one about a missing default would mislead.
-            var.default = Some(Spanned::new(VarDefault::Text(String::new()), Span::default()));
-        }
-    }
-    if unknown && var.default.is_none() {
-        // The key that is not known may have been the default's.
-        var.default = Some(Spanned::new(VarDefault::Text(String::new()), Span::default()));
-    }
-    named.then_some(var)
 }

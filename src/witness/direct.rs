@@ -15,6 +15,7 @@ use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
 use super::{PATIENCE, ask, metrics, tls};
 use crate::cluster::EtcdTls;
 use crate::journal::{Change, Clock, Entry, Revision, Stored};
+use kube_etcd_codec::prefix_end;
 
 /// Keys a page: a page of large objects still fits into memory many times over.
 const PAGE: i64 = 500;
@@ -270,16 +271,4 @@ fn listed(kv: KeyValue, at: SystemTime) -> Change {
     let change = witnessed(&kv, None, at);
     let (_, value) = kv.into_key_value();
     change.value(value)
-}
-
-/// The end of the range of all keys that begin with `prefix`; of all keys where it is empty.
-fn prefix_end(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return end;
-        }
-    }
-    vec![0]
 }

@@ -28,8 +28,9 @@ pub struct Scale {
 
 const REPLICAS: Scale = Scale { spec: "/spec/replicas", status: "/status/replicas", selector: "/spec/selector" };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 /// A row of the table of kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one property of a kind")]
 pub struct Kind {
     /// Empty for the core group.
     pub group: &'static str,
@@ -59,6 +60,12 @@ pub struct Kind {
     pub status: bool,
     /// Its subresource `scale`.
     pub scale: Option<Scale>,
+    /// Whether `metadata.generation` counts the changes of what is wanted.
+    pub generation: bool,
+    /// Whether a PUT makes an object that is not there.
+    pub put_creates: bool,
+    /// Whether a deletion is answered with the object, not with a `Status`.
+    pub returned: bool,
 }
 
 /// What most kinds allow.
@@ -133,6 +140,21 @@ impl Kind {
         self
     }
 
+    const fn counted(mut self) -> Self {
+        self.generation = true;
+        self
+    }
+
+    const fn put_creates(mut self) -> Self {
+        self.put_creates = true;
+        self
+    }
+
+    const fn returned(mut self) -> Self {
+        self.returned = true;
+        self
+    }
+
     const fn verbs(mut self, verbs: &'static [&'static str]) -> Self {
         self.verbs = verbs;
         self
@@ -176,6 +198,9 @@ const fn row(group: &'static str, kind: &'static str, plural: &'static str, name
         secret: &[],
         status: false,
         scale: None,
+        generation: false,
+        put_creates: false,
+        returned: false,
     }
 }
 
@@ -196,26 +221,27 @@ const SECRET_PARTS: &[&str] =
 /// Every kind, groups in the order of `/apis` (which decides what a bare plural means), plurals
 /// in alphabetical order within a group.
 #[rustfmt::skip]
-pub static KINDS: &[Kind] = &[
+pub const KINDS: &[Kind] = &[
     namespaced("", "Binding", "bindings").unstored(CREATE),
     global("", "ComponentStatus", "componentstatuses").short(&["cs"]).unstored(&["get", "list"]),
     namespaced("", "ConfigMap", "configmaps").short(&["cm"]),
-    namespaced("", "Endpoints", "endpoints").short(&["ep"]).at("services/endpoints"),
-    namespaced("", "Event", "events").short(&["ev"]),
-    namespaced("", "LimitRange", "limitranges").short(&["limits"]),
+    namespaced("", "Endpoints", "endpoints").short(&["ep"]).at("services/endpoints").put_creates(),
+    namespaced("", "Event", "events").short(&["ev"]).put_creates(),
+    namespaced("", "LimitRange", "limitranges").short(&["limits"]).put_creates(),
     global("", "Namespace", "namespaces").short(&["ns"]).with_status()
         .verbs(&["create", "delete", "get", "list", "patch", "update", "watch"]),
     global("", "Node", "nodes").short(&["no"]).at("minions").with_status(),
-    namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims").short(&["pvc"]).with_status(),
-    global("", "PersistentVolume", "persistentvolumes").short(&["pv"]).with_status(),
-    namespaced("", "Pod", "pods").short(&["po"]).within(ALL).with_status(),
-    namespaced("", "PodTemplate", "podtemplates"),
+    namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims").short(&["pvc"]).with_status().returned(),
+    global("", "PersistentVolume", "persistentvolumes").short(&["pv"]).with_status().returned(),
+    namespaced("", "Pod", "pods").short(&["po"]).within(ALL).with_status().counted().returned(),
+    namespaced("", "PodTemplate", "podtemplates").counted().returned(),
     namespaced("", "ReplicationController", "replicationcontrollers").short(&["rc"]).within(ALL)
-        .at("controllers").with_status().scaled(),
-    namespaced("", "ResourceQuota", "resourcequotas").short(&["quota"]).with_status(),
+        .at("controllers").with_status().scaled().counted(),
+    namespaced("", "ResourceQuota", "resourcequotas").short(&["quota"]).with_status().put_creates().returned(),
     namespaced("", "Secret", "secrets").hiding(SECRET_PARTS),
-    namespaced("", "ServiceAccount", "serviceaccounts").short(&["sa"]),
-    namespaced("", "Service", "services").short(&["svc"]).within(ALL).at("services/specs").with_status(),
+    namespaced("", "ServiceAccount", "serviceaccounts").short(&["sa"]).returned(),
+    namespaced("", "Service", "services").short(&["svc"]).within(ALL).at("services/specs").with_status()
+        .put_creates().returned(),
     // Held in etcd only: which API servers live, which ports and addresses are taken.
     global("", "Endpoints", "masterleases").serving(&[]),
     global("", "Endpoints", "peerserverleases").serving(&[]),
@@ -225,13 +251,13 @@ pub static KINDS: &[Kind] = &[
         .at("apiregistration.k8s.io/apiservices").json().with_status(),
 
     namespaced("apps", "ControllerRevision", "controllerrevisions"),
-    namespaced("apps", "DaemonSet", "daemonsets").short(&["ds"]).within(ALL).with_status(),
-    namespaced("apps", "Deployment", "deployments").short(&["deploy"]).within(ALL).with_status().scaled(),
-    namespaced("apps", "ReplicaSet", "replicasets").short(&["rs"]).within(ALL).with_status().scaled(),
-    namespaced("apps", "StatefulSet", "statefulsets").short(&["sts"]).within(ALL).with_status().scaled(),
+    namespaced("apps", "DaemonSet", "daemonsets").short(&["ds"]).within(ALL).with_status().counted(),
+    namespaced("apps", "Deployment", "deployments").short(&["deploy"]).within(ALL).with_status().scaled().counted(),
+    namespaced("apps", "ReplicaSet", "replicasets").short(&["rs"]).within(ALL).with_status().scaled().counted(),
+    namespaced("apps", "StatefulSet", "statefulsets").short(&["sts"]).within(ALL).with_status().scaled().counted(),
 
     // The same objects as the core group's events, under the same keys.
-    namespaced("events.k8s.io", "Event", "events").short(&["ev"]),
+    namespaced("events.k8s.io", "Event", "events").short(&["ev"]).put_creates(),
 
     global("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews").unstored(CREATE),
     global("authentication.k8s.io", "TokenReview", "tokenreviews").unstored(CREATE),
@@ -244,24 +270,24 @@ pub static KINDS: &[Kind] = &[
     namespaced("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers").short(&["hpa"]).within(ALL)
         .stored_as("v2").serving(&["v2", "v1"]).with_status(),
 
-    namespaced("batch", "CronJob", "cronjobs").short(&["cj"]).within(ALL).with_status(),
-    namespaced("batch", "Job", "jobs").within(ALL).with_status(),
+    namespaced("batch", "CronJob", "cronjobs").short(&["cj"]).within(ALL).with_status().counted(),
+    namespaced("batch", "Job", "jobs").within(ALL).with_status().counted(),
 
     global("certificates.k8s.io", "CertificateSigningRequest", "certificatesigningrequests").short(&["csr"])
         .with_status(),
 
-    global("networking.k8s.io", "IngressClass", "ingressclasses"),
-    namespaced("networking.k8s.io", "Ingress", "ingresses").short(&["ing"]).at("ingress").with_status(),
+    global("networking.k8s.io", "IngressClass", "ingressclasses").counted(),
+    namespaced("networking.k8s.io", "Ingress", "ingresses").short(&["ing"]).at("ingress").with_status().counted(),
     global("networking.k8s.io", "IPAddress", "ipaddresses").short(&["ip"]),
-    namespaced("networking.k8s.io", "NetworkPolicy", "networkpolicies").short(&["netpol"]),
+    namespaced("networking.k8s.io", "NetworkPolicy", "networkpolicies").short(&["netpol"]).counted(),
     global("networking.k8s.io", "ServiceCIDR", "servicecidrs").with_status(),
 
-    namespaced("policy", "PodDisruptionBudget", "poddisruptionbudgets").short(&["pdb"]).with_status(),
+    namespaced("policy", "PodDisruptionBudget", "poddisruptionbudgets").short(&["pdb"]).with_status().counted(),
 
-    global("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings"),
-    global("rbac.authorization.k8s.io", "ClusterRole", "clusterroles"),
-    namespaced("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
-    namespaced("rbac.authorization.k8s.io", "Role", "roles"),
+    global("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings").put_creates(),
+    global("rbac.authorization.k8s.io", "ClusterRole", "clusterroles").put_creates(),
+    namespaced("rbac.authorization.k8s.io", "RoleBinding", "rolebindings").put_creates(),
+    namespaced("rbac.authorization.k8s.io", "Role", "roles").put_creates(),
 
     global("storage.k8s.io", "CSIDriver", "csidrivers"),
     global("storage.k8s.io", "CSINode", "csinodes"),
@@ -270,37 +296,39 @@ pub static KINDS: &[Kind] = &[
     global("storage.k8s.io", "VolumeAttachment", "volumeattachments").with_status(),
     global("storage.k8s.io", "VolumeAttributesClass", "volumeattributesclasses").short(&["vac"]),
 
-    global("admissionregistration.k8s.io", "MutatingAdmissionPolicy", "mutatingadmissionpolicies").within(EXTENSIONS),
+    global("admissionregistration.k8s.io", "MutatingAdmissionPolicy", "mutatingadmissionpolicies").within(EXTENSIONS)
+        .counted(),
     global("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings")
-        .within(EXTENSIONS),
+        .within(EXTENSIONS).counted(),
     global("admissionregistration.k8s.io", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations")
-        .within(EXTENSIONS),
+        .within(EXTENSIONS).counted(),
     global("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
-        .within(EXTENSIONS).with_status(),
+        .within(EXTENSIONS).with_status().counted(),
     global("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
-        .within(EXTENSIONS),
+        .within(EXTENSIONS).counted(),
     global("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations")
-        .within(EXTENSIONS),
+        .within(EXTENSIONS).counted(),
 
     global("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions").short(&["crd", "crds"])
         .within(EXTENSIONS).at("apiextensions.k8s.io/customresourcedefinitions").json().stored_as("v1beta1")
-        .with_status(),
+        .with_status().counted(),
 
-    global("scheduling.k8s.io", "PriorityClass", "priorityclasses").short(&["pc"]),
+    global("scheduling.k8s.io", "PriorityClass", "priorityclasses").short(&["pc"]).counted().put_creates(),
 
-    namespaced("coordination.k8s.io", "Lease", "leases"),
+    namespaced("coordination.k8s.io", "Lease", "leases").put_creates(),
 
     global("node.k8s.io", "RuntimeClass", "runtimeclasses"),
 
-    namespaced("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+    namespaced("discovery.k8s.io", "EndpointSlice", "endpointslices").counted(),
 
-    global("resource.k8s.io", "DeviceClass", "deviceclasses"),
+    global("resource.k8s.io", "DeviceClass", "deviceclasses").counted(),
     namespaced("resource.k8s.io", "ResourceClaim", "resourceclaims").with_status(),
     namespaced("resource.k8s.io", "ResourceClaimTemplate", "resourceclaimtemplates"),
-    global("resource.k8s.io", "ResourceSlice", "resourceslices"),
+    global("resource.k8s.io", "ResourceSlice", "resourceslices").counted(),
 
-    global("flowcontrol.apiserver.k8s.io", "FlowSchema", "flowschemas").with_status(),
-    global("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", "prioritylevelconfigurations").with_status(),
+    global("flowcontrol.apiserver.k8s.io", "FlowSchema", "flowschemas").with_status().counted(),
+    global("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", "prioritylevelconfigurations").with_status()
+        .counted(),
 ];
 
 /// What an etcd key names.
@@ -333,6 +361,33 @@ static BY_KIND: Index<(&str, &str)> = LazyLock::new(|| index(|kind| (kind.group,
 static BY_PLURAL: Index<(&str, &str)> = LazyLock::new(|| index(|kind| (kind.group, kind.plural)));
 static BY_FOLDER: Index<&str> =
     LazyLock::new(|| index(|kind| kind.folder).into_iter().filter(|(_, kind)| kind.is_stored()).collect());
+
+/// The row of a kind that is there for certain: where this is a constant, another name does not compile.
+pub const fn builtin(group: &str, plural: &str) -> &'static Kind {
+    let mut at = 0;
+    while at < KINDS.len() {
+        if same(KINDS[at].group, group) && same(KINDS[at].plural, plural) {
+            return &KINDS[at];
+        }
+        at += 1;
+    }
+    panic!("the table of kinds has no such row")
+}
+
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
 
 /// The row of `group` (empty for core) and `kind` (`Deployment`).
 pub fn kind_by_kind(group: &str, kind: &str) -> Option<&'static Kind> {
@@ -412,6 +467,23 @@ pub fn by_key(prefix: &str, key: &str) -> Option<Resource> {
 /// `apps/v1` into its group and version; the core group's is empty.
 pub fn split_group(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+/// `/api/v1`, `/apis/apps/v1`: where the resources of a group's version are served.
+pub fn api_root(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") }
+}
+
+/// The end of the range of all keys that begin with `prefix`; of all keys where it is empty.
+pub fn prefix_end(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![0]
 }
 
 /// A group and version as `apiVersion` has them.

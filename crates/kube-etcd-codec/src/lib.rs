@@ -23,11 +23,11 @@ pub use decode::UnknownField;
 pub use envelope::{decode, encode, encode_protobuf, value_length};
 pub use explain::{Piece, explain};
 pub use kinds::{
-    KINDS, Kind, Resource, Scale, Storage, VERBS, by_key, first_folders, join_group, kind_by_api_version,
-    kind_by_folder, kind_by_kind, kind_by_plural, known_folder, split_group,
+    KINDS, Kind, Resource, Scale, Storage, VERBS, api_root, builtin, by_key, first_folders, join_group,
+    kind_by_api_version, kind_by_folder, kind_by_kind, kind_by_plural, known_folder, prefix_end, split_group,
 };
 pub use ordered::{Ordered, ordered_as};
-pub use quantity::{canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
+pub use quantity::{BINARY, canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
 pub use schema::{Field, Message, SchemaOr, Shape, Type, has_protobuf, message, message_of, messages};
 pub use secrets::{conceal, is_opaque, secret_texts};
 

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-/// Powers of ten of the decimal suffixes, of 1024 of the binary ones.
+/// Powers of ten of the decimal suffixes.
 const DECIMAL: [(&str, i32); 10] =
     [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
-const BINARY: [(&str, u32); 6] = [("Ki", 1), ("Mi", 2), ("Gi", 3), ("Ti", 4), ("Pi", 5), ("Ei", 6)];
+/// The binary suffixes and their powers of 1024, the smallest first.
+pub const BINARY: [(&str, u32); 6] = [("Ki", 1), ("Mi", 2), ("Gi", 3), ("Ti", 4), ("Pi", 5), ("Ei", 6)];
 
 enum Unit {
     Decimal(i32),

@@ -251,3 +251,18 @@ fn schemas_nested_too_deep_and_of_the_wrong_type_are_refused() {
         assert!(encode_protobuf(&definition(wrong)).is_err());
     }
 }
+
+#[test]
+fn a_range_ends_after_its_last_key() {
+    assert_eq!(prefix_end("/registry/pods/"), b"/registry/pods0");
+    assert_eq!(prefix_end("a\u{7f}"), b"a\x80");
+    assert_eq!(prefix_end(""), [0]);
+}
+
+#[test]
+fn a_kind_is_found_at_compile_time() {
+    const PODS: &Kind = builtin("", "pods");
+    assert_eq!((PODS.kind, PODS.generation, PODS.returned, PODS.put_creates), ("Pod", true, true, false));
+    assert_eq!(builtin("coordination.k8s.io", "leases").kind, "Lease");
+    assert_eq!((api_root("", "v1"), api_root("apps", "v1")), ("/api/v1".to_owned(), "/apis/apps/v1".to_owned()));
+}

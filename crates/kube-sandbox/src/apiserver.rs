@@ -17,9 +17,9 @@ use crate::control_plane::ControlPlaneSpec;
 use crate::controllers::{Controllers, Settings};
 use crate::error::SandboxError;
 use crate::etcd::free_ports;
-use crate::kubeconfig;
 use crate::kubelet::Kubelet;
 use crate::pki::Pki;
+use crate::{addresses, kubeconfig};
 use owned_processes::{Guard, Process};
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -166,7 +166,7 @@ fn flags(spec: &ApiServerSpec, version: &str, port: u16) -> Vec<String> {
         ("service-account-issuer", "https://kubernetes.default.svc.cluster.local".into()),
         ("service-account-key-file", pki("sa.pub")),
         ("service-account-signing-key-file", pki("sa.key")),
-        ("service-cluster-ip-range", "10.96.0.0/16".into()),
+        ("service-cluster-ip-range", addresses::SERVICES.into()),
         ("tls-cert-file", pki("apiserver.crt")),
         ("tls-private-key-file", pki("apiserver.key")),
     ];

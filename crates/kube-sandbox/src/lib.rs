@@ -7,7 +7,7 @@
 //! of the API's insides: they talk to it as clients, so that they run against a real kube-apiserver too.
 //!
 //! ```text
-//! version panic pki error client kubeconfig cron
+//! version addresses panic pki error client kubeconfig cron
 //! object cel resource store status validate defaults crd objects definitions
 //! print discovery openapi user request authorize
 //! runtime agent controllers pods token
@@ -21,6 +21,7 @@
 
 #![warn(missing_docs)]
 
+mod addresses;
 mod agent;
 mod api;
 mod apiserver;

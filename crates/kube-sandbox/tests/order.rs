@@ -10,7 +10,8 @@ use syn::{Attribute, ItemFn, ItemMod, ItemUse, Macro, UseTree};
 
 /// What talks to the API as its clients, so that it runs against a real server too, and what they may import.
 const CLIENTS: [&str; 3] = ["controllers", "agent", "runtime"];
-const OF_CLIENTS: [&str; 9] = ["version", "panic", "pki", "error", "client", "cron", "object", "runtime", "agent"];
+const OF_CLIENTS: [&str; 10] =
+    ["version", "addresses", "panic", "pki", "error", "client", "cron", "object", "runtime", "agent"];
 
 /// The paths that a file names below the crate, each with its line; tests aside.
 #[derive(Default)]

@@ -1,11 +1,13 @@
 //! Blocks in document order become steps: which fence belongs to which, and where each may stand.
 
 mod folds;
+mod names;
+mod output;
 
 use std::collections::BTreeMap;
 
 use crate::lab::keywords::FenceKind;
-use crate::lab::{Action, CheckBlock, Code, Item, On, Step};
+use crate::lab::{CheckBlock, Item, On, Step};
 use crate::parse::action::action;
 use crate::parse::attrs::{self, Info};
 use crate::parse::check::checks;
@@ -158,7 +160,7 @@ impl Builder<'_, '_> {
         }
         let title = heading.text.trim().to_owned();
         self.body.steps.push(Step {
-            id: slug(&title),
+            id: names::slug(&title),
             title,
             span,
             timeout: None,
@@ -175,7 +177,7 @@ impl Builder<'_, '_> {
         if language != written {
             self.cx
                 .findings
-                .add(NEAR_LANGUAGE, info.language.span, near_language(written, language))
+                .add(NEAR_LANGUAGE, info.language.span, names::near_language(written, language))
                 .hint(format!("did you mean `{language}`?"));
         }
         // An action is read as what it is nearly, since other blocks may name it.
@@ -308,7 +310,7 @@ impl Builder<'_, '_> {
                 .and_then(|item| if let Item::Action(action) = item { Some(action) } else { None })
         });
         match owner {
-            Some(action) => attach(action, expected, fields.span, self.cx),
+            Some(action) => output::attach(action, expected, fields.span, self.cx),
             None => self
                 .cx
                 .findings
@@ -390,58 +392,10 @@ impl Builder<'_, '_> {
                 .find(|action| action.name.as_ref().is_some_and(|name| name.value == of.value));
             // A name that nobody has is found where all names are looked at.
             match owner {
-                Some(action) => attach(action, expected, of.span, self.cx),
+                Some(action) => output::attach(action, expected, of.span, self.cx),
                 None => no_such(&of, &[], self.cx),
             }
         }
         self.body
     }
-}
-
-fn attach(action: &mut Action, expected: crate::lab::Expected, span: Span, cx: &mut Context<'_>) {
-    let refused = match (&action.expected, &action.code, &action.background) {
-        (Some(_), _, _) => Some(("this action has its expected output already", "keep one of the two fences")),
-        (_, Code::Console(_), _) => {
-            Some(("a `console` fence holds its own expected output", "write it under the command"))
-        }
-        (_, _, Some(_)) => Some((
-            "the output of a background block is not complete when the next block starts",
-            "ask with a check: `output NAME contains \"…\"`",
-        )),
-        _ if action.norun => {
-            Some(("the action before this output does not run", "remove `norun`, or show the output as ```text"))
-        }
-        _ if !action.prints() => Some((
-            "the block before this output only stops or starts another, and prints nothing itself",
-            "put the fence after the block that prints, or name that block: `of=NAME`",
-        )),
-        _ => None,
-    };
-    if let Some((message, hint)) = refused {
-        cx.findings.add(NO_OUTPUT_OWNER, span, message).hint(hint);
-        return;
-    }
-    action.expected = Some(expected);
-}
-
-fn near_language(written: &str, near: &str) -> String {
-    match written.chars().find(|c| !c.is_ascii()) {
-        Some(c) if written.replace(c, "") == near => {
-            format!("U+{:04X} follows `{near}`, so this fence is only shown", c as u32)
-        }
-        _ => format!("`{written}` is only shown, and nearly `{near}`"),
-    }
-}
-
-/// As GitHub makes a heading's anchor.
-fn slug(title: &str) -> String {
-    title
-        .to_lowercase()
-        .chars()
-        .filter_map(|c| match c {
-            ' ' => Some('-'),
-            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
-            _ => None,
-        })
-        .collect()
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::runs::{self, Run, file};
 use super::shell::{self, Change, Files, Service, What, World, absolute};
 use super::{Agent, Work, image};
+use crate::addresses;
 use crate::runtime::{CONFIGMAPS, Error, Resource, SECRETS, meta, seconds};
 
 /// Objects that were asked for already.
@@ -153,7 +154,7 @@ impl Agent {
     ) -> Result<BTreeMap<String, String>, Error> {
         let namespace = &work.object.key.namespace;
         let mut env = BTreeMap::from([
-            ("KUBERNETES_SERVICE_HOST".to_owned(), "10.96.0.1".to_owned()),
+            ("KUBERNETES_SERVICE_HOST".to_owned(), addresses::API.to_owned()),
             ("KUBERNETES_SERVICE_PORT".to_owned(), "443".to_owned()),
         ]);
         for from in spec["envFrom"].as_array().into_iter().flatten() {

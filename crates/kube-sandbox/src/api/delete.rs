@@ -15,17 +15,6 @@ use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::{ApiError, json_response, success};
 
-/// Kinds whose deletion answers with the object rather than with a Status.
-const RETURNED: &[&str] = &[
-    "pods",
-    "services",
-    "serviceaccounts",
-    "persistentvolumes",
-    "persistentvolumeclaims",
-    "podtemplates",
-    "resourcequotas",
-];
-
 pub(super) async fn one(
     api: &SharedApi,
     resource: &Arc<Resource>,
@@ -36,7 +25,7 @@ pub(super) async fn one(
     let name = call.path.name.as_deref().unwrap_or_default();
     let mut warnings = Vec::new();
     let (object, gone) = api.delete(resource, call, name, &wish, &mut warnings).await?;
-    let response = if gone && !(RETURNED.contains(&resource.plural.as_str()) && resource.group.is_empty()) {
+    let response = if gone && !resource.builtin.is_some_and(|kind| kind.returned) {
         json_response(StatusCode::OK, &success(resource, name, &object["metadata"]["uid"]))
     } else {
         answer::shown(resource, call, StatusCode::OK, object)

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::Facts;
+use crate::addresses;
 use crate::version::{KUBERNETES_VERSION, go_arch};
 
 /// In-tree volume plugins that CSI drivers stand in for, as a kubelet tells of itself.
@@ -54,7 +55,7 @@ fn registered(facts: &Facts, at: usize, node: &str, uid: &str, address: &str) ->
         })
     };
     let machine = read("/etc/machine-id");
-    let range = format!("10.244.{at}.0/24");
+    let range = addresses::of_node(at);
     let object = json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {

@@ -89,11 +89,7 @@ fn is_the_servers(group: &str, kind: &str, name: &str) -> bool {
 }
 
 fn collection(resource: &Resource, namespace: &str) -> String {
-    let root = if resource.group.is_empty() {
-        format!("/api/{}", resource.version)
-    } else {
-        format!("/apis/{}/{}", resource.group, resource.version)
-    };
+    let root = kube_etcd_codec::api_root(&resource.group, &resource.version);
     if resource.namespaced {
         format!("{root}/namespaces/{namespace}/{}", resource.plural)
     } else {

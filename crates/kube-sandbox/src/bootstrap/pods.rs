@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Facts;
+use crate::addresses;
 use crate::version::KUBERNETES_VERSION;
 
 struct Part {
@@ -74,7 +75,7 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
                         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                         "--service-account-key-file=/etc/kubernetes/pki/sa.pub",
                         "--service-account-signing-key-file=/etc/kubernetes/pki/sa.key",
-                        "--service-cluster-ip-range=10.96.0.0/16",
+                        &format!("--service-cluster-ip-range={}", addresses::SERVICES),
                         "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt",
                         "--tls-private-key-file=/etc/kubernetes/pki/apiserver.key",
                     ],
@@ -105,7 +106,7 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
                     "--authorization-kubeconfig=/etc/kubernetes/controller-manager.conf",
                     "--bind-address=127.0.0.1",
                     "--client-ca-file=/etc/kubernetes/pki/ca.crt",
-                    "--cluster-cidr=10.244.0.0/16",
+                    &format!("--cluster-cidr={}", addresses::PODS),
                     "--cluster-name=sandbox",
                     "--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt",
                     "--cluster-signing-key-file=/etc/kubernetes/pki/ca.key",
@@ -115,7 +116,7 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
                     "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt",
                     "--root-ca-file=/etc/kubernetes/pki/ca.crt",
                     "--service-account-private-key-file=/etc/kubernetes/pki/sa.key",
-                    "--service-cluster-ip-range=10.96.0.0/16",
+                    &format!("--service-cluster-ip-range={}", addresses::SERVICES),
                     "--use-service-account-credentials=true",
                     "--enable-hostpath-provisioner=true",
                 ],

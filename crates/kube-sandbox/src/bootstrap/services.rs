@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::Facts;
+use crate::addresses;
 
 pub(super) fn objects(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Value> {
     let mut all = vec![
         service(
             "default",
             "kubernetes",
-            "10.96.0.1",
+            addresses::API,
             json!({"component": "apiserver", "provider": "kubernetes"}),
             json!({
                 "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": facts.api_port}],
@@ -18,7 +19,7 @@ pub(super) fn objects(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Va
         service(
             "kube-system",
             "kube-dns",
-            "10.96.0.10",
+            addresses::DNS,
             json!({
                 "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS",
             }),
@@ -31,12 +32,12 @@ pub(super) fn objects(facts: &Facts, groups: &[(String, Vec<String>)]) -> Vec<Va
                 "selector": {"k8s-app": "kube-dns"},
             }),
         ),
-        address("10.96.0.1", "default", "kubernetes"),
-        address("10.96.0.10", "kube-system", "kube-dns"),
+        address(addresses::API, "default", "kubernetes"),
+        address(addresses::DNS, "kube-system", "kube-dns"),
         json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
             "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
-            "spec": {"cidrs": ["10.96.0.0/16"]},
+            "spec": {"cidrs": [addresses::SERVICES]},
             "status": {"conditions": [{
                 "type": "Ready", "status": "True", "reason": "", "lastTransitionTime": facts.now,
                 "message": "Kubernetes Service CIDR is ready",

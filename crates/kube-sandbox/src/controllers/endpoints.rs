@@ -220,6 +220,29 @@ fn subsets(backends: &[Backend], service: &Value) -> Vec<Value> {
         .collect()
 }
 
+/// Writes a slice, a new one or in place of the one that is there; a namespace that is ending takes none.
+async fn store_slice(rest: &Rest, slices: &Store, is_there: bool, slice: &Value) -> Result<(), Error> {
+    let written = if is_there {
+        rest.replace(&ENDPOINT_SLICES, "", slice).await
+    } else {
+        rest.create(&ENDPOINT_SLICES, meta::text(slice, "/metadata/namespace"), slice).await
+    };
+    match written {
+        Ok(written) => slices.wrote(&written),
+        Err(error) if error.is_terminating() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+async fn drop_slices(rest: &Rest, slices: &Store, surplus: impl Iterator<Item = &Arc<Object>>) -> Result<(), Error> {
+    for slice in surplus {
+        rest.delete(&ENDPOINT_SLICES, &slice.key.namespace, &slice.key.name, &slice.uid, json!({})).await?;
+        slices.forgot(&slice.key, &slice.uid);
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Controller for Endpoints {
     type Item = Key;

@@ -32,10 +32,7 @@ impl Quotas {
         if (group, plural) == ("", "pods") {
             return Ok(self.pods.in_namespace(namespace).iter().map(|pod| pod.value()).collect());
         }
-        let path = match group {
-            "" => format!("/api/v1/namespaces/{namespace}/{plural}"),
-            group => format!("/apis/{group}/v1/namespaces/{namespace}/{plural}"),
-        };
+        let path = format!("{}/namespaces/{namespace}/{plural}", kube_etcd_codec::api_root(group, "v1"));
         match self.rest.read(&path).await {
             Ok(list) => Ok(list["items"].as_array().cloned().unwrap_or_default()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),

@@ -6,9 +6,6 @@ use serde_json::Value;
 
 pub(crate) type Amounts = BTreeMap<String, i128>;
 
-const BINARY: [(&str, i128); 6] =
-    [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("Ei", 1 << 60)];
-
 /// Thousandths; what cannot be read counts nothing, since the API has checked it.
 pub(crate) fn parse(value: &Value) -> i128 {
     kube_etcd_codec::thousandths(value).unwrap_or_default()
@@ -20,9 +17,9 @@ pub(crate) fn format(resource: &str, milli: i128) -> String {
         return format!("{milli}m");
     }
     let whole = milli / 1000;
-    let binary = BINARY.iter().rev();
+    let binary = kube_etcd_codec::BINARY.iter().rev().map(|(suffix, power)| (suffix, 1024_i128.pow(*power)));
     let fitting =
-        (resource != "cpu" && whole != 0).then(|| binary.into_iter().find(|(_, factor)| whole % factor == 0)).flatten();
+        (resource != "cpu" && whole != 0).then(|| { binary }.find(|(_, factor)| whole % factor == 0)).flatten();
     fitting.map_or_else(|| whole.to_string(), |(suffix, factor)| format!("{}{suffix}", whole / factor))
 }
 

@@ -36,11 +36,7 @@ pub(super) fn answer(served: &Served, path: &str, accept: &str) -> Response {
 
 /// `api/v1`, `apis/apps/v1`.
 fn place_of(resource: &Resource) -> String {
-    if resource.group.is_empty() {
-        format!("api/{}", resource.version)
-    } else {
-        format!("apis/{}/{}", resource.group, resource.version)
-    }
+    kube_etcd_codec::api_root(&resource.group, &resource.version).trim_start_matches('/').to_owned()
 }
 
 fn index(served: &Served) -> Value {

@@ -122,21 +122,8 @@ impl Resource {
         details
     }
 
-    /// Whether `metadata.generation` counts the changes of its wish.
+    /// Whether `metadata.generation` counts the changes of what is wanted.
     pub fn counts_generations(&self) -> bool {
-        self.custom.is_some()
-            || matches!(
-                (self.group.as_str(), self.plural.as_str()),
-                ("", "pods" | "podtemplates" | "replicationcontrollers")
-                    | ("apps", "daemonsets" | "deployments" | "replicasets" | "statefulsets")
-                    | ("batch", "jobs" | "cronjobs")
-                    | ("resource.k8s.io", "deviceclasses" | "resourceslices")
-                    | ("policy", "poddisruptionbudgets")
-                    | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
-                    | ("scheduling.k8s.io", "priorityclasses")
-                    | ("flowcontrol.apiserver.k8s.io" | "admissionregistration.k8s.io", _)
-                    | ("apiextensions.k8s.io", "customresourcedefinitions")
-                    | ("discovery.k8s.io", "endpointslices")
-            )
+        self.builtin.is_none_or(|kind| kind.generation)
     }
 }

@@ -23,6 +23,7 @@ pub use watch::Feed;
 
 use crate::error::SandboxError;
 use crate::pki::Pki;
+use kube_etcd_codec::prefix_end;
 
 /// Of one answer or of what a watch sends at a time: an event is an object and what it was before, each as large as
 /// etcd's own limit of a request allows.
@@ -161,7 +162,7 @@ impl Store {
 
     /// Keys of `[start, end of prefix)`; `revision` 0 reads the newest.
     pub async fn page(&self, prefix: &str, start: &str, limit: i64, revision: i64) -> Result<Page, StoreError> {
-        let options = GetOptions::new().with_range(end_of(prefix)).with_limit(limit).with_revision(revision);
+        let options = GetOptions::new().with_range(prefix_end(prefix)).with_limit(limit).with_revision(revision);
         let mut kv = self.client.kv_client().max_decoding_message_size(LARGEST_PAGE);
         let mut answer = timely(kv.get(start, Some(options))).await?;
         Ok(Page {
@@ -242,18 +243,6 @@ async fn timely<T>(call: impl Future<Output = Result<T, etcd_client::Error>>) ->
         Ok(answer) => Ok(answer?),
         Err(_) => Err(StoreError::Etcd(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))),
     }
-}
-
-/// The first key after every key that begins with `prefix`.
-pub fn end_of(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return end;
-        }
-    }
-    vec![0]
 }
 
 #[cfg(test)]

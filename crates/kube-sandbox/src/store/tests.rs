@@ -55,13 +55,6 @@ async fn change(feed: &mut Feed) -> std::sync::Arc<Change> {
     }
 }
 
-#[test]
-fn keys_and_their_ends_are_those_of_kubernetes() {
-    assert_eq!(end_of("/registry/pods/"), b"/registry/pods0");
-    assert_eq!(end_of("a\u{7f}"), b"a\x80");
-    assert_eq!(end_of(""), [0]);
-}
-
 /// A write on what somebody else has changed, or made, or deleted, must not go through.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_holds_only_on_the_revision_that_was_read() {

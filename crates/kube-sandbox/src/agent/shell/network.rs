@@ -3,6 +3,7 @@
 
 use super::World;
 use super::run::{Shell, Stop, Streams, Went};
+use crate::addresses::DNS;
 
 /// Of a name outside the cluster nothing is known: it is taken to be there.
 enum Reached {
@@ -103,9 +104,7 @@ impl Shell<'_> {
                 Ok(0)
             }
             (Reached::Nowhere, "nslookup" | "host" | "dig") => {
-                let text = format!(
-                    "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find {host}: NXDOMAIN\n\n"
-                );
+                let text = format!("Server:\t\t{DNS}\nAddress:\t{DNS}:53\n\n** server can't find {host}: NXDOMAIN\n\n");
                 self.print(&streams.out, &text);
                 Ok(i32::from(name != "dig"))
             }
@@ -135,9 +134,7 @@ impl Shell<'_> {
                     "getent" => format!("{address}      {full}\n"),
                     "host" => format!("{full} has address {address}\n"),
                     "dig" => format!("{address}\n"),
-                    _ => format!(
-                        "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\nName:\t{full}\nAddress: {address}\n\n"
-                    ),
+                    _ => format!("Server:\t\t{DNS}\nAddress:\t{DNS}:53\n\nName:\t{full}\nAddress: {address}\n\n"),
                 };
                 self.print(&streams.out, &text);
                 Ok(0)

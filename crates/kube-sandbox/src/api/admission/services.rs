@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::api::SharedApi;
 use crate::object::field_error::FieldError;
 use crate::object::meta;
-use crate::objects;
 use crate::objects::selector::Selector;
 use crate::status::ApiError;
 use crate::store::Written;
+use crate::{addresses, objects};
 
 const FIRST_PORT: u16 = 30000;
 const LAST_PORT: u16 = 32767;
@@ -56,7 +56,8 @@ pub(super) async fn reserve(api: &SharedApi, service: &mut Value, dry_run: bool)
     }
     if !given.is_empty() && !in_range(&given) {
         let why = format!(
-            "failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. The range of valid IPs is {RANGE}"
+            "failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. The range of valid IPs is {}",
+            addresses::SERVICES
         );
         return Err(invalid(api, service, &[FieldError::invalid("spec.clusterIPs", &json!([given]), &why)]));
     }
@@ -65,7 +66,7 @@ pub(super) async fn reserve(api: &SharedApi, service: &mut Value, dry_run: bool)
         if given.is_empty() {
             // The low addresses are left for those who ask for one.
             let mut random = rand::rng();
-            address = format!("10.96.{}.{}", random.random_range(1..=254), random.random_range(1..=254));
+            address = addresses::service(random.random_range(1..=254), random.random_range(1..=254));
         }
         if dry_run || take(api, &address, service).await? {
             service["spec"]["clusterIP"] = json!(address);
@@ -82,8 +83,6 @@ pub(super) async fn reserve(api: &SharedApi, service: &mut Value, dry_run: bool)
 }
 
 /// The range of services, which kubeadm gives as well.
-const RANGE: &str = "10.96.0.0/16";
-
 fn in_range(address: &str) -> bool {
     address.parse::<Ipv4Addr>().is_ok_and(|address| address.octets()[..2] == [10, 96])
 }

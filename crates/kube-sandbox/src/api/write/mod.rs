@@ -171,20 +171,7 @@ impl Write {
         }
         let given = meta::text(&object, "resourceVersion").to_owned();
         let exists = self.api.objects.store.get(&self.key(&name)).await?.0.is_some();
-        let creates_on_update = matches!(
-            resource.plural.as_str(),
-            "leases"
-                | "endpoints"
-                | "events"
-                | "limitranges"
-                | "resourcequotas"
-                | "services"
-                | "priorityclasses"
-                | "roles"
-                | "rolebindings"
-                | "clusterroles"
-                | "clusterrolebindings"
-        );
+        let creates_on_update = resource.builtin.is_some_and(|kind| kind.put_creates);
         if !exists && creates_on_update && given.is_empty() && self.part == Part::Main {
             let created = self.create(object).await?;
             return Ok((created, StatusCode::CREATED));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::slices::{MANAGED, SERVICE};
 use super::{
     Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, Rest, SERVICES, Source, Store, TRIGGER,
-    has_selector,
+    drop_slices, has_selector, store_slice,
 };
 use crate::runtime::meta;
 
@@ -103,10 +103,7 @@ impl Controller for Mirror {
                 self.write(endpoints, held.get(at).map(|held| &**held), list, ports).await?;
             }
         }
-        for surplus in held.iter().skip(wanted.len()) {
-            self.rest.delete(&ENDPOINT_SLICES, &key.namespace, &surplus.key.name, &surplus.uid, json!({})).await?;
-            self.slices.forgot(&surplus.key, &surplus.uid);
-        }
+        drop_slices(&self.rest, &self.slices, held.iter().skip(wanted.len())).await?;
         Ok(Next::Change)
     }
 }
@@ -146,16 +143,6 @@ impl Mirror {
         if held.is_some() && slice == before {
             return Ok(());
         }
-        let written = if held.is_some() {
-            self.rest.replace(&ENDPOINT_SLICES, "", &slice).await
-        } else {
-            self.rest.create(&ENDPOINT_SLICES, namespace, &slice).await
-        };
-        match written {
-            Ok(written) => self.slices.wrote(&written),
-            Err(error) if error.is_terminating() => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        store_slice(&self.rest, &self.slices, held.is_some(), &slice).await
     }
 }

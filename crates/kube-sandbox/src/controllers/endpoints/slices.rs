@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Context, Controller, ENDPOINT_SLICES, Error, HEADLESS, Key, Next, Object, PODS, Rest, SERVICES, Source, Store,
-    Triggers, backends, has_selector, is_headless, moves, owe, source,
+    Triggers, backends, drop_slices, has_selector, is_headless, moves, owe, source, store_slice,
 };
 use crate::runtime::meta;
 
@@ -91,17 +91,7 @@ impl Slices {
         owe(&mut slice, trigger);
         slice["endpoints"] = endpoints.into();
         slice["ports"] = ports.into();
-        let written = if held.is_some() {
-            self.rest.replace(&ENDPOINT_SLICES, "", &slice).await
-        } else {
-            self.rest.create(&ENDPOINT_SLICES, namespace, &slice).await
-        };
-        match written {
-            Ok(written) => self.slices.wrote(&written),
-            Err(error) if error.is_terminating() => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        store_slice(&self.rest, &self.slices, held.is_some(), &slice).await
     }
 }
 
@@ -160,10 +150,7 @@ impl Controller for Slices {
         for (at, (endpoints, ports)) in wanted.iter().enumerate() {
             self.write(&service, held.get(at).map(|held| &**held), endpoints, ports, trigger.clone()).await?;
         }
-        for surplus in held.iter().skip(wanted.len()) {
-            self.rest.delete(&ENDPOINT_SLICES, &key.namespace, &surplus.key.name, &surplus.uid, json!({})).await?;
-            self.slices.forgot(&surplus.key, &surplus.uid);
-        }
+        drop_slices(&self.rest, &self.slices, held.iter().skip(wanted.len())).await?;
         Ok(Next::Change)
     }
 }
