@@ -391,7 +391,8 @@ impl LearnerShell {
             // The next command of several that were pasted: the prompt comes after the last.
             (Mark::CommandBegins, Phase::Running) => {
                 let next = self.command_text(String::new());
-                if let Some((text, _)) = self.running.as_mut().filter(|(text, _)| !text.ends_with(&next)) {
+                let is_new = |text: &str| !squeezed(text).contains(&squeezed(&next));
+                if let Some((text, _)) = self.running.as_mut().filter(|(text, _)| is_new(text)) {
                     text.push('\n');
                     text.push_str(&next);
                 }
@@ -413,16 +414,19 @@ impl LearnerShell {
         }
     }
 
-    /// The history has a command in full, unless the person keeps it out of there: then what stands on the screen.
+    /// As it stands on the screen, where that begins with what the history has: the history joins the lines of one
+    /// command. Else, where the person redraws the line or hides it, as the history has it.
     fn command_text(&self, on_screen: String) -> String {
         let file = self.settings.dir.join("command");
         let told = std::fs::read_to_string(&file).ok().and_then(|text| from_history(&text));
-        let squeezed = |text: &str| text.split_whitespace().collect::<String>();
-        match told {
-            Some(told) if on_screen.is_empty() || squeezed(&told).starts_with(&squeezed(first_line(&on_screen))) => {
-                told
-            }
-            _ => on_screen,
+        let Some(told) = told else { return on_screen };
+        let without_ps2 = on_screen.replace("\n> ", "\n");
+        let as_typed = [&on_screen, &without_ps2].into_iter().find(|text| squeezed(text).starts_with(&squeezed(&told)));
+        match as_typed {
+            Some(text) => text.clone(),
+            None if on_screen.is_empty() || first_word(&on_screen) == first_word(&told) => told,
+            // A command that is kept out of the history.
+            None => on_screen,
         }
     }
 
@@ -494,8 +498,13 @@ impl LearnerShell {
     }
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+fn first_word(text: &str) -> Option<&str> {
+    text.split_whitespace().next()
+}
+
+/// Without what the history puts in the place of line ends.
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != ';').collect()
 }
 
 fn size() -> (u16, u16) {

@@ -14,8 +14,9 @@ fn programs_work_as_they_do_outside() {
     window.wait_until("the prompt", |screen| screen.trim_end().ends_with(") lab$"));
     // Ctrl-C, Ctrl-Z and fg are the inner shell's.
     window.line("cat");
-    window.text("echoed");
-    window.keys(&["Enter", "C-z"]);
+    window.line("echoed");
+    window.wait("\nechoed\nechoed\n");
+    window.keys(&["C-z"]);
     window.wait("Stopped");
     window.line("fg");
     window.wait("\ncat\n");

@@ -1,5 +1,6 @@
 //! Every lab, walked by somebody who types only what the text shows.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use keywitness::lab::{Action, Answer, AnswerText, ClusterKind, Item, Lab, Place, Role};
@@ -19,8 +20,25 @@ fn text(action: &Action) -> String {
     action.code.lines().map(|line| line.text.clone()).collect::<Vec<_>>().join("\n")
 }
 
+/// A person's windows: the first, and those that the text tells them to open.
+struct Desk {
+    first: Window,
+    others: BTreeMap<String, Window>,
+}
+
+impl Desk {
+    fn other(&mut self, terminal: &str, lab: &str) -> &Window {
+        self.others.entry(terminal.to_owned()).or_insert_with(|| {
+            let window = Window::beside(self.first.home(), 140, 50);
+            window.line(&format!("{} shell {lab}", env!("CARGO_BIN_EXE_keywitness")));
+            window.wait_until("its prompt", |screen| screen.trim_end().ends_with(") lab$"));
+            window
+        })
+    }
+}
+
 /// A block as a person does it: typed where it can be, else by the word `lab`.
-fn act(window: &Window, action: &Action, number: usize, kind: ClusterKind) {
+fn act(desk: &mut Desk, lab: &str, action: &Action, number: usize, kind: ClusterKind) {
     let is_theirs = !action.norun && matches!(action.role, Role::Action | Role::Solution) && action.on.allows(kind);
     if !is_theirs || (action.place == Place::Node && action.on.0.is_empty()) {
         return;
@@ -30,11 +48,18 @@ fn act(window: &Window, action: &Action, number: usize, kind: ClusterKind) {
         || action.start.is_some()
         || action.place == Place::Node
         || action.opens;
-    if special {
+    // What is left running in a terminal that has typed other things uses what they have set there.
+    let is_used = desk.others.contains_key(&action.terminal);
+    if action.background.is_some() && is_used && action.stop.is_none() {
+        desk.other(&action.terminal, lab).line(&text(action));
+    } else if !special && action.terminal != "1" {
+        desk.other(&action.terminal, lab).paste(&text(action));
+    } else if special {
+        let window = &desk.first;
         let name = action.name.as_ref().map_or(number.to_string(), |name| name.value.clone());
         window.command(&format!("lab run {name}"));
     } else {
-        window.paste(&text(action));
+        desk.first.paste(&text(action));
     }
 }
 
@@ -70,6 +95,7 @@ fn walk(name: &str) {
     let window = Window::open(140, 50);
     std::fs::write(window.home().join(".bashrc"), super::BASHRC).expect("written");
     begin(&window, name);
+    let mut desk = Desk { first: window, others: BTreeMap::new() };
     for (at, step) in lab.steps.iter().enumerate() {
         let mut number = 0;
         let mut questions = 0;
@@ -80,13 +106,13 @@ fn walk(name: &str) {
                 match item {
                     Item::Action(action) => {
                         number += 1;
-                        act(&window, action, number, kind);
+                        act(&mut desk, name, action, number, kind);
                     }
                     Item::Question(question) if question.on.allows(kind) => {
                         questions += 1;
                         let id = question.name.as_ref().map_or(questions.to_string(), |name| name.value.clone());
                         if let Some(answer) = answer(question) {
-                            window.command(&format!("lab answer {id} {answer}"));
+                            desk.first.command(&format!("lab answer {id} {answer}"));
                         }
                     }
                     Item::Check(block) if block.on.allows(kind) => checks += block.checks.len(),
@@ -94,9 +120,10 @@ fn walk(name: &str) {
                 }
             }
             if nth + 1 < stretches.len() {
-                until_held(&window, checks);
+                until_held(&desk.first, checks);
             }
         }
+        let window = &desk.first;
         let end = Instant::now() + 2 * SOON;
         loop {
             let said = window.command("lab next");
@@ -114,6 +141,7 @@ fn walk(name: &str) {
         }
         window.clear_history();
     }
+    let window = &desk.first;
     window.line("lab quit");
     window.wait("[Y/n]");
     window.line("n");

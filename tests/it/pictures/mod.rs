@@ -17,6 +17,10 @@ struct Picture {
     file: &'static str,
     /// As a person types it, in the project's folder.
     command: &'static [&'static str],
+    /// Typed in the shell that it opens.
+    typed: &'static [&'static str],
+    /// The texts of the first and the last row that are shown; all where there are none.
+    part: Option<(&'static str, &'static str)>,
     columns: u16,
     /// Rows appear one after the other, as they did.
     moves: bool,
@@ -28,6 +32,8 @@ const PICTURES: &[Picture] = &[
     Picture {
         file: "first-look.svg",
         command: &["run", "labs/first-look"],
+        typed: &[],
+        part: None,
         columns: 84,
         moves: true,
         exit: 0,
@@ -36,6 +42,8 @@ const PICTURES: &[Picture] = &[
     Picture {
         file: "failed.svg",
         command: &["run", "tests/pictures/label"],
+        typed: &[],
+        part: None,
         columns: 92,
         moves: false,
         exit: 1,
@@ -44,10 +52,22 @@ const PICTURES: &[Picture] = &[
     Picture {
         file: "lint.svg",
         command: &["lint", "tests/pictures/broken"],
+        typed: &[],
+        part: None,
         columns: 92,
         moves: false,
         exit: 2,
         shows: &["$ keywitness lint", "did you mean `level`?", "`backgroud`", "`kye`", "README.md:3:1"],
+    },
+    Picture {
+        file: "learn.svg",
+        command: &["learn", "first-look"],
+        typed: &["kubectl -n kube-system get pods -l component=etcd", "lab answer 2", "lab quit"],
+        part: Some(("Step 1 of 8", "lab answer 2")),
+        columns: 92,
+        moves: false,
+        exit: 0,
+        shows: &["$ keywitness learn first-look", "Step 1 of 8", "2 of 2 · 1 question", "lab answer 2"],
     },
 ];
 
@@ -84,8 +104,15 @@ fn lasting(text: &str) -> String {
 }
 
 fn drawn(picture: &Picture) -> (Vec<Row>, String) {
-    let recorded = record(picture.command, picture.columns, &root());
+    let mut recorded = record(picture.command, picture.typed, picture.columns, &root());
     assert_eq!(recorded.exit, picture.exit, "{}: {:?}", picture.file, text_of(&recorded.rows));
+    if let Some((first, last)) = picture.part {
+        let holds = |row: &Row, words: &str| text_of(std::slice::from_ref(row)).contains(words);
+        let end = recorded.rows.iter().rposition(|row| holds(row, last)).expect("its last row");
+        recorded.rows.truncate(end + 1);
+        let start = recorded.rows.iter().position(|row| holds(row, first)).expect("its first row");
+        recorded.rows.drain(..start);
+    }
     let title = format!("keywitness {}", picture.command.join(" "));
     let svg = svg(&title, &recorded.rows, picture.columns, picture.moves);
     (recorded.rows, svg)
@@ -129,6 +156,12 @@ fn the_failure_is_as_it_is_printed_today() {
 #[test]
 fn the_findings_are_as_they_are_printed_today() {
     check(&PICTURES[2]);
+}
+
+#[test]
+fn the_learners_terminal_is_as_it_is_today() {
+    need!("etcd", "etcdctl", "kubectl");
+    check(&PICTURES[3]);
 }
 
 #[test]

@@ -31,12 +31,15 @@ pub(super) struct Recorded {
 }
 
 const ROWS: u16 = 300;
+/// Of the shell that a command opens.
+const PROMPT: &str = "you$";
 
 fn size(number: u16) -> NonZero<u16> {
     NonZero::new(number).expect("a screen has rows and columns")
 }
 
-pub(super) fn record(command: &[&str], columns: u16, dir: &Path) -> Recorded {
+/// `typed` are the commands that a person types in a shell that opens, one at each prompt; the last of them leaves it.
+pub(super) fn record(command: &[&str], typed: &[&str], columns: u16, dir: &Path) -> Recorded {
     let window = PtySize { rows: ROWS, cols: columns, pixel_width: 0, pixel_height: 0 };
     let pty = native_pty_system().openpty(window).expect("a terminal");
     let mut builder = CommandBuilder::new(env!("CARGO_BIN_EXE_keywitness"));
@@ -46,11 +49,18 @@ pub(super) fn record(command: &[&str], columns: u16, dir: &Path) -> Recorded {
     for name in ["NO_COLOR", "CI", "GITHUB_ACTIONS", "COLUMNS"] {
         builder.env_remove(name);
     }
+    let home = tempfile::tempdir().expect("a temp folder");
+    if !typed.is_empty() {
+        std::fs::write(home.path().join(".bashrc"), format!("PS1='{PROMPT} '\n")).expect("written");
+        builder.env("HOME", home.path());
+        builder.env("KEYWITNESS_STATE", home.path().join("state"));
+    }
     let mut child = pty.slave.spawn_command(builder).expect("the binary starts");
     drop(pty.slave);
     let mut reader = pty.master.try_clone_reader().expect("the terminal's output");
     let mut writer = pty.master.take_writer().expect("the terminal's input");
-    let mut answered = false;
+    let (mut answered, mut left) = (false, false);
+    let mut commands = typed.iter();
     let began = Instant::now();
     let mut parser = vt100::Parser::new(size(ROWS), size(columns), 0);
     let mut times: Vec<(Vec<Run>, Duration)> = vec![(Vec::new(), Duration::ZERO); usize::from(ROWS)];
@@ -62,6 +72,15 @@ pub(super) fn record(command: &[&str], columns: u16, dir: &Path) -> Recorded {
         if !answered && parser.screen().contents().trim_end().ends_with("]:") {
             writer.write_all(b"\r").expect("the terminal takes a key");
             answered = true;
+        }
+        let contents = parser.screen().contents();
+        let prompts = contents.matches(PROMPT).count();
+        if contents.trim_end().ends_with(PROMPT) && prompts > typed.len() - commands.len() {
+            let command = commands.next().map_or(String::new(), |command| format!("{command}\r"));
+            writer.write_all(command.as_bytes()).expect("the terminal takes keys");
+        } else if contents.trim_end().ends_with("[Y/n]") && !left {
+            writer.write_all(b"n\r").expect("the terminal takes keys");
+            left = true;
         }
         for (number, held) in times.iter_mut().enumerate() {
             let now = runs(parser.screen(), u16::try_from(number).expect("a row"), columns);
