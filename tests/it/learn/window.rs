@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A cluster comes up, a step opens, a command ends: all of it long before this.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(15);
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
