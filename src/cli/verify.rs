@@ -207,8 +207,13 @@ fn human(rows: &[Row]) -> String {
             .collect();
         push(padded.join("  ").trim_end());
         let Ok(verified) = &row.came else { continue };
-        for Trace { tampering, line, text } in &verified.traces {
-            let line = line.map(|line| format!(" in line {line}")).unwrap_or_default();
+        for alike in verified.traces.chunk_by(|a, b| (a.tampering, &a.text) == (b.tampering, &b.text)) {
+            let Trace { tampering, line, text } = &alike[0];
+            let line = match (line, alike.len()) {
+                (None, _) => String::new(),
+                (Some(line), 1) => format!(" in line {line}"),
+                (Some(line), count) => format!(" in {count} lines from {line} on"),
+            };
             push(&format!("    {}{line}: {}", tampering.name(), printable(text)));
         }
         if !verified.given.is_empty() {

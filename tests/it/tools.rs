@@ -533,3 +533,18 @@ fn in_a_labs_own_shell_its_cluster_is_meant() {
         ## Clean up\n\n```bash {cleanup}\nkubectl delete namespace mine\n```\n";
     Test::new(&["run", "lab.md"]).file("lab.md", lab).run().expect_exit(0);
 }
+
+/// A class hands in files that are cut, renamed and doubled: what is alike is told once.
+#[test]
+fn what_is_alike_is_told_once() {
+    let line = |n: usize| {
+        format!(
+            "{{\"n\":{n},\"prev\":\"\",\"hash\":\"\",\"body\":{{\"type\":\"points\",\"points\":1,\"max_points\":1}}}}\n"
+        )
+    };
+    let text: String = (0..5).map(line).collect();
+    let done = Test::new(&["verify", "--lab", "lab.md", "x.handin"]).file("lab.md", TASK).file("x.handin", &text).run();
+    let said = done.expect_exit(1).stdout();
+    assert!(said.contains("    edited points in 5 lines from 1 on: the points were changed\n"), "{said}");
+    assert!(said.contains("    cut file: its end is missing\n"), "{said}");
+}

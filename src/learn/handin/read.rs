@@ -33,7 +33,7 @@ pub fn read(text: &str) -> Result<Sealed, String> {
             sealed.traces.push(Trace::new(tampering, Some(number), what));
             continue;
         };
-        if let Some(version) = version(link.body).filter(|version| *version > VERSION) {
+        if let Some(version) = (index == 0).then(|| version(link.body)).flatten().filter(|version| *version > VERSION) {
             let text = format!("it is of version {version}, and this keywitness reads {VERSION}");
             sealed.traces.push(Trace::new(Tampering::FutureVersion, Some(number), text));
             return Ok(sealed);
