@@ -18,6 +18,30 @@ use crate::live::Live;
 const LONGEST: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 16;
 
+const COLLECTIONS: [&str; 21] = [
+    "/api/v1/namespaces/default/pods",
+    "/api/v1/namespaces/default/configmaps",
+    "/api/v1/namespaces/default/secrets",
+    "/api/v1/namespaces/default/services",
+    "/api/v1/namespaces/default/events",
+    "/api/v1/namespaces/default/resourcequotas",
+    "/api/v1/namespaces",
+    "/api/v1/nodes",
+    "/apis/apps/v1/namespaces/default/deployments",
+    "/apis/apps/v1/namespaces/default/statefulsets",
+    "/apis/apps/v1/namespaces/default/daemonsets",
+    "/apis/batch/v1/namespaces/default/jobs",
+    "/apis/batch/v1/namespaces/default/cronjobs",
+    "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+    "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+    "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    "/apis/nowhere.example.com/v1/things",
+];
+
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
@@ -36,29 +60,7 @@ impl Attack {
     }
 
     fn collection(&mut self) -> &'static str {
-        self.one::<&'static str>(&[
-            "/api/v1/namespaces/default/pods",
-            "/api/v1/namespaces/default/configmaps",
-            "/api/v1/namespaces/default/secrets",
-            "/api/v1/namespaces/default/services",
-            "/api/v1/namespaces/default/events",
-            "/api/v1/namespaces/default/resourcequotas",
-            "/api/v1/namespaces",
-            "/api/v1/nodes",
-            "/apis/apps/v1/namespaces/default/deployments",
-            "/apis/apps/v1/namespaces/default/statefulsets",
-            "/apis/apps/v1/namespaces/default/daemonsets",
-            "/apis/batch/v1/namespaces/default/jobs",
-            "/apis/batch/v1/namespaces/default/cronjobs",
-            "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
-            "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
-            "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
-            "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-            "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-            "/apis/nowhere.example.com/v1/things",
-        ])
+        self.one::<&'static str>(&COLLECTIONS)
     }
 
     fn path(&mut self) -> String {
@@ -306,6 +308,12 @@ async fn random_requests_neither_end_it_nor_hold_it_up() {
     let live = Live::start(&[]).await;
     limit(live.export("SANDBOX_API_PID"));
     let client = live.client().await;
+    // What a first request of each kind loads, code above all, is no leftover of the attack.
+    for path in COLLECTIONS.iter().filter(|path| !path.ends_with("reviews") && !path.ends_with("things")) {
+        let list = Request::get(*path).body(kube::client::Body::empty()).expect("a request");
+        let (asked, _, result) = answered(&client, list).await;
+        assert_eq!(result, Ok(()), "{asked}");
+    }
     let before = live.memory("SANDBOX_API_PID");
     // Watches that nobody reads, all the while.
     let mut unread = Vec::new();
