@@ -115,7 +115,9 @@ fn inside(text: &str) -> Result<(), TestCaseError> {
 /// What these tests found once.
 #[test]
 fn inputs_that_failed_are_read() {
-    for text in ["```bash\n'¡\r\0", "```bash\nkubectl get <pod> ¡\r\0\n```", "> ```bash\n> sleep 5 ¡\0\n"] {
+    for text in
+        ["```bash\n'¡\r\0", "```bash\nkubectl get <pod> ¡\r\0\n```", "> ```bash\n> sleep 5 ¡\0\n", "```check\n‘"]
+    {
         inside(text).expect("each finding lies between two characters of the file");
     }
 }

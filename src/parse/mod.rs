@@ -54,7 +54,12 @@ pub struct Parsed {
 
 /// Reads one lab.
 pub fn parse(source: &SourceFile) -> Parsed {
-    on_big_stack(|| parse_here(source))
+    let mut parsed = on_big_stack(|| parse_here(source));
+    // What was mended for reading on can be shorter than what stands in the file.
+    for finding in &mut parsed.findings {
+        finding.span = source.whole_characters(finding.span);
+    }
+    parsed
 }
 
 fn parse_here(source: &SourceFile) -> Parsed {

@@ -93,6 +93,11 @@ impl SourceFile {
         }
     }
 
+    /// The span, with the whole of the characters that it begins and ends in.
+    pub fn whole_characters(&self, span: Span) -> Span {
+        Span::new(self.text.floor_char_boundary(span.start), self.text.ceil_char_boundary(span.end))
+    }
+
     /// The 1-based line's text without its line end.
     pub fn line(&self, number: usize) -> &str {
         let Some(start) = number.checked_sub(1).and_then(|i| self.line_starts.get(i)) else {
