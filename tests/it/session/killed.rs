@@ -58,14 +58,12 @@ async fn child() {
     let mut learner = Learner::begin(Settings::in_folder(Path::new(lab), Path::new(state))).await;
     loop {
         let view = learner.view().await;
-        if view.finished {
-            learner.ask(Request::Reset { step: Some("1".to_owned()) }).await;
-            continue;
-        }
         learner.until_open(&view.step.id).await;
         learner.ask(Request::Solve).await;
         learner.until_green(&view.step.id).await;
-        learner.ask(Request::Next).await;
+        // A lab that is finished is not resumed: this one never is.
+        let again = Request::Reset { step: Some("1".to_owned()) };
+        learner.ask(if view.open == view.of { again } else { Request::Next }).await;
     }
 }
 
