@@ -26,6 +26,8 @@ use crate::run::{Ground, Hands, Ran, Right, Undone};
 
 /// Between two questions to an etcd of which nothing is awaited.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// Of what came since the last look, at most about this many states are looked at one by one.
+const LOOKS_AT_ONCE: u64 = 16;
 /// Between two looks at what runs in the background, where a check waits for it.
 const OUTPUT_EVERY: Duration = Duration::from_millis(50);
 /// A clock that has run out may need a last answer of etcd's; never spin while it comes.
@@ -175,16 +177,20 @@ impl<'a> Engine<'a> {
         self.ending.unwrap_or(true)
     }
 
-    /// Takes in the journal entry by entry: two stretches may have been done between two looks.
+    /// Takes in the journal entry by entry: two stretches may have been done between two looks. Of thousands of writes at
+    /// once every few are taken in together, so that the learner's requests are answered meanwhile; what happened is
+    /// still seen, but a state that came and went within so few of them is not.
     fn catch_up(&mut self) {
         let view = self.ground.witness.journal();
         self.ground.hide_known_secrets(&view);
+        let backlog = self.live.as_ref().map_or(0, |live| view.end().saturating_sub(live.seen));
         loop {
             let Some(live) = &mut self.live else { return };
             if live.seen == view.end() && !std::mem::take(&mut self.stale) {
                 break;
             }
-            let next = if live.seen < view.end() { live.seen + 1 } else { view.end() };
+            let left = view.end().saturating_sub(live.seen);
+            let next = live.seen + left.min(1.max(backlog / LOOKS_AT_ONCE));
             live.seen = next;
             let now = view.upto(next);
             let (turns, again) = live.look(&now);
