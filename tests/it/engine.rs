@@ -205,7 +205,7 @@ fn solutions_run_only_in_a_test() {
     let beside =
         format!("## First\n\n```bash\ntouch \"$LAB_WORK/first\"\n```\n```check\nrun \"test -e first\"\n```\n\n{body}");
     let done = run(&beside, 0);
-    shows(&done, &["- Do", "`keywitness test`"]);
+    shows(&done, &["- Do", "`run --solve` runs it"]);
     prove(&beside, 0);
 }
 
