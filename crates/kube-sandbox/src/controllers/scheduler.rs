@@ -12,7 +12,7 @@ use super::{fit, pods, spread, volumes};
 use crate::object::conditions::set_condition;
 use crate::runtime::{
     CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
-    Source, Store, meta,
+    Source, Store,
 };
 
 pub(crate) struct Scheduler {
@@ -57,13 +57,13 @@ impl Scheduler {
             let Some(facts) = other.pod.as_ref().filter(|facts| !facts.phase.over()) else { continue };
             if let Some(node) = facts.node.as_ref().or_else(|| assumed.get(&other.uid)) {
                 placed.entry(Arc::clone(node)).or_default().push(other);
-            } else if other.uid != pod.uid && !other.deleting {
+            } else if let Some(node) = &facts.nominated
+                && other.uid != pod.uid
+                && !other.deleting
+                && preempt::priority(&other.value()) >= own
+            {
                 // Room that others gave way for is kept for whom they gave way to.
-                let waiting = other.value();
-                let node = meta::text(&waiting, "/status/nominatedNodeName");
-                if !node.is_empty() && preempt::priority(&waiting) >= own {
-                    placed.entry(node.into()).or_default().push(other);
-                }
+                placed.entry(Arc::clone(node)).or_default().push(other);
             }
         }
         let mut refusals: BTreeMap<String, usize> = BTreeMap::new();

@@ -62,6 +62,8 @@ pub(crate) struct PodFacts {
     pub(crate) ready: bool,
     pub(crate) ready_since: i64,
     pub(crate) node: Option<Arc<str>>,
+    /// Where others gave way for it.
+    pub(crate) nominated: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +99,7 @@ impl PodFacts {
             ready: ready.is_some(),
             ready_since: ready.map_or(0, |condition| seconds(&condition["lastTransitionTime"])),
             node: pod["spec"]["nodeName"].as_str().filter(|node| !node.is_empty()).map(Into::into),
+            nominated: pod["status"]["nominatedNodeName"].as_str().filter(|node| !node.is_empty()).map(Into::into),
         }
     }
 
