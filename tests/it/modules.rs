@@ -52,7 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "learn",
         ],
     ),
-    // terminal, guard: its shells are on this side of the door.
+    // terminal, owned_processes: its shells are on this side of the door.
     ("shell", &["text", "owned_processes", "lab", "outcome", "terminal", "learn", "session"]),
     ("report", &["text", "lab", "outcome"]),
     (
