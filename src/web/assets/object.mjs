@@ -43,7 +43,7 @@ export async function objectView(session, { key, revision, seq }, acts) {
   return el("article", { class: "object", "aria-labelledby": "object-title" },
     el("header", { class: "object-head" },
       button("All changes", { class: "small", onclick: acts.back }, icon("back")),
-      el("h3", { id: "object-title" }, `Revision ${object.revision}: `, el("span", { class: `verb verb-${words}` }, words)),
+      el("h2", { id: "object-title" }, `Revision ${object.revision}: `, el("span", { class: `verb verb-${words}` }, words)),
       plain ? null : el("span", { class: "counts" }, el("span", { class: "line-added" }, `+${signs("+")}`), " ", el("span", { class: "line-removed" }, `−${signs("-")}`), el("span", { class: "hidden" }, " lines")),
       el("span", { class: "grow" }),
       object.previous_revision ? button(`Before: revision ${object.previous_revision}`, { class: "small", onclick: () => acts.open({ key, revision: object.previous_revision }) }) : null),

@@ -39,7 +39,7 @@ export class Text {
     // The server's HTML may begin with the step's own heading.
     const own = body.querySelector("h1, h2");
     if (own && own.textContent.trim() === step.title.trim() && own === body.firstElementChild) own.remove();
-    article.append(el("header", { class: "step-head" }, el("p", { class: "step-place" }, `Step ${step.number} of ${view.of}`), el("h1", { id: "step-title" }, step.title)), body);
+    article.append(el("header", { class: "step-head" }, el("p", { class: "step-place" }, `Step ${step.number} of ${view.of}`), el("h2", { id: "step-title" }, step.title)), body);
     this.readOnly = readOnly;
     for (const figure of article.querySelectorAll("figure.block")) this.prepareBlock(figure, view);
     for (const table of article.querySelectorAll("table")) {

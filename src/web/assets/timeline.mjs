@@ -28,7 +28,7 @@ export class TimeLine {
     this.tableButton = button("As a table", { class: "small", "aria-pressed": "false", onclick: () => this.asTable(this.table.hidden) });
     this.picture = el("div", { class: "line-picture" }, this.labels, this.scroll);
     this.element = el("section", { class: "line", "aria-labelledby": "line-title" },
-      el("div", { class: "pane-bar" }, el("h3", { class: "pane-title", id: "line-title" }, "Time line"), el("span", { class: "legend", "aria-hidden": "true" }, this.legend()), el("span", { class: "grow" }),
+      el("div", { class: "pane-bar" }, el("h2", { class: "pane-title", id: "line-title" }, "Time line"), el("span", { class: "legend", "aria-hidden": "true" }, this.legend()), el("span", { class: "grow" }),
         this.tableButton, button("−", { class: "small zoom", "aria-label": "Narrower", onclick: () => this.zoomed(1 / 1.4) }), button("+", { class: "small zoom", "aria-label": "Wider", onclick: () => this.zoomed(1.4) }),
         button("Fit", { class: "small zoom", onclick: () => this.fit() })),
       this.picture, this.table, this.tip);
