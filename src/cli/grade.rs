@@ -28,8 +28,8 @@ use owned_processes::{Guard, GuardSettings, Interrupt};
 /// of events, of their absence and of outputs cannot be judged. With --record keywitness watches while somebody works,
 /// and judges at Enter or Ctrl-C, events included.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  keywitness grade labs/break-it --cluster dev\n  \
-    keywitness grade labs/break-it --cluster dev --record --hand-in anna.handin --learner Anna")]
+#[command(after_help = "Examples:\n  keywitness grade labs/make-it-so --cluster dev\n  \
+    keywitness grade labs/make-it-so --cluster dev --record --hand-in anna.handin --learner Anna")]
 pub(super) struct GradeArgs {
     /// The lab: a file, or a folder with a README.md
     #[arg(value_name = "LAB")]

@@ -23,7 +23,7 @@ use crate::text::wrapped;
 /// Every check is judged by the evidence in the file, and the file is searched for what was changed in it. A file that
 /// was forged with care cannot be told from a true one: docs/tools.md says what this proves and what it cannot.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: keywitness verify --lab labs/break-it class/*.handin --format csv > class.csv\n\n\
+#[command(after_help = "Example: keywitness verify --lab labs/make-it-so class/*.handin --format csv > class.csv\n\n\
     Exit status: 0 all files are as handed in · 1 one is not · 2 the call is wrong, or a file is not a hand-in · \
     3 a file is of a newer keywitness")]
 pub(super) struct VerifyArgs {

@@ -1,4 +1,4 @@
-//! `break-it`: three ways to do each task, all accepted; three wrong ones, refused with a reason that names the cause.
+//! `make-it-so`: three ways to do each task, all accepted; three wrong ones, refused with a reason that names the cause.
 
 use keywitness::learn::Standing;
 use keywitness::session::{Answer, Request};
@@ -34,26 +34,26 @@ const STATEFUL: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name:
 
 fn trio() -> [String; 3] {
     let set = |replicas: &str| STATEFUL.replace("REPLICAS", replicas);
-    let pod = |n: u32| {
-        format!(
-            "kubectl -n trio run web-{n} --image=nginx; kubectl -n trio wait --for=condition=Ready pod/web-{n} --timeout=60s; "
-        )
-    };
     [
         format!("kubectl create ns trio; kubectl -n trio apply -f - <<'EOF'\n{}EOF", set("3")),
         format!(
             "kubectl create ns trio; kubectl -n trio create -f - <<'EOF'\n{}EOF\nkubectl -n trio scale sts member --replicas=3",
             set("1")
         ),
-        format!("kubectl create ns trio; {}{}{}", pod(0), pod(1), pod(2)),
+        // Its name and its revision are its own; two of the three pods are lost on the way, and come back.
+        format!(
+            "kubectl create ns trio; kubectl -n trio apply -f - <<'EOF'\n{}EOF\n\
+             kubectl -n trio rollout status sts/member --timeout=60s; kubectl -n trio delete pod member-1 member-2",
+            set("3")
+        ),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_ways_to_break_it_are_accepted() {
+async fn three_ways_to_make_it_so_are_accepted() {
     need!("etcd", "etcdctl", "etcdutl", "kubectl");
     for (way, trio) in trio().iter().enumerate() {
-        let mut learner = Learner::begin(Settings::of(lab_of_course("break-it"))).await;
+        let mut learner = Learner::begin(Settings::of(lab_of_course("make-it-so"))).await;
         for (step, text) in [("the-vault", VAULT[way]), ("the-trio", trio), ("the-story", STORY[way])] {
             learner.until_open(step).await;
             let (_, output) = learner.types(text).await;
@@ -80,7 +80,7 @@ async fn told(learner: &Learner) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_wrong_ways_are_refused_with_the_cause() {
     need!("etcd", "etcdctl", "etcdutl", "kubectl");
-    let mut learner = Learner::begin(Settings::of(lab_of_course("break-it"))).await;
+    let mut learner = Learner::begin(Settings::of(lab_of_course("make-it-so"))).await;
     learner.until_open("the-vault").await;
     // `echo` adds a line end.
     learner.types("kubectl create ns vault; kubectl label ns vault tier=gold; echo 4711 > pin; kubectl -n vault create secret generic safe --from-file=pin").await;
@@ -109,6 +109,24 @@ async fn three_wrong_ways_are_refused_with_the_cause() {
     learner.settles(|view| view.step.checks[0].standing == Standing::Holds).await;
     let why = told(&learner).await;
     assert!(why.contains("no key matches") && why.contains("/registry/pods/trio/web-"), "{why}");
+
+    // Three lone pods have the right names and came in the right order, and nothing keeps them.
+    learner.ask(Request::Reset { step: None }).await;
+    learner.until_open("the-trio").await;
+    let pods: String = (0..3)
+        .map(|n| {
+            format!(
+                "; kubectl -n trio run web-{n} --image=nginx; \
+                 kubectl -n trio wait --for=condition=Ready pod/web-{n} --timeout=60s"
+            )
+        })
+        .collect();
+    learner.types(&format!("kubectl create ns trio{pods}")).await;
+    learner.settles(|view| view.step.checks[4].standing == Standing::Holds).await;
+    let view = learner.view().await;
+    assert!(!view.step.green, "nothing keeps them");
+    let why = told(&learner).await;
+    assert!(why.contains("/registry/statefulsets/trio/"), "{why}");
 
     // Another cluster than the lab's.
     learner.ask(Request::Reset { step: None }).await;
