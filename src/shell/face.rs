@@ -1,7 +1,6 @@
 //! A terminal of a session: the learner's own shell, with what the session has to say put between its commands.
 
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::link::{Link, Reply};
 use super::look::Look;
+use super::outfit::{Outfit, WordStyle, label, to_type};
 use super::page::Page;
 use super::said::{InWords, Teller};
-use super::word::{KEEP, TERMINAL_VARIABLE, TO_TYPE, keeps};
+use super::word::{KEEP, keeps};
 use crate::lab::Lab;
-use crate::session::door::VARIABLE;
-use crate::session::{Answer, Command, Environment, Printing, Request, SessionEvent, Summary, View};
+use crate::session::{Answer, Command, Printing, Request, SessionEvent, Summary, View};
 use crate::terminal::{Finished, Happened, LearnerSettings, LearnerShell, Screen};
 use owned_processes::Guard;
 
@@ -68,12 +67,14 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
     let look = look_of(settings.screen);
     let page = Page { lab: &lab, view: &view, look };
     greet(&page, settings.is_first)?;
+    let style = WordStyle { is_plain: settings.screen.is_plain, is_attended: settings.screen.is_terminal };
+    let outfit = Outfit::make(&environment, &settings.program, &dir, style)?;
     let shell = LearnerShell::start(LearnerSettings {
         guard: settings.guard.clone(),
         cwd: PathBuf::from(&environment.work),
-        env: variables(&environment, &dir),
-        path_prefix: folders(&environment, &settings, &dir)?,
-        completer: format!("{} __lab --words", shell_words::quote(&settings.program.display().to_string())),
+        env: outfit.env,
+        path_prefix: outfit.path_prefix,
+        completer: outfit.completer,
         label: label(&view),
         dir: dir.clone(),
         screen: settings.screen,
@@ -153,36 +154,6 @@ fn print(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
         writeln!(stdout, "{line}")?;
     }
     stdout.flush()
-}
-
-/// The lab's variables; the person's HOME stays, with what their shell reads there.
-fn variables(environment: &Environment, dir: &Path) -> Vec<(String, String)> {
-    let mut vars: Vec<(String, String)> =
-        environment.vars.iter().filter(|(name, _)| name != "HOME" && name != "PATH").cloned().collect();
-    vars.push((VARIABLE.to_owned(), environment.door.clone()));
-    vars.push((TERMINAL_VARIABLE.to_owned(), dir.display().to_string()));
-    vars
-}
-
-/// The folder with the word `lab`, then those of the lab.
-fn folders(environment: &Environment, settings: &FaceSettings<'_>, dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let bin = dir.join("bin");
-    std::fs::create_dir_all(&bin)?;
-    let plain = if settings.screen.is_plain { " --plain" } else { "" };
-    let unattended = if settings.screen.is_terminal { "" } else { " --unattended" };
-    let program = settings.program.display().to_string();
-    let script = format!("#!/bin/sh\nexec {} __lab{plain}{unattended} \"$@\"\n", shell_words::quote(&program));
-    let mut file =
-        std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o700).open(bin.join("lab"))?;
-    file.write_all(script.as_bytes())?;
-    Ok(std::iter::once(bin).chain(environment.path.iter().map(PathBuf::from)).collect())
-}
-
-/// Names the lab and the step before a prompt.
-fn label(view: &View) -> String {
-    // It is read by a shell.
-    let id: String = view.lab.id.chars().filter(|c| c.is_alphanumeric() || "-_.".contains(*c)).collect();
-    format!("({id} {}/{}) ", view.step.number, view.of)
 }
 
 struct Face<'a> {
@@ -321,23 +292,11 @@ impl Face<'_> {
             let answer = timeout(LONGEST_WAIT, self.link.ask(Request::Show)).await;
             self.tell(answer.ok().and_then(Result::ok))?;
         }
-        if let Some((name, text)) = self.to_type()? {
+        if let Some((name, text)) = to_type(&self.dir)? {
             self.shell.type_block(name, text);
         }
         self.is_own_word = false;
         self.shell.go_on()
-    }
-
-    /// What `lab run` has left for this terminal.
-    fn to_type(&self) -> io::Result<Option<(String, String)>> {
-        let file = self.dir.join(TO_TYPE);
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        std::fs::remove_file(&file)?;
-        Ok(text.split_once('\n').map(|(name, text)| (name.to_owned(), text.to_owned())))
     }
 
     /// One line for each thing that turned, then where the learner stands.
@@ -373,12 +332,12 @@ impl Face<'_> {
             lines.push(String::new());
             lines.extend(teller.summary(&summary));
         }
-        self.shell.tell(lines);
+        self.shell.show_lines(lines);
         Ok(())
     }
 
     fn set_label(&self) -> io::Result<()> {
-        self.shell.label(&label(&self.view))
+        self.shell.set_label(&label(&self.view))
     }
 
     /// Gives the terminal back, and the session its end where it ends with this terminal.

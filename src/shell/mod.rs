@@ -8,6 +8,7 @@ mod flow;
 mod link;
 mod look;
 mod markdown;
+mod outfit;
 mod page;
 mod said;
 mod word;
@@ -17,4 +18,5 @@ mod tests;
 
 pub use face::{FaceSettings, Left, face};
 pub use look::Look;
+pub use outfit::{Outfit, TERMINAL_VARIABLE, WordStyle, label, to_type};
 pub use word::{Setting, completions, lab};

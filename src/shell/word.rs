@@ -4,17 +4,13 @@ use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::look::Look;
+use super::outfit::{TERMINAL_VARIABLE, leave_to_type};
 use super::page::{Page, question_lines};
 use super::said::{InWords, Teller};
 use crate::lab::{Action, Item, Lab};
 use crate::session::door::Caller;
 use crate::session::{Answer, BlockText, Request, View};
 use crate::text::did_you_mean;
-
-/// The folder in which a terminal's face finds what it shall do: type a block.
-pub const TERMINAL_VARIABLE: &str = "KEYWITNESS_TERMINAL";
-/// The file of that folder which holds a block to type: its name, a line end, its text.
-pub(super) const TO_TYPE: &str = "type";
 
 /// Changes shown by `lab events`.
 const EVENTS: usize = 40;
@@ -298,9 +294,7 @@ impl<'a> Desk<'a> {
                 if stops.is_some() {
                     self.caller.ask(Request::Stop { block: stops })?;
                 }
-                let new = face.join("type.new");
-                std::fs::write(&new, format!("{}\n{}", block.id, block.text))?;
-                std::fs::rename(new, face.join(TO_TYPE))?;
+                leave_to_type(&face, &block.id, &block.text)?;
                 Ok(true)
             }
             _ => {

@@ -38,6 +38,9 @@ pub use background::{Background, Mark, Waited};
 pub use block::{Block, BlockResult, CommandResult, Ended, Last};
 pub use environment::environment;
 pub use etcdctl::{EtcdctlRoute, EtcdctlTls, install_etcdctl};
-pub use learner::{Finished, Happened, LearnerSettings, LearnerShell, Screen, restore, restore_after_panic};
+pub use learner::{
+    Finished, Happened, LearnerSettings, LearnerShell, RecordedSettings, RecordedShell, Screen, ShellEvent, restore,
+    restore_after_panic,
+};
 pub use settings::{NodeSettings, NodeShells, Place, TerminalError, TerminalId, TerminalSettings};
 pub use terminals::Terminals;

@@ -6,11 +6,15 @@
 //! stands, lines of ours are written, and only where it is certain what is on the screen.
 
 mod above;
+mod commands;
 mod environment;
 mod marks;
 mod raw;
 mod rc;
+mod recorded;
 mod shell;
 
+pub use commands::Finished;
 pub use raw::{restore, restore_after_panic};
-pub use shell::{Finished, Happened, LearnerSettings, LearnerShell, Screen};
+pub use recorded::{RecordedSettings, RecordedShell, ShellEvent};
+pub use shell::{Happened, LearnerSettings, LearnerShell, Screen};

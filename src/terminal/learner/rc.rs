@@ -1,9 +1,56 @@
 //! What the learner's bash reads at its start: the person's own start-up files, then what pins it to the lab and tells
 //! its commands apart.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use shell_words::quote;
+
+/// The files by which the shell and we talk, in a private folder of the shell's.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    dir: PathBuf,
+}
+
+impl Files {
+    pub(super) fn of(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// What the shell reads at its start.
+    pub(super) fn rc(&self) -> PathBuf {
+        self.dir.join("rc")
+    }
+
+    /// Its first line stands before each prompt.
+    fn label(&self) -> PathBuf {
+        self.dir.join("label")
+    }
+
+    /// Takes the text of each command.
+    pub(super) fn command(&self) -> PathBuf {
+        self.dir.join("command")
+    }
+
+    /// Takes the shell's KUBECONFIG.
+    pub(super) fn kubeconfig(&self) -> PathBuf {
+        self.dir.join("kubeconfig")
+    }
+
+    /// A shell reads it meanwhile: it finds the one or the other.
+    pub(super) fn set_label(&self, label: &str) -> io::Result<()> {
+        let new = self.dir.join("label.new");
+        write_private(&new, &format!("{label}\n"))?;
+        std::fs::rename(new, self.label())
+    }
+}
+
+pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
 
 /// What the file is made of.
 pub(super) struct Rc<'a> {
@@ -12,13 +59,8 @@ pub(super) struct Rc<'a> {
     /// Variables of the lab, over whatever the person's own files set.
     pub(super) env: &'a [(String, String)],
     /// Folders before all others on PATH.
-    pub(super) path_prefix: &'a [std::path::PathBuf],
-    /// The file whose first line stands before each prompt.
-    pub(super) label: &'a Path,
-    /// The file that takes the text of each command.
-    pub(super) command: &'a Path,
-    /// The file that takes the shell's KUBECONFIG.
-    pub(super) kubeconfig: &'a Path,
+    pub(super) path_prefix: &'a [PathBuf],
+    pub(super) files: &'a Files,
     /// The words of our own that complete `lab`: a command that prints them.
     pub(super) completer: &'a str,
     pub(super) color: bool,
@@ -97,14 +139,14 @@ impl Rc<'_> {
             let folders: Vec<String> = self.path_prefix.iter().map(|folder| folder.display().to_string()).collect();
             text.push_str(&format!("export PATH={}:\"$PATH\"\n", quote(&folders.join(":"))));
         }
-        let path = |path: &Path| quote(&path.display().to_string()).into_owned();
+        let path = |path: PathBuf| quote(&path.display().to_string()).into_owned();
         let (style, plain) = if self.color { (r"\[\e[36m\]", r"\[\e[0m\]") } else { ("", "") };
         text.push_str(
             &HOOKS
                 .replace("@WORD@", self.word)
-                .replace("@LABEL@", &path(self.label))
-                .replace("@COMMAND@", &path(self.command))
-                .replace("@KUBECONFIG@", &path(self.kubeconfig))
+                .replace("@LABEL@", &path(self.files.label()))
+                .replace("@COMMAND@", &path(self.files.command()))
+                .replace("@KUBECONFIG@", &path(self.files.kubeconfig()))
                 .replace("@COMPLETER@", self.completer)
                 .replace("@STYLE@", style)
                 .replace("@PLAIN@", plain),

@@ -1,0 +1,239 @@
+//! A learner's bash on a PTY whose commands are known, without a screen: whoever has one shows what it prints, in a
+//! terminal of this machine or in a page.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portable_pty::CommandBuilder;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::above::Standing;
+use super::commands::{Commands, Finished, Noted};
+use super::environment::environment;
+use super::rc::{Files, Rc, write_private};
+use owned_processes::{Echo, Guard, ShellControl, shell_on_pty};
+
+/// Without output for so long no escape sequence is half-way, and a prompt is whole.
+pub(super) const QUIET: Duration = Duration::from_millis(5);
+/// How often a command that runs on is reported, at most.
+const PRINTED: Duration = Duration::from_millis(250);
+/// A shell's last words come with its end or shortly after.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Bytes that are read at once.
+const READ: usize = 16 << 10;
+
+pub struct RecordedSettings {
+    pub guard: Guard,
+    /// A private folder for the shell's own files.
+    pub dir: PathBuf,
+    pub cwd: PathBuf,
+    /// Variables of the lab, which hold whatever the person's start-up files set.
+    pub env: Vec<(String, String)>,
+    pub path_prefix: Vec<PathBuf>,
+    /// The command that prints the words which may follow `lab`, and what was typed of them.
+    pub completer: String,
+    /// What stands before each prompt, until another is set.
+    pub label: String,
+    pub color: bool,
+    /// TERM, where it is not that of this process.
+    pub term: Option<String>,
+    pub rows: u16,
+    pub columns: u16,
+    pub echo: Echo,
+}
+
+/// What a shell does, in order.
+#[derive(Debug)]
+pub enum ShellEvent {
+    /// Bytes for whoever looks on.
+    Output(Vec<u8>),
+    Finished(Finished),
+    /// A command that runs on has printed more.
+    Printed(Finished),
+    /// All that a command printed has come, and the next prompt begins.
+    Prompt,
+    /// The shell has ended.
+    Left,
+}
+
+pub struct RecordedShell {
+    input: Box<dyn AsyncWrite + Send + Unpin>,
+    output: Box<dyn AsyncRead + Send + Unpin>,
+    control: Box<dyn ShellControl>,
+    files: Files,
+    commands: Commands,
+    events: VecDeque<ShellEvent>,
+    /// Read, and not taken in yet.
+    read: Vec<u8>,
+    buffer: Vec<u8>,
+    /// Typed, and not taken by the shell yet.
+    written: VecDeque<u8>,
+    /// Blocks to type when a prompt stands: each with its name.
+    blocks: VecDeque<(String, String)>,
+    /// One was typed, and its prompt has not come back yet.
+    is_block_under_way: bool,
+    quiet_from: Instant,
+    /// When the command that runs is reported, where it has printed more.
+    print_at: Option<Instant>,
+}
+
+impl RecordedShell {
+    pub fn start(settings: RecordedSettings) -> io::Result<Self> {
+        let RecordedSettings { guard, dir, rows, columns, echo, .. } = &settings;
+        let word: String = uuid::Uuid::new_v4().simple().to_string();
+        let files = Files::of(dir.clone());
+        let text = Rc {
+            word: &word,
+            env: &settings.env,
+            path_prefix: &settings.path_prefix,
+            files: &files,
+            completer: &settings.completer,
+            color: settings.color,
+        }
+        .text();
+        write_private(&files.rc(), &text)?;
+        files.set_label(&settings.label)?;
+        let mut command = CommandBuilder::new("bash");
+        command.args(["--rcfile".as_ref(), files.rc().as_os_str(), "-i".as_ref()]);
+        command.cwd(&settings.cwd);
+        command.env_clear();
+        for (name, value) in environment(std::env::vars_os(), &settings.env) {
+            command.env(name, value);
+        }
+        if let Some(term) = &settings.term {
+            command.env("TERM", term);
+        }
+        let io = shell_on_pty(guard, command, *rows, *columns, echo.clone())?;
+        Ok(Self {
+            input: io.input,
+            output: io.output,
+            control: io.control,
+            commands: Commands::new(dir.clone(), &word, *rows, *columns),
+            files,
+            events: VecDeque::new(),
+            read: Vec::new(),
+            buffer: vec![0; READ],
+            written: VecDeque::new(),
+            blocks: VecDeque::new(),
+            is_block_under_way: false,
+            quiet_from: Instant::now(),
+            print_at: None,
+        })
+    }
+
+    /// What happens next. Dropped half-way, nothing is lost; while nobody calls it the shell waits with its output.
+    pub async fn next(&mut self) -> io::Result<ShellEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
+            }
+            if !self.read.is_empty() {
+                self.take_read();
+                continue;
+            }
+            let types = self.commands.is_typing() && !self.blocks.is_empty() && !self.is_block_under_way;
+            let print_at = self.print_at.unwrap_or_else(Instant::now);
+            let (first, _) = self.written.as_slices();
+            tokio::select! {
+                read = self.output.read(&mut self.buffer) => match read {
+                    Ok(count @ 1..) => {
+                        self.quiet_from = Instant::now() + QUIET;
+                        self.read.extend_from_slice(&self.buffer[..count]);
+                    }
+                    _ => return Ok(ShellEvent::Left),
+                },
+                written = self.input.write(first), if !first.is_empty() => match written {
+                    Ok(count @ 1..) => drop(self.written.drain(..count)),
+                    // Nobody reads it any more, which the output's end will say.
+                    _ => self.written.clear(),
+                },
+                () = sleep_until(self.quiet_from), if types => self.type_next(),
+                () = sleep_until(print_at), if self.print_at.is_some() => {
+                    self.print_at = None;
+                    self.events.extend(self.commands.printed().map(ShellEvent::Printed));
+                }
+            }
+        }
+    }
+
+    /// Up to the next mark, and what that mark means.
+    fn take_read(&mut self) {
+        let mut noted = VecDeque::new();
+        let taken = self.commands.feed(&self.read, &mut noted);
+        let rest = self.read.split_off(taken);
+        self.events.push_back(ShellEvent::Output(std::mem::replace(&mut self.read, rest)));
+        for noted in noted {
+            self.events.push_back(match noted {
+                Noted::Finished(finished) => ShellEvent::Finished(finished),
+                Noted::Prompt => {
+                    self.is_block_under_way = false;
+                    ShellEvent::Prompt
+                }
+            });
+        }
+        self.print_at = match self.print_at {
+            _ if !self.commands.has_printed() => None,
+            None => Some(Instant::now() + PRINTED),
+            known => known,
+        };
+    }
+
+    /// As one paste: so that no line of it is taken by a command that reads its input.
+    fn type_next(&mut self) {
+        let Some((name, text)) = self.blocks.pop_front() else { return };
+        self.write(format!("\x1b[200~{}\x1b[201~\r", text.trim_end()).as_bytes());
+        self.commands.types_block(name, text);
+        self.is_block_under_way = true;
+    }
+
+    /// What a person types. It goes to the shell while somebody calls [`Self::next`].
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.written.extend(bytes);
+    }
+
+    /// Bytes that were typed and that nothing in the shell has taken yet.
+    pub fn unread(&self) -> usize {
+        self.written.len()
+    }
+
+    /// Types a block of the lab, for everybody to see, as soon as a prompt stands.
+    pub fn type_block(&mut self, name: String, text: String) {
+        self.blocks.push_back((name, text));
+    }
+
+    /// What stands before each prompt from the next one on.
+    pub fn set_label(&self, label: &str) -> io::Result<()> {
+        self.files.set_label(label)
+    }
+
+    /// A prompt stands, and what comes is typed.
+    pub fn is_typing(&self) -> bool {
+        self.commands.is_typing()
+    }
+
+    /// A program draws the whole screen.
+    pub fn is_full_screen(&self) -> bool {
+        self.commands.is_full_screen()
+    }
+
+    pub async fn resize(&mut self, rows: u16, columns: u16) -> io::Result<()> {
+        self.commands.resize(columns);
+        self.control.resize(rows, columns).await
+    }
+
+    /// Ends the shell with all that runs in it.
+    pub async fn end(mut self) {
+        // What does not go now goes at the run's end.
+        drop(self.control.kill().await);
+        let mut rest = Vec::new();
+        drop(timeout(LAST_WORDS, self.output.read_to_end(&mut rest)).await);
+    }
+
+    /// What is on the screen since the prompt began.
+    pub(super) fn standing(&self) -> &Standing {
+        self.commands.standing()
+    }
+}
