@@ -21,7 +21,7 @@ fn programs_work_as_they_do_outside() {
     window.keys(&["C-z"]);
     window.wait("Stopped");
     window.line("fg");
-    window.wait("; cat\n");
+    window.wait("lab$ fg\ncat\n");
     window.keys(&["C-c"]);
     assert!(window.command("echo \"status $?\"").contains("\nstatus 130"));
     // An editor that another program starts.
