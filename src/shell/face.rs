@@ -99,7 +99,7 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
         ended: None,
         summary: None,
     };
-    face.run().await
+    Box::pin(face.run()).await
 }
 
 fn look_of(screen: Screen) -> Look {
