@@ -113,7 +113,7 @@ async fn three_wrong_ways_are_refused_with_the_cause() {
     // Three lone pods have the right names and came in the right order, and nothing keeps them.
     learner.ask(Request::Reset { step: None }).await;
     learner.until_open("the-trio").await;
-    let pods: String = (0..3)
+    let pods: Vec<String> = (0..3)
         .map(|n| {
             format!(
                 "; kubectl -n trio run web-{n} --image=nginx; \
@@ -121,7 +121,7 @@ async fn three_wrong_ways_are_refused_with_the_cause() {
             )
         })
         .collect();
-    learner.types(&format!("kubectl create ns trio{pods}")).await;
+    learner.types(&format!("kubectl create ns trio{}", pods.concat())).await;
     learner.settles(|view| view.step.checks[4].standing == Standing::Holds).await;
     let view = learner.view().await;
     assert!(!view.step.green, "nothing keeps them");
