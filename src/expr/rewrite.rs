@@ -8,7 +8,7 @@ use kube_cel::ast::{
 };
 use kube_cel::{IdedExpr, PRESENT};
 
-use super::functions::callable;
+use super::functions::{callable, is_callable};
 use super::path::Path;
 use super::scope::{Scope, TYPES};
 use super::{Fault, FaultKind};
@@ -167,14 +167,14 @@ impl Rewriter<'_> {
         let name = inner.func_name.clone();
         // A dot may part a library from its function: `optional.of(x)`.
         if let Some(library) = inner.target.as_deref().and_then(Path::spelled)
-            && callable(false).any(|known| known == format!("{library}.{name}"))
+            && is_callable(&format!("{library}.{name}"), false)
         {
             inner.args = inner.args.into_iter().map(|arg| self.expr(arg, depth + 1)).collect();
             return Node::Call(inner);
         }
         let method = inner.target.is_some();
         let is_written = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('@');
-        if is_written && !callable(method).any(|known| known == name) {
+        if is_written && !is_callable(&name, method) {
             self.unknown_function(&name, method, id);
         }
         if name == "matches"
@@ -197,7 +197,7 @@ impl Rewriter<'_> {
 
     fn unknown_function(&mut self, name: &str, method: bool, id: u64) {
         let form = if method { format!("{name}(x)") } else { format!("x.{name}()") };
-        let hint = if callable(!method).any(|known| known == name) {
+        let hint = if is_callable(name, !method) {
             format!("write `{form}`")
         } else {
             did_you_mean(name, callable(method))

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::token::{Kind, NoToken, token};
 use super::{Fault, FaultKind};
-use crate::text::Joined;
+use crate::text::{EventKind, Joined};
 
 /// How deep brackets may nest: far beyond what a person reads, far below what ends a stack.
 const DEEPEST: usize = 32;
@@ -53,7 +53,7 @@ pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usiz
             return Err(not_closed(source, *bracket));
         }
         if after_operand && open.is_empty() {
-            let ends = matches!(word, "within" | "for") || (in_events && folded && matches!(word, "PUT" | "DELETE"));
+            let ends = matches!(word, "within" | "for") || (in_events && folded && EventKind::of(word).is_some());
             if ends {
                 break;
             }
@@ -88,7 +88,7 @@ pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usiz
                         "a check says `exists`, `absent` or `where …`, one of them; put a second check on a line of its own"
                             .to_owned()
                     }
-                    "PUT" | "DELETE" if in_events => {
+                    word if in_events && EventKind::of(word).is_some() => {
                         format!("put `{found}` on an indented line of its own")
                     }
                     _ if found.starts_with('.') => format!("an element of a list is written `[{}]`", &found[1..]),

@@ -41,13 +41,10 @@ pub fn on_big_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 static ENV: LazyLock<Env> = LazyLock::new(|| {
     let mut env = Env::stdlib();
     let mut add = |one: Macro| env.add_macro(one).expect("a macro is added once");
-    for name in ["all", "exists", "existsOne", "exists_one"] {
-        add(Macro::receiver(name, 3, move |helper, target, args| quantifier(name, helper, target, args).map(Some)));
-    }
-    for count in [3, 4] {
-        for name in ["transformList", "transformMap", "transformMapEntry"] {
-            add(Macro::receiver(name, count, move |helper, target, args| {
-                transform(name, helper, target, args).map(Some)
+    for (name, counts) in OVER_TWO {
+        for count in *counts {
+            add(Macro::receiver(*name, *count, move |helper, target, args| {
+                over_two(name, helper, target, args).map(Some)
             }));
         }
     }
@@ -64,6 +61,38 @@ pub fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), ParseErrors> {
     }
     ENV.parser().parse_with_source_info(text)
 }
+
+/// The macros that go over keys and values under two names, and how many arguments they take.
+const OVER_TWO: &[(&str, &[usize])] = &[
+    ("all", &[3]),
+    ("exists", &[3]),
+    ("existsOne", &[3]),
+    ("exists_one", &[3]),
+    ("transformList", &[3, 4]),
+    ("transformMap", &[3, 4]),
+    ("transformMapEntry", &[3, 4]),
+];
+
+/// The macros that an author writes by name: once as `f(x)`, once as `x.f()`.
+pub fn macros(member: bool) -> &'static [&'static str] {
+    if member { ON_VALUES } else { &["has"] }
+}
+
+/// In the order of their names.
+const ON_VALUES: &[&str] = &[
+    "all",
+    "exists",
+    "existsOne",
+    "exists_one",
+    "filter",
+    "map",
+    "optFlatMap",
+    "optMap",
+    "sortBy",
+    "transformList",
+    "transformMap",
+    "transformMapEntry",
+];
 
 const RESULT: &str = "@result";
 
@@ -121,15 +150,27 @@ fn fold(helper: &mut MacroExprHelper<'_>, fold: Fold) -> IdedExpr {
     })))
 }
 
-fn quantifier(
+fn over_two(
     name: &str,
     helper: &mut MacroExprHelper<'_>,
     target: &mut Option<IdedExpr>,
     args: &mut Vec<IdedExpr>,
 ) -> Result<IdedExpr, ParseError> {
     let names = variables(helper, args)?;
-    let test = args.pop().unwrap_or_default();
+    let body = args.pop().unwrap_or_default();
+    let filter = if args.len() == 3 { args.pop() } else { None };
     let range = target.take().unwrap_or_default();
+    Ok(if name.starts_with("transform") {
+        transform(name, helper, (range, names), body, filter)
+    } else {
+        quantifier(name, helper, (range, names), body)
+    })
+}
+
+/// What a macro goes over, and under which names.
+type Over = (IdedExpr, (String, String));
+
+fn quantifier(name: &str, helper: &mut MacroExprHelper<'_>, (range, names): Over, test: IdedExpr) -> IdedExpr {
     let so_far = ident(helper, RESULT);
     let (init, condition, step, result);
     match name {
@@ -159,19 +200,16 @@ fn quantifier(
             result = call(helper, operators::EQUALS, vec![total, one]);
         }
     }
-    Ok(fold(helper, Fold { range, names, init, condition, step, result }))
+    fold(helper, Fold { range, names, init, condition, step, result })
 }
 
 fn transform(
     name: &str,
     helper: &mut MacroExprHelper<'_>,
-    target: &mut Option<IdedExpr>,
-    args: &mut Vec<IdedExpr>,
-) -> Result<IdedExpr, ParseError> {
-    let names = variables(helper, args)?;
-    let made = args.pop().unwrap_or_default();
-    let filter = if args.len() == 3 { args.pop() } else { None };
-    let range = target.take().unwrap_or_default();
+    (range, names): Over,
+    made: IdedExpr,
+    filter: Option<IdedExpr>,
+) -> IdedExpr {
     let so_far = ident(helper, RESULT);
     let (init, step) = match name {
         "transformList" => {
@@ -193,7 +231,7 @@ fn transform(
         }
     };
     let (condition, result) = (boolean(helper, true), ident(helper, RESULT));
-    Ok(fold(helper, Fold { range, names, init, condition, step, result }))
+    fold(helper, Fold { range, names, init, condition, step, result })
 }
 
 /// `list.sortBy(e, key)` binds the list, maps it to its keys, and sorts it by them.

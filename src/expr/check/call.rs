@@ -1,20 +1,26 @@
 //! Calls of functions, against the table of their signatures.
 
-use kube_cel::IdedExpr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue};
+use kube_cel::{IdedExpr, Overload, Type as Wanted};
 
 use super::field::is_number;
 use super::{Checker, literal_text};
 use crate::expr::FaultKind;
-use crate::expr::functions::{Function, ways};
-use crate::expr::types::{Known, Text, Type};
+use crate::expr::functions::ways;
+use crate::expr::types::{Text, Type};
+
+/// What the parameters of a signature stand for in a call.
+type Bound = BTreeMap<Arc<str>, Type>;
 
 impl Checker<'_> {
     pub(super) fn function(&mut self, call: &CallExpr, node: &IdedExpr) -> Type {
         let name = call.func_name.as_str();
         // A library's name in front is no value.
         let library = call.target.as_ref().and_then(|target| match &target.expr {
-            Node::Ident(library) => Some(format!("{library}.{name}")),
+            Node::Ident(library) if !self.is_value(library) => Some(format!("{library}.{name}")),
             _ => None,
         });
         let library = library.filter(|name| ways(name, false).next().is_some());
@@ -22,47 +28,49 @@ impl Checker<'_> {
         let receiver = target.map(|target| self.node(target));
         let args: Vec<Type> = call.args.iter().map(|arg| self.node(arg)).collect();
         let name = library.as_deref().unwrap_or(name);
-        let known: Vec<&Function> = ways(name, target.is_some()).filter(|way| !way.is_macro).collect();
+        // What a macro calls, nobody wrote.
+        let is_written = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('@');
+        let known: Vec<&Overload> = ways(name, target.is_some()).filter(|_| is_written).collect();
         if known.is_empty() {
             return Type::Dyn;
         }
-        if let (Some(target), Some(kind)) = (target, &receiver)
-            && !known.iter().any(|way| way.receiver.is_some_and(|wanted| takes(wanted, kind)))
-        {
+        let given: Vec<&Type> = receiver.iter().chain(&args).collect();
+        let of_receiver: Vec<&Overload> = match &receiver {
+            Some(kind) => known.iter().copied().filter(|way| takes(&way.parameters[0], kind)).collect(),
+            None => known.clone(),
+        };
+        if let (Some(target), Some(kind), []) = (target, &receiver, &of_receiver[..]) {
             self.wrong_receiver(name, target, kind, call, &known);
-            return result(&known, None);
+            return result(&known, &[]);
         }
-        let of_receiver: Vec<&Function> = known
-            .into_iter()
-            .filter(|way| way.receiver.zip(receiver.as_ref()).is_none_or(|(wanted, kind)| takes(wanted, kind)))
-            .collect();
-        let counted: Vec<&Function> = of_receiver.iter().copied().filter(|way| way.args.len() == args.len()).collect();
+        let counted: Vec<&Overload> =
+            of_receiver.iter().copied().filter(|way| way.parameters.len() == given.len()).collect();
         if counted.is_empty() {
-            let mut counts: Vec<String> = of_receiver.iter().map(|way| way.args.len().to_string()).collect();
+            let arguments = |way: &&Overload| way.parameters.len() - usize::from(way.member);
+            let mut counts: Vec<usize> = of_receiver.iter().map(arguments).collect();
+            counts.sort_unstable();
             counts.dedup();
-            let many = if counts == ["1"] { "argument" } else { "arguments" };
+            let many = if counts == [1] { "argument" } else { "arguments" };
+            let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
             let message = format!("`{name}()` takes {} {many}, and here it has {}", counts.join(" or "), args.len());
             let span = (self.places.outer)(self.places.name_of_call(node, &call.func_name));
             self.fault(FaultKind::WrongType, span, message, None);
-            return result(&of_receiver, receiver.as_ref());
+            return result(&of_receiver, &given);
         }
-        let fitting: Vec<&Function> = counted
-            .iter()
-            .copied()
-            .filter(|way| way.args.iter().zip(&args).all(|(wanted, kind)| takes(*wanted, kind)))
-            .collect();
+        let fits = |way: &&Overload| way.parameters.iter().zip(&given).all(|(wanted, kind)| takes(wanted, kind));
+        let fitting: Vec<&Overload> = counted.iter().copied().filter(fits).collect();
         if fitting.is_empty() {
             self.wrong_argument(name, call, &args, &counted);
-            return result(&counted, receiver.as_ref());
+            return result(&counted, &given);
         }
         self.literals(name, call, receiver.as_ref());
-        let first = receiver.or_else(|| args.into_iter().next());
-        result(&fitting, first.as_ref())
+        result(&fitting, &given)
     }
 
-    fn wrong_receiver(&mut self, name: &str, target: &IdedExpr, kind: &Type, call: &CallExpr, known: &[&Function]) {
+    fn wrong_receiver(&mut self, name: &str, target: &IdedExpr, kind: &Type, call: &CallExpr, known: &[&Overload]) {
         let text = self.places.text(target);
-        let wanted: Vec<String> = nouns(known.iter().filter_map(|way| way.receiver));
+        let receivers: Vec<&Wanted> = known.iter().map(|way| &way.parameters[0]).collect();
+        let wanted = nouns(&receivers);
         let arg = call.args.first().map(|arg| self.places.text(arg)).unwrap_or_default();
         let hint = match kind {
             Type::List(of) if name == "contains" => match &**of {
@@ -76,6 +84,8 @@ impl Checker<'_> {
             Type::List(_) => Some(format!("ask its elements: `{text}.exists(x, x.{name}({arg}))`")),
             Type::Map(_) => Some(format!("ask one of its values: `{text}[\"…\"].{name}({arg})`")),
             Type::Text(Text::Time) => Some(format!("write `timestamp({text}).{name}({arg})`")),
+            Type::Text(_) => made_of(&receivers).map(|make| format!("write `{make}({text}).{name}({arg})`")),
+            Type::Optional(_) => Some(format!("take its value first: `{text}.orValue(…)`")),
             kind if is_number(kind) => Some(format!("compare it as a number, or write `string({text}).{name}({arg})`")),
             _ => None,
         };
@@ -83,18 +93,20 @@ impl Checker<'_> {
         self.fault(FaultKind::WrongType, self.places.span(target), message, hint);
     }
 
-    fn wrong_argument(&mut self, name: &str, call: &CallExpr, args: &[Type], counted: &[&Function]) {
+    fn wrong_argument(&mut self, name: &str, call: &CallExpr, args: &[Type], counted: &[&Overload]) {
         for (nth, (arg, kind)) in call.args.iter().zip(args).enumerate() {
-            let wanted: Vec<Known> = counted.iter().map(|way| way.args[nth]).collect();
-            if wanted.iter().any(|wanted| takes(*wanted, kind)) {
+            let wanted: Vec<&Wanted> =
+                counted.iter().map(|way| &way.parameters[nth + usize::from(way.member)]).collect();
+            if wanted.iter().any(|wanted| takes(wanted, kind)) {
                 continue;
             }
             let text = self.places.text(arg);
-            let message = format!("`{text}` is {}, and `{name}()` takes {}", kind.noun(), nouns(wanted).join(" or "));
+            let message = format!("`{text}` is {}, and `{name}()` takes {}", kind.noun(), nouns(&wanted).join(" or "));
             let hint = match &arg.expr {
-                Node::Literal(LiteralValue::Int(_) | LiteralValue::Boolean(_)) => {
+                Node::Literal(LiteralValue::Int(_) | LiteralValue::Boolean(_)) if wanted.contains(&&Wanted::String) => {
                     Some(format!("put it in quotes: \"{text}\""))
                 }
+                _ if matches!(kind, Type::Text(_)) => made_of(&wanted).map(|make| format!("write `{make}({text})`")),
                 _ => None,
             };
             return self.fault(FaultKind::WrongType, self.places.span(arg), message, hint);
@@ -133,34 +145,62 @@ impl Checker<'_> {
 }
 
 /// Whether a value of this type can be handed over.
-fn takes(wanted: Known, kind: &Type) -> bool {
+fn takes(wanted: &Wanted, kind: &Type) -> bool {
     kind.alternatives().iter().any(|kind| match (wanted, kind) {
-        (Known::Any, _)
+        (Wanted::Dyn | Wanted::Param(_), _)
         | (_, Type::Dyn | Type::Never)
-        | (Known::Int | Known::Number | Known::Text, Type::IntOrText)
-        | (Known::Text | Known::TextTime, Type::Text(_))
-        | (Known::Map(_), Type::Map(_) | Type::Object(_)) => true,
-        (Known::Int | Known::Number, kind) => is_number(kind),
-        (Known::List(wanted), Type::List(of)) => takes(*wanted, of),
-        (wanted, kind) => wanted.of() == *kind,
+        | (Wanted::Int | Wanted::UInt | Wanted::Double | Wanted::String, Type::IntOrText)
+        | (Wanted::String, Type::Text(_))
+        | (Wanted::Map(_), Type::Map(_) | Type::Object(_)) => true,
+        (Wanted::Int | Wanted::UInt | Wanted::Double, kind) => is_number(kind),
+        (Wanted::List(wanted), Type::List(of)) => takes(wanted, of),
+        (Wanted::Optional(wanted), Type::Optional(of)) => takes(wanted, of),
+        (wanted, kind) => Type::of_cel(wanted, &|_| Type::Dyn) == *kind,
     })
 }
 
-fn result(ways: &[&Function], first: Option<&Type>) -> Type {
-    let element = || match first {
-        Some(Type::List(of)) => (**of).clone(),
-        _ => Type::Dyn,
+/// What the calls give, whichever of them is meant.
+fn result(ways: &[&Overload], given: &[&Type]) -> Type {
+    let of = |way: &&Overload| {
+        let mut bound = Bound::new();
+        for (wanted, kind) in way.parameters.iter().zip(given) {
+            bind(wanted, kind, &mut bound);
+        }
+        Type::of_cel(&way.result, &|name| bound.get(name).cloned().unwrap_or(Type::Dyn))
     };
-    let of = |known: Known| match known {
-        Known::Element => element(),
-        Known::List(Known::Element) => Type::list(element()),
-        known => known.of(),
-    };
-    ways.iter().map(|way| of(way.result)).fold(Type::Never, Type::or)
+    ways.iter().map(of).fold(Type::Never, Type::or)
 }
 
-fn nouns(wanted: impl IntoIterator<Item = Known>) -> Vec<String> {
-    let mut nouns: Vec<String> = wanted.into_iter().map(|wanted| wanted.of().noun()).collect();
+fn bind(wanted: &Wanted, kind: &Type, bound: &mut Bound) {
+    match (wanted, kind) {
+        (Wanted::Param(name), kind) => {
+            let known = bound.remove(name).unwrap_or(Type::Never);
+            bound.insert(Arc::clone(name), known.or(kind.clone()));
+        }
+        (Wanted::List(wanted), Type::List(of)) => bind(wanted, of, bound),
+        (Wanted::Optional(wanted), Type::Optional(of)) => bind(wanted, of, bound),
+        (Wanted::Map(wanted), Type::Map(of)) => {
+            bind(&wanted.0, &Type::text(), bound);
+            bind(&wanted.1, of, bound);
+        }
+        _ => {}
+    }
+}
+
+/// The function that makes what is wanted of a text.
+fn made_of(wanted: &[&Wanted]) -> Option<&'static str> {
+    wanted.iter().find_map(|wanted| match wanted {
+        Wanted::Named(name) => Type::maker(name),
+        _ => None,
+    })
+}
+
+fn nouns(wanted: &[&Wanted]) -> Vec<String> {
+    let mut kinds: Vec<Type> = wanted.iter().map(|wanted| Type::of_cel(wanted, &|_| Type::Dyn)).collect();
+    if kinds.contains(&Type::Number) {
+        kinds.retain(|kind| *kind != Type::Int);
+    }
+    let mut nouns: Vec<String> = kinds.iter().map(Type::noun).collect();
     nouns.sort();
     nouns.dedup();
     nouns

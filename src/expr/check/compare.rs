@@ -8,7 +8,6 @@ use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue, operators};
 use super::field::{can_be, is_number, never_null};
 use super::{Checker, is_literal, is_plain, literal_text};
 use crate::expr::FaultKind;
-use crate::expr::functions::ways;
 use crate::expr::types::{Others, Text, Type, Words};
 use crate::text::{did_you_mean, name_length};
 
@@ -42,8 +41,16 @@ impl Checker<'_> {
             if !orders(kind) {
                 let text = self.places.text(part);
                 let message = format!("`{text}` is {}, which has no order", kind.noun());
-                let hint =
-                    matches!(kind, Type::List(_) | Type::Map(_)).then(|| format!("count: `size({text}) {sign} …`"));
+                let hint = match kind {
+                    Type::List(_) | Type::Map(_) => Some(format!("count: `size({text}) {sign} …`")),
+                    Type::Named(name)
+                        if Type::maker(name).is_some_and(|maker| ["quantity", "semver"].contains(&maker)) =>
+                    {
+                        Some(format!("write `{text}.isGreaterThan(…)`, or `isLessThan`"))
+                    }
+                    Type::Optional(_) => Some(format!("take its value first: `{text}.orValue(…) {sign} …`")),
+                    _ => None,
+                };
                 self.fault(FaultKind::WrongType, self.places.span(part), message, hint);
                 return Type::Bool;
             }
@@ -55,11 +62,7 @@ impl Checker<'_> {
         {
             let text = self.places.text(part);
             let message = format!("`{text}` is a text with a quantity, and `{sign}` compares texts letter by letter");
-            let hint = if ways("quantity", false).next().is_some() {
-                format!("write `quantity({text}).isGreaterThan(quantity(\"…\"))`, or `isLessThan`")
-            } else {
-                format!("compare it with `==`, in the form that Kubernetes writes: `{text} == \"1Gi\"`")
-            };
+            let hint = format!("write `quantity({text}).isGreaterThan(quantity(\"…\"))`, or `isLessThan`");
             self.fault(FaultKind::WrongType, self.places.span(part), message, Some(hint));
         }
         Type::Bool
@@ -267,6 +270,8 @@ fn cure(known: &Type, path: &str, literal: &Type, text: &str, part: &IdedExpr) -
         },
         (Type::Text(Text::Time), Type::Time) => format!("write `timestamp({path})`"),
         (Type::Time, Type::Text(_)) => format!("write `timestamp({text})`"),
+        (Type::Named(name), Type::Text(_)) => format!("write `{}({text})`", Type::maker(name)?),
+        (Type::Optional(_), _) => format!("take its value first: `{path}.orValue(…) == {text}`"),
         (Type::Text(Text::Time), kind) if is_number(kind) => {
             format!("compare times: `timestamp({path}) > mark.time`")
         }
@@ -311,7 +316,7 @@ fn alike(one: &Type, other: &Type) -> bool {
         (Type::IntOrText, kind) | (kind, Type::IntOrText) => {
             is_number(kind) || matches!(kind, Type::Text(_) | Type::IntOrText | Type::Dyn | Type::Never | Type::Null)
         }
-        (Type::List(one), Type::List(other)) => comparable(one, other),
+        (Type::List(one), Type::List(other)) | (Type::Optional(one), Type::Optional(other)) => comparable(one, other),
         (Type::Dyn | Type::Never | Type::Null, _)
         | (_, Type::Dyn | Type::Never | Type::Null)
         | (Type::Map(_) | Type::Object(_), Type::Map(_) | Type::Object(_))

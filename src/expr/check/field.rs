@@ -114,7 +114,7 @@ impl Checker<'_> {
         let mut named = None;
         for kind in base.alternatives() {
             match kind {
-                Type::Dyn | Type::Never => return Type::Dyn,
+                Type::Dyn | Type::Never | Type::Optional(_) => return Type::Dyn,
                 Type::List(of) if number => found = found.or((**of).clone()),
                 Type::Map(of) if text => found = found.or((**of).clone()),
                 Type::Object(object) if text => match literal_text(index) {
@@ -168,6 +168,11 @@ fn of(base: &Type, name: &str) -> Option<Type> {
         let kind = match kind {
             Type::Dyn | Type::Never => return Some(Type::Dyn),
             Type::Map(of) => (**of).clone(),
+            Type::Optional(inner) => match of(inner, name) {
+                Some(Type::Optional(inner)) => Type::Optional(inner),
+                Some(inner) => Type::optional(inner),
+                None => continue,
+            },
             Type::Object(object) => match object.field(name) {
                 Some(field) => field.kind,
                 None => continue,
@@ -181,13 +186,21 @@ fn of(base: &Type, name: &str) -> Option<Type> {
 
 /// Whether the field is never null in any of the alternatives that have it.
 pub(super) fn never_null(base: &Type, name: &str) -> bool {
-    let fields: Vec<_> =
-        base.alternatives().iter().filter_map(as_object).filter_map(|object| object.field(name)).collect();
+    let fields: Vec<_> = base
+        .alternatives()
+        .iter()
+        .filter_map(|kind| if let Type::Object(object) = kind { object.field(name) } else { None })
+        .collect();
     !fields.is_empty() && fields.iter().all(|field| field.never_null)
 }
 
+/// The object, or the one that may be there.
 fn as_object(kind: &Type) -> Option<&Object> {
-    if let Type::Object(object) = kind { Some(object) } else { None }
+    match kind {
+        Type::Object(object) => Some(object),
+        Type::Optional(of) => as_object(of),
+        _ => None,
+    }
 }
 
 pub(super) fn can_be(kind: &Type, is: impl Fn(&Type) -> bool) -> bool {

@@ -119,6 +119,11 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Whether the name is a variable here.
+    fn is_value(&self, name: &str) -> bool {
+        self.locals.iter().any(|(local, _)| local == name) || self.scope.knows(name)
+    }
+
     fn name(&mut self, name: &str, node: &IdedExpr) -> Type {
         if let Some((_, kind)) = self.locals.iter().rev().find(|(local, _)| local == name) {
             return kind.clone();

@@ -40,6 +40,10 @@ pub enum Type {
     /// Any keys, texts all of them.
     Map(Box<Type>),
     Object(Object),
+    /// What `list.first()` and `x.?y` give.
+    Optional(Box<Type>),
+    /// A type of Kubernetes' libraries, such as `kubernetes.Quantity`.
+    Named(Arc<str>),
     /// One of these: a glob over several kinds, a choice.
     OneOf(Vec<Type>),
 }
@@ -93,6 +97,44 @@ impl Type {
 
     pub fn map(of: Type) -> Self {
         Type::Map(Box::new(of))
+    }
+
+    pub fn optional(of: Type) -> Self {
+        Type::Optional(Box::new(of))
+    }
+
+    /// The type that a signature writes; `param` says what its parameters stand for.
+    pub fn of_cel(kind: &kube_cel::Type, param: &impl Fn(&str) -> Type) -> Self {
+        use kube_cel::Type as Cel;
+        match kind {
+            Cel::Dyn | Cel::Object(_) => Type::Dyn,
+            Cel::Null => Type::Null,
+            Cel::Bool => Type::Bool,
+            Cel::Int => Type::Int,
+            Cel::UInt | Cel::Double => Type::Number,
+            Cel::String => Type::text(),
+            Cel::Bytes => Type::Bytes,
+            Cel::Timestamp => Type::Time,
+            Cel::Duration => Type::Duration,
+            Cel::List(of) => Type::list(Type::of_cel(of, param)),
+            Cel::Map(of) => Type::map(Type::of_cel(&of.1, param)),
+            Cel::Optional(of) => Type::optional(Type::of_cel(of, param)),
+            Cel::Type(_) => Type::TypeName,
+            Cel::Named(name) => Type::Named(Arc::clone(name)),
+            Cel::Param(name) => param(name),
+        }
+    }
+
+    /// The function that makes a value of a library's type of a text.
+    pub fn maker(named: &str) -> Option<&'static str> {
+        Some(match named {
+            "kubernetes.Quantity" => "quantity",
+            "kubernetes.Semver" => "semver",
+            "kubernetes.URL" => "url",
+            "net.IP" => "ip",
+            "net.CIDR" => "cidr",
+            _ => return None,
+        })
     }
 
     pub fn is_dyn(&self) -> bool {
@@ -165,6 +207,16 @@ impl Type {
             Type::List(of) => format!("a list{}", of.of_many()),
             Type::Map(of) => format!("a map{}", of.of_many()),
             Type::Object(object) => format!("an object ({})", object.title()),
+            Type::Optional(_) => "an optional value".to_owned(),
+            Type::Named(name) => match &**name {
+                "kubernetes.Quantity" => "a quantity".to_owned(),
+                "kubernetes.Semver" => "a version".to_owned(),
+                "kubernetes.URL" => "a URL".to_owned(),
+                "kubernetes.NamedFormat" => "a format".to_owned(),
+                "net.IP" => "an IP address".to_owned(),
+                "net.CIDR" => "a range of IP addresses".to_owned(),
+                name => format!("of type {name}"),
+            },
             Type::OneOf(types) => {
                 let mut nouns: Vec<String> = types.iter().map(Type::noun).collect();
                 nouns.dedup();

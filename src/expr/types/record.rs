@@ -6,22 +6,15 @@ use super::{Object, Text, Type};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     Any,
-    Null,
     Bool,
     Int,
-    Number,
     Text,
     /// A text with a time.
     TextTime,
-    Bytes,
     Time,
-    Duration,
-    TypeName,
     List(&'static Known),
     Map(&'static Known),
     Record(&'static Record),
-    /// What the list of the receiver, or of the first argument, holds.
-    Element,
     /// The decoded object after a write, and the one before it: the key names their kind.
     Object,
     OldObject,
@@ -38,17 +31,12 @@ impl Known {
     /// The type; what only a check knows is any.
     pub fn of(self) -> Type {
         match self {
-            Known::Any | Known::Element | Known::Object | Known::OldObject => Type::Dyn,
-            Known::Null => Type::Null,
+            Known::Any | Known::Object | Known::OldObject => Type::Dyn,
             Known::Bool => Type::Bool,
             Known::Int => Type::Int,
-            Known::Number => Type::Number,
             Known::Text => Type::text(),
             Known::TextTime => Type::Text(Text::Time),
-            Known::Bytes => Type::Bytes,
             Known::Time => Type::Time,
-            Known::Duration => Type::Duration,
-            Known::TypeName => Type::TypeName,
             Known::List(of) => Type::list(of.of()),
             Known::Map(of) => Type::map(of.of()),
             Known::Record(record) => Type::Object(Object::Record(record)),
