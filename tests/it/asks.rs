@@ -32,7 +32,7 @@ const KUBECONFIG: &str = r#"{"apiVersion": "v1", "kind": "Config", "current-cont
  "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}], "users": [],
  "contexts": [{"name": "mine", "context": {"cluster": "c"}}]}"#;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a terminal shows of the run, where a person types an answer whenever a text has come; and its exit status.
 fn typed(answers: &[(&str, &str)]) -> (String, u32) {
@@ -64,7 +64,7 @@ fn typed(answers: &[(&str, &str)]) -> (String, u32) {
         let began = Instant::now();
         while !shown().contains(until) {
             assert!(began.elapsed() < PATIENCE, "no {until:?} in:\n{}", shown());
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(10));
         }
         keys.write_all(answer.as_bytes()).expect("typed");
     }

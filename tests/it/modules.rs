@@ -5,78 +5,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may import, as the design lays down.
-const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("text", &[]),
-    ("expr", &["text", "kube_cel", "kube_etcd_codec"]),
-    ("lab", &["text", "expr"]),
-    ("parse", &["text", "expr", "lab", "kube_etcd_codec"]),
-    ("journal", &["text", "kube_etcd_codec"]),
-    ("grade", &["text", "expr", "lab", "kube_etcd_codec", "journal", "outcome"]),
-    ("outcome", &["text", "lab", "journal"]),
-    ("terminal", &["text", "owned_processes"]),
-    ("cluster", &["text", "lab", "owned_processes", "kube_sandbox"]),
+const MAY_IMPORT: &[(&str, &str)] = &[
+    ("text", ""),
+    ("expr", "text kube_cel kube_etcd_codec"),
+    ("lab", "text expr"),
+    ("parse", "text expr lab kube_etcd_codec"),
+    ("journal", "text kube_etcd_codec"),
+    ("grade", "text expr lab kube_etcd_codec journal outcome"),
+    ("outcome", "text lab journal"),
+    ("terminal", "text owned_processes"),
+    ("cluster", "text lab owned_processes kube_sandbox"),
     // owned_processes: it runs `run` checks, etcdutl, and etcdctl in a pod.
-    ("witness", &["text", "kube_etcd_codec", "journal", "cluster", "owned_processes"]),
-    (
-        "run",
-        &[
-            "text",
-            "owned_processes",
-            "expr",
-            "lab",
-            "kube_etcd_codec",
-            "journal",
-            "grade",
-            "outcome",
-            "terminal",
-            "cluster",
-            "witness",
-        ],
-    ),
-    ("learn", &["text", "lab", "grade", "journal", "outcome"]),
+    ("witness", "text kube_etcd_codec journal cluster owned_processes"),
+    ("run", "text owned_processes expr lab kube_etcd_codec journal grade outcome terminal cluster witness"),
+    ("learn", "text lab grade journal outcome"),
     (
         "session",
-        &[
-            "text",
-            "owned_processes",
-            "expr",
-            "lab",
-            "kube_etcd_codec",
-            "journal",
-            "grade",
-            "outcome",
-            "terminal",
-            "cluster",
-            "witness",
-            "run",
-            "learn",
-        ],
+        "text owned_processes expr lab kube_etcd_codec journal grade outcome terminal cluster witness run learn",
     ),
     // terminal, owned_processes: its shells are on this side of the door.
-    ("shell", &["text", "owned_processes", "lab", "outcome", "terminal", "learn", "session"]),
-    ("report", &["text", "lab", "outcome"]),
+    ("shell", "text owned_processes lab outcome terminal learn session"),
+    ("report", "text lab outcome"),
     (
         "cli",
-        &[
-            "text",
-            "owned_processes",
-            "expr",
-            "lab",
-            "parse",
-            "kube_etcd_codec",
-            "journal",
-            "grade",
-            "outcome",
-            "terminal",
-            "cluster",
-            "witness",
-            "kube_sandbox",
-            "run",
-            "learn",
-            "session",
-            "shell",
-            "report",
-        ],
+        "text owned_processes expr lab parse kube_etcd_codec journal grade outcome terminal cluster witness \
+         kube_sandbox run learn session shell report",
     ),
 ];
 
@@ -164,7 +117,7 @@ fn breaches_of(module: &str, file: &Path, depth_in_module: usize, source: &str) 
     let code = without_comments_and_tests(source);
     let mut breaches: Vec<_> = modules_named(&code, depth_in_module)
         .into_iter()
-        .filter(|(_, name)| name != module && !allowed.contains(&name.as_str()))
+        .filter(|(_, name)| name != module && !allowed.split(' ').any(|one| one == name))
         .map(|(line, name)| breach(line, format!("`{module}` may not import `{name}`")))
         .collect();
     for (name, modules) in [("tokio", MAY_NAME_TOKIO), ("bollard", &["cluster"][..])] {

@@ -20,7 +20,7 @@ struct Typed {
     seen: String,
 }
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 impl Typed {
     async fn open(cluster: &dyn Cluster, rows: u16, columns: u16) -> Self {

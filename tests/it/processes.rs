@@ -170,8 +170,8 @@ fn until(what: &str, holds: impl FnMut() -> bool) {
 fn until_or(what: &str, mut holds: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
     let began = Instant::now();
     while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what} never came: {}", otherwise());
-        std::thread::yield_now();
+        assert!(began.elapsed() < Duration::from_secs(60), "{what} never came: {}", otherwise());
+        std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 
@@ -190,7 +190,7 @@ fn every_way_to_ask_a_run_to_stop_ends_all_and_exits_130() {
         signal(pid(&child), name);
         let (status, output) = ended(child);
         assert_eq!(status.code(), Some(130), "SIG{name}: {output}");
-        assert!(asked.elapsed() < Duration::from_secs(10), "SIG{name} took {:?}", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(60), "SIG{name} took {:?}", asked.elapsed());
         run.nothing_is_left();
     }
 }

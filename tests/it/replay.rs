@@ -22,7 +22,7 @@ use self::recording::{Step, Trace};
 use crate::harness::need;
 
 /// How long a sandbox may take to come to the state that the real cluster came to.
-const SETTLES_WITHIN: Duration = Duration::from_secs(10);
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 /// Two cores: more at once would only wait for each other.
 const AT_ONCE: usize = 2;
 

@@ -262,7 +262,7 @@ fn ctrl_c_cleans_up_and_exits_130() {
     assert!(first.is_some(), "the run ended before its first step did");
     while !reached.exists() {
         assert!(child.try_wait().expect("it can be waited for").is_none(), "the run ended by itself");
-        std::thread::yield_now();
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
     }
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id")),

@@ -93,8 +93,8 @@ async fn nothing_is_lost_or_doubled_while_etcd_dies_twice() {
             live.start_etcd().await;
             let back = Instant::now();
             while counts.answered.load(Ordering::Relaxed) == answered {
-                assert!(back.elapsed() < Duration::from_secs(20), "no write succeeds after etcd is back");
-                tokio::task::yield_now().await;
+                assert!(back.elapsed() < Duration::from_secs(60), "no write succeeds after etcd is back");
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
             println!(
                 "{:>4} s: etcd was away for {} ms, {while_away} errors meanwhile, first success {} ms after it was back",

@@ -122,7 +122,7 @@ fn a_sandbox_whose_process_is_killed_leaves_nothing() {
     let process = record["process"].as_i64().and_then(|process| i32::try_from(process).ok()).expect("a number");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL).expect("it lives");
     let etcd = record["up"]["etcd_process"].as_i64().expect("a number");
-    crate::containers::eventually("the watchdog has removed everything", std::time::Duration::from_secs(20), || {
+    crate::containers::eventually("the watchdog has removed everything", std::time::Duration::from_secs(60), || {
         !dir.exists() && !is_alive(etcd)
     });
     let up = kept.test(&["cluster", "up", "--on", "sandbox", "killed"]).run();

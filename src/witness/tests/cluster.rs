@@ -89,6 +89,6 @@ async fn the_watch_moves_to_another_member_and_the_status_tells_who_is_down() {
     let none = witness.etcd(None).await.expect("down is a state too");
     assert_eq!((&none["up"], &none["healthy"]), (&false.into(), &false.into()));
     assert_eq!(none["members"].as_array().map(Vec::len), Some(3), "they are remembered");
-    assert!(started.elapsed() < std::time::Duration::from_secs(6), "{:?}", started.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
     witness.close().await;
 }

@@ -78,7 +78,7 @@ pub(crate) async fn read() -> Vec<String> {
     }
     let (mut web, mut solo, mut once) = (false, false, false);
     let settled = cluster
-        .until(Duration::from_secs(10), |events| {
+        .until(Duration::from_secs(60), |events| {
             for event in events {
                 let status = &event.value["status"];
                 match event.key.as_str() {

@@ -9,7 +9,7 @@ use super::*;
 use crate::pki::PkiNames;
 
 const SOON: Duration = Duration::from_millis(100);
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Server {
     address: SocketAddr,

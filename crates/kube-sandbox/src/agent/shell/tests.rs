@@ -190,6 +190,6 @@ fn nobody_makes_it_reckon_for_ever() {
     ] {
         let begun = std::time::Instant::now();
         of(&script);
-        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{}", &script[..script.len().min(40)]);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{}", &script[..script.len().min(40)]);
     }
 }
