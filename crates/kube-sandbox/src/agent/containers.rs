@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::life::{Container, List, State};
+use super::life::{Container, List, Spot, State};
 use super::probe::{self, Failure};
 use super::runs::{self, Run};
 use super::shell::End;
@@ -32,16 +32,10 @@ impl Agent {
         Ok((!lacking.is_empty()).then(|| self.told.lacks(uid, wait)))
     }
 
-    pub(super) async fn step(
-        &self,
-        work: &mut Work<'_>,
-        list: List,
-        at: usize,
-        next: &mut Soonest,
-    ) -> Result<(), Error> {
-        let container = work.life.list(list)[at].clone();
+    pub(super) async fn step(&self, work: &mut Work<'_>, spot: Spot, next: &mut Soonest) -> Result<(), Error> {
+        let container = work.life.list(spot.list)[spot.at].clone();
         if let Some((code, finished)) = container.ended() {
-            return self.ended(work, list, at, code, seconds(finished), next).await;
+            return self.ended(work, spot, code, seconds(finished), next).await;
         }
         match &container.state {
             State::Waiting { reason, .. } if reason == "CrashLoopBackOff" => {
@@ -51,54 +45,46 @@ impl Agent {
                     next.within(seconds_of(wait));
                     return Ok(());
                 }
-                self.start(work, list, at, next).await
+                self.start(work, spot, next).await
             }
-            State::Waiting { .. } | State::Ended(_) => self.start(work, list, at, next).await,
+            State::Waiting { .. } | State::Ended(_) => self.start(work, spot, next).await,
             State::Running { since } => {
                 let since = seconds(&since.as_str().into());
                 if container.is_changed() {
-                    return self.replace(work, list, at, since, next).await;
+                    return self.replace(work, spot, since, next).await;
                 }
-                self.watch(work, list, at, since, next).await
+                self.watch(work, spot, since, next).await
             }
         }
     }
 
     /// Its image is another one: what runs is ended, the new one is started.
-    async fn replace(
-        &self,
-        work: &mut Work<'_>,
-        list: List,
-        at: usize,
-        since: i64,
-        next: &mut Soonest,
-    ) -> Result<(), Error> {
-        let container = work.life.list(list)[at].clone();
+    async fn replace(&self, work: &mut Work<'_>, spot: Spot, since: i64, next: &mut Soonest) -> Result<(), Error> {
+        let container = work.life.list(spot.list)[spot.at].clone();
         let name = container.name();
         let message = format!("Container {name} definition changed, will be restarted");
         self.tell(work, name, Severity::Normal, "Killing", &message).await;
-        let run = self.run_of(work, list, &container, since).await?;
-        self.end(work, list, at, &run, run.when_stopped(), None);
-        self.start(work, list, at, next).await
+        let run = self.run_of(work, spot.list, &container, since).await?;
+        self.end(work, spot, &run, run.when_stopped(), None);
+        self.start(work, spot, next).await
     }
 
     /// It is over: started again at once, later, or never.
     async fn ended(
         &self,
         work: &mut Work<'_>,
-        list: List,
-        at: usize,
+        spot: Spot,
         code: i32,
         finished: i64,
         next: &mut Soonest,
     ) -> Result<(), Error> {
-        let container = work.life.list(list)[at].clone();
-        if list == List::Ephemeral || !starts_again(&work.life.policy, list, &container, code) {
+        let container = work.life.list(spot.list)[spot.at].clone();
+        if spot.list == List::Ephemeral || !starts_again(&work.life.policy, spot.list, &container, code) {
             return Ok(());
         }
         let back_off = self.back_off(work, &container);
         if back_off == 0 || container.is_changed() {
-            return self.start(work, list, at, next).await;
+            return self.start(work, spot, next).await;
         }
         let killed = self.told.was_killed(&work.object.uid, &container.id);
         let ran_out = meta::now_seconds() - finished;
@@ -118,11 +104,11 @@ impl Agent {
         }
         let message =
             format!("back-off {} restarting failed container={} pod={full}", minutes(back_off), container.name());
-        work.life.at(list, at).backs_off(&message);
+        work.life.at(spot).backs_off(&message);
         if ran_out >= back_off {
             // Shown before it is started again.
             self.write_all(work).await?;
-            return self.start(work, list, at, next).await;
+            return self.start(work, spot, next).await;
         }
         self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
         next.within(seconds_of(back_off - ran_out));
@@ -136,8 +122,8 @@ impl Agent {
         back_off(container.restarts - i64::from(killed))
     }
 
-    async fn start(&self, work: &mut Work<'_>, list: List, at: usize, next: &mut Soonest) -> Result<(), Error> {
-        let container = work.life.list(list)[at].clone();
+    async fn start(&self, work: &mut Work<'_>, spot: Spot, next: &mut Soonest) -> Result<(), Error> {
+        let container = work.life.list(spot.list)[spot.at].clone();
         let (name, image) = (container.name().to_owned(), container.image());
         let trouble = self.told.trouble(&work.object.uid, &name, image);
         if let Some(left) = trouble.as_ref().map(|held| held.next.saturating_duration_since(Instant::now()))
@@ -166,14 +152,14 @@ impl Agent {
             }
             // A kubelet shows what the try before this one came to.
             if let Some((reason, message)) = trouble.map(|held| held.result) {
-                work.life.at(list, at).waits(&reason, &message);
+                work.life.at(spot).waits(&reason, &message);
             }
             next.within(self.told.note_trouble(&work.object.uid, &name, image, result));
             return Ok(());
         }
         self.told.no_trouble(&work.object.uid, &name);
         self.tell(work, &name, Severity::Normal, "Created", "Container created").await;
-        let once = list != List::Main || work.life.policy != "Always";
+        let once = spot.list != List::Main || work.life.policy != "Always";
         let mut run = self.begun(work, &container.spec, once && !container.is_sidecar()).await?;
         run.id = identity();
         if let Some(program) = run.line.first().filter(|program| run.world.programs.has(program) == Some(false)) {
@@ -185,13 +171,13 @@ impl Agent {
                  failed: unable to start container process: exec: \"{program}\": {path}{lacking}"
             );
             self.tell(work, &name, Severity::Warning, "Failed", &format!("Error: {why}")).await;
-            let again = list != List::Ephemeral && starts_again(&work.life.policy, list, &container, 128);
-            work.life.at(list, at).cannot_start(run.id, &why, again);
+            let again = spot.list != List::Ephemeral && starts_again(&work.life.policy, spot.list, &container, 128);
+            work.life.at(spot).cannot_start(run.id, &why, again);
             next.within(Duration::ZERO);
             return Ok(());
         }
         self.tell(work, &name, Severity::Normal, "Started", "Container started").await;
-        work.life.at(list, at).start(run.id.clone());
+        work.life.at(spot).start(run.id.clone());
         let hook = &container.spec["lifecycle"]["postStart"]["exec"];
         let hooked = hook.is_object().then(|| run.beside(&answer::command(hook), run.world.start));
         if let Some(hooked) = &hooked {
@@ -204,16 +190,16 @@ impl Agent {
         if let Some(End::At { code: 1.., .. }) = hooked.map(|hooked| hooked.end) {
             self.tell(work, &name, Severity::Warning, "FailedPostStartHook", "PostStartHook failed").await;
             self.tell(work, &name, Severity::Normal, "Killing", "FailedPostStartHook").await;
-            self.end(work, list, at, &run, run.when_stopped(), None);
+            self.end(work, spot, &run, run.when_stopped(), None);
             next.within(SEEN_RUNNING);
             return Ok(());
         }
         let address = if work.life.address.is_empty() { self.address(work) } else { work.life.address.clone() };
         // However short it runs, it is seen to run.
         let health = probe::health(&container.spec, &run, &address, 0);
-        let held = work.life.at(list, at);
-        held.started = health.started && list != List::Ephemeral;
-        held.ready = health.ready && (list == List::Main || held.is_sidecar());
+        let held = work.life.at(spot);
+        held.started = health.started && spot.list != List::Ephemeral;
+        held.ready = health.ready && (spot.list == List::Main || held.is_sidecar());
         next.within(SEEN_RUNNING);
         Ok(())
     }
@@ -249,9 +235,9 @@ impl Agent {
     }
 
     /// Notes the end of a container's run.
-    pub(super) fn end(&self, work: &mut Work<'_>, list: List, at: usize, run: &Run, code: i32, reason: Option<&str>) {
+    pub(super) fn end(&self, work: &mut Work<'_>, spot: Spot, run: &Run, code: i32, reason: Option<&str>) {
         let now = jiff::Timestamp::now().as_millisecond();
-        let container = work.life.at(list, at);
+        let container = work.life.at(spot);
         self.runs.change(&work.object.uid, container.name(), &container.id, |held| held.ended = Some(now));
         let message = runs::message(run, &container.spec, code, now);
         let reason = reason.unwrap_or(if code == 0 { "Completed" } else { "Error" });
@@ -259,18 +245,11 @@ impl Agent {
     }
 
     /// A running container: is it ready by now, has it come to its end?
-    async fn watch(
-        &self,
-        work: &mut Work<'_>,
-        list: List,
-        at: usize,
-        since: i64,
-        next: &mut Soonest,
-    ) -> Result<(), Error> {
+    async fn watch(&self, work: &mut Work<'_>, spot: Spot, since: i64, next: &mut Soonest) -> Result<(), Error> {
         let grace = meta::int(&work.pod["spec"]["terminationGracePeriodSeconds"], 30);
         let address = if work.life.address.is_empty() { self.address(work) } else { work.life.address.clone() };
-        let container = work.life.list(list)[at].clone();
-        let run = self.run_of(work, list, &container, since).await?;
+        let container = work.life.list(spot.list)[spot.at].clone();
+        let run = self.run_of(work, spot.list, &container, since).await?;
         let ran = meta::now_seconds() - since;
         let (ends, code, reason) = match run.end() {
             End::At { at, code } => (Some(*at), *code, None),
@@ -286,11 +265,11 @@ impl Agent {
             let after = (ends - run.world.start) / 1000;
             let left = after - ran;
             if left <= 0 && (after == 0 || ran > 0) {
-                self.end(work, list, at, &run, code, reason);
-                let container = work.life.at(list, at);
+                self.end(work, spot, &run, code, reason);
+                let container = work.life.at(spot);
                 // A part of the start that is done well.
-                container.ready = list == List::Init && code == 0 && !container.is_sidecar();
-                if list == List::Main && container.restarts == 0 || work.life.policy != "Never" {
+                container.ready = spot.list == List::Init && code == 0 && !container.is_sidecar();
+                if spot.list == List::Main && container.restarts == 0 || work.life.policy != "Never" {
                     next.within(Duration::ZERO);
                 }
                 return Ok(());
@@ -298,16 +277,16 @@ impl Agent {
             next.within(seconds_of(left.max(1)));
         }
         let health = probe::health(&container.spec, &run, &address, ran);
-        let held = work.life.at(list, at);
-        held.started = health.started && list != List::Ephemeral;
-        held.ready = health.ready && (list == List::Main || held.is_sidecar());
+        let held = work.life.at(spot);
+        held.started = health.started && spot.list != List::Ephemeral;
+        held.ready = health.ready && (spot.list == List::Main || held.is_sidecar());
         let (name, id) = (container.name().to_owned(), container.id.clone());
         let mut end = None;
         if let Some((kind, condemned)) = health.condemned {
             let code = run.when_stopped();
             let left = condemned + if code == KILLED { grace } else { 0 } - ran;
             if left <= 0 {
-                self.end(work, list, at, &run, code, None);
+                self.end(work, spot, &run, code, None);
             }
             next.within(seconds_of(left));
             end = Some(kind);

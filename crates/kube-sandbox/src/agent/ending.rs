@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::life::{List, State};
+use super::life::{List, Spot, State};
 use super::shell::End as Ended;
 use super::told::End;
 use super::{Agent, KILLED, Work, answer};
@@ -82,14 +82,15 @@ impl Agent {
     fn end_all(&self, work: &mut Work<'_>) {
         for list in [List::Init, List::Main, List::Ephemeral] {
             for at in 0..work.life.list(list).len() {
-                let container = work.life.at(list, at);
+                let spot = Spot { list, at };
+                let container = work.life.at(spot);
                 match &container.state {
                     State::Running { .. } => {
                         let (name, id) = (container.name().to_owned(), container.id.clone());
                         match self.runs.current(&work.object.uid, &name, &id) {
-                            Some(run) => self.end(work, list, at, &run, run.when_stopped(), None),
+                            Some(run) => self.end(work, spot, &run, run.when_stopped(), None),
                             // Nothing is left of what it was started with.
-                            None => work.life.at(list, at).end(KILLED, "Error", ""),
+                            None => work.life.at(spot).end(KILLED, "Error", ""),
                         }
                     }
                     State::Waiting { .. } => container.lost(),

@@ -72,6 +72,13 @@ pub(crate) enum List {
     Ephemeral,
 }
 
+/// A container's place in one of the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) list: List,
+    pub(crate) at: usize,
+}
+
 impl Life {
     pub(crate) fn list(&self, list: List) -> &[Container] {
         match list {
@@ -81,11 +88,11 @@ impl Life {
         }
     }
 
-    pub(crate) fn at(&mut self, list: List, at: usize) -> &mut Container {
-        match list {
-            List::Init => &mut self.init[at],
-            List::Main => &mut self.main[at],
-            List::Ephemeral => &mut self.ephemeral[at],
+    pub(crate) fn at(&mut self, spot: Spot) -> &mut Container {
+        match spot.list {
+            List::Init => &mut self.init[spot.at],
+            List::Main => &mut self.main[spot.at],
+            List::Ephemeral => &mut self.ephemeral[spot.at],
         }
     }
 

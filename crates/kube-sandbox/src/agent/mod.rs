@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use self::address::Addresses;
-use self::life::{DEADLINE, Life, List, State};
+use self::life::{DEADLINE, Life, List, Spot, State};
 use self::mirror::{MIRROR, Mirrors};
 use self::pull::Images;
 use self::told::Told;
@@ -155,14 +155,14 @@ impl Agent {
             next.within(left);
         }
         for at in 0..work.life.ephemeral.len() {
-            self.step(work, List::Ephemeral, at, &mut next).await?;
+            self.step(work, Spot { list: List::Ephemeral, at }, &mut next).await?;
         }
         if !work.life.initialized() {
             let at = work.life.init.iter().position(|container| {
                 !container.done() && !matches!(container.state, State::Running { .. } if container.is_sidecar())
             });
             if let Some(at) = at {
-                self.step(work, List::Init, at, &mut next).await?;
+                self.step(work, Spot { list: List::Init, at }, &mut next).await?;
                 self.write_all(work).await?;
                 if work.life.over() {
                     return Ok(Next::Change);
@@ -172,12 +172,12 @@ impl Agent {
             }
         }
         for at in 0..work.life.main.len() {
-            self.step(work, List::Main, at, &mut next).await?;
+            self.step(work, Spot { list: List::Main, at }, &mut next).await?;
         }
         // What runs beside them is watched as long as they run.
         for at in 0..work.life.init.len() {
             if work.life.init[at].is_sidecar() {
-                self.step(work, List::Init, at, &mut next).await?;
+                self.step(work, Spot { list: List::Init, at }, &mut next).await?;
             }
         }
         self.write_all(work).await?;

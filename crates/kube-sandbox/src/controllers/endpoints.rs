@@ -19,6 +19,8 @@ use crate::runtime::{
     Store, meta,
 };
 
+const SERVICE: &str = "kubernetes.io/service-name";
+const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 
 /// One pod behind a Service.
@@ -218,6 +220,37 @@ fn subsets(backends: &[Backend], service: &Value) -> Vec<Value> {
             subset.into()
         })
         .collect()
+}
+
+/// The slices of a Service that this controller made.
+fn held_slices(slices: &Store, service: &Key, manager: &str) -> Vec<Arc<Object>> {
+    let mut held = slices.in_namespace(&service.namespace);
+    held.retain(|slice| {
+        slice.label(SERVICE) == Some(&service.name) && slice.label(MANAGED) == Some(manager) && !slice.deleting
+    });
+    held
+}
+
+/// A slice that is not there yet, of the Service or the Endpoints that it shows.
+fn new_slice(from: &Value, family: &Value) -> Value {
+    json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "generateName": format!("{}-", meta::text(from, "/metadata/name")),
+            "namespace": from["metadata"]["namespace"],
+            "ownerReferences": [meta::controller_of(from)],
+        },
+        "addressType": family,
+    })
+}
+
+/// The labels of what it shows, and those that say whose slice it is.
+fn slice_labels(from: &Value, manager: &str) -> Map<String, Value> {
+    let mut labels = from["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    labels.insert(MANAGED.into(), manager.into());
+    labels.insert(SERVICE.into(), from["metadata"]["name"].clone());
+    labels
 }
 
 /// Writes a slice, a new one or in place of the one that is there; a namespace that is ending takes none.

@@ -1,28 +1,20 @@
 //! Whether a pod fits a node, reason by reason, in the words of Kubernetes' scheduler.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::spread;
+use super::spread::{self, Search};
 pub(crate) use super::suits::{matches_node, tolerates};
 use crate::object::labels;
 use crate::object::ports;
 use crate::object::quantity::{self, Amounts};
 use crate::runtime::{Object, meta};
 
-type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
-
 /// The first filter that refuses names its reasons; the order is that of the default plugins.
-pub(crate) fn fits(
-    pod: &Object,
-    value: &Value,
-    node: &Object,
-    there: &[Arc<Object>],
-    nodes: &[Arc<Object>],
-    placed: &Placed,
-) -> Result<(), Vec<String>> {
+pub(crate) fn fits(search: &Search<'_>, node: &Object, there: &[Arc<Object>]) -> Result<(), Vec<String>> {
+    let value = search.value;
     let machine = node.value();
     let refuse = |reason: &str| Err(vec![reason.to_owned()]);
     let cordon = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
@@ -48,10 +40,10 @@ pub(crate) fn fits(
     if !lacking.is_empty() {
         return Err(lacking);
     }
-    if let Some(reason) = spread::refuses(pod, value, node, nodes, placed) {
+    if let Some(reason) = spread::refuses(search, node) {
         return refuse(reason);
     }
-    affinity(pod, value, node, nodes, placed).map_or(Ok(()), refuse)
+    affinity(search, node).map_or(Ok(()), refuse)
 }
 
 fn ports_taken(pod: &Value, there: &[Arc<Object>]) -> bool {
@@ -85,13 +77,8 @@ fn lacking(pod: &Value, node: &Value, there: &[Arc<Object>]) -> Vec<String> {
 }
 
 /// Required affinity and anti-affinity between pods, of the newcomer and of those already there.
-fn affinity(
-    pod: &Object,
-    value: &Value,
-    node: &Object,
-    nodes: &[Arc<Object>],
-    placed: &Placed,
-) -> Option<&'static str> {
+fn affinity(search: &Search<'_>, node: &Object) -> Option<&'static str> {
+    let Search { pod, value, nodes, placed } = *search;
     let terms = |value: &Value, kind: &str| {
         let terms = &value["spec"]["affinity"][kind]["requiredDuringSchedulingIgnoredDuringExecution"];
         terms.as_array().cloned().unwrap_or_default()

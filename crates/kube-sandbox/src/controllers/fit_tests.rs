@@ -25,7 +25,8 @@ fn pod(spec: Value) -> (Arc<Object>, Value) {
 fn refusals(spec: Value, node: &Arc<Object>, there: &[Arc<Object>]) -> Vec<String> {
     let (pod, value) = pod(spec);
     let placed = HashMap::from([(Arc::from("n"), there.to_vec())]);
-    fits(&pod, &value, node, there, std::slice::from_ref(node), &placed).err().unwrap_or_default()
+    let search = Search { pod: &pod, value: &value, nodes: std::slice::from_ref(node), placed: &placed };
+    fits(&search, node, there).err().unwrap_or_default()
 }
 
 #[test]

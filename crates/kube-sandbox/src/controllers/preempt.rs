@@ -1,14 +1,12 @@
 //! Preemption: which pods of lower priority give way to one that fits nowhere else.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::fit;
+use super::spread::{Placed, Search};
 use crate::runtime::{Object, meta};
-
-type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
 
 /// Those of a node that have to go.
 pub(crate) struct Victims {
@@ -28,7 +26,8 @@ pub(crate) fn waits_for_others(pod: &Value, placed: &Placed) -> bool {
 }
 
 /// The node on which the least has to go: the lowest of the highest priorities there, then the fewest pods.
-pub(crate) fn find(pod: &Object, value: &Value, nodes: &[Arc<Object>], placed: &Placed) -> Option<Victims> {
+pub(crate) fn find(search: &Search<'_>) -> Option<Victims> {
+    let Search { value, nodes, placed, .. } = *search;
     if value["spec"]["preemptionPolicy"] == "Never" {
         return None;
     }
@@ -42,7 +41,7 @@ pub(crate) fn find(pod: &Object, value: &Value, nodes: &[Arc<Object>], placed: &
         let fits_beside = |stay: &[Arc<Object>]| {
             let mut all = placed.clone();
             all.insert(Arc::clone(&node.key.name), stay.to_vec());
-            fit::fits(pod, value, node, stay, nodes, &all).is_ok()
+            fit::fits(&Search { placed: &all, ..*search }, node, stay).is_ok()
         };
         if lower.is_empty() || !fits_beside(&stay) {
             continue;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::object::quantity::{self, Amounts};
 use crate::object::usage::{counted, covers, usage};
 use crate::runtime::{Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source, Store};
+use kube_etcd_codec::names::{self, Name};
 
 /// What no watch tells of is counted anew this often.
 const RECOUNT: Duration = Duration::from_secs(5);
@@ -28,11 +29,11 @@ impl Quotas {
     }
 
     /// What is there of a kind; a watch tells of pods, the others are listed.
-    async fn objects(&self, namespace: &str, (group, plural): (&str, &str)) -> Result<Vec<Value>, Error> {
-        if (group, plural) == ("", "pods") {
+    async fn objects(&self, namespace: &str, kind: Name<'_>) -> Result<Vec<Value>, Error> {
+        if kind == names::PODS {
             return Ok(self.pods.in_namespace(namespace).iter().map(|pod| pod.value()).collect());
         }
-        let path = format!("{}/namespaces/{namespace}/{plural}", kube_etcd_codec::api_root(group, "v1"));
+        let path = format!("{}/namespaces/{namespace}/{}", kube_etcd_codec::api_root(kind.group, "v1"), kind.plural);
         match self.rest.read(&path).await {
             Ok(list) => Ok(list["items"].as_array().cloned().unwrap_or_default()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),
@@ -42,12 +43,12 @@ impl Quotas {
 
     /// What the limits of a quota are used up to.
     async fn used(&self, namespace: &str, quota: &Value) -> Result<Amounts, Error> {
-        let names = || quota["spec"]["hard"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-        let mut used: Amounts = names().map(|name| (name.to_owned(), 0)).collect();
-        for (group, plural) in names().map(counted).collect::<BTreeSet<_>>() {
-            let objects = self.objects(namespace, (group, plural)).await?;
-            for object in objects.iter().filter(|object| covers(quota, group, plural, object)) {
-                for (name, amount) in usage(group, plural, object) {
+        let limits = || quota["spec"]["hard"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let mut used: Amounts = limits().map(|name| (name.to_owned(), 0)).collect();
+        for kind in limits().map(counted).collect::<BTreeSet<_>>() {
+            let objects = self.objects(namespace, kind).await?;
+            for object in objects.iter().filter(|object| covers(quota, kind, object)) {
+                for (name, amount) in usage(kind, object) {
                     if let Some(total) = used.get_mut(&name) {
                         *total += amount;
                     }
@@ -91,7 +92,7 @@ impl Controller for Quotas {
         let used = self.used(&key.namespace, &quota).await?;
         let used: Map<String, Value> =
             used.into_iter().map(|(name, amount)| (name.clone(), quantity::format(&name, amount).into())).collect();
-        let others = hard.keys().any(|name| counted(name) != ("", "pods"));
+        let others = hard.keys().any(|name| counted(name) != names::PODS);
         let status = json!({"hard": hard, "used": used});
         if status != quota["status"] {
             quota["status"] = status;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::preempt::{self, Victims};
-use super::{fit, pods, spread, volumes};
+use super::spread::{self, Placed, Search};
+use super::{fit, pods, volumes};
 use crate::object::conditions::set_condition;
 use crate::runtime::{
     CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
@@ -51,7 +52,7 @@ impl Scheduler {
             return Err(Refusal::new(fit::explain(nodes.len(), &BTreeMap::new(), Some(&refusal))));
         }
         let mut assumed = self.assumed.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut placed: HashMap<Arc<str>, Vec<Arc<Object>>> = HashMap::new();
+        let mut placed = Placed::new();
         let own = preempt::priority(value);
         for other in self.pods.all() {
             let Some(facts) = other.pod.as_ref().filter(|facts| !facts.phase.over()) else { continue };
@@ -68,11 +69,12 @@ impl Scheduler {
         }
         let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
         let mut best: Option<((i64, usize), Arc<str>)> = None;
+        let search = Search { pod, value, nodes: &nodes, placed: &placed };
         for node in &nodes {
             let there = placed.get(&node.key.name).map_or(&[][..], Vec::as_slice);
-            match fit::fits(pod, value, node, there, &nodes, &placed) {
+            match fit::fits(&search, node, there) {
                 Ok(()) => {
-                    let load = (spread::load(pod, value, node, &nodes, &placed), there.len());
+                    let load = (spread::load(&search, node), there.len());
                     if best.as_ref().is_none_or(|(least, _)| load < *least) {
                         best = Some((load, Arc::clone(&node.key.name)));
                     }
@@ -84,7 +86,7 @@ impl Scheduler {
             if preempt::waits_for_others(value, &placed) {
                 return Err(Refusal::new(fit::explain_preemption(nodes.len(), &refusals, true)));
             }
-            let Some(victims) = preempt::find(pod, value, &nodes, &placed) else {
+            let Some(victims) = preempt::find(&search) else {
                 return Err(Refusal::new(fit::explain(nodes.len(), &refusals, None)));
             };
             let message = fit::explain_preemption(nodes.len(), &refusals, false);

@@ -10,7 +10,17 @@ use super::suits::{matches_node, tolerates};
 use crate::object::labels;
 use crate::runtime::Object;
 
-type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
+/// The pods of each node.
+pub(crate) type Placed = HashMap<Arc<str>, Vec<Arc<Object>>>;
+
+/// A pod that looks for a node, and what it finds.
+#[derive(Clone, Copy)]
+pub(crate) struct Search<'a> {
+    pub(crate) pod: &'a Object,
+    pub(crate) value: &'a Value,
+    pub(crate) nodes: &'a [Arc<Object>],
+    pub(crate) placed: &'a Placed,
+}
 
 const MISSING: &str = "node(s) didn't match pod topology spread constraints (missing required label)";
 const UNEVEN: &str = "node(s) didn't match pod topology spread constraints";
@@ -43,37 +53,25 @@ fn is_eligible(constraint: &Value, value: &Value, node: &Object) -> bool {
 }
 
 /// How many pods that count lie in each domain.
-fn domains(
-    constraint: &Value,
-    pod: &Object,
-    value: &Value,
-    nodes: &[Arc<Object>],
-    placed: &Placed,
-) -> BTreeMap<String, i64> {
+fn domains(constraint: &Value, search: &Search<'_>) -> BTreeMap<String, i64> {
     let mut all = BTreeMap::new();
-    for node in nodes.iter().filter(|node| is_eligible(constraint, value, node)) {
+    for node in search.nodes.iter().filter(|node| is_eligible(constraint, search.value, node)) {
         let Some(domain) = node.label(key(constraint)) else { continue };
-        let there = placed.get(&node.key.name).into_iter().flatten();
-        let count = there.filter(|other| counts(constraint, pod, other)).count();
+        let there = search.placed.get(&node.key.name).into_iter().flatten();
+        let count = there.filter(|other| counts(constraint, search.pod, other)).count();
         *all.entry(domain.to_owned()).or_default() += i64::try_from(count).unwrap_or(i64::MAX);
     }
     all
 }
 
 /// Why a node would make it too uneven.
-pub(super) fn refuses(
-    pod: &Object,
-    value: &Value,
-    node: &Object,
-    nodes: &[Arc<Object>],
-    placed: &Placed,
-) -> Option<&'static str> {
-    for constraint in constraints(value, "DoNotSchedule") {
+pub(super) fn refuses(search: &Search<'_>, node: &Object) -> Option<&'static str> {
+    for constraint in constraints(search.value, "DoNotSchedule") {
         let Some(domain) = node.label(key(constraint)) else { return Some(MISSING) };
-        let all = domains(constraint, pod, value, nodes, placed);
+        let all = domains(constraint, search);
         let enough = constraint["minDomains"].as_u64().is_none_or(|least| all.len() as u64 >= least);
         let least = if enough { all.values().min().copied().unwrap_or_default() } else { 0 };
-        let itself = i64::from(counts(constraint, pod, pod));
+        let itself = i64::from(counts(constraint, search.pod, search.pod));
         let skew = all.get(domain).copied().unwrap_or_default() + itself - least;
         if skew > constraint["maxSkew"].as_i64().unwrap_or(1) {
             return Some(UNEVEN);
@@ -83,13 +81,13 @@ pub(super) fn refuses(
 }
 
 /// How many pods lie already where the node is, by the constraints that are only wished: fewer are better.
-pub(super) fn load(pod: &Object, value: &Value, node: &Object, nodes: &[Arc<Object>], placed: &Placed) -> i64 {
+pub(super) fn load(search: &Search<'_>, node: &Object) -> i64 {
     let each = |constraint: &Value| match node.label(key(constraint)) {
-        Some(domain) => domains(constraint, pod, value, nodes, placed).get(domain).copied().unwrap_or_default(),
+        Some(domain) => domains(constraint, search).get(domain).copied().unwrap_or_default(),
         // Without the label it is no domain at all.
         None => i64::from(u16::MAX),
     };
-    constraints(value, "ScheduleAnyway").map(each).sum()
+    constraints(search.value, "ScheduleAnyway").map(each).sum()
 }
 
 #[cfg(test)]
@@ -126,7 +124,8 @@ mod tests {
         let refused = |constraint: Value| {
             let pod = wanting(constraint);
             let value = pod.value();
-            let names = nodes.iter().filter(|node| refuses(&pod, &value, node, &nodes, &placed).is_some());
+            let search = Search { pod: &pod, value: &value, nodes: &nodes, placed: &placed };
+            let names = nodes.iter().filter(|node| refuses(&search, node).is_some());
             names.map(|node| node.key.name.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(refused(json!({})), ["a1", "a2", "x"], "one lies in zone a already");
@@ -136,9 +135,13 @@ mod tests {
         let other = json!({"labelSelector": {"matchLabels": {"app": "z"}}});
         assert_eq!(refused(other), ["x"], "one lies in each zone");
         let wish = wanting(json!({"whenUnsatisfiable": "ScheduleAnyway"}));
-        let loads = nodes.iter().map(|node| load(&wish, &wish.value(), node, &nodes, &placed));
+        let value = wish.value();
+        let search = Search { pod: &wish, value: &value, nodes: &nodes, placed: &placed };
+        let loads = nodes.iter().map(|node| load(&search, node));
         assert_eq!(loads.collect::<Vec<_>>(), [1, 1, 0, i64::from(u16::MAX)]);
-        let missing = refuses(&wanting(json!({})), &wanting(json!({})).value(), &nodes[3], &nodes, &placed);
+        let (pod, value) = (wanting(json!({})), wanting(json!({})).value());
+        let search = Search { pod: &pod, value: &value, ..search };
+        let missing = refuses(&search, &nodes[3]);
         assert_eq!(missing, Some(MISSING));
     }
 }

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::slices::{MANAGED, SERVICE};
 use super::{
-    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, Rest, SERVICES, Source, Store, TRIGGER,
-    drop_slices, has_selector, store_slice,
+    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, Rest, SERVICE, SERVICES, Source, Store,
+    TRIGGER, drop_slices, has_selector, held_slices, new_slice, slice_labels, store_slice,
 };
-use crate::runtime::meta;
 
 const MANAGER: &str = "endpointslicemirroring-controller.k8s.io";
 const SKIP: &str = "endpointslice.kubernetes.io/skip-mirror";
@@ -94,10 +92,7 @@ impl Controller for Mirror {
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
         let endpoints = self.mirrored(key);
         let wanted = endpoints.as_ref().map(wanted).unwrap_or_default();
-        let mut held = self.slices.in_namespace(&key.namespace);
-        held.retain(|slice| {
-            slice.label(SERVICE) == Some(&key.name) && slice.label(MANAGED) == Some(MANAGER) && !slice.deleting
-        });
+        let held = held_slices(&self.slices, key, MANAGER);
         if let Some(endpoints) = &endpoints {
             for (at, (list, ports)) in wanted.iter().enumerate() {
                 self.write(endpoints, held.get(at).map(|held| &**held), list, ports).await?;
@@ -110,28 +105,11 @@ impl Controller for Mirror {
 
 impl Mirror {
     async fn write(&self, from: &Value, held: Option<&Object>, list: &Value, ports: &Value) -> Result<(), Error> {
-        let (name, namespace) = (meta::text(from, "/metadata/name"), meta::text(from, "/metadata/namespace"));
-        let mut labels = from["metadata"]["labels"].as_object().cloned().unwrap_or_default();
-        labels.insert(MANAGED.into(), MANAGER.into());
-        labels.insert(SERVICE.into(), name.into());
         let six = list[0]["addresses"][0].as_str().is_some_and(|address| address.contains(':'));
-        let mut slice = held.map_or_else(
-            || {
-                json!({
-                    "apiVersion": "discovery.k8s.io/v1",
-                    "kind": "EndpointSlice",
-                    "metadata": {
-                        "generateName": format!("{name}-"),
-                        "namespace": namespace,
-                        "ownerReferences": [meta::controller_of(from)],
-                    },
-                    "addressType": if six { "IPv6" } else { "IPv4" },
-                })
-            },
-            Object::value,
-        );
+        let family = if six { "IPv6" } else { "IPv4" };
+        let mut slice = held.map_or_else(|| new_slice(from, &family.into()), Object::value);
         let before = slice.clone();
-        slice["metadata"]["labels"] = labels.into();
+        slice["metadata"]["labels"] = slice_labels(from, MANAGER).into();
         let mut annotations = from["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
         annotations.retain(|name, _| ![APPLIED, TRIGGER].contains(&name.as_str()));
         match slice["metadata"].as_object_mut() {

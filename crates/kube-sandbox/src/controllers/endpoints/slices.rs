@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 
 use super::{
     Context, Controller, ENDPOINT_SLICES, Error, HEADLESS, Key, Next, Object, PODS, Rest, SERVICES, Source, Store,
-    Triggers, backends, drop_slices, has_selector, is_headless, moves, owe, source, store_slice,
+    Triggers, backends, drop_slices, has_selector, held_slices, is_headless, moves, new_slice, owe, slice_labels,
+    source, store_slice,
 };
 use crate::runtime::meta;
 
-pub(super) const SERVICE: &str = "kubernetes.io/service-name";
-pub(super) const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// As many addresses as one slice holds.
 const SLICE: usize = 100;
@@ -37,14 +36,6 @@ impl Slices {
         }
     }
 
-    fn held(&self, key: &Key) -> Vec<Arc<Object>> {
-        let mut held = self.slices.in_namespace(&key.namespace);
-        held.retain(|slice| {
-            slice.label(SERVICE) == Some(&key.name) && slice.label(MANAGED) == Some(MANAGER) && !slice.deleting
-        });
-        held
-    }
-
     async fn write(
         &self,
         service: &Value,
@@ -53,29 +44,12 @@ impl Slices {
         ports: &[Value],
         trigger: Option<String>,
     ) -> Result<(), Error> {
-        let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
-        labels.insert(MANAGED.into(), MANAGER.into());
-        labels.insert(SERVICE.into(), service["metadata"]["name"].clone());
+        let mut labels = slice_labels(service, MANAGER);
         if is_headless(service) {
             labels.insert(HEADLESS.into(), "".into());
         }
-        let name = meta::text(service, "/metadata/name");
-        let namespace = meta::text(service, "/metadata/namespace");
-        let mut slice = held.map_or_else(
-            || {
-                json!({
-                    "apiVersion": "discovery.k8s.io/v1",
-                    "kind": "EndpointSlice",
-                    "metadata": {
-                        "generateName": format!("{name}-"),
-                        "namespace": namespace,
-                        "ownerReferences": [meta::controller_of(service)],
-                    },
-                    "addressType": service["spec"]["ipFamilies"].get(0).cloned().unwrap_or_else(|| "IPv4".into()),
-                })
-            },
-            Object::value,
-        );
+        let family = service["spec"]["ipFamilies"].get(0).cloned().unwrap_or_else(|| "IPv4".into());
+        let mut slice = held.map_or_else(|| new_slice(service, &family), Object::value);
         let empty = json!([]);
         let is = |field: &str, wanted: &[Value]| {
             slice.get(field).filter(|held| !held.is_null()).unwrap_or(&empty) == &Value::from(wanted.to_vec())
@@ -144,7 +118,7 @@ impl Controller for Slices {
         if wanted.is_empty() {
             wanted.push((Vec::new(), Vec::new()));
         }
-        let held = self.held(key);
+        let held = held_slices(&self.slices, key, MANAGER);
         let made = meta::text(&service, "/metadata/creationTimestamp");
         let trigger = self.triggers.changed(key, made, moves(&service, &self.pods));
         for (at, (endpoints, ports)) in wanted.iter().enumerate() {
