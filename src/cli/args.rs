@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::lab::ClusterKind;
+use crate::lab::keywords::{CLUSTERS, word};
 
 /// Runs and grades hands-on Kubernetes and etcd labs by what etcd itself witnessed.
 #[derive(Debug, Parser)]
@@ -108,7 +109,7 @@ pub(super) struct LabArgs {
 #[command(next_help_heading = "Cluster")]
 pub(super) struct LookFlags {
     /// Kind of cluster [default: what the other flags name, in a lab's shell the lab's, else the one sandbox that stays]
-    #[arg(long, value_name = "KIND", value_parser = cluster_kind(&["sandbox", "kind", "attach"]))]
+    #[arg(long, value_name = "KIND", value_parser = cluster_kind(OF_KUBERNETES))]
     on: Option<ClusterKind>,
     /// The sandbox that stays, or the kind cluster, of this name
     #[arg(long = "cluster", value_name = "NAME")]
@@ -159,7 +160,7 @@ impl LookFlags {
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterFlags {
     /// Kind of cluster [default: the first of the lab's clusters that this machine can create]
-    #[arg(long, value_name = "KIND", value_parser = cluster_kind(&["sandbox", "kind", "attach", "bare"]))]
+    #[arg(long, value_name = "KIND", value_parser = cluster_kind(&ClusterKind::ALL))]
     pub(super) on: Option<ClusterKind>,
     /// The kubeconfig context to attach to
     #[arg(long, value_name = "NAME")]
@@ -234,16 +235,16 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn cluster_kind(
-    allowed: &'static [&'static str],
+    allowed: &'static [ClusterKind],
 ) -> impl clap::builder::TypedValueParser<Value = ClusterKind> {
     use clap::builder::TypedValueParser;
-    clap::builder::PossibleValuesParser::new(allowed).map(|name| match name.as_str() {
-        "sandbox" => ClusterKind::Sandbox,
-        "kind" => ClusterKind::Kind,
-        "attach" => ClusterKind::Attach,
-        _ => ClusterKind::Bare,
-    })
+    let names = allowed.iter().map(|kind| kind.name());
+    clap::builder::PossibleValuesParser::new(names)
+        .try_map(|name| word(CLUSTERS, &name).ok_or("there is no such kind of cluster"))
 }
+
+/// Those that hold a Kubernetes.
+pub(super) const OF_KUBERNETES: &[ClusterKind] = &[ClusterKind::Sandbox, ClusterKind::Kind, ClusterKind::Attach];
 
 #[cfg(test)]
 mod tests {

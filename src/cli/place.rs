@@ -6,6 +6,7 @@ use super::args::ClusterFlags;
 use super::error::CliError;
 use super::provider;
 use crate::cluster::{Agreed, Attach, Cluster, ClusterRequest, Consent, KeptSandbox, Reuse, StageSink};
+use crate::lab::keywords::given;
 use crate::lab::{ClusterKind, ClusterSpec};
 use crate::witness::WitnessRequest;
 use owned_processes::{Guard, GuardSettings, Interrupt};
@@ -53,7 +54,7 @@ pub(super) fn choose(flags: &ClusterFlags) -> Result<(ClusterKind, ClusterFlags)
 
 /// In a shell of a lab the kubeconfig is that of the lab's own cluster.
 fn is_in_a_lab() -> bool {
-    ["LAB_CLUSTER", "KUBECONFIG"].iter().all(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    [given::CLUSTER, given::KUBECONFIG].iter().all(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 fn only_sandbox() -> Result<String, CliError> {

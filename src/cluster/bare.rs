@@ -26,7 +26,7 @@ impl Provider for Bare {
             endpoints: request.members.iter().map(|(_, endpoint)| endpoint.clone()).collect(),
             info: ClusterInfo {
                 kind: ClusterKind::Bare,
-                name: "bare".to_owned(),
+                name: ClusterKind::Bare.name().to_owned(),
                 kubernetes: None,
                 etcd: None,
                 node: None,

@@ -273,15 +273,6 @@ impl<'a> EventCheck<'a> {
 }
 
 fn reference(recorded: &Recorded) -> Option<EvidenceRef> {
-    let change = recorded.entry.change()?;
-    Some(EvidenceRef { revision: change.revision, kind: recorded.entry.name().to_owned(), key: change.key.to_string() })
-}
-
-impl EventKind {
-    fn name(self) -> &'static str {
-        match self {
-            EventKind::Put => "PUT",
-            EventKind::Delete => "DELETE",
-        }
-    }
+    let (kind, change) = recorded.entry.event()?;
+    Some(EvidenceRef { revision: change.revision, kind, key: change.key.to_string() })
 }

@@ -8,7 +8,7 @@ use super::names::{Names, Truth, after, visible_change, weigh_change};
 use super::{Evidence, Judgement, fill, show};
 use crate::expr::Expr;
 use crate::journal::{Change, Entry, JournalView, KeyGlob, Revision, Seq};
-use crate::lab::{CheckKind, Compare, Holds};
+use crate::lab::{CheckKind, Compare, EventKind, Holds};
 use crate::outcome::EvidenceRef;
 
 const SHOWN: usize = 5;
@@ -104,7 +104,7 @@ impl<'a> KeyCheck<'a> {
                 match unknown.into_iter().next() {
                     Some(reason) if unsure => Truth::Unknown(reason),
                     _ if least => Truth::Yes,
-                    _ => Truth::No(format!("{}; wanted are {} {count}", matching(yes.len()), compare.symbol())),
+                    _ => Truth::No(format!("{}; wanted are {} {count}", matching(yes.len()), compare.sign())),
                 }
             }
         }
@@ -132,7 +132,7 @@ impl<'a> KeyCheck<'a> {
     pub(super) fn evidence(&self, judgement: &mut Judgement, seq: Seq, weighed: &mut Weighed) {
         let put = |change: &Change| EvidenceRef {
             revision: change.revision,
-            kind: "PUT".to_owned(),
+            kind: EventKind::Put,
             key: change.key.to_string(),
         };
         judgement.revision = self.view.revision_at(seq);
@@ -143,7 +143,7 @@ impl<'a> KeyCheck<'a> {
             Wanted::Absent => {
                 let deletion = self.view.deletion(self.glob.prefix(), seq);
                 let change = deletion.as_ref().and_then(|recorded| recorded.entry.change());
-                change.iter().map(|change| EvidenceRef { kind: "DELETE".to_owned(), ..put(change) }).collect()
+                change.iter().map(|change| EvidenceRef { kind: EventKind::Delete, ..put(change) }).collect()
             }
             Wanted::Count { condition, .. } => {
                 self.count(seq, *condition, weighed).0.iter().take(20).map(|change| put(change)).collect()
@@ -158,7 +158,7 @@ impl<'a> KeyCheck<'a> {
             (Wanted::Count { compare, count, condition }, _) => {
                 let condition =
                     condition.map_or(String::new(), |condition| format!(" where {}", self.filled(condition)));
-                vec![format!("wanted: {} {count} keys that match {}{condition}", compare.symbol(), self.glob)]
+                vec![format!("wanted: {} {count} keys that match {}{condition}", compare.sign(), self.glob)]
             }
             (Wanted::Exists, _) => vec![format!("wanted: {key} exists")],
             (Wanted::Absent, _) => vec![format!("wanted: {key} is absent")],
@@ -306,17 +306,6 @@ impl Compare {
             Compare::LessOrEqual => left <= right,
             Compare::Greater => left > right,
             Compare::GreaterOrEqual => left >= right,
-        }
-    }
-
-    fn symbol(self) -> &'static str {
-        match self {
-            Compare::Equal => "==",
-            Compare::NotEqual => "!=",
-            Compare::Less => "<",
-            Compare::LessOrEqual => "<=",
-            Compare::Greater => ">",
-            Compare::GreaterOrEqual => ">=",
         }
     }
 }

@@ -10,6 +10,7 @@ use super::keys::{label, values};
 use super::names::{Names, Truth};
 use super::{Evidence, Observation, Seen, fill, show};
 use crate::expr::{Expr, Scope};
+use crate::lab::keywords::given;
 use crate::lab::{Check, CheckKind, Holds, OutputTest, Vars};
 use crate::text::{Printed, nearest, redact};
 use kube_etcd_codec::conceal;
@@ -131,8 +132,8 @@ impl<'a> Sample<'a> {
 
     /// Where a command ran: not where a terminal has gone by `cd`.
     fn folder(&self) -> String {
-        let work = self.evidence.vars.get("LAB_WORK");
-        work.map(|work| format!(" (it ran in LAB_WORK, which is {work})")).unwrap_or_default()
+        let work = self.evidence.vars.get(given::WORK);
+        work.map(|work| format!(" (it ran in {}, which is {work})", given::WORK)).unwrap_or_default()
     }
 
     fn resource(&self) -> String {

@@ -20,6 +20,8 @@ mod view;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::text::EventKind;
+
 pub use clock::Clock;
 pub use fields::{Difference, FieldChange, difference};
 pub use glob::{KeyGlob, Piece};
@@ -105,8 +107,14 @@ impl Entry {
     }
 
     pub fn change(&self) -> Option<&Change> {
+        self.event().map(|(_, change)| change)
+    }
+
+    /// A change, and what etcd did.
+    pub fn event(&self) -> Option<(EventKind, &Change)> {
         match self {
-            Entry::Put(change) | Entry::Delete(change) => Some(change),
+            Entry::Put(change) => Some((EventKind::Put, change)),
+            Entry::Delete(change) => Some((EventKind::Delete, change)),
             Entry::Gap { .. } | Entry::Epoch { .. } => None,
         }
     }
@@ -114,8 +122,8 @@ impl Entry {
     /// `PUT` or `DELETE`, as etcdctl prints them.
     pub fn name(&self) -> &'static str {
         match self {
-            Entry::Put(_) => "PUT",
-            Entry::Delete(_) => "DELETE",
+            Entry::Put(_) => EventKind::Put.name(),
+            Entry::Delete(_) => EventKind::Delete.name(),
             Entry::Gap { .. } => "GAP",
             Entry::Epoch { .. } => "EPOCH",
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{Glob, On, Template};
 use crate::expr::Expr;
-use crate::text::{Span, Spanned};
+use crate::text::{EventKind, Span, Spanned};
 
 /// A `check` or `wait` fence.
 #[derive(Debug, Clone)]
@@ -58,18 +58,28 @@ pub enum Compare {
     GreaterOrEqual,
 }
 
+impl Compare {
+    /// As an author writes them; a longer sign stands before one that begins it.
+    pub const SIGNS: &[(&str, Compare)] = &[
+        ("==", Compare::Equal),
+        ("!=", Compare::NotEqual),
+        ("<=", Compare::LessOrEqual),
+        (">=", Compare::GreaterOrEqual),
+        ("<", Compare::Less),
+        (">", Compare::Greater),
+    ];
+
+    pub fn sign(self) -> &'static str {
+        Self::SIGNS.iter().find(|(_, compare)| *compare == self).map_or("", |(sign, _)| sign)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventOrder {
     /// Each line by an event later than the line before; others may lie between.
     Ordered,
     Strict,
     Unordered,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
-    Put,
-    Delete,
 }
 
 #[derive(Debug, Clone)]

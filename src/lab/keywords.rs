@@ -109,17 +109,30 @@ pub const STEP_ATTRIBUTES: &[&str] = &["id", "timeout", "on", "quiet"];
 /// The words that begin a check.
 pub const CHECKS: &[&str] = &["key", "keys", "events", "never", "resource", "output", "etcd", "snapshot", "run"];
 
-/// What the runner gives to every terminal, and so to every template.
+/// The names of what the runner gives to every terminal.
+pub mod given {
+    pub const NODE: &str = "LAB_NODE";
+    pub const ETCD_POD: &str = "LAB_ETCD_POD";
+    pub const ETCD_PKI: &str = "LAB_ETCD_PKI";
+    pub const ETCD_DATA: &str = "LAB_ETCD_DATA";
+    pub const DIR: &str = "LAB_DIR";
+    pub const WORK: &str = "LAB_WORK";
+    pub const CLUSTER: &str = "LAB_CLUSTER";
+    pub const ENGINE: &str = "LAB_ENGINE";
+    pub const KUBECONFIG: &str = "KUBECONFIG";
+}
+
+/// All of them: every template may use them too.
 pub const GIVEN_VARS: &[&str] = &[
-    "LAB_NODE",
-    "LAB_ETCD_POD",
-    "LAB_ETCD_PKI",
-    "LAB_ETCD_DATA",
-    "LAB_DIR",
-    "LAB_WORK",
-    "LAB_CLUSTER",
-    "LAB_ENGINE",
-    "KUBECONFIG",
+    given::NODE,
+    given::ETCD_POD,
+    given::ETCD_PKI,
+    given::ETCD_DATA,
+    given::DIR,
+    given::WORK,
+    given::CLUSTER,
+    given::ENGINE,
+    given::KUBECONFIG,
 ];
 
 /// An author's variable may not begin so: etcd and etcdctl read every one of theirs, and the runner
@@ -129,12 +142,17 @@ pub const RESERVED_PREFIXES: &[&str] = &["LAB_", "ETCD_", "ETCDCTL_"];
 pub const LEVELS: &[(&str, Level)] =
     &[("beginner", Level::Beginner), ("intermediate", Level::Intermediate), ("advanced", Level::Advanced)];
 
-pub const CLUSTERS: &[(&str, ClusterKind)] = &[
-    ("sandbox", ClusterKind::Sandbox),
-    ("kind", ClusterKind::Kind),
-    ("attach", ClusterKind::Attach),
-    ("bare", ClusterKind::Bare),
-];
+pub const CLUSTERS: &[(&str, ClusterKind)] = &named_clusters();
+
+const fn named_clusters() -> [(&'static str, ClusterKind); ClusterKind::ALL.len()] {
+    let mut named = [("", ClusterKind::Sandbox); ClusterKind::ALL.len()];
+    let mut at = 0;
+    while at < named.len() {
+        named[at] = (ClusterKind::ALL[at].name(), ClusterKind::ALL[at]);
+        at += 1;
+    }
+    named
+}
 
 pub const REQUIREMENTS: &[(&str, Requirement)] = &[("pods", Requirement::Pods)];
 

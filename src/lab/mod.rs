@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use crate::text::{SourceFile, Span, Spanned};
 
+pub use crate::text::EventKind;
 pub use action::{
     Action, Background, Code, CodeLine, ConsoleCommand, Ending, Expected, ExpectedLine, Piece, Place, Ready, Role, Stop,
 };
-pub use check::{Check, CheckBlock, CheckKind, Compare, EventKind, EventOrder, Holds, OutputTest, Pattern};
+pub use check::{Check, CheckBlock, CheckKind, Compare, EventOrder, Holds, OutputTest, Pattern};
 pub use stretch::Stretch;
 pub use template::{Glob, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};
 
@@ -71,8 +72,10 @@ pub enum ClusterKind {
 }
 
 impl ClusterKind {
+    pub const ALL: [ClusterKind; 4] = [ClusterKind::Sandbox, ClusterKind::Kind, ClusterKind::Attach, ClusterKind::Bare];
+
     /// As labs and the command line write it.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             ClusterKind::Sandbox => "sandbox",
             ClusterKind::Kind => "kind",

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Check, CheckKind, Compare, EventKind, EventOrder, Holds, OutputTest, Pattern, Template, TemplatePart};
+use super::{Check, CheckKind, EventOrder, Holds, OutputTest, Pattern, Template, TemplatePart};
 use crate::expr::Expr;
 
 impl fmt::Display for Check {
@@ -11,7 +11,7 @@ impl fmt::Display for Check {
         match &self.kind {
             CheckKind::Key { key, holds } => write!(f, "key {} {}", Word(key, false), Shown(holds))?,
             CheckKind::Keys { glob, compare, count, condition } => {
-                write!(f, "keys {} count {} {count}", Word(&glob.0, true), sign(*compare))?;
+                write!(f, "keys {} count {} {count}", Word(&glob.0, true), compare.sign())?;
                 condition_of(f, condition.as_ref())?;
             }
             CheckKind::Resource { kind, name, namespace, holds } => {
@@ -50,7 +50,7 @@ impl fmt::Display for Check {
             CheckKind::Never { glob, kind, condition } => {
                 write!(f, "never {}", Word(&glob.0, true))?;
                 if let Some(kind) = kind {
-                    write!(f, " {}", kind.word())?;
+                    write!(f, " {kind}")?;
                 }
                 condition_of(f, condition.as_ref())?;
             }
@@ -77,20 +77,10 @@ impl Check {
         }
         time(f, "within", self.within)?;
         for pattern in patterns {
-            write!(f, "\n  {}", pattern.kind.word())?;
+            write!(f, "\n  {}", pattern.kind)?;
             condition_of(f, pattern.condition.as_ref())?;
         }
         Ok(())
-    }
-}
-
-impl EventKind {
-    /// As a check writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            EventKind::Put => "PUT",
-            EventKind::Delete => "DELETE",
-        }
     }
 }
 
@@ -118,17 +108,6 @@ fn time(f: &mut fmt::Formatter<'_>, word: &str, time: Option<Duration>) -> fmt::
         (0, _) => write!(f, " {word} {}m", millis / 60_000),
         (_, 0) => write!(f, " {word} {}s", millis / 1000),
         _ => write!(f, " {word} {millis}ms"),
-    }
-}
-
-fn sign(compare: Compare) -> &'static str {
-    match compare {
-        Compare::Equal => "==",
-        Compare::NotEqual => "!=",
-        Compare::Less => "<",
-        Compare::LessOrEqual => "<=",
-        Compare::Greater => ">",
-        Compare::GreaterOrEqual => ">=",
     }
 }
 

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::{ClusterReport, DiagnosticReport};
 use super::{ActionReport, Proof, Verdict};
+use crate::text::EventKind;
 
 /// A fact of a run, in the past tense: owned and serialisable, so that a recorded run replays through
 /// the same reporters. `lab` counts the labs of the run from 0 (a repeated lab counts anew), `step` is
@@ -216,7 +217,7 @@ pub struct Failure {
 pub struct EvidenceRef {
     pub revision: i64,
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: EventKind,
     pub key: String,
 }
 

@@ -86,10 +86,6 @@ impl<'a> Runner<'a> {
             lab: self.tell.lab(),
             step: step.id.clone(),
             action: ActionReport {
-                name: action.name.as_ref().map(|name| name.value.clone()),
-                line: self.line(action.span.start),
-                role: action.role.name().to_owned(),
-                terminal: action.terminal.clone(),
                 verdict,
                 reason: outcome.reason,
                 exit: outcome.exit,
@@ -97,7 +93,7 @@ impl<'a> Runner<'a> {
                 output: outcome.output,
                 truncated: outcome.truncated,
                 duration_ms: Self::clock(started),
-                detail: Vec::new(),
+                ..self.named().bare_action(action)
             },
             detail: outcome.detail,
         });

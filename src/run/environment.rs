@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use super::Vars;
 use crate::cluster::Cluster;
 use crate::lab::Lab;
+use crate::lab::keywords::given;
 
 /// The text may have the value of a secret variable in it, and everybody can read the arguments of a process.
 const TAKE_COMMAND: &str = "set -- \"$KEYWITNESS_COMMAND\"; unset KEYWITNESS_COMMAND; eval \"set --; $1\"";
@@ -40,12 +41,12 @@ impl Environment {
             let mut all: Vec<(String, String)> = vars.values.clone().into_iter().collect();
             all.extend(
                 [
-                    ("LAB_NODE", info.node.clone().unwrap_or_default()),
-                    ("LAB_ETCD_POD", info.etcd_pod.clone().unwrap_or_default()),
-                    ("LAB_ETCD_PKI", path(pki)),
-                    ("LAB_ETCD_DATA", path(data)),
-                    ("LAB_CLUSTER", info.name.clone()),
-                    ("LAB_ENGINE", info.engine.clone()),
+                    (given::NODE, info.node.clone().unwrap_or_default()),
+                    (given::ETCD_POD, info.etcd_pod.clone().unwrap_or_default()),
+                    (given::ETCD_PKI, path(pki)),
+                    (given::ETCD_DATA, path(data)),
+                    (given::CLUSTER, info.name.clone()),
+                    (given::ENGINE, info.engine.clone()),
                 ]
                 .map(|(name, value)| (name.to_owned(), value)),
             );
@@ -53,8 +54,13 @@ impl Environment {
         };
         let mut host = shared(info.pki.as_ref(), info.data.as_ref());
         host.extend(
-            [("LAB_DIR", text(&dir)), ("LAB_WORK", text(work)), ("HOME", text(home)), ("KUBECONFIG", text(kubeconfig))]
-                .map(|(name, value)| (name.to_owned(), value)),
+            [
+                (given::DIR, text(&dir)),
+                (given::WORK, text(work)),
+                ("HOME", text(home)),
+                (given::KUBECONFIG, text(kubeconfig)),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
         );
         let node = shared(info.node_pki.as_ref(), info.node_data.as_ref());
         Self { host, node, path_prefix: Vec::new(), work: work.to_owned() }

@@ -157,22 +157,27 @@ impl Named<'_> {
         self.tell.tell(RunEvent::ActionFinished {
             lab: self.tell.lab(),
             step: step.id.clone(),
-            action: ActionReport {
-                name: action.name.as_ref().map(|name| name.value.clone()),
-                line: self.line(action.span.start),
-                role: action.role.name().to_owned(),
-                terminal: action.terminal.clone(),
-                verdict: Verdict::Skipped,
-                reason: Some(reason.to_owned()),
-                exit: None,
-                failed_line: None,
-                output: String::new(),
-                truncated: false,
-                duration_ms: 0,
-                detail: Vec::new(),
-            },
+            action: ActionReport { reason: Some(reason.to_owned()), ..self.bare_action(action) },
             detail: Vec::new(),
         });
+    }
+
+    /// An action as a report has it before it is done.
+    pub(super) fn bare_action(self, action: &Action) -> ActionReport {
+        ActionReport {
+            name: action.name.as_ref().map(|name| name.value.clone()),
+            line: self.line(action.span.start),
+            role: action.role.name().to_owned(),
+            terminal: action.terminal.clone(),
+            verdict: Verdict::Skipped,
+            reason: None,
+            exit: None,
+            failed_line: None,
+            output: String::new(),
+            truncated: false,
+            duration_ms: 0,
+            detail: Vec::new(),
+        }
     }
 
     /// A check that was not judged.

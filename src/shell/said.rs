@@ -7,7 +7,7 @@ use super::page::check_lines;
 use crate::lab::{Item, Lab, Vars};
 use crate::learn::{Standing, StepState};
 use crate::session::{CheckView, EventLine, HintView, SessionEvent, StepLine, Summary, View, Why};
-use crate::text::{redact, wrapped};
+use crate::text::{EventKind, redact, wrapped};
 
 /// The checks of a lab in plain words, by the line that they begin in.
 pub struct InWords {
@@ -171,7 +171,7 @@ impl Teller<'_> {
             lines.push(look.dim().apply_to(format!("  … {left_out} before")).to_string());
         }
         for event in events {
-            let style = if event.kind == "DELETE" { look.bad() } else { look.good() };
+            let style = if event.kind == EventKind::Delete.name() { look.bad() } else { look.good() };
             lines.push(format!("  {:>6}  {:<6}  {}", event.revision, style.apply_to(&event.kind), event.key));
             if !event.what.is_empty() {
                 lines.push(format!("                  {}", look.dim().apply_to(&event.what)));

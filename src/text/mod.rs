@@ -3,6 +3,7 @@
 
 mod diagnostic;
 mod draw;
+mod event;
 mod joined;
 mod nearest;
 mod redact;
@@ -12,6 +13,7 @@ mod vars;
 mod wrap;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use event::EventKind;
 pub use joined::Joined;
 pub use nearest::{did_you_mean, nearest, one_of};
 pub use redact::{Redacted, Redactor, hidden_bytes, keep_secret, redact};

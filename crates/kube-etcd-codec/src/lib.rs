@@ -11,6 +11,8 @@ mod encode;
 mod envelope;
 mod explain;
 mod kinds;
+mod lookup;
+pub mod names;
 mod ordered;
 mod quantity;
 mod schema;
@@ -22,9 +24,10 @@ use serde_json::Value;
 pub use decode::UnknownField;
 pub use envelope::{decode, encode, encode_protobuf, value_length};
 pub use explain::{Piece, explain};
-pub use kinds::{
-    KINDS, Kind, Resource, Scale, Storage, VERBS, api_root, builtin, by_key, first_folders, join_group,
-    kind_by_api_version, kind_by_folder, kind_by_kind, kind_by_plural, known_folder, prefix_end, split_group,
+pub use kinds::{KINDS, Kind, Scale, Storage, VERBS, builtin};
+pub use lookup::{
+    Resource, api_root, by_key, first_folders, join_group, kind_by_api_version, kind_by_folder, kind_by_kind,
+    kind_by_plural, known_folder, prefix_end, split_group,
 };
 pub use ordered::{Ordered, ordered_as};
 pub use quantity::{BINARY, canonical, exact as exact_quantity, is_quantity, quantity, thousandths};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::LazyLock;
 
-use super::kinds::split_group;
+use super::lookup::split_group;
 
 static PACKED: &[u8] = include_bytes!("schema.bin.gz");
 /// Kinds of the extension API server, which etcd holds as JSON and clients send in protobuf: the numbers of

@@ -14,6 +14,7 @@ use crate::objects::{self, Objects};
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::{FeedItem, Written};
+use kube_etcd_codec::names;
 
 /// Holds a definition until the last of its objects is gone.
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -300,7 +301,7 @@ async fn delete_all(objects: &Objects, resource: &Arc<Resource>) -> Result<bool,
 /// One `APIService` for each group and version of custom resources, and none for those that are gone.
 async fn announce(objects: &Objects) -> Result<(), ApiError> {
     let served = objects.registry.served();
-    let Some(services) = served.find("apiregistration.k8s.io", "v1", "apiservices") else { return Ok(()) };
+    let Some(services) = served.known(names::API_SERVICES) else { return Ok(()) };
     let Some(definitions) = definitions(objects) else { return Ok(()) };
     let (all, _) = objects.list_all(&definitions, None, &Selector::default()).await?;
     let custom = all.iter().flat_map(resources_of);

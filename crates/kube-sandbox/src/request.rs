@@ -100,6 +100,53 @@ impl FromIterator<(String, String)> for Query {
     }
 }
 
+/// What a request does, as Kubernetes knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    List,
+    Watch,
+    Create,
+    Update,
+    Patch,
+    Delete,
+    DeleteCollection,
+    /// A method that no resource has.
+    Other,
+}
+
+impl Verb {
+    pub fn of(call: &Call) -> Self {
+        let named = call.path.name.is_some();
+        match call.method {
+            Method::GET | Method::HEAD if call.path.watch => Verb::Watch,
+            Method::GET | Method::HEAD if named => Verb::Get,
+            Method::GET | Method::HEAD => Verb::List,
+            Method::POST => Verb::Create,
+            Method::PUT => Verb::Update,
+            Method::PATCH => Verb::Patch,
+            Method::DELETE if named => Verb::Delete,
+            Method::DELETE => Verb::DeleteCollection,
+            _ => Verb::Other,
+        }
+    }
+
+    /// As discovery, rules and counters name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "get",
+            Verb::List => "list",
+            Verb::Watch => "watch",
+            Verb::Create => "create",
+            Verb::Update => "update",
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+            Verb::DeleteCollection => "deletecollection",
+            Verb::Other => "other",
+        }
+    }
+}
+
 /// Whether the answer goes on for as long as the client likes: a watch, or a stream of a pod.
 pub fn is_long_running(uri: &Uri) -> bool {
     let of_a_kubelet = ["/exec/", "/attach/", "/portForward/", "/containerLogs/"];

@@ -34,6 +34,7 @@ use crate::pki::Pki;
 use crate::request::is_long_running;
 use crate::status::ApiError;
 use crate::user::User;
+use kube_etcd_codec::names;
 
 mod leftover;
 
@@ -280,7 +281,7 @@ async fn bearer(header: Option<&HeaderValue>, api: Option<&SharedApi>) -> Result
     if let Some((namespace, name)) = user.service_account() {
         // A token does not outlive its account.
         let accounts =
-            api.objects.registry.served().find("", "v1", "serviceaccounts").ok_or_else(ApiError::unauthorized)?;
+            api.objects.registry.served().known(names::SERVICEACCOUNTS).ok_or_else(ApiError::unauthorized)?;
         let account = api.objects.get(&accounts, Some(namespace), name).await.map_err(|_| ApiError::unauthorized())?;
         if meta::text(&account, "uid") != user.uid {
             return Err(ApiError::unauthorized());

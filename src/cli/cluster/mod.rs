@@ -55,7 +55,7 @@ struct UpArgs {
     #[arg(value_name = "NAME", default_value = DEFAULT_NAME)]
     name: String,
     /// Which kind of cluster
-    #[arg(long, value_name = "KIND", default_value = "kind", value_parser = args::cluster_kind(&["sandbox", "kind"]))]
+    #[arg(long, value_name = "KIND", default_value = ClusterKind::Kind.name(), value_parser = args::cluster_kind(&[ClusterKind::Sandbox, ClusterKind::Kind]))]
     on: ClusterKind,
     /// Also write the kubeconfig to this file, which must not exist; `down` removes it (sandbox)
     #[arg(long, value_name = "FILE")]

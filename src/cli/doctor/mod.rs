@@ -122,7 +122,7 @@ fn human(usable: &[Usable], findings: &[Finding]) -> String {
     lines.push(format!(
         "  {} {:<10}  a cluster of yours, when you ask for it: --on attach",
         sign(State::Good),
-        "attach"
+        ClusterKind::Attach.name()
     ));
     lines.push(String::new());
     for Finding { name, state, detail, prevents, fix } in findings {

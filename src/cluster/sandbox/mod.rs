@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::cluster::{
     Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, EtcdTls, Provider, Running, StageSink,
 };
+use crate::lab::ClusterKind;
 use kube_sandbox::{Sandbox, SandboxError, SandboxOptions};
 use owned_processes::{Guard, ShellIo};
 
@@ -56,7 +57,7 @@ impl SandboxProvider {
             data: sandbox.etcd_data().to_owned(),
             etcd_log: sandbox.etcd_log().to_owned(),
         };
-        let info = running.info("sandbox", false);
+        let info = running.info(ClusterKind::Sandbox.name(), false);
         Ok((SandboxCluster { sandbox, info, guard: self.guard.clone() }, running))
     }
 }

@@ -19,7 +19,7 @@ fn a_key_exists_from_the_revision_that_made_it() {
     let judgement = world.settled(&key("/registry/namespaces/${NS}", Holds::Exists), 1.2);
     assert_eq!(judgement.verdict, Verdict::Pass);
     assert_eq!((judgement.revision, judgement.sampled), (Some(101), false));
-    let evidence: Vec<_> = judgement.evidence.iter().map(|e| (e.revision, e.kind.as_str(), e.key.as_str())).collect();
+    let evidence: Vec<_> = judgement.evidence.iter().map(|e| (e.revision, e.kind.name(), e.key.as_str())).collect();
     assert_eq!(evidence, [(101, "PUT", DEMO)]);
 }
 
@@ -34,7 +34,7 @@ fn what_the_watch_has_not_confirmed_is_neither_there_nor_gone() {
     assert_eq!(world.open_until(&key(DEMO, Holds::Absent), 1.4), 1450, "absence waits for a progress answer");
     let world = world.delivered(1.5, 102);
     let absent = world.settled(&key(DEMO, Holds::Absent), 1.6);
-    assert_eq!((absent.verdict, absent.evidence[0].kind.as_str()), (Verdict::Pass, "DELETE"));
+    assert_eq!((absent.verdict, absent.evidence[0].kind.name()), (Verdict::Pass, "DELETE"));
     assert_eq!(world.delivered(11.0, 102).settled(&key(DEMO, Holds::Exists), 11.1).verdict, Verdict::Fail);
 }
 

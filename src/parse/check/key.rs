@@ -6,7 +6,7 @@ use crate::expr::string_value;
 use crate::lab::{Glob, Template, TemplatePart, WRITTEN_PREFIX};
 use crate::parse::context::Context;
 use crate::parse::findings::{CHECK_SYNTAX, HALF_WRITTEN, OUTSIDE, PLACEHOLDER, STAR_IN_KEY, UNKNOWN_FOLDER};
-use crate::text::{did_you_mean, name_length};
+use crate::text::{EventKind, did_you_mean, name_length};
 
 /// A word as a text with variables; quotes and escapes are resolved.
 pub(super) fn text(word: &Word, cursor: &Cursor<'_>, cx: &mut Context<'_>) -> Option<Template> {
@@ -134,7 +134,7 @@ fn outside(key: &Template, word: &Word, is_glob: bool, cursor: &Cursor<'_>, cx: 
     let first = lead.trim_start_matches('/').split('/').next().unwrap_or_default();
     let nearly = if first == "registry" { None } else { did_you_mean(first, ["registry"]) };
     let shown = cursor.text()[word.range.clone()].trim_matches(['"', '\'']);
-    let hint = if matches!(shown, "PUT" | "DELETE") {
+    let hint = if EventKind::of(shown).is_some() {
         format!("write the key before `{shown}`")
     } else if shown.trim_matches('/') == "registry" {
         format!("name a resource: {WRITTEN_PREFIX}/pods/…")

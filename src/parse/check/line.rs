@@ -68,14 +68,7 @@ impl Line<'_, '_, '_> {
     fn keys(&mut self) -> Option<CheckKind> {
         let glob = key::glob(self.cursor, self.cx)?;
         self.word("count")?;
-        let compare = self.one(&[
-            ("==", Compare::Equal),
-            ("!=", Compare::NotEqual),
-            ("<=", Compare::LessOrEqual),
-            (">=", Compare::GreaterOrEqual),
-            ("<", Compare::Less),
-            (">", Compare::Greater),
-        ])?;
+        let compare = self.one(Compare::SIGNS)?;
         let number = key::required(self.cursor, self.cx, "a number")?;
         let text = &self.cursor.text()[number.range.clone()];
         let count = match words::whole::<u64>(text, "number") {
@@ -279,7 +272,7 @@ impl Line<'_, '_, '_> {
             let Some(kind) = self.maybe_kind() else {
                 let found = self.cursor.run(next);
                 let message = format!("`{found}` is not an event");
-                let hint = did_you_mean(found, ["PUT", "DELETE"])
+                let hint = did_you_mean(found, EventKind::ALL.map(EventKind::name))
                     .unwrap_or_else(|| "an indented line here is `PUT [where …]` or `DELETE [where …]`".to_owned());
                 return self.refuse(&message, &hint);
             };

@@ -7,12 +7,12 @@ use crate::lab::keywords::CHECKS;
 use crate::parse::context::Context;
 use crate::parse::findings::CHECK_SYNTAX;
 use crate::parse::markdown::lines;
-use crate::text::{Joined, Span};
+use crate::text::{EventKind, Joined, Span};
 
 /// Words that go on with a check and begin none.
 const GOES_ON: &[&str] = &[
-    "PUT",
-    "DELETE",
+    EventKind::Put.name(),
+    EventKind::Delete.name(),
     "where",
     "within",
     "for",
@@ -242,7 +242,8 @@ impl Mender<'_, '_> {
 
     /// `put`, or what `kubectl get --watch` says, in place of PUT.
     fn event(&mut self, line: &mut Line, indent: usize, found: &str) {
-        let Some(event) = event_of(found).filter(|event| *event != found && self.verb.as_deref() == Some("events"))
+        let Some(event) =
+            event_of(found).filter(|event| event.name() != found && self.verb.as_deref() == Some("events"))
         else {
             return;
         };
@@ -256,7 +257,7 @@ impl Mender<'_, '_> {
             line.pieces.push((text[..indent].to_owned(), tail.offset(0)));
         }
         tail.cut(indent + found.len());
-        line.pieces.push((event.to_owned(), start));
+        line.pieces.push((event.to_string(), start));
         line.pieces.append(&mut tail.pieces);
     }
 }

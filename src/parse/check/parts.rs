@@ -24,11 +24,7 @@ impl Line<'_, '_, '_> {
     }
 
     pub(super) fn maybe_kind(&mut self) -> Option<EventKind> {
-        let kind = match self.cursor.peek() {
-            "PUT" => EventKind::Put,
-            "DELETE" => EventKind::Delete,
-            _ => return None,
-        };
+        let kind = EventKind::of(self.cursor.peek())?;
         self.cursor.take();
         Some(kind)
     }

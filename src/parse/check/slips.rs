@@ -1,6 +1,7 @@
 //! Words that people write for those of a check, and what to write instead.
 
 use crate::expr::Scope;
+use crate::text::EventKind;
 
 /// What other tools begin an assertion with.
 pub(super) const LEADS: &[&str] = &[
@@ -8,12 +9,12 @@ pub(super) const LEADS: &[&str] = &[
 ];
 
 /// The event that a word of other tools stands for.
-pub(super) fn event_of(word: &str) -> Option<&'static str> {
+pub(super) fn event_of(word: &str) -> Option<EventKind> {
     match word.to_ascii_uppercase().trim_end_matches([':', ',']) {
         "PUT" | "PUTS" | "ADD" | "ADDED" | "CREATE" | "CREATED" | "MODIFIED" | "UPDATE" | "UPDATED" | "SET" => {
-            Some("PUT")
+            Some(EventKind::Put)
         }
-        "DELETE" | "DELETED" | "DEL" | "REMOVE" | "REMOVED" | "DELETES" => Some("DELETE"),
+        "DELETE" | "DELETED" | "DEL" | "REMOVE" | "REMOVED" | "DELETES" => Some(EventKind::Delete),
         _ => None,
     }
 }

@@ -13,6 +13,7 @@ use super::limits::{Held, Internal, LARGEST_BODY};
 use super::{Api, strict};
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names;
 
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
@@ -135,7 +136,7 @@ pub(super) async fn object(api: &Api, resource: &Resource, request: Request<Body
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (version, kind) = (text("apiVersion"), text("kind"));
     let expected = resource.api_version();
-    if !version.is_empty() && version != expected && !(resource.is("events.k8s.io", "events") && version == "v1") {
+    if !version.is_empty() && version != expected && !(resource.is(names::NEW_EVENTS) && version == "v1") {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({version}) does not match the expected API version ({expected})"
         )));

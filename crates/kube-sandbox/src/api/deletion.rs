@@ -12,6 +12,7 @@ use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::Written;
 use crate::{definitions, objects};
+use kube_etcd_codec::names;
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
@@ -128,7 +129,7 @@ impl Api {
             let written = if gone {
                 // A pod's deletion is always told before it happens, however short its grace.
                 let mut at = stored.revision;
-                if resource.is("", "pods") && new != old {
+                if resource.is(names::PODS) && new != old {
                     let bytes = objects::stored_bytes(resource, &new)?;
                     match self.objects.store.put_if(&key, at, bytes, stored.lease).await? {
                         Written::At(revision) => {
@@ -151,7 +152,7 @@ impl Api {
             };
             match written {
                 Written::At(revision) => {
-                    let mut object = if gone && !resource.is("", "pods") { old } else { new };
+                    let mut object = if gone && !resource.is(names::PODS) { old } else { new };
                     if !gone {
                         meta::set_resource_version(&mut object, revision);
                     }
@@ -221,8 +222,8 @@ fn mark(resource: &Resource, object: &mut Value, wish: &Wish) {
         }
         meta::set_finalizers(object, &finalizers);
     }
-    let namespace = resource.is("", "namespaces");
-    let grace = if resource.is("", "pods") { pod_grace(object, wish.grace) } else { 0 };
+    let namespace = resource.is(names::NAMESPACES);
+    let grace = if resource.is(names::PODS) { pod_grace(object, wish.grace) } else { 0 };
     let earlier = object["metadata"]["deletionGracePeriodSeconds"].as_i64();
     let terminating = meta::is_terminating(object);
     // A second deletion can only shorten the grace of the first.
@@ -236,7 +237,7 @@ fn mark(resource: &Resource, object: &mut Value, wish: &Wish) {
     meta::set(object, "deletionTimestamp", meta::time_text(at));
     if namespace {
         object["status"]["phase"] = json!("Terminating");
-    } else if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+    } else if resource.is(names::DEFINITIONS) {
         definitions::mark_terminating(object);
     } else {
         meta::set(object, "deletionGracePeriodSeconds", grace);

@@ -6,14 +6,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Request, header};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, error_span, trace, warn};
 
 use super::limits::{GivenUp, Held, Internal};
 use super::{SharedApi, negotiate};
 use crate::authorize::{self, Attributes};
-use crate::request::{Call, Query, ResourcePath, is_long_running};
+use crate::request::{Call, Query, ResourcePath, Verb, is_long_running};
 use crate::status::ApiError;
 use crate::user::User;
 
@@ -73,9 +73,9 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
     };
     path.watch |= query.flag("watch");
     let call = Call { method: request.method().clone(), path, query, headers: request.headers().clone(), user };
-    let verb = verb(&call);
+    let verb = Verb::of(&call);
     let plural = call.path.plural.clone();
-    Span::current().record("verb", verb).record("resource", &plural);
+    Span::current().record("verb", verb.name()).record("resource", &plural);
     let deprecated = match plural.as_str() {
         "endpoints" if call.path.group.is_empty() => Some(super::admission::ENDPOINTS_DEPRECATED),
         "componentstatuses" if call.path.group.is_empty() => Some("v1 ComponentStatus is deprecated in v1.19+"),
@@ -91,29 +91,14 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
     if let Some(value) = custom.and_then(|told| HeaderValue::from_str(&format!("299 - \"{told}\"")).ok()) {
         response.headers_mut().append(header::WARNING, value);
     }
-    api.counters.answered(verb, &plural, response.status().as_u16());
+    api.counters.answered(verb.name(), &plural, response.status().as_u16());
     response
-}
-
-/// The verb as discovery and the counters name it.
-fn verb(call: &Call) -> &'static str {
-    let named = call.path.name.is_some();
-    match call.method {
-        Method::GET | Method::HEAD if call.path.watch => "watch",
-        Method::GET | Method::HEAD if named => "get",
-        Method::GET | Method::HEAD => "list",
-        Method::POST => "create",
-        Method::PUT => "update",
-        Method::PATCH => "patch",
-        Method::DELETE if named => "delete",
-        Method::DELETE => "deletecollection",
-        _ => "other",
-    }
 }
 
 async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Response, ApiError> {
     let path = &call.path;
-    authorize::check(&api.objects, &call.user, || Attributes::of(&call, verb(&call))).await?;
+    let verb = Verb::of(&call);
+    authorize::check(&api.objects, &call.user, || Attributes::of(&call, verb.name())).await?;
     let resource =
         api.objects.registry.served().find(&path.group, &path.version, &path.plural).ok_or_else(ApiError::no_path)?;
     if path.namespace.is_some() && !resource.namespaced {
@@ -122,17 +107,16 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
     if let Some(subresource) = path.subresource.clone() {
         return Box::pin(super::subresource::serve(api, resource, &subresource, call, request)).await;
     }
-    let verb = verb(&call);
     // One is replaced by its name, and created without; the body is not looked at.
     let misplaced = match verb {
-        "update" | "patch" => path.name.is_none(),
-        "create" => path.name.is_some(),
+        Verb::Update | Verb::Patch => path.name.is_none(),
+        Verb::Create => path.name.is_some(),
         _ => false,
     };
-    if misplaced || !resource.allows(verb) {
+    if misplaced || !resource.allows(verb.name()) {
         return Err(ApiError::method_not_allowed());
     }
-    if resource.namespaced && path.namespace.is_none() && !matches!(verb, "list" | "watch" | "create") {
+    if resource.namespaced && path.namespace.is_none() && !matches!(verb, Verb::List | Verb::Watch | Verb::Create) {
         return Err(ApiError::no_path());
     }
     if !resource.is_stored() {
@@ -140,15 +124,15 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
     }
     let form = negotiate::form(&call.headers);
     match verb {
-        "watch" => super::watch::serve(api, resource, &call, form).await,
-        "list" => {
+        Verb::Watch => super::watch::serve(api, resource, &call, form).await,
+        Verb::List => {
             let internal = request.extensions().get::<Internal>().is_some();
             super::read::list(api, resource, &call, form, internal).await
         }
-        "get" => super::read::one(&api, &resource, &call).await,
-        "create" | "update" | "patch" => super::change::serve(&api, &resource, &call, request).await,
-        "delete" => super::delete::one(&api, &resource, &call, request).await,
-        "deletecollection" => super::delete::collection(&api, &resource, &call, request).await,
-        _ => Err(ApiError::method_not_allowed()),
+        Verb::Get => super::read::one(&api, &resource, &call).await,
+        Verb::Create | Verb::Update | Verb::Patch => super::change::serve(&api, &resource, &call, request).await,
+        Verb::Delete => super::delete::one(&api, &resource, &call, request).await,
+        Verb::DeleteCollection => super::delete::collection(&api, &resource, &call, request).await,
+        Verb::Other => Err(ApiError::method_not_allowed()),
     }
 }

@@ -17,6 +17,7 @@ use crate::objects::selector;
 use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::{ApiError, json_response};
+use kube_etcd_codec::names;
 
 /// More evictions than the budgets' controller has seen through yet.
 const MOST_DISRUPTED: usize = 2000;
@@ -74,7 +75,7 @@ fn may_go_unready(pod: &Value, budget: &Value) -> bool {
 
 async fn budget_of(api: &SharedApi, call: &Call, pod: &Value) -> Result<Option<Value>, ApiError> {
     let served = api.objects.registry.served();
-    let Some(budgets) = served.find("policy", "v1", "poddisruptionbudgets") else { return Ok(None) };
+    let Some(budgets) = served.known(names::BUDGETS) else { return Ok(None) };
     let everything = selector::Selector::default();
     let (mut all, _) = api.objects.list_all(&budgets, call.path.namespace.as_deref(), &everything).await?;
     let label = |key: &str| pod.pointer("/metadata/labels")?.get(key)?.as_str();
@@ -142,7 +143,7 @@ fn after_one_more(budget: &Value, pod: &str) -> Result<Value, ApiError> {
 
 async fn use_up(api: &SharedApi, call: &Call, pod: &str, budget: &str, dry: bool) -> Result<(), ApiError> {
     let served = api.objects.registry.served();
-    let budgets = served.find("policy", "v1", "poddisruptionbudgets").ok_or_else(ApiError::no_path)?;
+    let budgets = served.known(names::BUDGETS).ok_or_else(ApiError::no_path)?;
     let mut write = Write::new(api, &budgets, call)?;
     write.name = Some(budget.to_owned());
     write.part = Part::Status;

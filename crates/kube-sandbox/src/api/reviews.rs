@@ -13,6 +13,7 @@ use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::{ApiError, json_response};
 use crate::user::User;
+use kube_etcd_codec::names;
 
 pub(super) async fn serve(
     api: &SharedApi,
@@ -20,7 +21,7 @@ pub(super) async fn serve(
     call: &Call,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    if resource.is("", "componentstatuses") {
+    if resource.is(names::COMPONENT_STATUSES) {
         return component_statuses(api, resource, call).await;
     }
     negotiate::plain_only(&call.headers)?;

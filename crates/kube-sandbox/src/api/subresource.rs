@@ -15,6 +15,7 @@ use crate::request::Call;
 use crate::resource::{Resource, ScalePaths};
 use crate::status::{ApiError, json_response};
 use crate::{objects, print};
+use kube_etcd_codec::names;
 
 /// In seconds, and this is one too many.
 const LONGEST_TOKEN: i64 = (1 << 32) + 1;
@@ -27,21 +28,19 @@ pub(super) async fn serve(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let method = call.method.clone();
-    let pods = resource.is("", "pods");
+    let pods = resource.is(names::PODS);
     match (subresource, &method) {
         ("status", _) if resource.status => part(&api, &resource, &call, request).await,
         ("scale", _) if resource.scale.is_some() => scale(&api, &resource, &call, request).await,
-        ("finalize", &Method::PUT) if resource.is("", "namespaces") => finalize(&api, &resource, &call, request).await,
+        ("finalize", &Method::PUT) if resource.is(names::NAMESPACES) => finalize(&api, &resource, &call, request).await,
         ("binding", &Method::POST) if pods => {
             let binding = body::options(&api, "v1.Binding", request).await?;
             bind(&api, &call, &binding).await
         }
         ("eviction", &Method::POST) if pods => eviction::evict(&api, &resource, &call, request).await,
-        ("token", &Method::POST) if resource.is("", "serviceaccounts") => token(&api, &resource, &call, request).await,
+        ("token", &Method::POST) if resource.is(names::SERVICEACCOUNTS) => token(&api, &resource, &call, request).await,
         ("ephemeralcontainers", _) if pods => part(&api, &resource, &call, request).await,
-        ("approval", _) if resource.is("certificates.k8s.io", "certificatesigningrequests") => {
-            part(&api, &resource, &call, request).await
-        }
+        ("approval", _) if resource.is(names::SIGNING_REQUESTS) => part(&api, &resource, &call, request).await,
         ("exec" | "attach" | "log" | "portforward", _) if pods => {
             let pod = api.objects.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
             crate::pods::serve(&api.pods, subresource, &pod, &call, request).await
@@ -213,7 +212,7 @@ async fn finalize(
 /// The scheduler's word: this pod runs on that node.
 pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Result<Response, ApiError> {
     let served = api.objects.registry.served();
-    let pods = served.find("", "v1", "pods").ok_or_else(ApiError::no_path)?;
+    let pods = served.known(names::PODS).ok_or_else(ApiError::no_path)?;
     let name = call.path.name.clone().unwrap_or_else(|| meta::name(binding).to_owned());
     let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     if node.is_empty() {

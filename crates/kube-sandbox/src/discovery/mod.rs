@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::resource::Resource;
 use crate::resource::registry::Served;
 use crate::status::{ApiError, json_response};
-use kube_etcd_codec::join_group;
+use kube_etcd_codec::{join_group, names};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -100,8 +100,8 @@ fn subresources(resource: &Resource) -> Vec<(&'static str, &'static str, &'stati
     if resource.scale.is_some() {
         list.push(("scale", "autoscaling/v1", "Scale", &["get", "patch", "update"]));
     }
-    match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "pods") => {
+    match resource.name() {
+        names::PODS => {
             list.push(("attach", "v1", "PodAttachOptions", &["create", "get"]));
             list.push(("binding", "v1", "Binding", &["create"]));
             list.push(("ephemeralcontainers", "", "", &["get", "patch", "update"]));
@@ -112,11 +112,11 @@ fn subresources(resource: &Resource) -> Vec<(&'static str, &'static str, &'stati
             list.push(("proxy", "v1", "PodProxyOptions", PROXY));
             list.push(("resize", "", "", &["get", "patch", "update"]));
         }
-        ("", "nodes") => list.push(("proxy", "v1", "NodeProxyOptions", PROXY)),
-        ("", "services") => list.push(("proxy", "v1", "ServiceProxyOptions", PROXY)),
-        ("", "namespaces") => list.push(("finalize", "", "", &["update"])),
-        ("", "serviceaccounts") => list.push(("token", "authentication.k8s.io/v1", "TokenRequest", &["create"])),
-        ("certificates.k8s.io", _) => list.push(("approval", "", "", &["get", "patch", "update"])),
+        names::NODES => list.push(("proxy", "v1", "NodeProxyOptions", PROXY)),
+        names::SERVICES => list.push(("proxy", "v1", "ServiceProxyOptions", PROXY)),
+        names::NAMESPACES => list.push(("finalize", "", "", &["update"])),
+        names::SERVICEACCOUNTS => list.push(("token", "authentication.k8s.io/v1", "TokenRequest", &["create"])),
+        names::SIGNING_REQUESTS => list.push(("approval", "", "", &["get", "patch", "update"])),
         _ => {}
     }
     list.sort_unstable();

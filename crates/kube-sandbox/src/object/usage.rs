@@ -3,22 +3,24 @@
 use serde_json::{Value, json};
 
 use crate::object::quantity::{self, Amounts};
+use kube_etcd_codec::names::{CLAIMS, Name, PODS, SERVICES};
 
 const ONE: i128 = 1000;
 
 /// What one object counts for, under every name that a quota may limit it by.
-pub(crate) fn usage(group: &str, plural: &str, object: &Value) -> Amounts {
+pub(crate) fn usage(kind: Name<'_>, object: &Value) -> Amounts {
+    let Name { group, plural } = kind;
     let dot = if group.is_empty() { "" } else { "." };
     let mut asked = Amounts::from([(format!("count/{plural}{dot}{group}"), ONE)]);
     let mut add = |name: &str, amount: i128| *asked.entry(name.to_owned()).or_default() += amount;
     if !group.is_empty() {
         return asked;
     }
-    match plural {
+    match kind {
         // One that is over still lies in the store, and takes nothing else any more.
-        "pods" if matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) => {}
-        "pods" => {
-            add("pods", ONE);
+        PODS if matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) => {}
+        PODS => {
+            add(plural, ONE);
             for (part, short) in [("requests", true), ("limits", false)] {
                 for (name, amount) in quantity::total(&object["spec"], part) {
                     add(&format!("{part}.{name}"), amount);
@@ -28,8 +30,8 @@ pub(crate) fn usage(group: &str, plural: &str, object: &Value) -> Amounts {
                 }
             }
         }
-        "services" => {
-            add("services", ONE);
+        SERVICES => {
+            add(plural, ONE);
             let ports = object.pointer("/spec/ports").and_then(Value::as_array).map_or(0, Vec::len);
             let ports = i128::try_from(ports).unwrap_or(0) * ONE;
             match object.pointer("/spec/type").and_then(Value::as_str) {
@@ -41,12 +43,12 @@ pub(crate) fn usage(group: &str, plural: &str, object: &Value) -> Amounts {
                 _ => {}
             }
         }
-        "persistentvolumeclaims" => {
+        CLAIMS => {
             let storage = object.pointer("/spec/resources/requests/storage").map_or(0, quantity::parse);
-            add("persistentvolumeclaims", ONE);
+            add(plural, ONE);
             add("requests.storage", storage);
             if let Some(class) = object.pointer("/spec/storageClassName").and_then(Value::as_str) {
-                add(&format!("{class}.storageclass.storage.k8s.io/persistentvolumeclaims"), ONE);
+                add(&format!("{class}.storageclass.storage.k8s.io/{plural}"), ONE);
                 add(&format!("{class}.storageclass.storage.k8s.io/requests.storage"), storage);
             }
         }
@@ -56,7 +58,7 @@ pub(crate) fn usage(group: &str, plural: &str, object: &Value) -> Amounts {
 }
 
 /// Whether the quota's scopes are about this object.
-pub(crate) fn covers(quota: &Value, group: &str, plural: &str, object: &Value) -> bool {
+pub(crate) fn covers(quota: &Value, kind: Name<'_>, object: &Value) -> bool {
     let scopes = quota.pointer("/spec/scopes").and_then(Value::as_array).into_iter().flatten();
     let expressions = quota.pointer("/spec/scopeSelector/matchExpressions").and_then(Value::as_array);
     let mut wanted: Vec<(&str, &str, Vec<&str>)> =
@@ -68,7 +70,7 @@ pub(crate) fn covers(quota: &Value, group: &str, plural: &str, object: &Value) -
     if wanted.is_empty() {
         return true;
     }
-    if (group, plural) != ("", "pods") {
+    if kind != PODS {
         return false;
     }
     let effort = object.pointer("/status/qosClass") == Some(&json!("BestEffort"));
@@ -90,18 +92,18 @@ pub(crate) fn covers(quota: &Value, group: &str, plural: &str, object: &Value) -
 }
 
 /// The group and the plural of what a name of a quota counts.
-pub(crate) fn counted(name: &str) -> (&str, &str) {
+pub(crate) fn counted(name: &str) -> Name<'_> {
     let storage = name.contains(".storageclass.storage.k8s.io/");
     match name {
-        "services.nodeports" | "services.loadbalancers" => ("", "services"),
-        "requests.storage" => ("", "persistentvolumeclaims"),
-        _ if storage => ("", "persistentvolumeclaims"),
-        "cpu" | "memory" | "ephemeral-storage" => ("", "pods"),
-        _ if name.starts_with("requests.") || name.starts_with("limits.") => ("", "pods"),
+        "services.nodeports" | "services.loadbalancers" => SERVICES,
+        "requests.storage" => CLAIMS,
+        _ if storage => CLAIMS,
+        "cpu" | "memory" | "ephemeral-storage" => PODS,
+        _ if name.starts_with("requests.") || name.starts_with("limits.") => PODS,
         _ => {
             let object = name.strip_prefix("count/").unwrap_or(name);
             let (plural, group) = object.split_once('.').unwrap_or((object, ""));
-            (group, plural)
+            Name { group, plural }
         }
     }
 }
@@ -109,37 +111,36 @@ pub(crate) fn counted(name: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube_etcd_codec::names;
 
     #[test]
     fn scopes_choose_pods() {
         let quota = json!({"spec": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}});
-        assert!(covers(&quota, "", "pods", &json!({"status": {"qosClass": "BestEffort"}})));
-        assert!(!covers(&quota, "", "pods", &json!({"status": {"qosClass": "Burstable"}})));
-        assert!(!covers(&quota, "", "services", &json!({})));
+        assert!(covers(&quota, PODS, &json!({"status": {"qosClass": "BestEffort"}})));
+        assert!(!covers(&quota, PODS, &json!({"status": {"qosClass": "Burstable"}})));
+        assert!(!covers(&quota, SERVICES, &json!({})));
     }
 
     #[test]
     fn whatever_an_object_counts_for_is_looked_for_among_its_kind() {
         let objects = [
-            ("", "services", json!({"spec": {"type": "LoadBalancer", "ports": [{}, {}]}})),
+            (names::SERVICES, json!({"spec": {"type": "LoadBalancer", "ports": [{}, {}]}})),
             (
-                "",
-                "persistentvolumeclaims",
+                names::CLAIMS,
                 json!({"spec": {
                 "storageClassName": "fast", "resources": {"requests": {"storage": "1Gi"}}}}),
             ),
             (
-                "",
-                "pods",
+                names::PODS,
                 json!({"spec": {"containers": [
                 {"resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}}}]}}),
             ),
-            ("apps", "deployments", json!({})),
-            ("", "configmaps", json!({})),
+            (names::DEPLOYMENTS, json!({})),
+            (names::CONFIGMAPS, json!({})),
         ];
-        for (group, plural, object) in objects {
-            for name in usage(group, plural, &object).into_keys() {
-                assert_eq!(counted(&name), (group, plural), "{name}");
+        for (kind, object) in objects {
+            for name in usage(kind, &object).into_keys() {
+                assert_eq!(counted(&name), kind, "{name}");
             }
         }
     }
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn a_pod_that_is_over_only_takes_a_place_in_the_store() {
         let pod = |phase: &str| json!({"status": {"phase": phase}, "spec": {"containers": []}});
-        assert_eq!(usage("", "pods", &pod("Succeeded")), Amounts::from([("count/pods".to_owned(), ONE)]));
-        assert!(usage("", "pods", &pod("Running")).contains_key("pods"));
+        assert_eq!(usage(PODS, &pod("Succeeded")), Amounts::from([("count/pods".to_owned(), ONE)]));
+        assert!(usage(PODS, &pod("Running")).contains_key("pods"));
     }
 }

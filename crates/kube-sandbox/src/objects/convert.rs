@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::resource::Resource;
 use crate::{crd, defaults};
+use kube_etcd_codec::names;
 
 pub fn from_stored(resource: &Resource, mut object: Value) -> Value {
     match &resource.custom {
@@ -18,10 +19,10 @@ pub fn from_stored(resource: &Resource, mut object: Value) -> Value {
     if object.get("apiVersion").and_then(Value::as_str) == Some(&resource.api_version()) {
         return object;
     }
-    match (resource.group.as_str(), resource.plural.as_str(), resource.version.as_str()) {
-        ("events.k8s.io", "events", _) => rename(&mut object, EVENT_NAMES),
-        ("autoscaling", "horizontalpodautoscalers", "v1") => autoscaler_to_v1(&mut object),
-        ("apiextensions.k8s.io", "customresourcedefinitions", _) => crd::convert::to_v1(&mut object),
+    match (resource.name(), resource.version.as_str()) {
+        (names::NEW_EVENTS, _) => rename(&mut object, EVENT_NAMES),
+        (names::AUTOSCALERS, "v1") => autoscaler_to_v1(&mut object),
+        (names::DEFINITIONS, _) => crd::convert::to_v1(&mut object),
         _ => {}
     }
     object["apiVersion"] = json!(resource.api_version());
@@ -33,13 +34,13 @@ pub fn to_stored(resource: &Resource, mut object: Value) -> Value {
     if object.get("apiVersion").and_then(Value::as_str) == Some(&stored) {
         return object;
     }
-    match (resource.group.as_str(), resource.plural.as_str(), resource.version.as_str()) {
-        ("events.k8s.io", "events", _) => {
+    match (resource.name(), resource.version.as_str()) {
+        (names::NEW_EVENTS, _) => {
             let back: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|(stored, shown)| (*shown, *stored)).collect();
             rename(&mut object, &back);
         }
-        ("autoscaling", "horizontalpodautoscalers", "v1") => autoscaler_to_v2(&mut object),
-        ("apiextensions.k8s.io", "customresourcedefinitions", _) => crd::convert::to_v1beta1(&mut object),
+        (names::AUTOSCALERS, "v1") => autoscaler_to_v2(&mut object),
+        (names::DEFINITIONS, _) => crd::convert::to_v1beta1(&mut object),
         _ => {}
     }
     object["apiVersion"] = json!(stored);
@@ -57,9 +58,9 @@ const EVENT_NAMES: &[(&str, &str)] = &[
     ("reportingComponent", "reportingController"),
 ];
 
-fn rename(object: &mut Value, names: &[(&str, &str)]) {
+fn rename(object: &mut Value, fields: &[(&str, &str)]) {
     let Some(map) = object.as_object_mut() else { return };
-    for (from, to) in names {
+    for (from, to) in fields {
         if let Some(value) = map.remove(*from) {
             map.insert((*to).to_owned(), value);
         }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::object::labels::{self, Requirement};
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FieldRequirement {
@@ -80,9 +81,9 @@ fn event_spellings(path: &str) -> Vec<String> {
 
 /// Kinds that have fields of their own to select by say it in other words than those that have none.
 fn not_selectable(resource: &Resource, field: &str) -> String {
-    if resource.custom.is_some() || own_fields(resource).is_some_and(|_| !resource.is("batch", "jobs")) {
+    if resource.custom.is_some() || own_fields(resource).is_some_and(|_| !resource.is(names::JOBS)) {
         format!("field label not supported: {field}")
-    } else if resource.is("batch", "jobs") {
+    } else if resource.is(names::JOBS) {
         format!("field label \"{field}\" not supported for Job")
     } else {
         format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
@@ -100,8 +101,8 @@ fn selectable(resource: &Resource, field: &str) -> bool {
 }
 
 fn own_fields(resource: &Resource) -> Option<&'static [&'static str]> {
-    let known: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "pods") => &[
+    let known: &[&str] = match resource.name() {
+        names::PODS => &[
             "spec.nodeName",
             "spec.restartPolicy",
             "spec.schedulerName",
@@ -112,7 +113,7 @@ fn own_fields(resource: &Resource) -> Option<&'static [&'static str]> {
             "status.podIPs",
             "status.nominatedNodeName",
         ],
-        ("" | "events.k8s.io", "events") => &[
+        names::EVENTS | names::NEW_EVENTS => &[
             "involvedObject.kind",
             "involvedObject.namespace",
             "involvedObject.name",
@@ -130,13 +131,13 @@ fn own_fields(resource: &Resource) -> Option<&'static [&'static str]> {
             "source",
             "type",
         ],
-        ("", "nodes") => &["spec.unschedulable"],
-        ("", "namespaces") => &["status.phase"],
-        ("", "secrets") => &["type"],
-        ("", "services") => &["spec.clusterIP", "spec.type"],
-        ("", "replicationcontrollers") => &["status.replicas"],
-        ("batch", "jobs") => &["status.successful"],
-        ("certificates.k8s.io", "certificatesigningrequests") => &["spec.signerName"],
+        names::NODES => &["spec.unschedulable"],
+        names::NAMESPACES => &["status.phase"],
+        names::SECRETS => &["type"],
+        names::SERVICES => &["spec.clusterIP", "spec.type"],
+        names::REPLICATION_CONTROLLERS => &["status.replicas"],
+        names::JOBS => &["status.successful"],
+        names::SIGNING_REQUESTS => &["spec.signerName"],
         _ => return None,
     };
     Some(known)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::resource::custom::CustomVersion;
+use kube_etcd_codec::names::{self, Name};
 use kube_etcd_codec::{KINDS, Kind, Storage, join_group};
 
 #[derive(Debug, Clone)]
@@ -84,12 +85,17 @@ impl Resource {
 
     pub fn stored_api_version(&self) -> String {
         // The objects of events.k8s.io are the core group's, and stored so.
-        let group = if self.is("events.k8s.io", "events") { "" } else { &self.group };
+        let group = if self.is(names::NEW_EVENTS) { "" } else { &self.group };
         join_group(group, &self.stored)
     }
 
-    pub fn is(&self, group: &str, plural: &str) -> bool {
-        self.group == group && self.plural == plural
+    /// Its name whatever the version.
+    pub fn name(&self) -> Name<'_> {
+        Name { group: &self.group, plural: &self.plural }
+    }
+
+    pub fn is(&self, name: Name<'_>) -> bool {
+        self.name() == name
     }
 
     pub fn is_stored(&self) -> bool {

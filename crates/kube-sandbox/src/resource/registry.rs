@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::resource::Resource;
+use kube_etcd_codec::kind_by_plural;
+use kube_etcd_codec::names::Name;
 
 /// A consistent picture of what is served.
 #[derive(Debug, Default)]
@@ -21,6 +23,12 @@ impl Served {
 
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
         self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned())).cloned()
+    }
+
+    /// A built-in one, in its preferred version.
+    pub fn known(&self, name: Name<'_>) -> Option<Arc<Resource>> {
+        let kind = kind_by_plural(name.group, name.plural)?;
+        self.find(name.group, kind.served.first()?, name.plural)
     }
 
     /// The resource of an object's own `apiVersion` and `kind`.

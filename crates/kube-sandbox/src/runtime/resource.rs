@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use kube_etcd_codec::names::{self, Name};
 use kube_etcd_codec::{api_root, builtin, join_group};
 
 /// A kind as the API serves it. Those known here are constants; the rest comes from discovery.
@@ -16,8 +17,8 @@ pub(crate) struct Resource {
 
 impl Resource {
     /// As the table of kinds has it, in its preferred version.
-    const fn known(group: &str, plural: &str) -> Self {
-        let kind = builtin(group, plural);
+    const fn known(name: Name<'_>) -> Self {
+        let kind = builtin(name.group, name.plural);
         Self {
             group: Cow::Borrowed(kind.group),
             version: Cow::Borrowed(kind.served[0]),
@@ -42,30 +43,30 @@ impl Resource {
     }
 }
 
-pub(crate) const NAMESPACES: Resource = Resource::known("", "namespaces");
-pub(crate) const NODES: Resource = Resource::known("", "nodes");
-pub(crate) const PODS: Resource = Resource::known("", "pods");
-pub(crate) const SERVICES: Resource = Resource::known("", "services");
-pub(crate) const ENDPOINTS: Resource = Resource::known("", "endpoints");
-pub(crate) const EVENTS: Resource = Resource::known("", "events");
-pub(crate) const CONFIGMAPS: Resource = Resource::known("", "configmaps");
-pub(crate) const SECRETS: Resource = Resource::known("", "secrets");
-pub(crate) const SERVICEACCOUNTS: Resource = Resource::known("", "serviceaccounts");
-pub(crate) const CLAIMS: Resource = Resource::known("", "persistentvolumeclaims");
-pub(crate) const VOLUMES: Resource = Resource::known("", "persistentvolumes");
-pub(crate) const REPLICATION_CONTROLLERS: Resource = Resource::known("", "replicationcontrollers");
-pub(crate) const DEPLOYMENTS: Resource = Resource::known("apps", "deployments");
-pub(crate) const REPLICASETS: Resource = Resource::known("apps", "replicasets");
-pub(crate) const STATEFULSETS: Resource = Resource::known("apps", "statefulsets");
-pub(crate) const DAEMONSETS: Resource = Resource::known("apps", "daemonsets");
-pub(crate) const REVISIONS: Resource = Resource::known("apps", "controllerrevisions");
-pub(crate) const JOBS: Resource = Resource::known("batch", "jobs");
-pub(crate) const CRONJOBS: Resource = Resource::known("batch", "cronjobs");
-pub(crate) const ENDPOINT_SLICES: Resource = Resource::known("discovery.k8s.io", "endpointslices");
-pub(crate) const LEASES: Resource = Resource::known("coordination.k8s.io", "leases");
-pub(crate) const QUOTAS: Resource = Resource::known("", "resourcequotas");
-pub(crate) const AUTOSCALERS: Resource = Resource::known("autoscaling", "horizontalpodautoscalers");
-pub(crate) const BUDGETS: Resource = Resource::known("policy", "poddisruptionbudgets");
-pub(crate) const STORAGE_CLASSES: Resource = Resource::known("storage.k8s.io", "storageclasses");
-pub(crate) const SIGNING_REQUESTS: Resource = Resource::known("certificates.k8s.io", "certificatesigningrequests");
-pub(crate) const CLUSTER_ROLES: Resource = Resource::known("rbac.authorization.k8s.io", "clusterroles");
+pub(crate) const NAMESPACES: Resource = Resource::known(names::NAMESPACES);
+pub(crate) const NODES: Resource = Resource::known(names::NODES);
+pub(crate) const PODS: Resource = Resource::known(names::PODS);
+pub(crate) const SERVICES: Resource = Resource::known(names::SERVICES);
+pub(crate) const ENDPOINTS: Resource = Resource::known(names::ENDPOINTS);
+pub(crate) const EVENTS: Resource = Resource::known(names::EVENTS);
+pub(crate) const CONFIGMAPS: Resource = Resource::known(names::CONFIGMAPS);
+pub(crate) const SECRETS: Resource = Resource::known(names::SECRETS);
+pub(crate) const SERVICEACCOUNTS: Resource = Resource::known(names::SERVICEACCOUNTS);
+pub(crate) const CLAIMS: Resource = Resource::known(names::CLAIMS);
+pub(crate) const VOLUMES: Resource = Resource::known(names::VOLUMES);
+pub(crate) const REPLICATION_CONTROLLERS: Resource = Resource::known(names::REPLICATION_CONTROLLERS);
+pub(crate) const DEPLOYMENTS: Resource = Resource::known(names::DEPLOYMENTS);
+pub(crate) const REPLICASETS: Resource = Resource::known(names::REPLICASETS);
+pub(crate) const STATEFULSETS: Resource = Resource::known(names::STATEFULSETS);
+pub(crate) const DAEMONSETS: Resource = Resource::known(names::DAEMONSETS);
+pub(crate) const REVISIONS: Resource = Resource::known(names::REVISIONS);
+pub(crate) const JOBS: Resource = Resource::known(names::JOBS);
+pub(crate) const CRONJOBS: Resource = Resource::known(names::CRONJOBS);
+pub(crate) const ENDPOINT_SLICES: Resource = Resource::known(names::ENDPOINT_SLICES);
+pub(crate) const LEASES: Resource = Resource::known(names::LEASES);
+pub(crate) const QUOTAS: Resource = Resource::known(names::QUOTAS);
+pub(crate) const AUTOSCALERS: Resource = Resource::known(names::AUTOSCALERS);
+pub(crate) const BUDGETS: Resource = Resource::known(names::BUDGETS);
+pub(crate) const STORAGE_CLASSES: Resource = Resource::known(names::STORAGE_CLASSES);
+pub(crate) const SIGNING_REQUESTS: Resource = Resource::known(names::SIGNING_REQUESTS);
+pub(crate) const CLUSTER_ROLES: Resource = Resource::known(names::CLUSTER_ROLES);

@@ -7,6 +7,7 @@ use crate::object::meta;
 use crate::objects::selector::Selector;
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names::{self, Name};
 
 /// An ingress that names no class gets the default one.
 pub(super) async fn of_ingress(api: &SharedApi, ingress: &mut Value) -> Result<(), ApiError> {
@@ -15,7 +16,7 @@ pub(super) async fn of_ingress(api: &SharedApi, ingress: &mut Value) -> Result<(
         return Ok(());
     }
     let mark = "ingressclass.kubernetes.io/is-default-class";
-    if let Some(class) = default(api, ("networking.k8s.io", "ingressclasses"), mark).await? {
+    if let Some(class) = default(api, names::INGRESS_CLASSES, mark).await? {
         ingress["spec"]["ingressClassName"] = json!(class);
     }
     Ok(())
@@ -27,14 +28,14 @@ pub(super) async fn of_claim(api: &SharedApi, claim: &mut Value) -> Result<(), A
         return Ok(());
     }
     let mark = "storageclass.kubernetes.io/is-default-class";
-    if let Some(class) = default(api, ("storage.k8s.io", "storageclasses"), mark).await? {
+    if let Some(class) = default(api, names::STORAGE_CLASSES, mark).await? {
         claim["spec"]["storageClassName"] = json!(class);
     }
     Ok(())
 }
 
-async fn default(api: &SharedApi, (group, plural): (&str, &str), mark: &str) -> Result<Option<String>, ApiError> {
-    let Some(classes) = api.objects.registry.served().find(group, "v1", plural) else { return Ok(None) };
+async fn default(api: &SharedApi, kind: Name<'_>, mark: &str) -> Result<Option<String>, ApiError> {
+    let Some(classes) = api.objects.registry.served().known(kind) else { return Ok(None) };
     let (classes, _) = api.objects.list_all(&classes, None, &Selector::default()).await?;
     let default = classes.iter().find(|class| class["metadata"]["annotations"][mark] == "true");
     Ok(default.map(|class| meta::name(class).to_owned()))
@@ -49,7 +50,7 @@ pub(super) async fn may_grow(api: &SharedApi, resource: &Resource, old: &Value, 
         return Ok(());
     }
     let name = new["spec"]["storageClassName"].as_str().unwrap_or_default();
-    if let Some(classes) = api.objects.registry.served().find("storage.k8s.io", "v1", "storageclasses")
+    if let Some(classes) = api.objects.registry.served().known(names::STORAGE_CLASSES)
         && let Ok(class) = api.objects.get(&classes, None, name).await
         && class["allowVolumeExpansion"] == true
     {

@@ -7,10 +7,11 @@ use crate::object::{meta, quantity};
 use crate::objects::selector::Selector;
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names;
 
 /// The rules of a namespace, of one type.
 async fn of(api: &SharedApi, namespace: &str) -> Result<Vec<Value>, ApiError> {
-    let Some(ranges) = api.objects.registry.served().find("", "v1", "limitranges") else { return Ok(Vec::new()) };
+    let Some(ranges) = api.objects.registry.served().known(names::LIMIT_RANGES) else { return Ok(Vec::new()) };
     let (ranges, _) = api.objects.list_all(&ranges, Some(namespace), &Selector::default()).await?;
     Ok(ranges.iter().filter_map(|range| range.pointer("/spec/limits")?.as_array()).flatten().cloned().collect())
 }

@@ -23,31 +23,32 @@ use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::user::User;
 use crate::validate;
+use kube_etcd_codec::names;
 
 pub use pods::{mount_token, tolerate_for_a_while};
 pub use services::Reserved;
 
 /// Before defaults: parts that are the API's own to set.
 pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
-    if resource.status && !resource.is("", "nodes") && !resource.is("apiregistration.k8s.io", "apiservices") {
+    if resource.status && !resource.is(names::NODES) && !resource.is(names::API_SERVICES) {
         object.as_object_mut().map(|map| map.remove("status"));
     }
-    match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "namespaces") => namespaces::prepare(object),
-        ("", "pods") => pods::prepare(object),
-        ("", "secrets") => fold_string_data(object),
-        ("", "persistentvolumes") => {
+    match resource.name() {
+        names::NAMESPACES => namespaces::prepare(object),
+        names::PODS => pods::prepare(object),
+        names::SECRETS => fold_string_data(object),
+        names::VOLUMES => {
             object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": meta::now_text()});
             add_finalizer(object, "kubernetes.io/pv-protection");
         }
-        ("", "persistentvolumeclaims") => {
+        names::CLAIMS => {
             object["status"] = json!({});
             add_finalizer(object, "kubernetes.io/pvc-protection");
         }
-        ("", "services") => object["status"] = json!({"loadBalancer": {}}),
-        ("apps", "daemonsets") => set_template_generation(object, 1),
-        ("certificates.k8s.io", "certificatesigningrequests") => requested_by(object, user),
-        ("apiextensions.k8s.io", "customresourcedefinitions") => definitions::prepare(object),
+        names::SERVICES => object["status"] = json!({"loadBalancer": {}}),
+        names::DAEMONSETS => set_template_generation(object, 1),
+        names::SIGNING_REQUESTS => requested_by(object, user),
+        names::DEFINITIONS => definitions::prepare(object),
         _ => {}
     }
 }
@@ -68,23 +69,23 @@ pub async fn on_create(
         pod_security::check(resource, &namespace, object, warnings)?;
         quotas = found;
     }
-    match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "namespaces") => {
+    match resource.name() {
+        names::NAMESPACES => {
             let wrong = pod_security::check_labels(None, object);
             if !wrong.is_empty() {
                 return Err(ApiError::invalid(resource, meta::name(object), &wrong));
             }
         }
-        ("", "pods") => pods::admit(api, resource, object).await?,
-        ("", "persistentvolumeclaims") => {
+        names::PODS => pods::admit(api, resource, object).await?,
+        names::CLAIMS => {
             classes::of_claim(api, object).await?;
             limits::claim(api, resource, object).await?;
         }
-        ("networking.k8s.io", "ingresses") => classes::of_ingress(api, object).await?,
+        names::INGRESSES => classes::of_ingress(api, object).await?,
         // After the defaults, which would copy these labels to the job itself.
-        ("batch", "jobs") => job_selector(object),
-        ("", "endpoints") => warnings.push(ENDPOINTS_DEPRECATED.into()),
-        ("certificates.k8s.io", "certificatesigningrequests") => no_almighty_group(resource, object)?,
+        names::JOBS => job_selector(object),
+        names::ENDPOINTS => warnings.push(ENDPOINTS_DEPRECATED.into()),
+        names::SIGNING_REQUESTS => no_almighty_group(resource, object)?,
         _ => {}
     }
     Ok(quotas)
@@ -105,13 +106,13 @@ pub async fn on_changed(
         more.retain(|one| !warnings.contains(one));
         warnings.append(&mut more);
     }
-    match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "pods") => pods::admit(api, resource, object).await,
-        ("", "persistentvolumeclaims") => {
+    match resource.name() {
+        names::PODS => pods::admit(api, resource, object).await,
+        names::CLAIMS => {
             classes::of_claim(api, object).await?;
             limits::claim(api, resource, object).await
         }
-        ("networking.k8s.io", "ingresses") => classes::of_ingress(api, object).await,
+        names::INGRESSES => classes::of_ingress(api, object).await,
         _ => Ok(()),
     }
 }
@@ -138,9 +139,9 @@ pub async fn on_update(
     new: &mut Value,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "secrets") => fold_string_data(new),
-        ("", "namespaces") => {
+    match resource.name() {
+        names::SECRETS => fold_string_data(new),
+        names::NAMESPACES => {
             // Only the finalize subresource may empty them.
             new["spec"] = old["spec"].clone();
             namespaces::label(new);
@@ -150,22 +151,22 @@ pub async fn on_update(
             }
             Box::pin(pod_security::relabelled(api, old, new, warnings)).await?;
         }
-        ("", "services") => services::on_update(api, old, new, warnings).await?,
-        ("", "pods") => pods::tolerate_for_a_while(new),
-        ("", "persistentvolumeclaims") => classes::may_grow(api, resource, old, new).await?,
-        ("apps", "daemonsets") => {
+        names::SERVICES => services::on_update(api, old, new, warnings).await?,
+        names::PODS => pods::tolerate_for_a_while(new),
+        names::CLAIMS => classes::may_grow(api, resource, old, new).await?,
+        names::DAEMONSETS => {
             let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());
             let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
             set_template_generation(new, held.unwrap_or(0) + i64::from(changed));
         }
-        ("apiextensions.k8s.io", "customresourcedefinitions") => definitions::prepare_update(new),
+        names::DEFINITIONS => definitions::prepare_update(new),
         _ => {}
     }
     Ok(())
 }
 
 pub fn on_delete(resource: &Resource, name: &str) -> Result<(), ApiError> {
-    if resource.is("", "namespaces") && matches!(name, "default" | "kube-system" | "kube-public") {
+    if resource.is(names::NAMESPACES) && matches!(name, "default" | "kube-system" | "kube-public") {
         return Err(ApiError::forbidden(resource, name, "this namespace may not be deleted"));
     }
     Ok(())
@@ -182,31 +183,31 @@ pub async fn reserve(
     if !quotas.is_empty() {
         Box::pin(quota::admit(api, resource, quotas, object, dry_run)).await?;
     }
-    if resource.is("", "services") { services::reserve(api, object, dry_run).await } else { Ok(Reserved::nothing()) }
+    if resource.is(names::SERVICES) { services::reserve(api, object, dry_run).await } else { Ok(Reserved::nothing()) }
 }
 
 pub async fn after_create(api: &SharedApi, resource: &Resource, object: &Value) -> Result<(), ApiError> {
-    if resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+    if resource.is(names::DEFINITIONS) {
         definitions::load(&api.objects).await?;
     }
-    if resource.is("", "services") {
+    if resource.is(names::SERVICES) {
         services::note_ports(api).await?;
     }
-    if resource.is("", "secrets") {
+    if resource.is(names::SECRETS) {
         Box::pin(tokens::fill(api, resource, object)).await?;
     }
     Ok(())
 }
 
 pub async fn after_update(api: &SharedApi, resource: &Resource, object: &Value, gone: bool) -> Result<(), ApiError> {
-    match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "services") => {
+    match resource.name() {
+        names::SERVICES => {
             if gone {
                 services::release(api, object).await?;
             }
             services::note_ports(api).await?;
         }
-        ("apiextensions.k8s.io", "customresourcedefinitions") => definitions::load(&api.objects).await?,
+        names::DEFINITIONS => definitions::load(&api.objects).await?,
         _ => {}
     }
     Ok(())

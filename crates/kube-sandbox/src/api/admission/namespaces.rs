@@ -6,6 +6,7 @@ use crate::api::SharedApi;
 use crate::object::meta;
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names;
 
 pub(super) fn prepare(namespace: &mut Value) {
     let finalizers = namespace.pointer("/spec/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -37,7 +38,7 @@ pub(super) async fn check_open(
     namespace: &str,
     name: &str,
 ) -> Result<Value, ApiError> {
-    let namespaces = api.objects.registry.served().find("", "v1", "namespaces").ok_or_else(ApiError::no_path)?;
+    let namespaces = api.objects.registry.served().known(names::NAMESPACES).ok_or_else(ApiError::no_path)?;
     let found = api.objects.get(&namespaces, None, namespace).await?;
     if !meta::is_terminating(&found) && found.pointer("/status/phase") != Some(&json!("Terminating")) {
         return Ok(found);

@@ -13,6 +13,7 @@ use crate::objects::selector::Selector;
 use crate::resource::Resource;
 use crate::status::ApiError;
 use checks::{Level, Violation, violations};
+use kube_etcd_codec::names;
 
 /// What a namespace wants in one mode.
 #[derive(PartialEq, Eq)]
@@ -77,12 +78,15 @@ fn label_errors(namespace: &Value) -> Vec<FieldError> {
 
 /// Where a kind keeps the pods that it makes.
 fn template(resource: &Resource) -> Option<&'static str> {
-    Some(match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "podtemplates") => "/template/spec",
-        ("", "replicationcontrollers")
-        | ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets")
-        | ("batch", "jobs") => "/spec/template/spec",
-        ("batch", "cronjobs") => "/spec/jobTemplate/spec/template/spec",
+    Some(match resource.name() {
+        names::POD_TEMPLATES => "/template/spec",
+        names::REPLICATION_CONTROLLERS
+        | names::DEPLOYMENTS
+        | names::REPLICASETS
+        | names::STATEFULSETS
+        | names::DAEMONSETS
+        | names::JOBS => "/spec/template/spec",
+        names::CRONJOBS => "/spec/jobTemplate/spec/template/spec",
         _ => return None,
     })
 }
@@ -93,7 +97,7 @@ pub(super) fn check(
     object: &Value,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    let pod = resource.is("", "pods");
+    let pod = resource.is(names::PODS);
     let path = if pod { Some("/spec") } else { template(resource) };
     let Some(spec) = path.and_then(|path| object.pointer(path)) else { return Ok(()) };
     if let Some(wanted) = wanted(namespace, "enforce").filter(|_| pod) {
@@ -128,7 +132,7 @@ pub(super) async fn relabelled(
         return Ok(());
     };
     let name = meta::name(new);
-    let Some(pods) = api.objects.registry.served().find("", "v1", "pods") else { return Ok(()) };
+    let Some(pods) = api.objects.registry.served().known(names::PODS) else { return Ok(()) };
     let (pods, _) = api.objects.list_all(&pods, Some(name), &Selector::default()).await?;
     let mut offenders: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for pod in &pods {

@@ -10,6 +10,7 @@ use crate::object::meta;
 use crate::objects::selector::Selector;
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -60,7 +61,7 @@ async fn service_account(api: &SharedApi, resource: &Resource, pod: &mut Value) 
 
 async fn account_of(api: &SharedApi, namespace: &str, account: &str) -> Result<Option<Value>, ApiError> {
     let served = api.objects.registry.served();
-    let Some(accounts) = served.find("", "v1", "serviceaccounts") else { return Ok(None) };
+    let Some(accounts) = served.known(names::SERVICEACCOUNTS) else { return Ok(None) };
     let deadline = tokio::time::Instant::now() + ACCOUNT_WITHIN;
     loop {
         match api.objects.get(&accounts, Some(namespace), account).await {
@@ -118,7 +119,7 @@ pub fn mount_token(pod: &mut Value) {
 
 async fn priority(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
     let served = api.objects.registry.served();
-    let Some(classes) = served.find("scheduling.k8s.io", "v1", "priorityclasses") else { return Ok(()) };
+    let Some(classes) = served.known(names::PRIORITY_CLASSES) else { return Ok(()) };
     let wanted = pod.pointer("/spec/priorityClassName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let class = if wanted.is_empty() {
         let (all, _) = api.objects.list_all(&classes, None, &Selector::default()).await?;
@@ -165,7 +166,7 @@ async fn runtime_class(api: &SharedApi, resource: &Resource, pod: &mut Value) ->
     if name.is_empty() {
         return Ok(());
     }
-    let Some(classes) = api.objects.registry.served().find("node.k8s.io", "v1", "runtimeclasses") else {
+    let Some(classes) = api.objects.registry.served().known(names::RUNTIME_CLASSES) else {
         return Ok(());
     };
     let class = match api.objects.get(&classes, None, &name).await {

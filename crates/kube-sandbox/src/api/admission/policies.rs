@@ -24,6 +24,7 @@ use crate::user::User;
 
 pub use mutate::mutate;
 
+use kube_etcd_codec::names;
 use matching::matches;
 pub(super) use matching::{is_named, selected};
 
@@ -180,8 +181,8 @@ pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<Stri
 
 pub(super) async fn namespace_of(api: &SharedApi, review: &Review<'_>) -> Value {
     let subject = review.subject();
-    let name = if review.resource.is("", "namespaces") { meta::name(subject) } else { meta::namespace(subject) };
-    match api.objects.registry.served().find("", "v1", "namespaces") {
+    let name = if review.resource.is(names::NAMESPACES) { meta::name(subject) } else { meta::namespace(subject) };
+    match api.objects.registry.served().known(names::NAMESPACES) {
         Some(namespaces) if !name.is_empty() => api.objects.get(&namespaces, None, name).await.unwrap_or_default(),
         _ => Value::Null,
     }

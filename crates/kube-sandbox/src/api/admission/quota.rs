@@ -14,6 +14,7 @@ use crate::objects::selector::Selector;
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::Written;
+use kube_etcd_codec::names;
 
 /// What a container has to say of itself where a quota limits it.
 const COMPUTE: [&str; 6] = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
@@ -24,7 +25,7 @@ pub(super) async fn of(api: &SharedApi, resource: &Resource, namespace: &str) ->
     if resource.plural == "resourcequotas" || resource.plural == "events" {
         return Ok(Vec::new());
     }
-    let Some(quotas) = api.objects.registry.served().find("", "v1", "resourcequotas") else { return Ok(Vec::new()) };
+    let Some(quotas) = api.objects.registry.served().known(names::QUOTAS) else { return Ok(Vec::new()) };
     Ok(api.objects.list_all(&quotas, Some(namespace), &Selector::default()).await?.0)
 }
 
@@ -35,11 +36,11 @@ pub(super) async fn admit(
     object: &Value,
     dry_run: bool,
 ) -> Result<(), ApiError> {
-    let Some(quotas) = api.objects.registry.served().find("", "v1", "resourcequotas") else { return Ok(()) };
-    let asked = usage(&resource.group, &resource.plural, object);
+    let Some(quotas) = api.objects.registry.served().known(names::QUOTAS) else { return Ok(()) };
+    let asked = usage(resource.name(), object);
     let covering: Vec<Value> = all
         .into_iter()
-        .filter(|quota| covers(quota, &resource.group, &resource.plural, object))
+        .filter(|quota| covers(quota, resource.name(), object))
         .filter(|quota| concerns(quota, &asked))
         .collect();
     let refuse = |why: &str| ApiError::forbidden(resource, meta::name(object), why);
@@ -99,7 +100,7 @@ fn concerns(quota: &Value, asked: &Amounts) -> bool {
 fn check(quota: &Value, resource: &Resource, object: &Value, asked: &Amounts) -> Result<(), String> {
     let name = meta::name(quota);
     let hard = hard(quota);
-    if resource.is("", "pods") {
+    if resource.is(names::PODS) {
         let wanted: Vec<&str> = COMPUTE.into_iter().filter(|name| hard.contains_key(name)).collect();
         let missing = unsaid(object, &wanted);
         if !missing.is_empty() {
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     fn resource(plural: &str) -> std::sync::Arc<Resource> {
-        let found = Resource::builtins().into_iter().find(|one| one.is("", plural));
+        let found = Resource::builtins().into_iter().find(|one| one.group.is_empty() && one.plural == plural);
         found.expect("a resource")
     }
 
@@ -167,7 +168,7 @@ mod tests {
 
     fn judged(quota: &Value, plural: &str, object: &Value) -> Result<(), String> {
         let resource = resource(plural);
-        check(quota, &resource, object, &usage("", plural, object))
+        check(quota, &resource, object, &usage(resource.name(), object))
     }
 
     #[test]

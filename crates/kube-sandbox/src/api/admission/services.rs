@@ -14,6 +14,7 @@ use crate::objects::selector::Selector;
 use crate::status::ApiError;
 use crate::store::Written;
 use crate::{addresses, objects};
+use kube_etcd_codec::names;
 
 const FIRST_PORT: u16 = 30000;
 const LAST_PORT: u16 = 32767;
@@ -88,7 +89,7 @@ fn in_range(address: &str) -> bool {
 }
 
 fn invalid(api: &SharedApi, service: &Value, errors: &[FieldError]) -> ApiError {
-    match api.objects.registry.served().find("", "v1", "services") {
+    match api.objects.registry.served().known(names::SERVICES) {
         Some(services) => ApiError::invalid(&services, meta::name(service), errors),
         None => ApiError::no_path(),
     }
@@ -96,7 +97,7 @@ fn invalid(api: &SharedApi, service: &Value, errors: &[FieldError]) -> ApiError 
 
 async fn take(api: &SharedApi, address: &str, service: &Value) -> Result<bool, ApiError> {
     let served = api.objects.registry.served();
-    let Some(addresses) = served.find("networking.k8s.io", "v1", "ipaddresses") else { return Ok(true) };
+    let Some(addresses) = served.known(names::ADDRESSES) else { return Ok(true) };
     let object = json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "IPAddress",
@@ -135,7 +136,7 @@ pub(super) async fn release(api: &SharedApi, service: &Value) -> Result<(), ApiE
 
 async fn node_ports(api: &SharedApi, service: &mut Value) -> Result<(), ApiError> {
     let served = api.objects.registry.served();
-    let Some(services) = served.find("", "v1", "services") else { return Ok(()) };
+    let Some(services) = served.known(names::SERVICES) else { return Ok(()) };
     let (all, _) = api.objects.list_all(&services, None, &Selector::default()).await?;
     let own = service["metadata"]["uid"].clone();
     let mut taken: HashSet<u64> = all.iter().filter(|one| one["metadata"]["uid"] != own).flat_map(held_ports).collect();
@@ -269,7 +270,7 @@ fn keep_addresses(old: &Value, new: &mut Value) {
 
 async fn ports_of(api: &SharedApi) -> Result<HashSet<u64>, ApiError> {
     let served = api.objects.registry.served();
-    let Some(services) = served.find("", "v1", "services") else { return Ok(HashSet::new()) };
+    let Some(services) = served.known(names::SERVICES) else { return Ok(HashSet::new()) };
     let (all, _) = api.objects.list_all(&services, None, &Selector::default()).await?;
     Ok(all.iter().flat_map(held_ports).collect())
 }

@@ -10,6 +10,7 @@ use crate::object::meta;
 use crate::objects;
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names;
 
 const ACCOUNT: &str = "kubernetes.io/service-account.name";
 
@@ -22,8 +23,7 @@ pub(super) async fn fill(api: &SharedApi, secrets: &Resource, secret: &Value) ->
     let revision = meta::text(secret, "resourceVersion").parse().unwrap_or(0);
     let account = secret["metadata"]["annotations"][ACCOUNT].as_str().unwrap_or_default();
     let served = api.objects.registry.served();
-    let (Some(accounts), Some(maps)) = (served.find("", "v1", "serviceaccounts"), served.find("", "v1", "configmaps"))
-    else {
+    let (Some(accounts), Some(maps)) = (served.known(names::SERVICEACCOUNTS), served.known(names::CONFIGMAPS)) else {
         return Ok(());
     };
     let Ok(account) = api.objects.get(&accounts, Some(namespace), account).await else {

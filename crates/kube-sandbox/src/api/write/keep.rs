@@ -7,6 +7,7 @@ use crate::object::field_error::{FieldError, FieldErrorKind};
 use crate::object::{copy_field, meta};
 use crate::resource::Resource;
 use crate::status::ApiError;
+use kube_etcd_codec::names;
 
 impl Write {
     /// What no client decides, and what this part of the object does not hold.
@@ -85,8 +86,7 @@ impl Write {
         let deletion = !meta::is_terminating(old) && meta::is_terminating(new);
         // A deployment's annotations are handed on to its replica sets, so that they count as part of what is asked for.
         let handed_on = |object: &Value| -> Value { object["metadata"]["annotations"].clone() };
-        let told =
-            self.part == Part::Main && self.resource.is("apps", "deployments") && handed_on(old) != handed_on(new);
+        let told = self.part == Part::Main && self.resource.is(names::DEPLOYMENTS) && handed_on(old) != handed_on(new);
         if wish(old) != wish(new) || told || deletion {
             meta::set(new, "generation", before + 1);
         }

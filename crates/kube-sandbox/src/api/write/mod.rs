@@ -20,6 +20,7 @@ use crate::store::Written;
 use crate::{authorize, defaults, objects};
 
 use keep::same;
+use kube_etcd_codec::names;
 
 /// How often a change is tried again on what another client wrote meanwhile.
 const RETRIES: usize = 100;
@@ -353,7 +354,7 @@ impl Write {
 pub(super) fn finished(resource: &Resource, object: &Value) -> bool {
     let own = object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
     let grace = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
-    meta::finalizers(object).is_empty() && !(resource.is("", "namespaces") && own) && grace == 0
+    meta::finalizers(object).is_empty() && !(resource.is(names::NAMESPACES) && own) && grace == 0
 }
 
 impl Api {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Review;
 use crate::object::{labels, list, meta};
+use kube_etcd_codec::names;
 
 /// Whether a write is one of those that are meant; a binding that names no resources means all of its policy's.
 pub(super) fn matches(wanted: &Value, review: &Review, namespace: &Value, any: bool) -> bool {
@@ -20,7 +21,7 @@ pub(in crate::api::admission) fn selected(wanted: &Value, review: &Review, names
         selector.is_null() || labels::selects(selector, |key| object["metadata"]["labels"].get(key)?.as_str())
     };
     let sides = [review.new, review.old];
-    let spaced = review.resource.namespaced || review.resource.is("", "namespaces");
+    let spaced = review.resource.namespaced || review.resource.is(names::NAMESPACES);
     (!spaced || selects(&wanted["namespaceSelector"], namespace))
         && sides.into_iter().flatten().any(|object| selects(&wanted["objectSelector"], object))
 }
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn a_rule_names_resources_and_their_parts() {
         let resources = Resource::builtins();
-        let deployments = resources.iter().find(|one| one.is("apps", "deployments")).expect("they are served");
+        let deployments = resources.iter().find(|one| one.is(names::DEPLOYMENTS)).expect("they are served");
         let review = |subresource: &'static str| Review {
             user: &USER,
             resource: deployments,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::api::SharedApi;
 use crate::object::meta;
 use crate::objects::selector::Selector;
+use kube_etcd_codec::names;
 
 /// Where to connect to, and as whom.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,9 +69,7 @@ pub(super) struct Address {
 /// plays its part listens at its port of this machine.
 pub(super) async fn behind(api: &SharedApi, namespace: &str, name: &str, port: u16) -> Result<Address, String> {
     let served = api.objects.registry.served();
-    let (Some(services), Some(slices)) =
-        (served.find("", "v1", "services"), served.find("discovery.k8s.io", "v1", "endpointslices"))
-    else {
+    let (Some(services), Some(slices)) = (served.known(names::SERVICES), served.known(names::ENDPOINT_SLICES)) else {
         return Err("services are not served".to_owned());
     };
     let service = api

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kinds::Storage;
 
 #[test]
 fn every_key_of_a_fresh_cluster_names_a_row_and_comes_back() {
