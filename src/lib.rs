@@ -21,4 +21,5 @@ pub mod session;
 pub mod shell;
 pub mod terminal;
 pub mod text;
+pub mod web;
 pub mod witness;

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Verify(super::verify::VerifyArgs),
     /// Learn by a lab in your own shell; its checks turn green as etcd sees them
     Learn(super::learn::LearnArgs),
+    /// Serve labs as a page: a lab in the browser, with real terminals
+    Serve(super::serve::ServeArgs),
     /// Open one more terminal of a lab that is being learned
     Shell(super::learn::ShellArgs),
     /// Find mistakes in labs without running anything

@@ -6,11 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::args::{Format, LookFlags};
-use super::decode::printable;
 use super::error::CliError;
 use super::object::{ANSWERS, Named, Stored};
 use super::place::{self, Place};
-use crate::journal::{Change, Entry, Heartbeat, JournalView, KeyGlob, Piece, Recorded, Revision, Seq};
+use crate::journal::{Change, Entry, Heartbeat, JournalView, KeyGlob, Piece, Recorded, Revision, Seq, printable};
 use crate::outcome::Exit;
 use crate::run::keep_secrets;
 use crate::text::redact;
@@ -127,18 +126,10 @@ async fn globs(args: &EventsArgs, place: &Place, prefix: &str) -> Result<Vec<Key
                     }
                 }
             }
-            None => key_glob(text, prefix),
+            None => KeyGlob::in_cluster(text, prefix),
         });
     }
     Ok(globs)
-}
-
-/// `/registry` stands for the cluster's own prefix, and a folder for all that is in it.
-fn key_glob(text: &str, prefix: &str) -> KeyGlob {
-    let below = text.strip_prefix("/registry").filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    let (prefix, rest) = below.map_or(("", text), |rest| (prefix, rest));
-    let all = if rest.ends_with('/') { "**" } else { "" };
-    KeyGlob::from_pieces(&[Piece::Data(prefix), Piece::Pattern(rest), Piece::Pattern(all)])
 }
 
 #[derive(Debug, Default)]
@@ -310,19 +301,5 @@ fn write(line: &str) -> Result<bool, CliError> {
             written.map_err(|source| CliError::Output { what: "standard output".to_owned(), source })?;
             Ok(true)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::key_glob;
-
-    #[test]
-    fn keys_are_meant_under_the_clusters_own_prefix() {
-        assert!(key_glob("/registry/pods/**", "/kubernetes.io").matches("/kubernetes.io/pods/a/b"));
-        assert!(key_glob("/registry/namespaces/demo", "/registry").matches("/registry/namespaces/demo"));
-        assert!(key_glob("/registry/pods/", "/registry").matches("/registry/pods/a/b"));
-        assert!(key_glob("/registryx", "/registry").matches("/registryx"));
-        assert!(key_glob("/coreos.com/x", "/registry").matches("/coreos.com/x"));
     }
 }

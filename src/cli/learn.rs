@@ -125,9 +125,10 @@ async fn session(args: &LearnArgs, lab: Arc<Lab>) -> Result<Exit, CliError> {
         Kept::Progress(progress) if !args.reset => Some(progress),
         _ => None,
     };
-    let kind = kind(args, &lab, kept.as_deref())?;
+    let kind = kind(&args.cluster, &lab, kept.as_deref())?;
     let agreed = provider::agree(&lab, kind, &args.cluster).await?;
-    let (seed, vars) = vars(args, &lab, kept.as_deref())?;
+    let SettingArgs { seed, vars: given } = &args.settings;
+    let (seed, vars) = vars(*seed, given, &lab, kept.as_deref(), true)?;
     let interrupt = Interrupt::listen().map_err(|error| unusable(&error))?.token();
     let guard = Guard::start(GuardSettings::with_watchdog()).map_err(|error| unusable(&error))?;
     let request = SessionRequest {
@@ -189,20 +190,27 @@ async fn session(args: &LearnArgs, lab: Arc<Lab>) -> Result<Exit, CliError> {
     }
 }
 
-fn kind(args: &LearnArgs, lab: &Lab, kept: Option<&Progress>) -> Result<ClusterKind, CliError> {
+/// That of the attempt that is taken up again, or what the flags ask for.
+pub(super) fn kind(flags: &ClusterFlags, lab: &Lab, kept: Option<&Progress>) -> Result<ClusterKind, CliError> {
     let before =
         kept.and_then(|kept| lab.clusters.iter().map(|kind| kind.value).find(|kind| kind.name() == kept.cluster));
-    if let (Some(kind), None) = (before, args.cluster.on) {
+    if let (Some(kind), None) = (before, flags.on) {
         return Ok(kind);
     }
-    provider::choose(lab, &args.cluster)
+    provider::choose(lab, flags)
         .map_err(|NoCluster { reason, detail }| CliError::unavailable(reason, detail.join("; ")))
 }
 
 /// The values of the attempt that is taken up again, or new ones.
-fn vars(args: &LearnArgs, lab: &Lab, kept: Option<&Progress>) -> Result<(u64, Vars), CliError> {
+pub(super) fn vars(
+    seed: Option<u64>,
+    named: &[(String, String)],
+    lab: &Lab,
+    kept: Option<&Progress>,
+    asks: bool,
+) -> Result<(u64, Vars), CliError> {
     let mut given: BTreeMap<String, String> = kept.map(|kept| kept.vars.clone()).unwrap_or_default();
-    for (name, value) in &args.settings.vars {
+    for (name, value) in named {
         if !lab.vars.iter().any(|var| var.name.value == *name) {
             let hint = crate::text::did_you_mean(name, lab.vars.iter().map(|var| var.name.value.as_str()));
             let hint =
@@ -212,16 +220,16 @@ fn vars(args: &LearnArgs, lab: &Lab, kept: Option<&Progress>) -> Result<(u64, Va
         given.insert(name.clone(), value.clone());
     }
     let before = kept.and_then(|kept| kept.seed.parse().ok());
-    let seed = args.settings.seed.or(before).unwrap_or_else(rand::random);
+    let seed = seed.or(before).unwrap_or_else(rand::random);
     let mut ask = screen::ask;
-    let asks = kept.is_none() && console::user_attended() && std::io::stdin().is_terminal();
+    let asks = asks && kept.is_none() && console::user_attended() && std::io::stdin().is_terminal();
     let ask: Option<&mut Ask<'_>> = if asks { Some(&mut ask) } else { None };
     let vars = resolve(lab, seed, &given, ask);
     vars.map(|vars| (seed, vars))
         .map_err(|problems| CliError::wrong_call(problems.join("; "), "set it with --var NAME=VALUE"))
 }
 
-fn not_started(error: StartError, lab: &Lab) -> CliError {
+pub(super) fn not_started(error: StartError, lab: &Lab) -> CliError {
     match error {
         StartError::Running { .. } => {
             CliError::wrong_call(error.to_string(), format!("join it: keywitness shell {}", lab.id))
@@ -267,10 +275,15 @@ fn wants_plain() -> bool {
     is("TERM", "dumb") || is("ACCESSIBLE", "1")
 }
 
+/// A lab's name in `labs/` stands for its path.
+pub(super) fn in_labs(name: &Path) -> PathBuf {
+    let below = Path::new(LABS).join(name);
+    if !name.exists() && below.exists() { below } else { name.to_owned() }
+}
+
 /// The lab that is named, or the one to go on with.
 fn chosen(named: Option<&Path>) -> Result<Lab, CliError> {
-    let in_folder = |name: &Path| (!name.exists()).then(|| Path::new(LABS).join(name)).filter(|path| path.exists());
-    let paths = named.map(|name| in_folder(name).unwrap_or_else(|| name.to_owned())).into_iter().collect();
+    let paths = named.map(in_labs).into_iter().collect();
     let (labs, _) = lint::read(&LabArgs { paths })?;
     if labs.len() == 1 || named.is_some() {
         let mut labs = labs;

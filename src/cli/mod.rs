@@ -22,6 +22,7 @@ mod place;
 mod provider;
 mod run;
 mod screen;
+mod serve;
 mod stages;
 mod verify;
 
@@ -91,6 +92,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Grade(args) => grade::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Learn(args) => learn::learn(&args),
+        Command::Serve(args) => serve::main(&args),
         Command::Shell(args) => learn::shell(&args),
         Command::Lint(args) => lint::main(&args),
         Command::List(args) => list::main(&args),

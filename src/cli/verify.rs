@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::decode::printable;
 use super::error::CliError;
 use super::{grade, screen};
+use crate::journal::printable;
 use crate::lab::{ClusterKind, Lab};
 use crate::learn::handin::{Body, LabSide, Sealed, Tampering, Trace, Verified, digest, doubled, read, verify};
 use crate::outcome::{Exit, Verdict};

@@ -21,6 +21,15 @@ impl KeyGlob {
         Self::from_pieces(&[Piece::Pattern(pattern)])
     }
 
+    /// A pattern as a person writes it: `/registry` stands for the cluster's own prefix, and a folder for all that is
+    /// in it.
+    pub fn in_cluster(pattern: &str, prefix: &str) -> Self {
+        let below = pattern.strip_prefix("/registry").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let (prefix, rest) = below.map_or(("", pattern), |rest| (prefix, rest));
+        let all = if rest.ends_with('/') { "**" } else { "" };
+        Self::from_pieces(&[Piece::Data(prefix), Piece::Pattern(rest), Piece::Pattern(all)])
+    }
+
     /// One key, its stars being stars.
     pub fn literal(key: &str) -> Self {
         Self::from_pieces(&[Piece::Data(key)])
@@ -130,5 +139,14 @@ mod tests {
         let glob = KeyGlob::new("/registry/namespaces/demo");
         assert!(glob.matches("/registry/namespaces/demo"));
         assert!(!glob.matches("/registry/namespaces/demo2"));
+    }
+
+    #[test]
+    fn a_persons_keys_are_meant_under_the_clusters_own_prefix() {
+        assert!(KeyGlob::in_cluster("/registry/pods/**", "/kubernetes.io").matches("/kubernetes.io/pods/a/b"));
+        assert!(KeyGlob::in_cluster("/registry/namespaces/demo", "/registry").matches("/registry/namespaces/demo"));
+        assert!(KeyGlob::in_cluster("/registry/pods/", "/registry").matches("/registry/pods/a/b"));
+        assert!(KeyGlob::in_cluster("/registryx", "/registry").matches("/registryx"));
+        assert!(KeyGlob::in_cluster("/coreos.com/x", "/registry").matches("/coreos.com/x"));
     }
 }

@@ -10,6 +10,7 @@ mod fields;
 mod glob;
 mod heartbeat;
 mod observation;
+mod reading;
 mod save;
 mod store;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use fields::{Difference, FieldChange, difference};
 pub use glob::{KeyGlob, Piece};
 pub use heartbeat::Heartbeat;
 pub use observation::{Need, Observation, Seen};
+pub use reading::{Look, Reading, in_a_word, printable, read, yaml_text};
 pub use save::{LoadError, showable};
 pub use store::Journal;
 pub use value::{Object, Stored};

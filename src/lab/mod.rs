@@ -2,6 +2,7 @@
 
 mod action;
 mod check;
+mod fold;
 pub mod keywords;
 mod print;
 mod stretch;
@@ -18,6 +19,7 @@ pub use action::{
     Action, Background, Code, CodeLine, ConsoleCommand, Ending, Expected, ExpectedLine, Piece, Place, Ready, Role, Stop,
 };
 pub use check::{Check, CheckBlock, CheckKind, Compare, EventOrder, Holds, OutputTest, Pattern};
+pub use fold::FoldKind;
 pub use stretch::Stretch;
 pub use template::{Glob, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};
 

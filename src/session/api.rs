@@ -198,6 +198,7 @@ pub struct ClusterView {
     pub route: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a face shows")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
     pub id: String,
@@ -218,6 +219,9 @@ pub struct StepView {
     pub hints_given: u32,
     pub hints: u32,
     pub has_solution: bool,
+    /// It was shown.
+    #[serde(default)]
+    pub solution_shown: bool,
     pub points: u32,
     pub max_points: u32,
 }

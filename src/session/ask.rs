@@ -111,6 +111,13 @@ impl<'a> Engine<'a> {
             return;
         }
         self.moved();
+        self.handle.tell(SessionEvent::CommandFinished {
+            terminal: command.terminal.clone(),
+            text: redact(&command.text).into_owned(),
+            status: command.status,
+            began: command.began,
+            ended: command.ended,
+        });
         let vars = &self.ground.vars.values;
         let whole = self.heard.finished(command, self.course, vars);
         self.done.extend(whole);

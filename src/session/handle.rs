@@ -46,6 +46,12 @@ impl Handle {
         answer.await.map_err(|_| SessionGone)
     }
 
+    /// Asks without waiting for the answer; what is asked so is done in its order.
+    pub fn notify(&self, request: Request) {
+        // A session that has ended is not told any more.
+        drop(self.asks.send(Asked { request, reply: oneshot::channel().0 }));
+    }
+
     pub fn subscribe(&self) -> Events {
         Events { from: self.events.subscribe() }
     }

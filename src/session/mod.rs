@@ -17,6 +17,7 @@ mod reset;
 mod start;
 mod tell;
 mod views;
+mod watched;
 mod why;
 
 pub use api::{
@@ -27,3 +28,4 @@ pub use folder::{Found, Left, lessons, running};
 pub use handle::{Events, Handle, SessionGone};
 pub use start::{Session, SessionRequest, StartError, start};
 pub use tell::SessionEvent;
+pub use watched::{DiffLine, ObjectView, Watched, Witnessed};

@@ -14,6 +14,7 @@ use super::folder::{Found, Home, Left, digest};
 use super::handle::{Asked, Handle};
 use super::outline::Course;
 use super::tell::SessionEvent;
+use super::watched::Watched;
 use crate::cluster::{Provider, StageSink};
 use crate::lab::{ClusterKind, Lab};
 use crate::learn::{Progress, SCHEMA, State};
@@ -41,6 +42,8 @@ pub struct SessionRequest {
 /// A session under way.
 pub struct Session {
     pub handle: Handle,
+    /// What etcd's watch delivers.
+    pub watched: Watched,
     /// It was resumed where it had been left.
     pub resumed: bool,
     /// What a learner should know of its beginning.
@@ -112,6 +115,7 @@ pub async fn start(request: SessionRequest, stages: &dyn StageSink) -> Result<Se
     };
     home.tell_door(&found).map_err(folder)?;
     let resumed = kept.is_some();
+    let watched = Watched::of(&ground);
     let begun = Begun { request, plan, home, ground, handle: handle.clone(), kept };
     let serving = tokio::spawn(door::serve(listener, handle.clone()));
     let ended = tokio::spawn(async move {
@@ -121,7 +125,7 @@ pub async fn start(request: SessionRequest, stages: &dyn StageSink) -> Result<Se
         serving.abort();
         left
     });
-    Ok(Session { handle, resumed, notes, ended })
+    Ok(Session { handle, watched, resumed, notes, ended })
 }
 
 /// The progress to go on from, if any.

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::api::{CheckView, Summary};
@@ -76,6 +77,14 @@ pub enum SessionEvent {
         role: String,
         verdict: Verdict,
         reason: Option<String>,
+    },
+    /// A shell of the learner's has run a command to its end.
+    CommandFinished {
+        terminal: String,
+        text: String,
+        status: i32,
+        began: Timestamp,
+        ended: Timestamp,
     },
     WentBack {
         step: String,

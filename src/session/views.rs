@@ -78,6 +78,7 @@ impl Engine<'_> {
             hints_given: known.map_or(0, |step| step.hints),
             hints: outline.map_or(0, |step| step.hints),
             has_solution: outline.is_some_and(|step| step.has_solution),
+            solution_shown: known.is_some_and(|step| step.solution),
             points,
             max_points,
         }

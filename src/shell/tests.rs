@@ -94,6 +94,7 @@ fn view(lab: &Lab, step: usize, standings: &[Standing]) -> View {
             hints_given: 0,
             hints,
             has_solution,
+            solution_shown: false,
             points: 0,
             max_points: 3,
         },

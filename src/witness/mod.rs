@@ -97,6 +97,24 @@ pub struct Witness {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// A way to the journal for those who only read it; clones lead to the same one.
+#[derive(Clone)]
+pub struct Follower {
+    journal: Journal,
+    grown: watch::Receiver<Seq>,
+}
+
+impl Follower {
+    pub fn journal(&self) -> JournalView {
+        self.journal.view()
+    }
+
+    /// Returns when the journal reaches beyond `seq`, at once where it does already; false once the watch has ended.
+    pub async fn grown(&self, seq: Seq) -> bool {
+        self.grown.clone().wait_for(|end| *end > seq).await.is_ok()
+    }
+}
+
 impl Witness {
     /// Lists the store and opens the watch at the next revision. In a bare lab this does not wait for
     /// etcd: the lab starts it later.
@@ -196,12 +214,15 @@ impl Witness {
 
     /// Returns when the journal reaches beyond `seq`, at once where it does already.
     pub async fn grown(&self, seq: Seq) {
-        let mut grown = self.grown.clone();
         // The watch ends only with the witness; then there is nothing to wait for, and the caller has
         // its own clock.
-        if grown.wait_for(|end| *end > seq).await.is_err() {
+        if !self.follower().grown(seq).await {
             std::future::pending::<()>().await;
         }
+    }
+
+    pub fn follower(&self) -> Follower {
+        Follower { journal: self.journal.clone(), grown: self.grown.clone() }
     }
 
     /// What an `etcd` check sees: of one member, or of the whole. Bounded in time, up or down.

@@ -34,6 +34,7 @@ mod sandbox_attack;
 mod sandbox_protobuf;
 mod sandbox_server;
 mod secrets;
+mod serve;
 mod session;
 mod slips;
 mod soak;

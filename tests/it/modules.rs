@@ -25,18 +25,20 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ),
     // terminal, owned_processes: its shells are on this side of the door.
     ("shell", "text owned_processes lab outcome terminal learn session"),
+    // terminal, owned_processes: its shells are on this side of the session, and find what those of `shell` find.
+    ("web", "text owned_processes lab outcome journal terminal learn session shell"),
     ("report", "text lab outcome"),
     (
         "cli",
         "text owned_processes expr lab parse kube_etcd_codec journal grade outcome terminal cluster witness \
-         kube_sandbox run learn session shell report",
+         kube_sandbox run learn session shell web report",
     ),
 ];
 
 /// The crates beside the program: modules like its own as far as imports go.
 const CRATES: &[&str] = &["kube_cel", "kube_etcd_codec", "kube_sandbox", "owned_processes"];
 
-const MAY_NAME_TOKIO: &[&str] = &["terminal", "cluster", "witness", "run", "session", "shell", "cli"];
+const MAY_NAME_TOKIO: &[&str] = &["terminal", "cluster", "witness", "run", "session", "shell", "web", "cli"];
 
 const LONGEST_FILE: usize = 600;
 

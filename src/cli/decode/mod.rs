@@ -13,7 +13,6 @@ use super::error::CliError;
 use crate::outcome::Exit;
 use input::{Known, Reader, Refused};
 use show::Shown;
-pub(super) use show::{Look, Reading, printable, read, yaml_text};
 
 /// Decode etcd values that lie on standard input
 ///

@@ -9,15 +9,13 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::args::LookFlags;
-use super::decode::{Look, Reading, printable, read, yaml_text};
 use super::error::CliError;
 use super::object::{ANSWERS, Named, Stored};
 use super::place::{self, Place};
-use crate::journal::{Change, Revision, difference};
+use crate::journal::{Change, Look, Reading, Revision, difference, in_a_word, printable, read, yaml_text};
 use crate::outcome::Exit;
 use crate::text::{did_you_mean, redact};
 use crate::witness::{Reader, WitnessError};
-use kube_etcd_codec::Encoding;
 
 /// Show one object as etcd holds it, decoded
 ///
@@ -164,12 +162,7 @@ fn shown(args: &GetArgs, change: &Change) -> Result<String, CliError> {
             Ok(format!("{}\n", serde_json::to_string_pretty(&line).unwrap_or_default()))
         }
         Reading::Object { object, encoding, remarks, .. } => {
-            let encoding = match encoding {
-                Encoding::Protobuf => "protobuf",
-                Encoding::Json => "JSON",
-                Encoding::Plain => "text",
-            };
-            let mut out = format!("# {} ({} bytes, {encoding})\n", printable(&change.key), value.len());
+            let mut out = format!("# {} ({} bytes, {})\n", printable(&change.key), value.len(), in_a_word(encoding));
             let _ = write!(
                 out,
                 "# revision {}, created at {}, version {}",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::cli::decode::Reading;
+use crate::journal::Reading;
 use crate::text::wrapped;
 use kube_etcd_codec::{Piece, explain};
 

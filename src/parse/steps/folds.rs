@@ -2,7 +2,7 @@
 
 use super::{Builder, Fold};
 use crate::lab::keywords::{FenceKind, STEP_ATTRIBUTES};
-use crate::lab::{Hint, Item};
+use crate::lab::{FoldKind, Hint, Item};
 use crate::parse::attrs;
 use crate::parse::fields::Fields;
 use crate::parse::findings::{DETAILS, HIDDEN_BLOCK, UNKNOWN_COMMENT};
@@ -48,10 +48,10 @@ impl Builder<'_, '_> {
         };
         let opened = *opened;
         let first = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-        *fold = match first.to_lowercase().as_str() {
-            "hint" | "hints" => Fold::Hint,
-            "solution" | "solutions" => Fold::Solution,
-            _ => {
+        *fold = match FoldKind::of(text) {
+            FoldKind::Hint => Fold::Hint,
+            FoldKind::Solution => Fold::Solution,
+            FoldKind::Other => {
                 if let Some(hint) = did_you_mean(first, ["Hint", "Solution"]) {
                     let message =
                         format!("`{first}` is neither a hint nor a solution, and its blocks would run for everyone");

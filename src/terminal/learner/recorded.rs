@@ -224,6 +224,11 @@ impl RecordedShell {
         self.control.resize(rows, columns).await
     }
 
+    /// SIGKILL to what runs in the shell's foreground; false where nothing does.
+    pub async fn kill_foreground(&mut self) -> io::Result<bool> {
+        self.control.kill_foreground().await
+    }
+
     /// Ends the shell with all that runs in it.
     pub async fn end(mut self) {
         // What does not go now goes at the run's end.
