@@ -1,5 +1,6 @@
 //! Learners on the real sandbox: what is witnessed, judged and told while somebody works.
 
+mod faults;
 mod helper;
 mod killed;
 mod labs;
