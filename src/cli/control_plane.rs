@@ -53,7 +53,7 @@ fn failed(why: &str) -> ExitCode {
     ExitCode::from(3)
 }
 
-fn told(error: SandboxError) -> String {
+fn message(error: SandboxError) -> String {
     std::iter::once(error.message).chain(error.detail).chain(error.hint).collect::<Vec<_>>().join("\n")
 }
 
@@ -63,7 +63,7 @@ async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(),
     let dir = guard.folder("sandbox").map_err(|error| error.to_string())?;
     let began = std::time::Instant::now();
     let options = SandboxOptions { apiserver, only_nodes, ..SandboxOptions::new(guard.clone(), dir) };
-    let mut sandbox = Sandbox::start(options).await.map_err(told)?;
+    let mut sandbox = Sandbox::start(options).await.map_err(message)?;
     // Before anything is told: whoever reads it may interrupt at once.
     let mut interrupted =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).map_err(|error| error.to_string())?;
@@ -86,7 +86,7 @@ async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(),
                     println!("etcd is killed");
                 }
                 Ok(Some("start etcd")) => {
-                    sandbox.restart_etcd().await.map_err(told)?;
+                    sandbox.restart_etcd().await.map_err(message)?;
                     println!("etcd is back as {}", sandbox.etcd_process());
                 }
                 Ok(Some(other)) => eprintln!("no such command: {other}"),
@@ -101,7 +101,7 @@ async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(),
 
 async fn run_control_plane(spec: ControlPlaneSpec) -> Result<(), String> {
     let guard = Guard::start(GuardSettings::with_watchdog()).map_err(|error| error.to_string())?;
-    let control_plane = ControlPlane::serve(&spec, &guard).await.map_err(told)?;
+    let control_plane = ControlPlane::serve(&spec, &guard).await.map_err(message)?;
     println!("serving on https://{}", control_plane.address);
     let mut end =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| error.to_string())?;

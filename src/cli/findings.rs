@@ -6,9 +6,9 @@ use super::args::Format;
 use crate::outcome::{DiagnosticReport, RunEvent};
 use crate::text::{Diagnostic, Severity, SourceFile, redact};
 
-/// Tells all findings of one file; whether any is an error. Where a person reads, errors are drawn with their
+/// Emits all findings of one file; whether any is an error. Where a person reads, errors are drawn with their
 /// excerpt at once; warnings are `lint`'s.
-pub(super) fn tell(
+pub(super) fn emit_all(
     findings: &[Diagnostic],
     source: &SourceFile,
     format: Format,
@@ -31,11 +31,7 @@ pub(super) fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticRep
     let position = source.position(finding.span.start);
     DiagnosticReport {
         code: finding.code.0.to_owned(),
-        severity: match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
-        .to_owned(),
+        severity: finding.severity,
         file: source.name().to_owned(),
         line: position.line,
         column: position.column,

@@ -165,7 +165,7 @@ pub(super) fn one_lab(path: &Path, quiet: bool) -> Result<Lab, CliError> {
         ));
     };
     let format = if quiet { Format::Json } else { Format::Human };
-    findings::tell(&linted.parsed.findings, &linted.file.source, format, &mut |_| {});
+    findings::emit_all(&linted.parsed.findings, &linted.file.source, format, &mut |_| {});
     linted
         .parsed
         .lab

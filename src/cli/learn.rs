@@ -318,7 +318,7 @@ fn chosen(named: Option<&Path>) -> Result<Lab, CliError> {
 
 /// A lab without errors, which are shown where it has some.
 fn sound(linted: Linted) -> Result<Lab, CliError> {
-    findings::tell(&linted.parsed.findings, &linted.file.source, Format::Human, &mut |_| {});
+    findings::emit_all(&linted.parsed.findings, &linted.file.source, Format::Human, &mut |_| {});
     let name = linted.file.source.name().to_owned();
     linted
         .parsed

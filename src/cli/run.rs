@@ -104,7 +104,7 @@ impl Call<'_> {
         let mut wrong = 0;
         for Linted { file, parsed } in files {
             let format = self.args.report.format;
-            findings::tell(&parsed.findings, &file.source, format, &mut |event| sink.emit(event));
+            findings::emit_all(&parsed.findings, &file.source, format, &mut |event| sink.emit(event));
             if let Some(lab) = parsed.lab {
                 labs.push(Chosen { lab, alone });
                 continue;

@@ -8,6 +8,7 @@ use super::screen;
 use crate::cluster::{Layer, StageSink};
 use crate::report::{PullBars, PullLines, bars};
 use crate::run::pulled;
+use crate::text::TICK;
 
 pub(super) struct StageLines {
     bars: Mutex<PullBars>,
@@ -32,7 +33,7 @@ impl StageSink for StageLines {
         let detail = detail.map(|detail| format!("  {detail}")).unwrap_or_default();
         self.line(&format!(
             "{} {stage:<14}{:>6.1} s{detail}",
-            console::style("✓").for_stderr().green(),
+            console::style(TICK).for_stderr().green(),
             took.as_secs_f64()
         ));
     }

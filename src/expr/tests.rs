@@ -207,3 +207,50 @@ fn what_costs_too_much_cannot_be_judged() {
     let Outcome::Error(why) = evaluate(bomb, &object) else { panic!("it is judged") };
     assert!(why.contains("more than a million steps"), "{why}");
 }
+
+#[test]
+fn arguments_of_kubernetes_functions_are_typed() {
+    let said = |text: &str| {
+        let faults = compiled(text, Scope::Event).expect_err(text);
+        let one = &faults[0];
+        assert_eq!((faults.len(), one.kind), (1, FaultKind::WrongType), "{text}: {faults:?}");
+        format!("{} / {}", one.message, one.hint.as_deref().unwrap_or("-"))
+    };
+    assert_eq!(
+        said("quantity(object.a).isGreaterThan(\"1Gi\")"),
+        "`\"1Gi\"` is a text, and `isGreaterThan()` takes a quantity or a version / write `quantity(\"1Gi\")`"
+    );
+    assert_eq!(
+        said("key.isGreaterThan(quantity(\"1Gi\"))"),
+        "`key` is a text, and `isGreaterThan()` takes a quantity or a version / write `quantity(key).isGreaterThan(quantity(\"1Gi\"))`"
+    );
+    assert_eq!(
+        said("quantity(\"1\") > quantity(\"2\")"),
+        "`quantity(\"1\")` is a quantity, which has no order / write `quantity(\"1\").isGreaterThan(…)`, or `isLessThan`"
+    );
+    assert_eq!(
+        said("quantity(object.a) == \"1Gi\""),
+        "`quantity(object.a)` is a quantity, and `\"1Gi\"` is a text: they are never equal / write `quantity(\"1Gi\")`"
+    );
+    assert_eq!(
+        said("[1, 2].first() == 1"),
+        "`[1, 2].first()` is an optional value, and `1` is a whole number: they are never equal / take its value first: \
+         `[1, 2].first().orValue(…) == 1`"
+    );
+    assert_eq!(
+        said("[1, 2].join(\",\") == key"),
+        "`[1, 2]` is a list of whole numbers, and `join()` takes a list of texts / make texts of its elements: `[1, 2].map(x, string(x)).join(\",\")`"
+    );
+    assert_eq!(said("ip(revision).isLoopback()"), "`revision` is a whole number, and `ip()` takes a text / -");
+    assert_eq!(said("key.split(\",\", 1, 2) == []"), "`split()` takes 1 or 2 arguments, and here it has 3 / -");
+    for text in [
+        "[\"b\", \"a\"].sort()[0] == key && [1, 2].sum() == revision && [key].first().orValue(\"x\") == \"y\"",
+        "object.?a.?b.orValue(\"none\") == \"x\" && object.items.first().?name.hasValue()",
+        "cidr(\"10.0.0.0/8\").containsIP(ip(key)) && key.split(\",\").map(x, x.trim()).distinct().size() == 2",
+        "sets.contains([1], [1]) && [[1], [2]].flatten().max() == 2 && key.indexOf(\"a\") > 0",
+        "[object].exists(ip, ip.a == \"x\") && lists.range(3).all(n, n < 3)",
+        "optional.of(key).optMap(k, k + \"x\") == optional.none() && url(key).getHost() == \"x\"",
+    ] {
+        assert!(compiled(text, Scope::Event).is_ok(), "{text}: {:?}", compiled(text, Scope::Event));
+    }
+}

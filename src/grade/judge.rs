@@ -122,7 +122,7 @@ pub fn probe(check: &Check, evidence: &Evidence, journal: &JournalView) -> Judge
                 return Judgement::cannot_judge("the watch has not reached the mark");
             };
             let mut weighed = keys::Weighed::default();
-            let mut judgement = told(key.truth(seq, &mut weighed));
+            let mut judgement = judged(key.truth(seq, &mut weighed));
             key.evidence(&mut judgement, seq, &mut weighed);
             if judgement.verdict == Verdict::Fail {
                 judgement.explanation = key.explain(seq, &mut weighed);
@@ -140,7 +140,7 @@ pub fn probe(check: &Check, evidence: &Evidence, journal: &JournalView) -> Judge
             let Some(last) = evidence.observations.last() else {
                 return Judgement::cannot_judge("nothing was looked at");
             };
-            let mut judgement = told(sample.truth(last));
+            let mut judgement = judged(sample.truth(last));
             judgement.sampled = true;
             if judgement.verdict == Verdict::Fail {
                 judgement.explanation = sample.explain(last);
@@ -242,7 +242,7 @@ pub(super) fn silence(time: Duration) -> String {
     )
 }
 
-fn told(truth: Truth) -> Judgement {
+fn judged(truth: Truth) -> Judgement {
     match truth {
         Truth::Yes => Judgement::new(Verdict::Pass),
         Truth::No(reason) => Judgement { reason: Some(show::cut(&reason, 300)), ..Judgement::new(Verdict::Fail) },

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::{ClusterReport, DiagnosticReport};
 use super::{ActionReport, Proof, Verdict};
+use crate::lab::Role;
 use crate::text::EventKind;
 
 /// A fact of a run, in the past tense: owned and serialisable, so that a recorded run replays through
@@ -53,7 +54,7 @@ pub enum RunEvent {
         lab: usize,
         step: String,
         line: usize,
-        role: String,
+        role: Role,
         /// Its first command line, for live progress.
         text: String,
     },

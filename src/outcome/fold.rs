@@ -1,6 +1,7 @@
 use super::report::{LabReport, RunReport, StepReport};
 use super::score::{StepFacts, stop_verdict};
 use super::{Exit, RunEvent, StopCause, Verdict};
+use crate::text::Severity;
 
 /// The command whose runs owe proofs.
 const PROVING_COMMAND: &str = "test";
@@ -126,7 +127,9 @@ impl Fold {
         let any = |test: &dyn Fn(&LabFacts) -> bool| self.labs.iter().any(test);
         if self.interrupted {
             Exit::Interrupted
-        } else if self.run.diagnostics.iter().any(|finding| finding.severity == "error") || any(&LabFacts::is_wrong) {
+        } else if self.run.diagnostics.iter().any(|finding| finding.severity == Severity::Error)
+            || any(&LabFacts::is_wrong)
+        {
             Exit::WrongInput
         } else if any(&|lab| lab.verdict() == Verdict::Fail) {
             Exit::CheckFailed

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{EvidenceRef, Failure, Proof, Spent, Verdict};
+use crate::lab::Role;
+use crate::text::Severity;
 
 /// The whole run as one tree; serialises to the documented JSON. What is marked `skip` serves the other
 /// formats, which come from this same tree.
@@ -26,7 +28,7 @@ pub struct RunReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiagnosticReport {
     pub code: String,
-    pub severity: String,
+    pub severity: Severity,
     pub file: String,
     pub line: usize,
     pub column: usize,
@@ -87,7 +89,7 @@ pub struct StepReport {
 pub struct ActionReport {
     pub name: Option<String>,
     pub line: usize,
-    pub role: String,
+    pub role: Role,
     pub terminal: String,
     pub verdict: Verdict,
     pub reason: Option<String>,
@@ -146,7 +148,7 @@ impl LabReport {
 
 impl StepReport {
     /// Whether its verdict is that of one of its parts; otherwise it has a reason of its own.
-    pub fn is_told_by_a_part(&self) -> bool {
+    pub fn is_explained_by_a_part(&self) -> bool {
         let actions = self.actions.iter().map(|action| action.verdict);
         let checks = self.waits.iter().chain(&self.checks).map(|check| check.verdict);
         let questions = self.questions.iter().map(|question| question.verdict);

@@ -24,7 +24,7 @@ impl<W: Write + Send> Reporter for Github<W> {
             let place = Place { file: &finding.file, line: finding.line, column: Some(finding.column) };
             let hint = finding.hint.iter().map(String::as_str);
             let lines = std::iter::once(finding.message.as_str()).chain(hint);
-            command(&mut out, &finding.severity, &place, &finding.code, lines);
+            command(&mut out, finding.severity.name(), &place, &finding.code, lines);
         }
         for lab in &report.labs {
             annotate_lab(&mut out, lab);
@@ -60,7 +60,7 @@ fn annotate_lab(out: &mut String, lab: &LabReport) {
             let place = Place { file: &lab.file, line: question.line, column: None };
             command(out, "error", &place, &title(lab, step), question.reason.iter().map(String::as_str));
         }
-        if matters(step.verdict) && !step.is_told_by_a_part() {
+        if matters(step.verdict) && !step.is_explained_by_a_part() {
             let place = Place { file: &lab.file, line: step.line, column: None };
             command(out, "error", &place, &title(lab, step), step.reason.iter().map(String::as_str));
         }

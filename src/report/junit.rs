@@ -7,6 +7,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 use super::Reporter;
 use super::layout::{failure_lines, one_line};
 use crate::outcome::{Fold, LabReport, RunEvent, RunReport, StepReport, Verdict};
+use crate::text::Severity;
 
 /// The dialect that Jenkins and GitLab read: a suite a lab, a case a check.
 pub struct Junit {
@@ -49,7 +50,7 @@ pub(super) fn write(report: &RunReport, to: &mut dyn Write) -> io::Result<()> {
 fn findings(report: &RunReport) -> TestSuite {
     let mut suite = TestSuite::new("lint");
     for finding in &report.diagnostics {
-        let status = if finding.severity == "error" {
+        let status = if finding.severity == Severity::Error {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(&*finding.message).set_type(&*finding.code);
             status
@@ -119,7 +120,7 @@ fn add_step(suite: &mut TestSuite, lab: &LabReport, step: &StepReport) {
         cases += 1;
     }
     let failed = matches!(step.verdict, Verdict::Fail | Verdict::CannotJudge);
-    if cases == 0 || (failed && !step.is_told_by_a_part()) {
+    if cases == 0 || (failed && !step.is_explained_by_a_part()) {
         add(step.title.clone(), &lab.file, step.line, status(step.verdict, step.reason.as_deref(), &[]));
     }
 }

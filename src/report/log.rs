@@ -36,9 +36,9 @@ impl Reporter for Log {
                 info!(kind = cluster.kind, kubernetes, etcd, "cluster ready");
             }
             RunEvent::StepStarted { line, .. } => info!(line, "step started"),
-            RunEvent::ActionStarted { role, .. } => debug!(role, "block started"),
+            RunEvent::ActionStarted { role, .. } => debug!(role = role.name(), "block started"),
             RunEvent::ActionFinished { action, .. } => {
-                let (role, exit, ms) = (&action.role, action.exit, action.duration_ms);
+                let (role, exit, ms) = (action.role.name(), action.exit, action.duration_ms);
                 judged!(action.verdict, role, exit, reason = action.reason.as_deref(), ms, "block finished");
             }
             RunEvent::CheckPending { so_far, .. } => debug!(so_far, "check is open"),

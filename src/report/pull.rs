@@ -61,16 +61,16 @@ fn new_bar(id: &str) -> ProgressBar {
 /// Says now and then in a line how far the pull is.
 #[derive(Debug, Default)]
 pub struct PullLines {
-    told: Option<Instant>,
+    shown: Option<Instant>,
 }
 
 impl PullLines {
     /// The line, where it is time for one.
     pub fn due(&mut self, image: &str, layers: &[PulledLayer]) -> Option<String> {
-        if self.told.is_some_and(|told| told.elapsed() < LINE_EVERY) {
+        if self.shown.is_some_and(|shown| shown.elapsed() < LINE_EVERY) {
             return None;
         }
-        self.told = Some(Instant::now());
+        self.shown = Some(Instant::now());
         Some(format!("pulling {image}: {}", summary(layers)))
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::lab::Role;
 use crate::outcome::{ActionReport, Verdict, fold};
 
 #[derive(Clone, Default)]
@@ -108,10 +109,9 @@ fn a_step_that_also_cleans_up_is_told_twice_but_judged_once() {
     let (id, cleanup) = events
         .iter()
         .find_map(|event| match event {
-            RunEvent::ActionFinished { lab: 0, step, action, .. } => Some((
-                step.clone(),
-                ActionReport { role: "cleanup".to_owned(), verdict: Verdict::Pass, ..action.clone() },
-            )),
+            RunEvent::ActionFinished { lab: 0, step, action, .. } => {
+                Some((step.clone(), ActionReport { role: Role::Cleanup, verdict: Verdict::Pass, ..action.clone() }))
+            }
             _ => None,
         })
         .expect("an action");

@@ -55,11 +55,11 @@ impl<'a> Runner<'a> {
     /// How it came out, and why so.
     pub(super) async fn act_now(&mut self, step: &PlannedStep, action: &Action) -> (Verdict, Option<String>) {
         let started = Instant::now();
-        self.tell.tell(RunEvent::ActionStarted {
-            lab: self.tell.lab(),
+        self.emitter.emit(RunEvent::ActionStarted {
+            lab: self.emitter.lab(),
             step: step.id.clone(),
             line: self.line(action.span.start),
-            role: action.role.name().to_owned(),
+            role: action.role,
             text: first_line(&action.code),
         });
         let timeout = action.timeout.or(step.timeout).unwrap_or(DEFAULT_TIMEOUT);
@@ -82,8 +82,8 @@ impl<'a> Runner<'a> {
         self.spent.actions += started.elapsed();
         let verdict = outcome.verdict.unwrap_or(Verdict::Pass);
         let reason = outcome.reason.clone();
-        self.tell.tell(RunEvent::ActionFinished {
-            lab: self.tell.lab(),
+        self.emitter.emit(RunEvent::ActionFinished {
+            lab: self.emitter.lab(),
             step: step.id.clone(),
             action: ActionReport {
                 verdict,

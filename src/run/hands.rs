@@ -2,10 +2,10 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::emit::Emitter;
 use super::ground::Ground;
 use super::plan::PlannedStep;
 use super::runner::{Output, PATIENCE, Runner};
-use super::tell::Teller;
 use super::{Mode, Plan};
 use crate::journal::{Entry, Seq};
 use crate::lab::{Action, Lab};
@@ -37,8 +37,8 @@ pub struct Undone {
 }
 
 impl<'a> Hands<'a> {
-    pub fn new(ground: &'a Ground, lab: &'a Lab, plan: &'a Plan, tell: &'a Teller<'a>) -> Self {
-        Self { runner: Runner::new(ground, lab, plan, Mode::Learn, tell), plan }
+    pub fn new(ground: &'a Ground, lab: &'a Lab, plan: &'a Plan, emitter: &'a Emitter<'a>) -> Self {
+        Self { runner: Runner::new(ground, lab, plan, Mode::Learn, emitter), plan }
     }
 
     /// Runs a block to its end, or until it is ready.

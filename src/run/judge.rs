@@ -56,7 +56,7 @@ struct Open<'c> {
     settled: Option<Judgement>,
     span: Span,
     /// What was last told of it, so that only what changes is told.
-    told: Option<String>,
+    reported: Option<String>,
 }
 
 type Sample<'s> = BoxFuture<'s, (Need, Option<usize>, Observation)>;
@@ -124,9 +124,9 @@ impl Runner<'_> {
                     Progress::Open { so_far, until: next } => {
                         until = Some(until.map_or(next, |known| known.min(next)));
                         let so_far = so_far.reason.unwrap_or_else(|| so_far.verdict.word().to_owned());
-                        if check.told.as_ref() != Some(&so_far) {
+                        if check.reported.as_ref() != Some(&so_far) {
                             self.pending(step, check.placed.check, so_far.clone());
-                            check.told = Some(so_far);
+                            check.reported = Some(so_far);
                         }
                     }
                 }
@@ -186,7 +186,7 @@ impl Runner<'_> {
             evidence: self.evidence(mark, end),
             settled: None,
             span: self.named().check_span(placed.check),
-            told: None,
+            reported: None,
         }
     }
 
@@ -199,8 +199,8 @@ impl Runner<'_> {
     }
 
     fn pending(&self, step: &str, check: &Check, so_far: String) {
-        self.tell.tell(RunEvent::CheckPending {
-            lab: self.tell.lab(),
+        self.emitter.emit(RunEvent::CheckPending {
+            lab: self.emitter.lab(),
             step: step.to_owned(),
             line: self.line(check.span.start),
             text: check.text.clone(),

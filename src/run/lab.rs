@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::emit::Emitter;
 use super::ground::{Ground, GroundRequest};
 use super::named::Named;
 use super::runner::Runner;
-use super::tell::Teller;
 use super::tidy::Tidied;
 use super::{EventSink, Mode, Plan, Unsolved, Vars};
 use crate::cluster::{ClusterError, Layer, LayerState, Provider, StageSink};
@@ -38,39 +38,39 @@ pub struct LabRequest<'a> {
 pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     let started = Instant::now();
     let lab = request.lab;
-    let tell = Teller::new(sink, request.index, request.mode);
+    let emitter = Emitter::new(sink, request.index, request.mode);
     keep_secret(&request.vars.secrets);
-    begin(lab, &tell);
+    begin(lab, &emitter);
     if let Some(Unsolved { title, steps }) = request.plan.unsolved.as_deref() {
         let (all, s) = (request.plan.steps.len(), if *steps == 1 { "" } else { "s" });
-        tell.notice(format!(
+        emitter.notice(format!(
             "`run` leaves out solutions, the first in “{title}”, and what builds on them: {steps} step{s} of {all}; \
              `run --solve` runs everything"
         ));
     }
     let mut spent = Spent::default();
-    if let Err(stopped) = Box::pin(whole(&request, &tell, &mut spent)).await {
-        stop(lab, &request.plan, stopped, &tell);
+    if let Err(stopped) = Box::pin(whole(&request, &emitter, &mut spent)).await {
+        stop(lab, &request.plan, stopped, &emitter);
     }
     let ending = Instant::now();
     for left in request.guard.end().await {
-        tell.notice(format!("could not be cleaned up: {left}"));
+        emitter.notice(format!("could not be cleaned up: {left}"));
     }
     spent.down_ms += millis(ending.elapsed());
-    tell.tell(RunEvent::LabFinished { lab: tell.lab(), duration_ms: millis(started.elapsed()), spent });
+    emitter.emit(RunEvent::LabFinished { lab: emitter.lab(), duration_ms: millis(started.elapsed()), spent });
 }
 
 /// Reports a lab that stopped before anything of it was started.
 pub fn stop_lab(sink: &dyn EventSink, index: usize, mode: Mode, lab: &Lab, plan: &Plan, stopped: Stopped) {
-    let tell = Teller::new(sink, index, mode);
-    begin(lab, &tell);
-    stop(lab, plan, stopped, &tell);
-    tell.tell(RunEvent::LabFinished { lab: index, duration_ms: 0, spent: Spent::default() });
+    let emitter = Emitter::new(sink, index, mode);
+    begin(lab, &emitter);
+    stop(lab, plan, stopped, &emitter);
+    emitter.emit(RunEvent::LabFinished { lab: index, duration_ms: 0, spent: Spent::default() });
 }
 
-pub(super) fn begin(lab: &Lab, tell: &Teller<'_>) {
-    tell.tell(RunEvent::LabStarted {
-        lab: tell.lab(),
+pub(super) fn begin(lab: &Lab, emitter: &Emitter<'_>) {
+    emitter.emit(RunEvent::LabStarted {
+        lab: emitter.lab(),
         id: lab.id.clone(),
         file: lab.source.name().to_owned(),
         title: lab.title.clone(),
@@ -78,11 +78,11 @@ pub(super) fn begin(lab: &Lab, tell: &Teller<'_>) {
 }
 
 /// What gives points is named even where no step was begun, unless the lab is not for this cluster.
-pub(super) fn stop(lab: &Lab, plan: &Plan, stopped: Stopped, tell: &Teller<'_>) {
+pub(super) fn stop(lab: &Lab, plan: &Plan, stopped: Stopped, emitter: &Emitter<'_>) {
     let is_for_here = !matches!(stopped.cause, StopCause::NotHere | StopCause::NothingToDo);
-    tell.tell(stopped.event(tell.lab()));
-    if is_for_here && !tell.has_steps() {
-        Named { lab, tell, counted: &plan.counted }.not_started(plan);
+    emitter.emit(stopped.event(emitter.lab()));
+    if is_for_here && !emitter.has_steps() {
+        Named { lab, emitter, counted: &plan.counted }.not_started(plan);
     }
 }
 
@@ -124,7 +124,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn whole(request: &LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -> Result<(), Stopped> {
+async fn whole(request: &LabRequest<'_>, emitter: &Emitter<'_>, spent: &mut Spent) -> Result<(), Stopped> {
     let bringing_up = Instant::now();
     let wanted = GroundRequest {
         lab: request.lab,
@@ -137,10 +137,10 @@ async fn whole(request: &LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -
         since: None,
         interrupt: request.interrupt.clone(),
     };
-    let ground = Box::pin(Ground::raise(&wanted, &Stages { tell })).await?;
+    let ground = Box::pin(Ground::raise(&wanted, &Stages { emitter })).await?;
     spent.up_ms = millis(bringing_up.elapsed());
-    tell.tell(RunEvent::ClusterReady {
-        lab: tell.lab(),
+    emitter.emit(RunEvent::ClusterReady {
+        lab: emitter.lab(),
         cluster: ClusterReport {
             kind: request.kind.name().to_owned(),
             kubernetes: ground.info.kubernetes.clone(),
@@ -148,11 +148,11 @@ async fn whole(request: &LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -
         },
         vars: request.vars.shown.clone(),
     });
-    Box::pin(on_ground(request, &ground, tell, spent)).await;
+    Box::pin(on_ground(request, &ground, emitter, spent)).await;
     let ending = Instant::now();
     if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
         let kubeconfig = ground.kubeconfig().unwrap_or(Path::new("")).display().to_string();
-        tell.notice(format!("the sandbox stays until Ctrl-C: export KUBECONFIG={kubeconfig}"));
+        emitter.notice(format!("the sandbox stays until Ctrl-C: export KUBECONFIG={kubeconfig}"));
         request.interrupt.cancelled().await;
     }
     let down = ground.close(request.keep).await;
@@ -160,13 +160,13 @@ async fn whole(request: &LabRequest<'_>, tell: &Teller<'_>, spent: &mut Spent) -
     down.map_err(|error| Stopped::of_cluster("the cluster did not go down: ", error, &CancellationToken::new()))
 }
 
-async fn on_ground(request: &LabRequest<'_>, ground: &Ground, tell: &Teller<'_>, spent: &mut Spent) {
-    let mut runner = Runner::new(ground, request.lab, &request.plan, request.mode, tell);
+async fn on_ground(request: &LabRequest<'_>, ground: &Ground, emitter: &Emitter<'_>, spent: &mut Spent) {
+    let mut runner = Runner::new(ground, request.lab, &request.plan, request.mode, emitter);
     runner.hide_secrets().await;
     let start = ground.witness.journal().end();
     runner.steps(&request.plan.steps).await;
     if request.interrupt.is_cancelled() {
-        tell.tell(Stopped::new(StopCause::Interrupted, "interrupted").event(tell.lab()));
+        emitter.emit(Stopped::new(StopCause::Interrupted, "interrupted").event(emitter.lab()));
     }
     let (actions, checks) = (runner.spent.actions, runner.spent.checks);
     spent.actions_ms = millis(actions);
@@ -174,20 +174,20 @@ async fn on_ground(request: &LabRequest<'_>, ground: &Ground, tell: &Teller<'_>,
     let cleaning = Instant::now();
     // A second Ctrl-C ends the process, so that the clean-up after the first needs no token of its own.
     runner.clean_up(&request.plan, ground.terminals(CancellationToken::new())).await;
-    if request.mode == Mode::Test && request.kind != ClusterKind::Bare && tell.lab_verdict() == Verdict::Pass {
+    if request.mode == Mode::Test && request.kind != ClusterKind::Bare && emitter.lab_verdict() == Verdict::Pass {
         let keys = runner.keys_left(start).await;
         if !keys.is_empty() {
-            tell.tell(RunEvent::KeysLeft { lab: tell.lab(), keys });
+            emitter.emit(RunEvent::KeysLeft { lab: emitter.lab(), keys });
         }
     }
     if ground.info.shared && !request.interrupt.is_cancelled() {
-        leave_as_found(&runner, start, tell).await;
+        leave_as_found(&runner, start, emitter).await;
     }
     spent.cleanup_ms = millis(cleaning.elapsed());
 }
 
 /// A kept cluster of ours is tidied; in somebody else's, what stays is only named.
-async fn leave_as_found(runner: &Runner<'_>, start: Seq, tell: &Teller<'_>) {
+async fn leave_as_found(runner: &Runner<'_>, start: Seq, emitter: &Emitter<'_>) {
     let tidied = if runner.kind == ClusterKind::Attach {
         Tidied { removed: Vec::new(), stayed: runner.keys_left_after(start, Duration::from_secs(3)).await }
     } else {
@@ -195,13 +195,13 @@ async fn leave_as_found(runner: &Runner<'_>, start: Seq, tell: &Teller<'_>) {
     };
     for (what, keys) in [("removed what the lab left", tidied.removed), ("left in the cluster", tidied.stayed)] {
         if !keys.is_empty() {
-            tell.notice(format!("{what}: {}", keys.join(", ")));
+            emitter.notice(format!("{what}: {}", keys.join(", ")));
         }
     }
 }
 
 pub(super) struct Stages<'a> {
-    pub(super) tell: &'a Teller<'a>,
+    pub(super) emitter: &'a Emitter<'a>,
 }
 
 /// The layers of a pull as an event tells of them.
@@ -222,8 +222,8 @@ pub fn pulled(layers: &[Layer]) -> Vec<PulledLayer> {
 
 impl StageSink for Stages<'_> {
     fn passed(&self, stage: &str, detail: Option<&str>, took: Duration) {
-        self.tell.tell(RunEvent::StagePassed {
-            lab: self.tell.lab(),
+        self.emitter.emit(RunEvent::StagePassed {
+            lab: self.emitter.lab(),
             stage: stage.to_owned(),
             detail: detail.map(str::to_owned),
             duration_ms: millis(took),
@@ -231,11 +231,11 @@ impl StageSink for Stages<'_> {
     }
 
     fn pulling(&self, image: &str, layers: &[Layer]) {
-        let (lab, image) = (self.tell.lab(), image.to_owned());
-        self.tell.tell(RunEvent::Pulling { lab, image, layers: pulled(layers) });
+        let (lab, image) = (self.emitter.lab(), image.to_owned());
+        self.emitter.emit(RunEvent::Pulling { lab, image, layers: pulled(layers) });
     }
 
     fn note(&self, text: &str) {
-        self.tell.notice(text);
+        self.emitter.notice(text);
     }
 }

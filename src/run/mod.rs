@@ -6,6 +6,7 @@ mod cleanup;
 mod command;
 mod context;
 mod depends;
+mod emit;
 mod environment;
 mod expected;
 mod ground;
@@ -24,7 +25,6 @@ mod searched;
 mod secrets;
 mod step;
 mod stuck;
-mod tell;
 mod tidy;
 mod vars;
 
@@ -32,6 +32,7 @@ pub use command::CommandSeen;
 pub use ground::{Ground, GroundRequest, Lasting, etcdctl_route};
 pub use hands::{Hands, Ran, Undone};
 
+pub use emit::Emitter;
 pub use lab::{LabRequest, Stopped, pulled, run_lab, stop_lab};
 pub use named::{check_fact, question_fact};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch, Unsolved};
@@ -39,7 +40,6 @@ pub use present::{GradeRequest, Graded, Grading, grade_lab};
 pub use question::{Right, right_answer};
 pub use score::{CheckPlace, judged_checks, score};
 pub use secrets::keep_secrets;
-pub use tell::Teller;
 pub use vars::{Ask, Vars, random_values, resolve};
 
 use crate::outcome::RunEvent;

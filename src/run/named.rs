@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use tracing::{Span, error_span};
 
+use super::emit::Emitter;
 use super::judge::rule;
 use super::plan::{Act, Judged, Plan, PlannedStep, Stretch};
 use super::runner::Runner;
-use super::tell::Teller;
 use crate::lab::{Action, Check, CheckBlock, Lab, Question};
 use crate::outcome::{ActionReport, CheckFact, Proof, QuestionFact, RunEvent, StopCause, Verdict};
 
@@ -23,14 +23,14 @@ const NOT_ASKED: &str = "questions are asked by `keywitness learn`";
 #[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
     pub(super) lab: &'a Lab,
-    pub(super) tell: &'a Teller<'a>,
+    pub(super) emitter: &'a Emitter<'a>,
     /// Of its plan.
     pub(super) counted: &'a BTreeSet<usize>,
 }
 
 impl Runner<'_> {
     pub(super) fn named(&self) -> Named<'_> {
-        Named { lab: self.lab, tell: self.tell, counted: &self.counted }
+        Named { lab: self.lab, emitter: self.emitter, counted: &self.counted }
     }
 }
 
@@ -57,23 +57,23 @@ impl Named<'_> {
         error_span!("check", line = self.line(check.span.start))
     }
 
-    pub(super) fn tell_of(self, check: &Check, event: RunEvent) {
-        self.check_span(check).in_scope(|| self.tell.tell(event));
+    pub(super) fn emit_of(self, check: &Check, event: RunEvent) {
+        self.check_span(check).in_scope(|| self.emitter.emit(event));
     }
 
     pub(super) fn start_step(self, step: &PlannedStep) {
-        let (lab, line) = (self.tell.lab(), self.line(step.offset));
-        self.tell.tell(RunEvent::StepStarted { lab, step: step.id.clone(), title: step.title.clone(), line });
+        let (lab, line) = (self.emitter.lab(), self.line(step.offset));
+        self.emitter.emit(RunEvent::StepStarted { lab, step: step.id.clone(), title: step.title.clone(), line });
     }
 
     pub(super) fn finish_step(self, step: &PlannedStep, started: Instant) {
-        let (lab, duration_ms) = (self.tell.lab(), Runner::clock(started));
-        self.tell.tell(RunEvent::StepFinished { lab, step: step.id.clone(), duration_ms });
+        let (lab, duration_ms) = (self.emitter.lab(), Runner::clock(started));
+        self.emitter.emit(RunEvent::StepFinished { lab, step: step.id.clone(), duration_ms });
     }
 
     pub(super) fn stop_step(self, step: &PlannedStep, cause: StopCause, reason: impl Into<String>) {
-        let (lab, reason) = (self.tell.lab(), reason.into());
-        self.tell.tell(RunEvent::StepStopped { lab, step: step.id.clone(), cause, reason });
+        let (lab, reason) = (self.emitter.lab(), reason.into());
+        self.emitter.emit(RunEvent::StepStopped { lab, step: step.id.clone(), cause, reason });
     }
 
     /// What is not for this cluster or mode is named, and decides nothing.
@@ -127,8 +127,8 @@ impl Named<'_> {
     pub(super) fn leave_wait(self, step: &PlannedStep, block: &CheckBlock, reason: &str) {
         for check in &block.checks {
             let wait = self.skipped_fact(block, check, reason, true);
-            let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell_of(check, RunEvent::WaitFinished { lab, step, wait, failure: None });
+            let (lab, step) = (self.emitter.lab(), step.id.clone());
+            self.emit_of(check, RunEvent::WaitFinished { lab, step, wait, failure: None });
         }
     }
 
@@ -148,14 +148,14 @@ impl Named<'_> {
     pub(super) fn skip_checks(self, step: &PlannedStep, block: &CheckBlock, reason: &str, neutral: bool) {
         for check in &block.checks {
             let fact = self.skipped_fact(block, check, reason, neutral);
-            let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.tell_of(check, RunEvent::CheckFinished { lab, step, check: fact, failure: None });
+            let (lab, step) = (self.emitter.lab(), step.id.clone());
+            self.emit_of(check, RunEvent::CheckFinished { lab, step, check: fact, failure: None });
         }
     }
 
     pub(super) fn leave_action(self, step: &PlannedStep, action: &Action, reason: &str) {
-        self.tell.tell(RunEvent::ActionFinished {
-            lab: self.tell.lab(),
+        self.emitter.emit(RunEvent::ActionFinished {
+            lab: self.emitter.lab(),
             step: step.id.clone(),
             action: ActionReport { reason: Some(reason.to_owned()), ..self.bare_action(action) },
             detail: Vec::new(),
@@ -167,7 +167,7 @@ impl Named<'_> {
         ActionReport {
             name: action.name.as_ref().map(|name| name.value.clone()),
             line: self.line(action.span.start),
-            role: action.role.name().to_owned(),
+            role: action.role,
             terminal: action.terminal.clone(),
             verdict: Verdict::Skipped,
             reason: None,
@@ -197,8 +197,8 @@ impl Named<'_> {
         reason: Option<String>,
         neutral: bool,
     ) {
-        self.tell.tell(RunEvent::QuestionFinished {
-            lab: self.tell.lab(),
+        self.emitter.emit(RunEvent::QuestionFinished {
+            lab: self.emitter.lab(),
             step: step.id.clone(),
             question: QuestionFact { verdict, reason, neutral, ..bare_question(self.lab, self.counted, question) },
         });

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use super::emit::Emitter;
 use super::ground::{Ground, GroundRequest, Lasting};
 use super::judge::Placed;
 use super::lab::{Stages, begin, millis, stop};
 use super::named::Named;
 use super::plan::{Act, Judged, PlannedStep};
-use super::tell::Teller;
 use super::{EventSink, Mode, Plan, Stopped, Vars};
 use crate::cluster::Provider;
 use crate::grade::{self, Evidence, Judge, Judgement, Observation};
@@ -67,28 +67,28 @@ pub async fn grade_lab(
     sink: &dyn EventSink,
 ) -> Option<Grading> {
     let started = Instant::now();
-    let tell = Teller::new(sink, request.index, Mode::Grade);
+    let emitter = Emitter::new(sink, request.index, Mode::Grade);
     keep_secret(&request.vars.secrets);
-    begin(request.lab, &tell);
+    begin(request.lab, &emitter);
     let mut spent = Spent::default();
-    let grading = match Box::pin(whole(&request, recording, &tell, &mut spent)).await {
+    let grading = match Box::pin(whole(&request, recording, &emitter, &mut spent)).await {
         Ok(grading) => Some(grading),
         Err(stopped) => {
-            stop(request.lab, &request.plan, stopped, &tell);
+            stop(request.lab, &request.plan, stopped, &emitter);
             None
         }
     };
     for left in request.guard.end().await {
-        tell.notice(format!("could not be cleaned up: {left}"));
+        emitter.notice(format!("could not be cleaned up: {left}"));
     }
-    tell.tell(RunEvent::LabFinished { lab: tell.lab(), duration_ms: millis(started.elapsed()), spent });
+    emitter.emit(RunEvent::LabFinished { lab: emitter.lab(), duration_ms: millis(started.elapsed()), spent });
     grading
 }
 
 async fn whole(
     request: &GradeRequest<'_>,
     recording: Option<impl Future<Output = ()>>,
-    tell: &Teller<'_>,
+    emitter: &Emitter<'_>,
     spent: &mut Spent,
 ) -> Result<Grading, Stopped> {
     let started = Instant::now();
@@ -105,21 +105,25 @@ async fn whole(
         since: None,
         interrupt: request.interrupt.clone(),
     };
-    let ground = Box::pin(Ground::raise(&wanted, &Stages { tell })).await?;
+    let ground = Box::pin(Ground::raise(&wanted, &Stages { emitter })).await?;
     spent.up_ms = millis(started.elapsed());
     let cluster = ClusterReport {
         kind: request.kind.name().to_owned(),
         kubernetes: ground.info.kubernetes.clone(),
         etcd: ground.info.etcd.clone(),
     };
-    tell.tell(RunEvent::ClusterReady { lab: tell.lab(), cluster: cluster.clone(), vars: request.vars.shown.clone() });
+    emitter.emit(RunEvent::ClusterReady {
+        lab: emitter.lab(),
+        cluster: cluster.clone(),
+        vars: request.vars.shown.clone(),
+    });
     let mark = ground.witness.mark().await;
     let recorded = recording.is_some();
     if let Some(recording) = recording {
         recording.await;
     }
     let checking = Instant::now();
-    let checks = judge(request, &ground, mark, recorded, tell).await;
+    let checks = judge(request, &ground, mark, recorded, emitter).await;
     spent.checks_ms = millis(checking.elapsed());
     let (journal, prefix) = (ground.witness.journal(), ground.info.prefix.clone());
     // A cluster that was there stays.
@@ -143,7 +147,7 @@ async fn judge(
     ground: &Ground,
     mark: Mark,
     recorded: bool,
-    tell: &Teller<'_>,
+    emitter: &Emitter<'_>,
 ) -> Vec<Graded> {
     ground.hide_secrets().await;
     let end = ground.witness.mark().await;
@@ -165,7 +169,7 @@ async fn judge(
         }
     }
     settle(ground, &mut open, end, &request.interrupt).await;
-    let named = Named { lab: request.lab, tell, counted: &request.plan.counted };
+    let named = Named { lab: request.lab, emitter, counted: &request.plan.counted };
     let mut graded = Vec::new();
     let mut open = open.into_iter().peekable();
     for step in steps() {
@@ -180,7 +184,7 @@ async fn judge(
             match judged {
                 Judged::Checks(checks) => {
                     for _ in &checks.block.checks {
-                        graded.extend(open.next().map(|open| told(named, open, end)));
+                        graded.extend(open.next().map(|open| closed(named, open, end)));
                     }
                 }
                 Judged::Left(block, skip) => named.skip_checks(step, block, &skip.0, true),
@@ -227,7 +231,7 @@ async fn settle(ground: &Ground, open: &mut [Open<'_>], end: Mark, interrupt: &C
     }
 }
 
-fn told(named: Named<'_>, open: Open<'_>, end: Mark) -> Graded {
+fn closed(named: Named<'_>, open: Open<'_>, end: Mark) -> Graded {
     let Open { step, placed, evidence, settled, .. } = open;
     let (judgement, upto) = settled.unwrap_or_else(|| {
         (Judgement::cannot_judge("it was not judged"), Delivered { revision: 0, at: end.at, epoch: end.epoch })
@@ -247,9 +251,9 @@ fn told(named: Named<'_>, open: Open<'_>, end: Mark) -> Graded {
         neutral: false,
         ..named.bare_fact(placed.block, placed.check)
     };
-    let (lab, id) = (named.tell.lab(), step.id.clone());
+    let (lab, id) = (named.emitter.lab(), step.id.clone());
     let check = fact.clone();
-    named.tell_of(placed.check, RunEvent::CheckFinished { lab, step: id.clone(), check, failure });
+    named.emit_of(placed.check, RunEvent::CheckFinished { lab, step: id.clone(), check, failure });
     let since = matches!(placed.check.kind, CheckKind::Never { .. }).then_some(end.at);
     Graded { step: id, check: placed.check.clone(), fact, evidence, since, upto }
 }

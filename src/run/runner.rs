@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::emit::Emitter;
 use super::ground::Ground;
-use super::tell::Teller;
 use super::{Mode, Plan, Vars};
 use crate::cluster::ClusterInfo;
 use crate::lab::{Action, ClusterKind, Lab};
@@ -27,7 +27,7 @@ pub(super) struct Runner<'a> {
     pub(super) ground: &'a Ground,
     pub(super) info: &'a ClusterInfo,
     pub(super) vars: &'a Vars,
-    pub(super) tell: &'a Teller<'a>,
+    pub(super) emitter: &'a Emitter<'a>,
     pub(super) terminals: Terminals,
     pub(super) witness: &'a Witness,
     pub(super) interrupt: CancellationToken,
@@ -79,7 +79,7 @@ pub(super) struct Spending {
 pub(super) struct Stopped;
 
 impl<'a> Runner<'a> {
-    pub(super) fn new(ground: &'a Ground, lab: &'a Lab, plan: &Plan, mode: Mode, tell: &'a Teller<'a>) -> Self {
+    pub(super) fn new(ground: &'a Ground, lab: &'a Lab, plan: &Plan, mode: Mode, emitter: &'a Emitter<'a>) -> Self {
         Self {
             lab,
             mode,
@@ -87,7 +87,7 @@ impl<'a> Runner<'a> {
             ground,
             info: &ground.info,
             vars: &ground.vars,
-            tell,
+            emitter,
             terminals: Terminals::new(ground.terminals(ground.interrupt.child_token())),
             witness: &ground.witness,
             interrupt: ground.interrupt.clone(),

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::emit::Emitter;
 use super::lab::begin;
 use super::named::Named;
 use super::plan::{Act, Judged};
-use super::tell::Teller;
 use super::{EventSink, Mode, Plan};
 use crate::lab::{Check, Lab, Question};
 use crate::outcome::{CheckFact, RunEvent, Verdict, lab_report};
@@ -38,9 +38,9 @@ fn place(lab: &Lab, check: &Check) -> CheckPlace {
 /// Points and their maximum; what has no verdict was not done. Right answers are told by their questions' lines.
 pub fn score(lab: &Lab, plan: &Plan, verdicts: &BTreeMap<CheckPlace, Verdict>, right: &BTreeSet<usize>) -> (u32, u32) {
     let collected = Collected::default();
-    let tell = Teller::new(&collected, 0, Mode::Grade);
-    begin(lab, &tell);
-    let named = Named { lab, tell: &tell, counted: &plan.counted };
+    let emitter = Emitter::new(&collected, 0, Mode::Grade);
+    begin(lab, &emitter);
+    let named = Named { lab, emitter: &emitter, counted: &plan.counted };
     for step in plan.steps.iter().filter(|step| !step.is_empty()) {
         named.start_step(step);
         let answer = |question: &Question| {
@@ -62,7 +62,7 @@ pub fn score(lab: &Lab, plan: &Plan, verdicts: &BTreeMap<CheckPlace, Verdict>, r
                             let fact = named.bare_fact(&checks.block, check);
                             let check = CheckFact { verdict, neutral: false, ..fact };
                             let step = step.id.clone();
-                            tell.tell(RunEvent::CheckFinished { lab: 0, step, check, failure: None });
+                            emitter.emit(RunEvent::CheckFinished { lab: 0, step, check, failure: None });
                         }
                     }
                     Judged::Left(block, skip) => named.skip_checks(step, block, &skip.0, true),

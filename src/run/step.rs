@@ -162,8 +162,8 @@ impl Runner<'_> {
             let failed = judgement.verdict != Verdict::Pass;
             let failure = failed.then(|| self.failure(placed.block, &judgement, mark, &[]));
             let wait = self.fact(*placed, &judgement, Probed { proof: Proof::NotRun, reason: None });
-            let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.named().tell_of(placed.check, RunEvent::WaitFinished { lab, step, wait, failure });
+            let (lab, step) = (self.emitter.lab(), step.id.clone());
+            self.named().emit_of(placed.check, RunEvent::WaitFinished { lab, step, wait, failure });
             if failed {
                 came = Err(Stopped);
             }
@@ -242,8 +242,8 @@ impl Runner<'_> {
             all_passed &= !failed;
             let failure = failed.then(|| self.failure(placed.block, &judgement, mark, actions));
             let check = self.fact(*placed, &judgement, probed);
-            let (lab, step) = (self.tell.lab(), step.id.clone());
-            self.named().tell_of(placed.check, RunEvent::CheckFinished { lab, step, check, failure });
+            let (lab, step) = (self.emitter.lab(), step.id.clone());
+            self.named().emit_of(placed.check, RunEvent::CheckFinished { lab, step, check, failure });
         }
         self.spent.checks += started.elapsed();
         Ok(all_passed)

@@ -16,10 +16,10 @@ use super::outline::Course;
 use super::tell::SessionEvent;
 use super::watched::Watched;
 use crate::cluster::{Provider, StageSink};
-use crate::lab::{ClusterKind, Lab};
+use crate::lab::{ClusterKind, Lab, Role};
 use crate::learn::{Progress, SCHEMA, State};
 use crate::outcome::{RunEvent, Verdict};
-use crate::run::{EventSink, Ground, GroundRequest, Hands, Mode, Plan, Stopped, Teller, Vars};
+use crate::run::{Emitter, EventSink, Ground, GroundRequest, Hands, Mode, Plan, Stopped, Vars};
 use crate::text::keep_secret;
 use owned_processes::Guard;
 
@@ -196,8 +196,8 @@ impl Begun {
         let state = state.unwrap_or_else(|| State::new(outline.clone(), anew()));
         let kept = {
             let sink = Sink { handle: handle.clone() };
-            let tell = Teller::new(&sink, 0, Mode::Learn);
-            let hands = tokio::sync::Mutex::new(Hands::new(&ground, lab, &plan, &tell));
+            let emitter = Emitter::new(&sink, 0, Mode::Learn);
+            let hands = tokio::sync::Mutex::new(Hands::new(&ground, lab, &plan, &emitter));
             let wiring = Wiring { course: &course, ground: &ground, hands: &hands, home: &home, handle: &handle };
             let engine = Engine::new(wiring, state, &request);
             Box::pin(engine.run(asked)).await
@@ -230,14 +230,16 @@ struct Sink {
 impl EventSink for Sink {
     fn emit(&self, event: RunEvent) {
         match event {
-            RunEvent::ActionStarted { line, role, text, .. } if role != "setup" => {
-                self.handle.tell(SessionEvent::BlockStarted { line, role, text });
+            RunEvent::ActionStarted { line, role, text, .. } if role != Role::Setup => {
+                self.handle.tell(SessionEvent::BlockStarted { line, role: role.name().to_owned(), text });
             }
-            RunEvent::ActionFinished { action, .. } if action.role != "setup" || action.verdict != Verdict::Pass => {
+            RunEvent::ActionFinished { action, .. }
+                if action.role != Role::Setup || action.verdict != Verdict::Pass =>
+            {
                 self.handle.tell(SessionEvent::BlockFinished {
                     line: action.line,
                     name: action.name,
-                    role: action.role,
+                    role: action.role.name().to_owned(),
                     verdict: action.verdict,
                     reason: action.reason,
                 });

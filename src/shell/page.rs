@@ -5,7 +5,7 @@ use super::markdown::{self, Fence, Fences};
 use crate::lab::{Action, CheckBlock, Code, Item, Lab, Question, Role, Step, Vars};
 use crate::learn::Standing;
 use crate::session::{CheckView, QuestionView, StepView, View};
-use crate::text::{Span, VarPiece, var_pieces};
+use crate::text::{CROSS, Span, TICK, VarPiece, var_pieces};
 
 /// What is on the page beside the lab's own text.
 pub struct Page<'a> {
@@ -252,8 +252,8 @@ pub(super) fn check_lines(look: Look, width: usize, words: &str, shown: Option<&
     let standing = shown.map_or(Standing::Waiting, |shown| shown.standing);
     let (sign, style) = match (left, standing) {
         (Some(_), _) => ("-", look.dim()),
-        (None, Standing::Holds) => ("✓", look.good()),
-        (None, Standing::Broken) => ("✗", look.bad()),
+        (None, Standing::Holds) => (TICK, look.good()),
+        (None, Standing::Broken) => (CROSS, look.bad()),
         (None, Standing::CannotJudge) => ("?", look.unsure()),
         (None, Standing::NotYet | Standing::Waiting) => ("○", look.dim()),
     };
@@ -285,7 +285,7 @@ pub(super) fn check_lines(look: Look, width: usize, words: &str, shown: Option<&
 pub(super) fn question_lines(look: Look, width: usize, question: &QuestionView, is_only: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let (sign, word) = match (question.right, question.attempts) {
-        (true, _) => (look.good().apply_to("✓"), "Answered"),
+        (true, _) => (look.good().apply_to(TICK), "Answered"),
         (false, 0) => (look.bold().apply_to("?"), "Question"),
         (false, _) => (look.bold().apply_to("?"), "Question, not answered yet"),
     };

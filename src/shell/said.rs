@@ -7,7 +7,7 @@ use super::page::check_lines;
 use crate::lab::{Item, Lab, Vars};
 use crate::learn::{Standing, StepState};
 use crate::session::{CheckView, EventLine, HintView, SessionEvent, StepLine, Summary, View, Why};
-use crate::text::{EventKind, redact, wrapped};
+use crate::text::{CROSS, EventKind, TICK, redact, wrapped};
 
 /// The checks of a lab in plain words, by the line that they begin in.
 pub struct InWords {
@@ -78,12 +78,12 @@ impl Teller<'_> {
         let words = look.sentence(words);
         let text = match (was, now) {
             (_, Standing::Holds) if look.plain => format!("Done: {words}"),
-            (_, Standing::Holds) => format!("  {} {words}", look.good().apply_to("✓")),
+            (_, Standing::Holds) => format!("  {} {words}", look.good().apply_to(TICK)),
             (Standing::Holds, Standing::NotYet) if look.plain => format!("No longer so: {words}"),
-            (Standing::Holds, Standing::NotYet) => format!("  {} no longer so: {words}", look.bad().apply_to("✗")),
+            (Standing::Holds, Standing::NotYet) => format!("  {} no longer so: {words}", look.bad().apply_to(CROSS)),
             (_, Standing::Broken) => {
                 let reason = check.reason.as_deref().map_or(String::new(), |reason| format!(" ({reason})"));
-                let sign = if look.plain { String::new() } else { format!("  {} ", look.bad().apply_to("✗")) };
+                let sign = if look.plain { String::new() } else { format!("  {} ", look.bad().apply_to(CROSS)) };
                 let back = look.quoted("lab reset");
                 format!("{sign}Broken: {words}{reason}. {back} goes back to the start of the step.")
             }
@@ -191,8 +191,8 @@ impl Teller<'_> {
     fn step_line(&self, step: &StepLine) -> String {
         let look = self.look;
         let (sign, style, word) = match step.state {
-            StepState::Done if step.solved => ("✓", look.dim(), "solved"),
-            StepState::Done => ("✓", look.good(), "done"),
+            StepState::Done if step.solved => (TICK, look.dim(), "solved"),
+            StepState::Done => (TICK, look.good(), "done"),
             StepState::Skipped => ("-", look.dim(), "skipped"),
             StepState::Open => ("▸", look.bold(), "open"),
             StepState::Untouched => (" ", look.dim(), "to come"),
@@ -219,7 +219,7 @@ impl Teller<'_> {
         let look = self.look;
         let head = match summary.finished {
             true if look.plain => format!("Finished: {}", summary.title),
-            true => format!("{} {}", look.good().apply_to("✓"), look.bold().apply_to(&summary.title)),
+            true => format!("{} {}", look.good().apply_to(TICK), look.bold().apply_to(&summary.title)),
             false => look.bold().apply_to(&summary.title).to_string(),
         };
         let mut lines = vec![head];

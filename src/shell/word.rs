@@ -10,7 +10,7 @@ use super::said::{InWords, Teller};
 use crate::lab::{Action, Item, Lab};
 use crate::session::door::Caller;
 use crate::session::{Answer, BlockText, Request, View};
-use crate::text::did_you_mean;
+use crate::text::{CROSS, TICK, did_you_mean};
 
 /// Changes shown by `lab events`.
 const EVENTS: usize = 40;
@@ -252,8 +252,8 @@ impl<'a> Desk<'a> {
                 let sign = match (look.plain, right) {
                     (true, true) => "Right: ".to_owned(),
                     (true, false) => "Not right: ".to_owned(),
-                    (false, true) => format!("  {} ", look.good().apply_to("✓")),
-                    (false, false) => format!("  {} ", look.bad().apply_to("✗")),
+                    (false, true) => format!("  {} ", look.good().apply_to(TICK)),
+                    (false, false) => format!("  {} ", look.bad().apply_to(CROSS)),
                 };
                 print(crate::text::wrapped(&format!("{sign}{words}"), look.width()));
                 return Ok(right);

@@ -12,9 +12,10 @@ impl Diagnostic {
     /// `file:line:column`, what is wrong, the line with the place marked, and what to do next.
     pub fn draw(&self, source: &SourceFile, color: bool) -> String {
         let style = |style: Style| style.force_styling(color);
-        let (word, accent) = match self.severity {
-            Severity::Error => ("error", style(Style::new().red().bold())),
-            Severity::Warning => ("warning", style(Style::new().yellow().bold())),
+        let word = self.severity.name();
+        let accent = match self.severity {
+            Severity::Error => style(Style::new().red().bold()),
+            Severity::Warning => style(Style::new().yellow().bold()),
         };
         let frame = style(Style::new().blue().bold());
         let bold = style(Style::new().bold());

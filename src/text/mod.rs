@@ -21,3 +21,7 @@ pub use search::{Printed, Search};
 pub use source::{Position, SourceFile, Span, Spanned};
 pub use vars::{VarPiece, name_length, var_pieces};
 pub use wrap::wrapped;
+
+/// The sign of what holds or is done, and of what does not or failed.
+pub const TICK: &str = "✓";
+pub const CROSS: &str = "✗";

@@ -42,7 +42,7 @@ impl Api {
         let asked = self.client.apiserver_version();
         let why = match tokio::time::timeout(ANSWER, asked).await {
             Ok(Ok(_) | Err(Error::Api(_) | Error::SerdeError(_))) => return Ok(()),
-            Ok(Err(error)) => told(&error),
+            Ok(Err(error)) => message(&error),
             Err(_) => format!("{ANSWER:?} have passed"),
         };
         Err(format!("the Kubernetes API does not answer: {why}"))
@@ -72,7 +72,7 @@ impl Api {
                 }
                 Ok(None)
             }
-            Err(error) => Err(told(&error)),
+            Err(error) => Err(message(&error)),
         }
     }
 
@@ -86,7 +86,7 @@ impl Api {
         if let Some(found) = self.known().iter().find(|served| served.is_called(kind)) {
             return Ok(found.clone());
         }
-        let served = self.discover().await.map_err(|error| told(&error))?;
+        let served = self.discover().await.map_err(|error| message(&error))?;
         let found = served.iter().find(|served| served.is_called(kind)).cloned();
         let near = nearest(kind, served.iter().map(|served| served.plural.as_str()));
         let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
@@ -168,7 +168,7 @@ impl Served {
     }
 }
 
-fn told(error: &Error) -> String {
+fn message(error: &Error) -> String {
     match error {
         Error::Api(status) => format!("the API answered {}: {}", status.code, status.message),
         other => super::store::StoreError::chain(other).to_string(),

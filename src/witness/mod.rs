@@ -128,7 +128,7 @@ impl Witness {
         if let Some(from) = from {
             // Whether it can be read at all is told at once, whatever the key.
             if let Err(error) = store.get("/", Some(watcher::before(from))).await {
-                return Err(reader::told(store.as_ref(), error, from, 1).await);
+                return Err(reader::explained(store.as_ref(), error, from, 1).await);
             }
         }
         let scope = if request.bare { String::new() } else { format!("{}/", request.prefix.trim_end_matches('/')) };

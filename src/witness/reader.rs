@@ -23,7 +23,7 @@ impl Reader {
     pub async fn get(&self, key: &str, at: Option<Revision>) -> Result<(Revision, Option<Change>), WitnessError> {
         match self.store.get(key, at).await {
             Ok(found) => Ok(found),
-            Err(error) => Err(told(self.store.as_ref(), error, at.unwrap_or_default(), 0).await),
+            Err(error) => Err(explained(self.store.as_ref(), error, at.unwrap_or_default(), 0).await),
         }
     }
 
@@ -31,14 +31,14 @@ impl Reader {
     pub async fn below(&self, prefix: &str, at: Option<Revision>) -> Result<Vec<Change>, WitnessError> {
         match self.store.list(prefix, at).await {
             Ok(listing) => Ok(listing.state.into_iter().filter(|change| change.key.starts_with(prefix)).collect()),
-            Err(error) => Err(told(self.store.as_ref(), error, at.unwrap_or_default(), 0).await),
+            Err(error) => Err(explained(self.store.as_ref(), error, at.unwrap_or_default(), 0).await),
         }
     }
 }
 
 /// The error in the words of who asked for a revision. What was compacted last can still be read; `beyond` is how much
 /// later what was asked for has to lie.
-pub(super) async fn told(store: &dyn Store, error: StoreError, asked: Revision, beyond: Revision) -> WitnessError {
+pub(super) async fn explained(store: &dyn Store, error: StoreError, asked: Revision, beyond: Revision) -> WitnessError {
     if error.is_future() {
         let newest = store.head().await.map_or(0, |head| head.revision);
         return WitnessError::Future { asked, newest };

@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The one line that it tells the call that started it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Told {
+enum Announced {
     Ready(Box<KeptSandbox>),
     Failed { message: String, detail: Vec<String>, hint: Option<String> },
 }
@@ -45,8 +45,8 @@ pub(super) fn start(wish: &SandboxWish) -> Result<KeptSandbox, ClusterError> {
         BufReader::new(stdout).read_line(&mut line).map_err(failed)?;
     }
     match serde_json::from_str(&line) {
-        Ok(Told::Ready(kept)) => Ok(*kept),
-        Ok(Told::Failed { message, detail, hint }) => Err(ClusterError { message, detail, hint }),
+        Ok(Announced::Ready(kept)) => Ok(*kept),
+        Ok(Announced::Failed { message, detail, hint }) => Err(ClusterError { message, detail, hint }),
         Err(_) => {
             let ended = child.wait().map_err(failed)?;
             Err(ClusterError::new(format!("the sandbox's process ended before the sandbox was up ({ended})")))
@@ -60,13 +60,13 @@ pub(in crate::cli) fn main(args: &[OsString]) -> ExitCode {
     let alone = nix::unistd::setsid().map_err(|error| ClusterError::new(format!("no session of its own: {error}")));
     let wish = args.first().map(|wish| serde_json::from_slice(wish.as_encoded_bytes()));
     let (Ok(_), Some(Ok(wish))) = (&alone, wish) else {
-        tell(&failed(alone.err().unwrap_or_else(|| ClusterError::new("it was not told what to serve"))));
+        announce(&failed(alone.err().unwrap_or_else(|| ClusterError::new("it was not told what to serve"))));
         return ExitCode::from(3);
     };
     let runtime = match crate::cli::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tell(&failed(ClusterError::new(error.to_string())));
+            announce(&failed(ClusterError::new(error.to_string())));
             return ExitCode::from(3);
         }
     };
@@ -75,19 +75,19 @@ pub(in crate::cli) fn main(args: &[OsString]) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&failed(error));
+            announce(&failed(error));
             ExitCode::from(3)
         }
     }
 }
 
-fn failed(error: ClusterError) -> Told {
-    Told::Failed { message: error.message, detail: error.detail, hint: error.hint }
+fn failed(error: ClusterError) -> Announced {
+    Announced::Failed { message: error.message, detail: error.detail, hint: error.hint }
 }
 
-fn tell(told: &Told) {
+fn announce(announced: &Announced) {
     // Whoever started it may be gone: then `cluster list` tells.
-    drop(serde_json::to_string(told).map(|line| writeln!(std::io::stdout(), "{line}")));
+    drop(serde_json::to_string(announced).map(|line| writeln!(std::io::stdout(), "{line}")));
 }
 
 async fn serve(wish: SandboxWish) -> Result<(), ClusterError> {
@@ -113,6 +113,6 @@ fn ready(standing: &StandingSandbox) -> Result<(), ClusterError> {
     let running = standing.running()?;
     install_etcdctl(&running.bin, &etcdctl_route(&KeptSandbox::access(running)))
         .map_err(|error| ClusterError::new(format!("cannot write {}/etcdctl: {error}", running.bin.display())))?;
-    tell(&Told::Ready(Box::new(standing.announce()?.clone())));
+    announce(&Announced::Ready(Box::new(standing.announce()?.clone())));
     Ok(())
 }

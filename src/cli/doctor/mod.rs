@@ -14,8 +14,8 @@ use super::error::CliError;
 use super::provider;
 use crate::lab::ClusterKind;
 use crate::outcome::Exit;
-use crate::text::redact;
 use crate::text::wrapped;
+use crate::text::{CROSS, TICK, redact};
 
 /// Check what this machine has: tools, container engine, limits, space
 ///
@@ -143,8 +143,8 @@ fn human(usable: &[Usable], findings: &[Finding]) -> String {
 
 fn sign(state: State) -> console::StyledObject<&'static str> {
     match state {
-        State::Good => console::style("✓").green(),
+        State::Good => console::style(TICK).green(),
         State::Warning => console::style("!").yellow(),
-        State::Missing => console::style("✗").red(),
+        State::Missing => console::style(CROSS).red(),
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn usual_cause<'a>(said: impl Iterator<Item = &'a String> + Clone) ->
 }
 
 /// What kind calls the error: without its stack, and without the page-long command that failed.
-pub(super) fn told(said: &[String]) -> Vec<String> {
+pub(super) fn reasons(said: &[String]) -> Vec<String> {
     let from = said.iter().position(|line| line.starts_with("ERROR:")).unwrap_or(0);
     let error: Vec<String> = said[from..]
         .iter()
@@ -112,7 +112,7 @@ mod tests {
         ]
         .map(String::from);
         assert_eq!(
-            told(&said),
+            reasons(&said),
             [
                 "ERROR: failed to create cluster: command \"docker run …\" failed with error: exit status 125",
                 "docker: Error response from daemon: no."

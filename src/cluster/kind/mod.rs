@@ -212,7 +212,9 @@ pub(crate) async fn fetch_kubeconfig(
     let args = ["get", "kubeconfig", "--name", name];
     let called = kind.call(&args, engine, None, guard, &never, &mut Stages::new(&Unseen)).await?;
     if !called.ok {
-        return Err(ClusterError::new(format!("kind has no kubeconfig of {name}")).detail(failure::told(&called.said)));
+        return Err(
+            ClusterError::new(format!("kind has no kubeconfig of {name}")).detail(failure::reasons(&called.said))
+        );
     }
     // What kind notes about itself stands on lines of its own before the document.
     let from = called.said.iter().position(|line| line.starts_with("apiVersion:")).unwrap_or(0);
@@ -236,7 +238,7 @@ async fn creation_failed(engine: &Engine, name: &str, said: &[String], at: Optio
     let (whose, words) = last_words(engine, name).await;
     let cause = failure::usual_cause(said.iter().chain(&words));
     let mut error =
-        ClusterError::new(format!("kind could not create the cluster {name}{at}")).detail(failure::told(said));
+        ClusterError::new(format!("kind could not create the cluster {name}{at}")).detail(failure::reasons(said));
     if !words.is_empty() {
         error =
             error.detail([format!("the {whose}'s last output:")]).detail(words.iter().map(|line| format!("  {line}")));

@@ -81,6 +81,10 @@ impl Checker<'_> {
                 _ => Some(format!("write `{arg} in {text}`")),
             },
             Type::Map(_) | Type::Object(_) if name == "contains" => Some(format!("write `{arg} in {text}`")),
+            Type::List(_) if receivers.contains(&&Wanted::list(Wanted::String)) => {
+                Some(format!("make texts of its elements: `{text}.map(x, string(x)).{name}({arg})`"))
+            }
+            Type::List(_) if receivers.iter().any(|wanted| matches!(wanted, Wanted::List(_))) => None,
             Type::List(_) => Some(format!("ask its elements: `{text}.exists(x, x.{name}({arg}))`")),
             Type::Map(_) => Some(format!("ask one of its values: `{text}[\"…\"].{name}({arg})`")),
             Type::Text(Text::Time) => Some(format!("write `timestamp({text}).{name}({arg})`")),

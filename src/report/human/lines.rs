@@ -2,11 +2,12 @@
 
 use console::{Style, style};
 
+use crate::lab::Role;
 use crate::outcome::{
     ActionReport, CheckReport, ClusterReport, LabReport, Proof, RunReport, Spent, StepReport, Verdict,
 };
 use crate::report::layout::{duration, plural, surroundings};
-use crate::text::wrapped;
+use crate::text::{CROSS, TICK, wrapped};
 
 /// How many of its last lines stand for a failed action's output.
 const OUTPUT_LINES: usize = 15;
@@ -47,10 +48,10 @@ fn accent(verdict: Verdict) -> Style {
 
 fn mark(verdict: Verdict) -> console::StyledObject<&'static str> {
     let mark = match verdict {
-        Verdict::Pass => "✓",
+        Verdict::Pass => TICK,
         Verdict::Skipped => "-",
         Verdict::CannotJudge => "?",
-        Verdict::Fail => "✗",
+        Verdict::Fail => CROSS,
     };
     accent(verdict).apply_to(mark)
 }
@@ -64,7 +65,8 @@ pub(super) fn cluster_line(cluster: &ClusterReport) -> String {
 
 /// What a step has at the lab's end, once its checks have been told.
 pub(super) fn cleaned_up(step: &StepReport) -> StepReport {
-    let actions: Vec<ActionReport> = step.actions.iter().filter(|action| action.role == "cleanup").cloned().collect();
+    let actions: Vec<ActionReport> =
+        step.actions.iter().filter(|action| action.role == Role::Cleanup).cloned().collect();
     let worst = actions.iter().find(|action| action.verdict != Verdict::Pass);
     StepReport {
         id: step.id.clone(),
@@ -116,8 +118,8 @@ pub(super) fn step_detail(text: &mut Lines, lab: &LabReport, step: &StepReport, 
         check_detail(text, check, "", step, verbose);
         let lines = surroundings_of(check);
         // Checks that failed together are told once what happened around them.
-        let is_told_later = step.checks[nth + 1..].iter().any(|later| surroundings_of(later) == lines);
-        for line in lines.iter().filter(|_| !is_told_later) {
+        let is_shown_later = step.checks[nth + 1..].iter().any(|later| surroundings_of(later) == lines);
+        for line in lines.iter().filter(|_| !is_shown_later) {
             text.push(6, printable(line));
         }
     }
@@ -129,7 +131,7 @@ pub(super) fn step_detail(text: &mut Lines, lab: &LabReport, step: &StepReport, 
         }
     }
     if let Some(reason) = &step.reason
-        && (step.verdict == Verdict::Skipped || !step.is_told_by_a_part())
+        && (step.verdict == Verdict::Skipped || !step.is_explained_by_a_part())
     {
         text.push(4, style(reason).dim());
     }

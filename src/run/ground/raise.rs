@@ -75,8 +75,8 @@ impl Ground {
         environment.path_prefix.push(bin.clone());
         link_tools(&bin);
         install_etcdctl(&bin, &etcdctl_route(&access)).map_err(|error| {
-            let told = format!("cannot write {}/etcdctl: {error}", bin.display());
-            Stopped::new(StopCause::CannotJudge, told)
+            let why = format!("cannot write {}/etcdctl: {error}", bin.display());
+            Stopped::new(StopCause::CannotJudge, why)
         })?;
         let watched = WitnessRequest {
             guard: request.guard.clone(),

@@ -103,20 +103,20 @@ pub(super) fn check(
     if let Some(wanted) = wanted(namespace, "enforce").filter(|_| pod) {
         let found = violations(wanted.level, wanted.minor, spec);
         if !found.is_empty() {
-            let why = format!("violates PodSecurity \"{}\": {}", wanted.shown, told(&found));
+            let why = format!("violates PodSecurity \"{}\": {}", wanted.shown, listed(&found));
             return Err(ApiError::forbidden(resource, meta::name(object), &why));
         }
     }
     if let Some(wanted) = wanted(namespace, "warn") {
         let found = violations(wanted.level, wanted.minor, spec);
         if !found.is_empty() {
-            warnings.push(format!("would violate PodSecurity \"{}\": {}", wanted.shown, told(&found)));
+            warnings.push(format!("would violate PodSecurity \"{}\": {}", wanted.shown, listed(&found)));
         }
     }
     Ok(())
 }
 
-fn told(found: &[Violation]) -> String {
+fn listed(found: &[Violation]) -> String {
     found.iter().map(|one| format!("{} ({})", one.reason, one.detail)).collect::<Vec<_>>().join(", ")
 }
 

@@ -5,13 +5,13 @@ use crate::outcome::{Fold, RunEvent, Verdict};
 
 /// The one way out for everything that a lab's run has to say, which keeps the fold by which the engine knows
 /// how its lab stands.
-pub struct Teller<'a> {
+pub struct Emitter<'a> {
     sink: &'a dyn EventSink,
     lab: usize,
     fold: Mutex<Fold>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Emitter<'a> {
     pub fn new(sink: &'a dyn EventSink, lab: usize, mode: Mode) -> Self {
         let mut fold = Fold::default();
         // What the fold must know of the run to decide this lab as the whole run's fold will.
@@ -24,13 +24,13 @@ impl<'a> Teller<'a> {
         self.lab
     }
 
-    pub(super) fn tell(&self, event: RunEvent) {
+    pub(super) fn emit(&self, event: RunEvent) {
         self.fold.lock().unwrap_or_else(PoisonError::into_inner).apply(&event);
         self.sink.emit(event);
     }
 
     pub(super) fn notice(&self, message: impl Into<String>) {
-        self.tell(RunEvent::Noticed { lab: Some(self.lab), message: message.into() });
+        self.emit(RunEvent::Noticed { lab: Some(self.lab), message: message.into() });
     }
 
     pub(super) fn has_steps(&self) -> bool {
