@@ -218,7 +218,7 @@ fn arguments_of_kubernetes_functions_are_typed() {
     };
     assert_eq!(
         said("quantity(object.a).isGreaterThan(\"1Gi\")"),
-        "`\"1Gi\"` is a text, and `isGreaterThan()` takes a quantity or a version / write `quantity(\"1Gi\")`"
+        "`\"1Gi\"` is a text, and `isGreaterThan()` takes a quantity / write `quantity(\"1Gi\")`"
     );
     assert_eq!(
         said("key.isGreaterThan(quantity(\"1Gi\"))"),
