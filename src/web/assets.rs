@@ -47,6 +47,7 @@ const RAW: &[Raw] = &[
     asset!("handout.mjs"),
     asset!("icon.svg"),
     asset!("index.html"),
+    asset!("keys.mjs"),
     asset!("lab.css"),
     asset!("lab.html"),
     asset!("lab.mjs"),

@@ -22,6 +22,7 @@ mod log;
 mod many;
 mod modules;
 mod node_shell;
+mod page;
 mod pictures;
 mod plain;
 mod podman;

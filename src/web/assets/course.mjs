@@ -27,27 +27,28 @@ function needs(lab) {
   return el("p", { class: "needs" }, icon("cannot_judge"), el("span", {}, "Builds on ", names, ", which you have not finished. You can begin all the same."));
 }
 
-function card(lab, index, here) {
-  const action = { new: "Begin", started: "Go on", finished: "Look again" }[lab.state] ?? "Open";
-  const broken = lab.errors?.length > 0;
+function card(lab, index, here, present) {
+  const action = present ? "Look on" : { new: "Begin", started: "Go on", finished: "Look again" }[lab.state] ?? "Open";
+  // Who only looks on opens nothing.
+  const broken = lab.errors?.length > 0 || (present && !lab.session);
   const facts = [lab.level, lab.minutes ? `${lab.minutes} min` : null, lab.running ? "open now" : null].filter(Boolean);
   return el("li", { class: `lab-card${here ? " here" : ""}`, "data-state": lab.state },
     el("span", { class: "lab-number", "aria-hidden": "true" }, lab.state === "finished" ? icon("done") : String(index + 1)),
     el("div", { class: "lab-body" },
-      here ? el("p", { class: "lab-here" }, "You left off here") : null,
+      here ? el("p", { class: "lab-here" }, present ? "Open now" : "You left off here") : null,
       el("h2", {}, broken ? lab.title : el("a", { href: address(lab) }, lab.title)),
       lab.summary ? el("p", { class: "lab-summary" }, lab.summary) : null,
       el("p", { class: "lab-facts" }, el("span", { class: `state state-${lab.state}` }, STATES[lab.state] ?? lab.state), facts.map((fact) => el("span", {}, fact))),
       progress(lab),
-      needs(lab),
-      broken ? el("div", { class: "lab-errors" }, el("p", {}, "This lab cannot be opened:"), el("ul", {}, lab.errors.map((error) => el("li", {}, el("code", {}, error))))) : null),
+      present ? null : needs(lab),
+      lab.errors?.length ? el("div", { class: "lab-errors" }, el("p", {}, "This lab cannot be opened:"), el("ul", {}, lab.errors.map((error) => el("li", {}, el("code", {}, error))))) : null),
     broken ? null : el("a", { class: `button${here || lab.state === "started" ? " primary" : ""}`, href: address(lab), "aria-label": `${action}: ${lab.title}` }, action));
 }
 
 function show(course) {
   const { labs } = course;
   document.title = `${course.title} · keywitness`;
-  document.body.classList.toggle("present", Boolean(course.present));
+  document.documentElement.classList.toggle("present", Boolean(course.present));
   const begun = labs.filter((lab) => lab.state === "started" && !lab.errors?.length);
   const here = begun.find((lab) => lab.running) ?? begun.sort((a, b) => String(b.updated ?? "").localeCompare(String(a.updated ?? "")))[0];
   const [finished, points, of] = [labs.filter((lab) => lab.state === "finished").length, ...["points", "max_points"].map((name) => labs.reduce((sum, lab) => sum + (lab[name] ?? 0), 0))];
@@ -57,7 +58,7 @@ function show(course) {
       el("h1", {}, course.title),
       el("p", { class: "course-facts" }, [`${finished} of ${plural(labs.length, "lab")} finished`, of ? `${points} of ${of} points` : null, minutes ? `about ${plural(minutes, "minute")} in all` : null].filter(Boolean).map((fact) => el("span", {}, fact)))),
     labs.length
-      ? el("ol", { class: "lab-list" }, labs.map((lab, index) => card(lab, index, lab === here)))
+      ? el("ol", { class: "lab-list" }, labs.map((lab, index) => card(lab, index, lab === here, course.present)))
       : el("p", { class: "empty" }, "There is no lab in this folder. A lab is a folder with a README.md that begins with a title: keywitness lint says what is missing."));
 }
 

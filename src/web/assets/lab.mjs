@@ -11,6 +11,8 @@ import { Terminals } from "./terminals.mjs";
 import { Text } from "./text.mjs";
 import { Witness } from "./witness.mjs";
 
+/** The lab is to begin again, after the reload. */
+const FRESH = "keywitness.fresh";
 const STATES = { done: "done", skipped: "skipped", open: "in progress", untouched: "not begun" };
 
 class Lab {
@@ -19,31 +21,34 @@ class Lab {
     /** The number of a step that is only looked at. */
     this.looking = null;
     this.said = new Map();
+    this.drawn = {};
     this.refresh = settled(80, () => this.load().catch(complain));
   }
 
   begin(page) {
     const { session } = this;
     this.readOnly = Boolean(page.read_only ?? page.present);
-    document.body.classList.toggle("present", Boolean(page.present));
+    document.documentElement.classList.toggle("present", Boolean(page.present));
     document.body.classList.toggle("read-only", this.readOnly);
     $("start").hidden = true;
     $("room").hidden = false;
     this.terminals = new Terminals(session, this.readOnly);
-    this.text = new Text(session, { run: (typed) => this.terminals.show(typed.terminal), open: (evidence) => this.witness.open(evidence), hint: () => this.hint() });
+    this.text = new Text(session, { run: (typed) => this.terminals.show(typed.terminal), open: (evidence) => this.witness.open(evidence), hint: () => this.hint(), look: (id) => this.find(this.steps.findIndex((step) => step.id === id) + 1) });
     this.witness = new Witness(session, ({ step, number, check }) => this.find(number ?? this.steps.findIndex(({ id }) => id === step) + 1, check));
     divide($("split"), "text-share", { least: 20, most: 80, first: 44 });
     divide($("split-witness"), "terminal-share", { least: 15, most: 85, first: 42 });
     panes({ terminals: () => this.terminals.focus() });
     this.show(page);
     this.menu();
-    this.terminals.open(page.terminals?.length ? page.terminals : [{ name: "main" }]);
+    this.terminals.open(page.terminals ?? []);
     session.on("told", (told) => this.told(told));
     session.on("stale", this.refresh);
     session.on("again", () => { this.refresh(); this.timeline(true); });
     session.on("link", (up) => { document.body.classList.toggle("unlinked", !up); });
     session.on("gone", (error) => this.ended(error.message, error.hint));
     session.listen();
+    if (page.resumed) say("Resumed where the lab was left");
+    for (const note of page.notes ?? []) say(note);
     this.timeline(false);
     window.addEventListener("keydown", (event) => {
       if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || event.key.toLowerCase() !== "p" || $("terminals").contains(document.activeElement)) return;
@@ -82,9 +87,18 @@ class Lab {
     this.showActs();
   }
 
+  /** Whether this part has to be drawn again: a menu stays open, and the focus where it is, while nothing differs. */
+  differs(part, value) {
+    const now = JSON.stringify(value);
+    if (this.drawn[part] === now) return false;
+    this.drawn[part] = now;
+    return true;
+  }
+
   showSteps() {
     const { view, step } = this.page;
     const at = (line) => (line.number === view.open && !view.finished ? "open" : line.state);
+    if (!this.differs("steps", [this.steps, view.open, view.finished, step.number])) return;
     $("steps").replaceChildren(el("ol", {}, this.steps.map((line) => {
       const state = at(line);
       const words = `Step ${line.number}: ${line.title}, ${STATES[state] ?? state}${line.checks ? `, ${line.held} of ${plural(line.checks, "check")}` : ""}`;
@@ -99,6 +113,7 @@ class Lab {
     const { view, step } = this.page;
     const shown = view.step;
     const looking = step.number !== shown.number;
+    if (!this.differs("acts", [shown, step.number, view.open, view.of, view.finished, this.readOnly, this.steps[shown.number - 1]?.can_reset])) return;
     const checks = shown.checks.filter((check) => !check.left);
     const held = checks.filter((check) => check.standing === "holds").length;
     const asked = shown.questions.filter((question) => !question.left && !question.right).length;
@@ -126,8 +141,11 @@ class Lab {
       else acts.push(el("a", { class: "button primary", href: link("./") }, "All labs"));
     }
     const focused = $("acts").contains(document.activeElement) ? document.activeElement.textContent : null;
+    const open = $("acts").querySelector("details")?.open;
     $("acts").replaceChildren(el("div", { class: "stands", role: "status" }, stands), el("div", { class: "step-acts" }, acts));
-    if (focused) [...$("acts").querySelectorAll("button")].find((one) => one.textContent === focused)?.focus();
+    const menu = $("acts").querySelector("details");
+    if (menu) menu.open = Boolean(open);
+    if (focused) [...$("acts").querySelectorAll("button, summary")].find((one) => one.textContent === focused)?.focus();
   }
 
   more(shown) {
@@ -146,6 +164,7 @@ class Lab {
     const entries = [menuAct("Print the lab", () => this.print()), menuAct("Keys", () => this.keys())];
     if (!this.readOnly) {
       if (this.page?.can_present) entries.push(menuAct("Link for the class", () => this.present().catch(complain)));
+      entries.push(menuAct("Begin the lab again", () => this.again().catch(complain)));
       entries.push(menuAct("Leave the lab", () => this.leave().catch(complain)));
     }
     menu(entries);
@@ -161,7 +180,7 @@ class Lab {
 
   async find(number, check) {
     if (number && number !== this.page.step.number) await this.look(number);
-    this.text.find(check);
+    if (check) this.text.find(check);
   }
 
   async go(request, words) {
@@ -239,7 +258,7 @@ class Lab {
       case "cluster_lost": this.lost = say("etcd does not answer", { kind: "cannot_judge", hint: told.reason, stays: true }); break;
       case "cluster_back": this.lost?.remove(); say("etcd answers again", { kind: "holds" }); break;
       case "missed": this.timeline(true); break;
-      case "command_finished": case "command_began": this.witness.timeLine.command(told); return;
+      case "command_finished": case "command_began": this.witness.timeLine.command(told); break;
       case "finished": this.finished(told.summary); break;
       case "ended": this.ended(told.kept ? "The lab was left; it can be resumed." : "The lab has ended."); return;
       case "terminal_opened": case "terminal_closed": return;
@@ -264,6 +283,7 @@ class Lab {
   ended(words, hint) {
     if (this.over) return;
     this.over = true;
+    this.terminals.dispose();
     $("start").hidden = false;
     $("room").hidden = true;
     $("panes").hidden = true;
@@ -275,6 +295,13 @@ class Lab {
     if (!choice) return;
     await post(this.session.path("close"), { keep: choice === "keep" });
     location.assign(link("./"));
+  }
+
+  async again() {
+    if (!(await confirm("Begin the lab again?", "Its cluster is made anew, and your progress and points in this lab begin at nothing.", "Begin again"))) return;
+    sessionStorage.setItem(FRESH, "yes");
+    await post(this.session.path("close"), { keep: false });
+    location.reload();
   }
 
   async present() {
@@ -299,13 +326,19 @@ async function form(asks) {
 }
 
 async function open(lab) {
-  const { labs } = await get("course");
+  const { labs, present } = await get("course");
   const known = labs.find(({ id }) => id === lab);
   if (!known) throw Object.assign(new Error(`There is no lab “${lab}” here.`), { hint: "The course page lists them." });
-  const asks = known.session || known.state !== "new" ? [] : known.asks ?? [];
+  if (present) {
+    if (!known.session) throw Object.assign(new Error("This lab is not open just now."), { hint: "It can be looked at while the one who presents it has it open." });
+    return new Session(known.session);
+  }
+  const fresh = sessionStorage.getItem(FRESH) !== null;
+  sessionStorage.removeItem(FRESH);
+  const asks = known.session || (known.state !== "new" && !fresh) ? [] : known.asks ?? [];
   const vars = asks.length ? await form(asks) : {};
   if (!vars) { location.assign(link("./")); return null; }
-  const { session } = await post("open", { lab, vars });
+  const { session } = await post("open", { lab, vars, ...(fresh && { fresh }) });
   return new Session(session);
 }
 

@@ -26,7 +26,7 @@ export class Terminal {
   /** `changed` is called when the connection's or the shell's state is another. */
   constructor(session, { name, title, readOnly }, changed) {
     Object.assign(this, { session, name, title: title ?? name, readOnly, changed });
-    this.state = "connecting";
+    this.state = "unseen";
     this.received = 0;
     this.drawn = 0;
     this.acknowledged = 0;
@@ -48,9 +48,10 @@ export class Terminal {
   open(element) {
     this.element = element;
     this.xterm.open(element);
-    onSettings((now) => {
+    onSettings(() => {
       this.xterm.options.theme = isDark() ? DARK : LIGHT;
-      this.xterm.options.fontSize = Math.round((document.body.classList.contains("present") ? 18 : 13) * (now.size / 100));
+      // In step with the page's text: its setting, a large screen, the presentation.
+      this.xterm.options.fontSize = Math.round(13 * (Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16));
       this.xterm.options.screenReaderMode = settings.screenReader;
       this.resized();
     });
@@ -59,7 +60,6 @@ export class Terminal {
     // Another tab of the session may have another size: the one in use sets it.
     element.addEventListener("focusin", this.resized);
     this.fitted();
-    this.connect();
   }
 
   key(event) {
@@ -75,6 +75,7 @@ export class Terminal {
   }
 
   fitted() {
+    // One that nobody sees has no size to tell, and need not be connected yet.
     if (!this.element?.offsetParent || this.gone) return;
     const size = this.fit.proposeDimensions();
     if (!size || !(size.cols > 1) || !(size.rows > 1)) return;
@@ -83,6 +84,7 @@ export class Terminal {
       this.told = `${size.cols} ${size.rows}`;
       this.tell({ resize: { rows: size.rows, cols: size.cols } });
     }
+    if (this.state === "unseen") { this.turn("connecting"); this.connect(); }
   }
 
   async connect() {
@@ -109,15 +111,16 @@ export class Terminal {
         if (typeof data !== "string") { this.output(new Uint8Array(data)); return; }
         const told = JSON.parse(data);
         if (told.at !== undefined) { stood = true; this.begin(told); }
-        if (told.error) this.note(told.error);
+        if (told.error) { this.note(told.error); this.turn("ended"); }
         if (told.resized) this.follow(told.resized);
-        if (told.closed !== undefined) this.end(told.closed);
+        if (told.closed !== undefined) this.end();
       };
       this.link.onclose = () => resolve(stood);
     });
   }
 
-  begin({ at, end }) {
+  begin({ at, end, title }) {
+    if (title) this.title = title;
     if (at < this.received) this.xterm.reset();
     if (at > this.received) this.note(this.received ? "some output is no longer kept" : "earlier output is no longer kept");
     this.received = at;
@@ -149,11 +152,14 @@ export class Terminal {
     this.told = null;
   }
 
-  end(status) {
-    this.note(`this shell has ended${status ? ` with status ${status}` : ""}`);
+  end() {
+    this.note("this shell has ended");
     this.turn("ended");
     this.link.close();
   }
+
+  /** The session says so; one that is seen hears it from its own socket, after its last output. */
+  ended() { if (this.state === "unseen") this.turn("ended"); }
 
   note(text) { this.xterm.write(`\r\n\x1b[2m[${text}]\x1b[0m\r\n`); }
 

@@ -22,16 +22,19 @@ export class Terminals {
       this.both);
     $("terminals").replaceChildren(this.bar, this.screens);
     session.on("told", (told) => {
-      if (told.event === "terminal_opened" && !this.all.has(told.name)) this.add(told);
-      const closed = told.event === "terminal_closed" ? this.all.get(told.name) : null;
-      if (closed) { this.drop(told.name, closed); this.draw(); }
+      if (told.event === "terminal_opened") this.add(told);
+      if (told.event === "terminal_closed") this.all.get(told.name)?.ended();
     });
   }
 
-  open(list) { for (const known of list) this.add(known); }
+  open(list) { for (const known of [{ name: "main" }, ...list]) this.add(known); }
 
   add({ name, title }) {
-    if (this.all.has(name)) return this.all.get(name);
+    const known = this.all.get(name);
+    if (known) {
+      if (title && title !== known.title) { known.title = title; this.draw(); }
+      return known;
+    }
     const terminal = new Terminal(this.session, { name, title: title ?? (name === "main" ? "Terminal" : name), readOnly: this.readOnly }, () => this.draw());
     const id = `terminal-${this.all.size}-${name.replace(/[^A-Za-z0-9_-]/g, "_")}`;
     terminal.tab = el("button", { type: "button", role: "tab", id: `${id}-tab`, "aria-controls": id, onclick: () => this.select(name) });
@@ -119,7 +122,7 @@ export class Terminals {
 
   async close(terminal) {
     if (terminal.state === "open" && !(await confirm(`Close ${terminal.title}?`, "What still runs in it ends.", "Close it"))) return;
-    await remove(this.session.path(`terminals/${encodeURIComponent(terminal.name)}`));
+    if (terminal.state !== "ended") await remove(this.session.path(`terminals/${encodeURIComponent(terminal.name)}`));
     if (this.all.has(terminal.name)) this.drop(terminal.name, terminal);
     this.draw();
     this.focus();
@@ -131,6 +134,8 @@ export class Terminals {
     this.add({ name });
     this.select(name);
   }
+
+  dispose() { for (const [name, terminal] of this.all) this.drop(name, terminal); }
 
   focus() { (this.all.get(this.active) ?? { focus: () => $("terminals").focus() }).focus(); }
 }

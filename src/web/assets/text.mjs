@@ -5,9 +5,11 @@ import { complain, say } from "./dialog.mjs";
 import { $, button, copy, el, icon, markup, plural } from "./dom.mjs";
 
 export const WORDS = { waiting: "waiting", not_yet: "not yet", holds: "holds", broken: "broken", cannot_judge: "cannot be judged" };
+/** What turns while a step is read: it is set on what is drawn already. */
+const STANDING = / data-(standing|done|right|attempts)(="[^"]*")?/g;
 const SIGNS = { PUT: "written", DELETE: "deleted" };
 
-/** `acts`: {run(typed), open(evidence), hint()}. */
+/** `acts`: {run(typed), open(evidence), hint(), look(id)}. */
 export class Text {
   constructor(session, acts) {
     this.session = session;
@@ -19,7 +21,7 @@ export class Text {
   /** The page's data anew: the text is drawn again only where it differs, so that an answer half written stays. */
   show(page, readOnly) {
     const { step, view, intro_html: intro } = page;
-    const drawn = JSON.stringify([step.number, step.html, step.number === 1 ? intro : "", readOnly]);
+    const drawn = JSON.stringify([step.number, step.html.replace(STANDING, ""), step.number === 1 ? intro : "", readOnly]);
     const other = this.shown?.number !== step.number;
     if (this.shown?.drawn !== drawn) this.draw(page, readOnly);
     this.shown = { drawn, number: step.number };
@@ -33,6 +35,7 @@ export class Text {
 
   draw({ step, view, intro_html: intro }, readOnly) {
     const kept = new Map([...$("page").querySelectorAll(".question input[type=text]")].map((input) => [input.closest(".question").dataset.question, input.value]));
+    const chosen = new Set([...$("page").querySelectorAll(".question input:checked")].map((input) => `${input.name} ${input.value}`));
     const article = el("article", { class: "step" });
     if (step.number === 1 && intro) article.append(el("div", { class: "intro" }, markup(intro)));
     const body = el("div", {}, markup(step.html));
@@ -42,19 +45,25 @@ export class Text {
     article.append(el("header", { class: "step-head" }, el("p", { class: "step-place" }, `Step ${step.number} of ${view.of}`), el("h2", { id: "step-title" }, step.title)), body);
     this.readOnly = readOnly;
     for (const figure of article.querySelectorAll("figure.block")) this.prepareBlock(figure, view);
-    for (const table of article.querySelectorAll("table")) {
-      const frame = el("div", { class: "table-frame", tabindex: 0, role: "group", "aria-label": "Table" });
-      table.replaceWith(frame);
-      frame.append(table);
-    }
+    for (const table of article.querySelectorAll(".table")) for (const [name, value] of [["role", "group"], ["aria-label", "Table"]]) table.setAttribute(name, value);
+    // The address's fragment is the secret's place.
+    article.addEventListener("click", (event) => {
+      const within = event.target.closest('a[href^="#"]');
+      if (!within) return;
+      event.preventDefault();
+      if (within.dataset.step) this.acts.look(within.dataset.step);
+      else article.querySelector(`[id="${CSS.escape(within.getAttribute("href").slice(1))}"]`)?.scrollIntoView();
+    });
     for (const pre of article.querySelectorAll("pre")) pre.tabIndex = 0;
     for (const check of article.querySelectorAll(".check")) this.prepareCheck(check);
     for (const question of article.querySelectorAll(".question")) this.prepareQuestion(question, kept);
     for (const image of article.querySelectorAll("img[data-picture]")) this.picture(image);
     // A hint that was not given has no content yet: it is asked for by opening it.
     for (const hint of article.querySelectorAll("details.hint:not([data-given])")) {
+      if (readOnly) hint.remove();
       hint.querySelector("summary").addEventListener("click", (event) => { event.preventDefault(); this.acts.hint(); });
     }
+    if (this.shown?.number === step.number) for (const input of article.querySelectorAll(".question input[type=radio]")) input.checked = chosen.has(`${input.name} ${input.value}`);
     $("page").replaceChildren(article);
   }
 
@@ -65,7 +74,7 @@ export class Text {
     if (id && !this.readOnly) acts.append(button("Run", { class: "small run", "aria-label": `Run block ${id}`, onclick: (event) => this.run(id, figure, event.currentTarget) }, icon("run")));
     acts.append(button("Copy", { class: "small plain", "aria-label": id ? `Copy block ${id}` : "Copy", onclick: (event) => this.copy(code.textContent.replace(/\n$/, ""), event.currentTarget) }, icon("copy")));
     const names = [];
-    if (figure.dataset.terminal) names.push(`terminal ${figure.dataset.terminal}`);
+    if (figure.dataset.terminal && figure.dataset.terminal !== "1") names.push(`terminal ${figure.dataset.terminal}`);
     if (figure.hasAttribute("data-background")) names.push("keeps running");
     if (figure.hasAttribute("data-on-node")) names.push("on the node");
     if (figure.dataset.role === "cleanup") names.push("clean-up at the end");
@@ -136,7 +145,7 @@ export class Text {
       parts.push(el("p", { class: "evidence" }, standing === "holds" ? "Seen by etcd: " : "Last seen: ", evidence.map((one) =>
         button("", { class: "link", onclick: () => this.acts.open(one) }, `revision ${one.revision}`, el("span", { class: "key" }, ` ${SIGNS[one.type] ?? one.type} ${one.key}`)))));
     }
-    if (!["holds", "waiting", "skipped"].includes(standing)) parts.push(button("Why?", { class: "small", "aria-expanded": String(Boolean(open && !turned)), onclick: (event) => this.why(view.number, more, event.currentTarget) }));
+    if (!this.readOnly && !["holds", "waiting", "skipped"].includes(standing)) parts.push(button("Why?", { class: "small", "aria-expanded": String(Boolean(open && !turned)), onclick: (event) => this.why(view.number, more, event.currentTarget) }));
     if (open && !turned && standing !== "holds") parts.push(open);
     more.replaceChildren(...parts);
   }

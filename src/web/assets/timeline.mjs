@@ -1,8 +1,8 @@
 // The time line: commands above, etcd's writes below them, checks at the foot, so that one sees which command caused which writes.
 
 import { button, el, iconButton, plural, svg, perFrame } from "./dom.mjs";
-import { SIZES, kindOf, layout } from "./timeline-layout.mjs";
-import { isBreak, verb } from "./changes.mjs";
+import { isBreak, kindOf, verb } from "./keys.mjs";
+import { SIZES, layout } from "./timeline-layout.mjs";
 
 const DRAWN = 600;
 /** As in witness.css. */
@@ -79,7 +79,7 @@ export class TimeLine {
     const changes = this.writes();
     const first = changes[0]?.time ?? 0;
     const late = this.changes.all.length > DRAWN ? (at) => Date.parse(at) >= first : () => true;
-    const it = layout({ commands: this.commands.filter(({ began, text }) => text && late(began)), changes, marks: this.marks.filter(({ at }) => late(at)) }, this.zoom, this.room());
+    const it = layout({ commands: this.commands.filter(({ began, text }) => text && late(began)), changes, marks: this.marks.filter(({ at }) => late(at)) }, this.zoom, this.room(), Math.max(14, Number.parseFloat(getComputedStyle(this.labels).fontSize) * 1.2));
     this.laid = it;
     if (!this.table.hidden) this.drawTable(it);
     const empty = !it.runs.length && !it.writes.length;
@@ -102,7 +102,7 @@ export class TimeLine {
   }
 
   /** The height that the picture may take of its pane. */
-  room() { return (this.element.parentElement?.clientHeight ?? 0) * SHARE - 44; }
+  room() { return (this.element.parentElement?.clientHeight ?? 0) * SHARE - this.element.firstElementChild.offsetHeight - 2; }
 
   writes() { return this.changes.all.filter((change) => !isBreak(change) && (this.noise || !change.noise)).slice(-DRAWN); }
 
@@ -167,7 +167,8 @@ export class TimeLine {
       const caused = run.writes.length ? `, ${plural(run.writes.length, "write")}` : ", no write";
       const sign = failed ? `✗${run.status} ` : "";
       const fit = Math.floor(room / 6.7) - sign.length;
-      const width = Math.max(8, Math.min(run.endX, next && !running ? next.x - 6 : run.endX) - run.x);
+      const end = running ? Math.max(it.width, this.scroll.clientWidth) - 14 : Math.min(run.endX, next ? next.x - 6 : Infinity);
+      const width = Math.max(8, end - run.x);
       return svg("g", { class: `command${failed ? " failed" : ""}${running ? " running" : ""}`, "data-mark": `c${index}`, "data-of": index, role: "img", tabindex: -1, "aria-label": `Command ${text}, ${state}${caused}`, transform: `translate(${run.x} ${run.y})` },
         svg("rect", { class: "target", x: -4, y: 0, width: room, height: 36 }),
         svg("text", { y: 17 }, failed ? svg("tspan", { class: "failed-sign" }, sign) : "", text.length > fit ? `${text.slice(0, Math.max(1, fit - 1))}…` : text),

@@ -1,8 +1,9 @@
 // What etcd sees: the list of changes, an object beside it, and the time line under it.
 
-import { Changes, isBreak, matcher, verb } from "./changes.mjs";
+import { Changes } from "./changes.mjs";
 import { complain } from "./dialog.mjs";
 import { $, button, el, iconButton, perFrame, plural, settled } from "./dom.mjs";
+import { isBreak, matcher, verb } from "./keys.mjs";
 import { objectView } from "./object.mjs";
 import { showPane } from "./split.mjs";
 import { TimeLine } from "./timeline.mjs";
