@@ -70,6 +70,18 @@ fn a_webhook_that_nobody_serves_refuses() {
 }
 
 #[test]
+fn a_policy_changes_what_is_created() {
+    need!("etcd", "kubectl");
+    passes("mutating-policy");
+}
+
+#[test]
+fn a_pod_has_the_time_that_it_asks_for_to_end() {
+    need!("etcd", "kubectl");
+    passes("graceful-end");
+}
+
+#[test]
 fn a_pod_of_low_priority_gives_way_on_the_one_node_for_both() {
     need!("etcd", "kubectl");
     passes("preemption");

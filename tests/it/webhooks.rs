@@ -32,6 +32,22 @@ async fn answer(Path(path): Path<String>, Json(review): Json<Value>) -> Json<Val
             response["status"] =
                 json!({"code": 403, "reason": "Forbidden", "message": "the name is taken by the moon"});
         }
+        // Refuses, and tells what it was asked.
+        "tell" => {
+            let text = |field: &str| request[field].as_str().unwrap_or_default().to_owned();
+            let said = format!(
+                "{} {}/{} {} in {} of {}: {}",
+                text("operation"),
+                request["resource"]["resource"].as_str().unwrap_or_default(),
+                text("subResource"),
+                text("name"),
+                text("namespace"),
+                request["kind"]["kind"].as_str().unwrap_or_default(),
+                request["object"],
+            );
+            response["allowed"] = json!(false);
+            response["status"] = json!({"message": said});
+        }
         "warn" => response["warnings"] = json!(["mind the \"gap\""]),
         "stranger" => response["uid"] = json!("another"),
         "late" => tokio::time::sleep(Duration::from_secs(20)).await,
@@ -199,5 +215,100 @@ async fn webhooks_are_called_and_obeyed() {
     assert_eq!(labels, json!({"try": "change", "count": "3", "marked": "CREATE"}));
     live.kubectl(&["annotate", "configmap", "change", "a=b"]);
     assert_eq!(live.get(&["configmap", "change"])["metadata"]["labels"]["marked"], "UPDATE");
+    live.stop().await;
+}
+
+/// To connect to a pod is no write, and is asked about all the same: with what was asked for, before the pod is looked
+/// for.
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_and_policies_hear_of_connections() {
+    need!("etcd", "kubectl");
+    let live = Live::start(&[]).await;
+    let (port, bundle) = serve().await;
+    live.kubectl(&["run", "web", "--image=nginx:1.27"]);
+    live.kubectl(&["wait", "pod/web", "--for=condition=Ready", "--timeout=60s"]);
+    let rules = |part: &str| {
+        let resource = format!("pods/{part}");
+        json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT"], "resources": [resource]}])
+    };
+    let client = json!({"url": format!("https://127.0.0.1:{port}/tell"), "caBundle": bundle});
+    live.apply(&configuration("Validating", "tell", client.clone(), &json!({"rules": rules("exec")})));
+    let (told, succeeded) = live.try_kubectl(&["exec", "web", "-i", "--", "echo", "a b"], "");
+    assert!(!succeeded, "{told}");
+    let wanted = r#"CONNECT pods/exec web in default of PodExecOptions: {"apiVersion":"v1","command":["echo","a b"],"container":"web","kind":"PodExecOptions","stderr":true,"stdin":true,"stdout":true}"#;
+    assert!(told.contains(wanted), "{told}");
+    // What is written to pods is another matter, and so are its other connections.
+    live.kubectl(&["label", "pod", "web", "a=b"]);
+    let (told, _) = live.try_kubectl(&["port-forward", "pod/web", ":80"], "");
+    assert!(!told.contains("CONNECT"), "{told}");
+    live.apply(&configuration("Validating", "forward", client.clone(), &json!({"rules": rules("portforward")})));
+    live.apply(&configuration("Validating", "attach", client, &json!({"rules": rules("attach")})));
+    let (told, succeeded) = live.try_kubectl(&["port-forward", "pod/web", ":80"], "");
+    assert!(!succeeded && told.contains("CONNECT pods/portforward web in default of PodPortForwardOptions"), "{told}");
+    let (told, succeeded) = live.try_kubectl(&["attach", "web"], "");
+    assert!(!succeeded && told.contains("CONNECT pods/attach web in default of PodAttachOptions"), "{told}");
+    live.kubectl(&["delete", "validatingwebhookconfigurations", "--all"]);
+    assert_eq!(live.kubectl(&["exec", "web", "--", "echo", "a b"]).trim(), "a b");
+
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "no-shell"},
+        "spec": {
+            "matchConstraints": {"resourceRules": rules("exec")},
+            "validations": [{
+                "expression": "!('sh' in object.command) || request.name != 'web' || request.namespace != 'default'",
+                "message": "no shells in production",
+            }],
+        },
+    });
+    live.apply(&policy);
+    live.apply(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "no-shell"}, "spec": {"policyName": "no-shell", "validationActions": ["Deny"]},
+    }));
+    let (told, succeeded) = live.try_kubectl(&["exec", "web", "--", "sh", "-c", "true"], "");
+    assert!(!succeeded && told.contains("no shells in production"), "{told}");
+    assert_eq!(live.kubectl(&["exec", "web", "--", "echo", "still"]).trim(), "still");
+    live.stop().await;
+}
+
+/// A Service without a selector is what somebody writes its slices to be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_found_behind_slices_that_somebody_wrote() {
+    need!("etcd", "kubectl");
+    let live = Live::start(&[]).await;
+    let (port, bundle) = serve().await;
+    live.apply(&json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook"},
+        "spec": {"ports": [{"name": "other", "port": 80}, {"name": "tls", "port": 443}]},
+    }));
+    let slice = |name: &str, ports: Value, endpoints: Value| {
+        live.apply(&json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "hook"}},
+            "ports": ports, "endpoints": endpoints,
+        }));
+    };
+    let client = json!({
+        "service": {"namespace": "default", "name": "hook", "path": "refuse", "port": 443}, "caBundle": bundle,
+    });
+    live.apply(&configuration("Validating", "refuse", client, &json!({})));
+    let create = || live.try_kubectl(&["create", "configmap", "a"], "");
+    let (told, succeeded) = create();
+    assert!(!succeeded && told.contains(":443: connect: connection refused"), "nothing stands behind it: {told}");
+    // Neither one that is not ready nor another port is it. A pod's port is that port of this machine.
+    let pod = json!({"kind": "Pod", "namespace": "default", "name": "somewhere"});
+    slice(
+        "hook-a",
+        json!([{"name": "tls", "port": 1, "protocol": "TCP"}]),
+        json!([{"addresses": ["10.9.8.7"], "conditions": {"ready": false}, "targetRef": pod}]),
+    );
+    slice("hook-b", json!([{"name": "other", "port": 1}]), json!([{"addresses": ["10.9.8.7"], "targetRef": pod}]));
+    let (told, succeeded) = create();
+    assert!(!succeeded && told.contains(":443: connect: connection refused"), "{told}");
+    let endpoints = json!([{"addresses": ["10.9.8.7"], "targetRef": pod}]);
+    slice("hook-c", json!([{"name": "tls", "port": port}]), endpoints);
+    let (told, succeeded) = create();
+    assert!(!succeeded && told.contains("denied the request: the name is taken by the moon"), "{told}");
     live.stop().await;
 }

@@ -1,9 +1,9 @@
 //! The life of a definition: its names are accepted, its resources served and announced, and at its end
 //! every object of it deleted before itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 const GROUP: &str = "apiextensions.k8s.io";
 const PLURAL: &str = "customresourcedefinitions";
 const RETRY: Duration = Duration::from_millis(200);
+/// How long a definition waits for its objects before it says that they are still there.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a new definition has that its author need not write.
 pub fn prepare(definition: &mut Value) {
@@ -101,8 +103,9 @@ async fn follow_once(objects: &Objects) -> Result<(), StopReason> {
     let (all, revision) =
         objects.list_all(&resource, None, &Selector::default()).await.map_err(|_| StopReason::Broken)?;
     serve(objects, &all);
+    let mut waits = Waits::default();
     for definition in &all {
-        let _ = settle(objects, &resource, definition).await;
+        let _ = settle(objects, &resource, definition, &mut waits).await;
     }
     let mut feed =
         objects.hub.feed(&objects.store, &folder, &folder, revision).await.map_err(|_| StopReason::Broken)?;
@@ -124,9 +127,10 @@ async fn follow_once(objects: &Objects) -> Result<(), StopReason> {
                 serve(objects, &all);
                 for definition in &all {
                     // What fails now is tried again at the next change or the next start of the watch.
-                    settle(objects, &resource, definition).await.map_err(|_| StopReason::Broken)?;
+                    settle(objects, &resource, definition, &mut waits).await.map_err(|_| StopReason::Broken)?;
                 }
                 ending = all.iter().any(waits_for_objects);
+                waits.keep(&all);
                 announce(objects).await.map_err(|_| StopReason::Broken)?;
             }
             Ok(Some(FeedItem::Progress(_))) => {}
@@ -155,9 +159,18 @@ fn condition<'a>(definition: &'a Value, kind: &str) -> Option<&'a str> {
 }
 
 /// One step of a definition's life.
-async fn settle(objects: &Objects, resource: &Arc<Resource>, definition: &Value) -> Result<(), ApiError> {
+async fn settle(
+    objects: &Objects,
+    resource: &Arc<Resource>,
+    definition: &Value,
+    waits: &mut Waits,
+) -> Result<(), ApiError> {
     if meta::is_terminating(definition) {
-        return if waits_for_objects(definition) { clean_up(objects, resource, definition).await } else { Ok(()) };
+        return if waits_for_objects(definition) {
+            clean_up(objects, resource, definition, waits).await
+        } else {
+            Ok(())
+        };
     }
     if condition(definition, "NamesAccepted").is_none() {
         return change(objects, resource, definition, accept).await;
@@ -206,15 +219,41 @@ pub fn mark_terminating(definition: &mut Value) {
         meta::set_finalizers(definition, &finalizers);
     }
     let why = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
-    set_terminating(definition, "InstanceDeletionPending", why);
+    set_terminating(definition, "True", "InstanceDeletionPending", why);
 }
 
-fn set_terminating(definition: &mut Value, reason: &str, message: &str) {
-    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array);
-    if conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Terminating" && one["reason"] == reason)) {
+/// Since when definitions wait for their objects.
+#[derive(Default)]
+struct Waits(HashMap<String, Instant>);
+
+impl Waits {
+    /// Whether this one has waited for long; it begins anew then.
+    fn is_long(&mut self, definition: &Value, now: Instant) -> bool {
+        let since = self.0.entry(meta::text(definition, "uid").to_owned()).or_insert(now);
+        let long = now.duration_since(*since) >= PATIENCE;
+        if long {
+            *since = now;
+        }
+        long
+    }
+
+    fn keep(&mut self, all: &[Value]) {
+        self.0.retain(|uid, _| all.iter().any(|one| meta::text(one, "uid") == uid));
+    }
+}
+
+fn set_terminating(definition: &mut Value, status: &str, reason: &str, message: &str) {
+    let held = definition.pointer("/status/conditions").and_then(Value::as_array);
+    let held = held.and_then(|all| all.iter().find(|one| one["type"] == "Terminating"));
+    if held.is_some_and(|held| held["reason"] == reason) {
         return;
     }
-    let terminating = new_condition("Terminating", "True", reason, message);
+    // The time is that of the last change of the status, not of the reason.
+    let since = held.filter(|held| held["status"] == status).map(|held| held["lastTransitionTime"].clone());
+    let mut terminating = new_condition("Terminating", status, reason, message);
+    if let Some(since) = since {
+        terminating["lastTransitionTime"] = since;
+    }
     if !definition["status"]["conditions"].is_array() {
         definition["status"]["conditions"] = json!([]);
     }
@@ -245,20 +284,39 @@ async fn change(
     }
 }
 
-async fn clean_up(objects: &Objects, resource: &Arc<Resource>, definition: &Value) -> Result<(), ApiError> {
+async fn clean_up(
+    objects: &Objects,
+    resource: &Arc<Resource>,
+    definition: &Value,
+    waits: &mut Waits,
+) -> Result<(), ApiError> {
     change(objects, resource, definition, |definition| {
-        set_terminating(definition, "InstanceDeletionInProgress", "CustomResource deletion is in progress");
+        set_terminating(definition, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress");
     })
     .await?;
-    if let Some(one) = resources_of(definition).first()
+    let established = condition(definition, "Established") == Some("True");
+    if let Some(one) = resources_of(definition).first().filter(|_| established)
         && !delete_all(objects, one).await?
     {
+        if waits.is_long(definition, Instant::now()) {
+            let why = "could not confirm zero CustomResources remaining: context deadline exceeded";
+            change(objects, resource, definition, |definition| {
+                set_terminating(definition, "True", "InstanceDeletionCheck", why);
+            })
+            .await?;
+        }
         return Ok(());
     }
     let key = objects.store.key(&resource.folder, None, Some(meta::name(definition)));
     let Some(stored) = objects.store.get(&key).await?.0 else { return Ok(()) };
     let mut object = objects::read(resource, &stored)?;
     let finalizers: Vec<String> = meta::finalizers(&object).into_iter().filter(|one| one != CLEANUP).collect();
+    let (reason, message) = if established {
+        ("InstanceDeletionCompleted", "removed all instances")
+    } else {
+        ("NeverEstablished", "resource was never established")
+    };
+    set_terminating(&mut object, "False", reason, message);
     if finalizers.is_empty() {
         objects.store.delete_if(&key, stored.revision).await?;
     } else {
@@ -338,4 +396,34 @@ async fn announce(objects: &Objects) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_that_waits_for_a_minute_says_so_and_waits_on() {
+        let definition = json!({"metadata": {"uid": "u"}});
+        let (mut waits, now) = (Waits::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let long: Vec<bool> =
+            [0, 59, 60, 61, 119, 120].into_iter().map(|at| waits.is_long(&definition, after(at))).collect();
+        assert_eq!(long, [false, false, true, false, false, true]);
+        waits.keep(&[]);
+        assert!(!waits.is_long(&definition, after(999)), "it is another one");
+    }
+
+    #[test]
+    fn a_reason_that_changes_leaves_the_time_of_the_status() {
+        let mut definition = json!({"status": {"conditions": [
+            {"type": "Terminating", "status": "True", "reason": "A", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+        ]}});
+        set_terminating(&mut definition, "True", "B", "b");
+        let held = |definition: &Value| definition["status"]["conditions"][0].clone();
+        assert_eq!(held(&definition)["lastTransitionTime"], "2026-01-01T00:00:00Z");
+        assert_eq!(held(&definition)["reason"], "B");
+        set_terminating(&mut definition, "False", "C", "c");
+        assert_ne!(held(&definition)["lastTransitionTime"], "2026-01-01T00:00:00Z");
+    }
 }

@@ -62,10 +62,17 @@ impl Agent {
     async fn replace(&self, work: &mut Work<'_>, spot: Spot, since: i64, next: &mut Soonest) -> Result<(), Error> {
         let container = work.life.list(spot.list)[spot.at].clone();
         let name = container.name();
-        let message = format!("Container {name} definition changed, will be restarted");
-        self.tell(work, name, Severity::Normal, "Killing", &message).await;
-        let run = self.run_of(work, spot.list, &container, since).await?;
-        self.end(work, spot, &run, run.when_stopped(), None);
+        let (told, first) = self.told.since(&work.object.uid, &format!("{} changed", container.id));
+        if first {
+            let message = format!("Container {name} definition changed, will be restarted");
+            self.tell(work, name, Severity::Normal, "Killing", &message).await;
+        }
+        self.run_of(work, spot.list, &container, since).await?;
+        if let Some(left) = self.until_stopped(work, &container, told, grace_of(work)) {
+            next.within(left);
+            return Ok(());
+        }
+        self.end_stopped(work, spot, told, grace_of(work));
         self.start(work, spot, next).await
     }
 
@@ -246,7 +253,6 @@ impl Agent {
 
     /// A running container: is it ready by now, has it come to its end?
     async fn watch(&self, work: &mut Work<'_>, spot: Spot, since: i64, next: &mut Soonest) -> Result<(), Error> {
-        let grace = meta::int(&work.pod["spec"]["terminationGracePeriodSeconds"], 30);
         let address = if work.life.address.is_empty() { self.address(work) } else { work.life.address.clone() };
         let container = work.life.list(spot.list)[spot.at].clone();
         let run = self.run_of(work, spot.list, &container, since).await?;
@@ -283,12 +289,16 @@ impl Agent {
         let (name, id) = (container.name().to_owned(), container.id.clone());
         let mut end = None;
         if let Some((kind, condemned)) = health.condemned {
-            let code = run.when_stopped();
-            let left = condemned + if code == KILLED { grace } else { 0 } - ran;
-            if left <= 0 {
-                self.end(work, spot, &run, code, None);
+            // A probe may give it less time than the pod does.
+            let own = container.spec[kind.field()]["terminationGracePeriodSeconds"].as_i64();
+            let (told, grace) = ((since + condemned) * 1000, own.unwrap_or_else(|| grace_of(work)));
+            match self.until_stopped(work, &container, told, grace) {
+                Some(left) => next.within(left),
+                None => {
+                    self.end_stopped(work, spot, told, grace);
+                    next.within(Duration::ZERO);
+                }
             }
-            next.within(seconds_of(left));
             end = Some(kind);
         }
         next.within_some(health.again.map(seconds_of));
@@ -321,6 +331,11 @@ fn starts_again(policy: &str, list: List, container: &Container, code: i32) -> b
         ("Never", _) => false,
         _ => code != 0,
     }
+}
+
+/// How many seconds a pod has to end in, once it is told to.
+pub(super) fn grace_of(work: &Work<'_>) -> i64 {
+    meta::int(&work.pod["spec"]["terminationGracePeriodSeconds"], 30)
 }
 
 fn seconds_of(seconds: i64) -> Duration {

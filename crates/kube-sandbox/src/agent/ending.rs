@@ -5,33 +5,29 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::life::{List, Spot, State};
+use super::life::{Container, List, Spot, State};
+use super::runs::{Run, Stopped};
 use super::shell::End as Ended;
 use super::told::End;
 use super::{Agent, KILLED, Work, answer};
-use crate::runtime::{Error, Next, PODS, Severity};
+use crate::runtime::{Error, Next, PODS, Severity, meta};
 
 /// To stop and to clear away containers takes a kubelet a moment, in which the pod's owner makes another: whoever
 /// watches sees the new pod before the last of the old one.
 const STOPPING: Duration = Duration::from_millis(80);
 const CLEARING: Duration = Duration::from_millis(300);
+/// In seconds: so long a container has at least, however little is left of the pod's grace.
+const SHORTEST_STOP: i64 = 2;
 
 impl Agent {
     pub(super) async fn stop(&self, work: &mut Work<'_>) -> Result<Next, Error> {
         // Already asked to go at once: only finalizers hold it, of those who want to see how it ended.
         let held = work.pod["metadata"]["deletionGracePeriodSeconds"] == 0;
         if !work.life.over() && !work.life.started.is_empty() {
-            let running: Vec<String> = work
-                .life
-                .all()
-                .filter(|container| matches!(container.state, State::Running { .. }))
-                .map(|container| container.name().to_owned())
-                .collect();
+            let runs = work.life.all().any(|container| matches!(container.state, State::Running { .. }));
             let stops = Arc::clone(&work.object.uid);
             if self.told.starts(&stops, End::Told) {
-                for name in &running {
-                    self.tell(work, name, Severity::Normal, "Killing", &format!("Stopping container {name}")).await;
-                }
+                self.tell_to_stop(work).await;
                 self.before_stop(work).await;
             }
             // What waits for its image waits no longer.
@@ -39,17 +35,21 @@ impl Agent {
                 container.waits("ContainerCreating", "");
             }
             self.write(work).await?;
-            if !running.is_empty()
-                && let Some(left) = self.told.lingers(&stops, End::Told, STOPPING)
-            {
-                return Ok(Next::After(left));
+            // Who deletes it once more can only shorten its time, which begins anew then.
+            let grace = meta::int(&work.pod["metadata"]["deletionGracePeriodSeconds"], 30);
+            let (told, _) = self.told.since(&stops, &format!("stops within {grace}"));
+            if runs {
+                let least = self.told.lingers(&stops, End::Told, STOPPING);
+                if let Some(left) = self.until_all_stopped(work, told, grace).max(least) {
+                    return Ok(Next::After(left));
+                }
             }
-            let ran = !running.is_empty() || work.life.main.iter().any(|container| !container.id.is_empty());
+            let ran = runs || work.life.main.iter().any(|container| !container.id.is_empty());
             if !ran {
                 work.life.sandbox = false;
                 self.write(work).await?;
             }
-            self.end_all(work);
+            self.end_all(work, told, grace);
             let failed = work.life.main.iter().any(|container| !container.done());
             if failed { "Failed" } else { "Succeeded" }.clone_into(&mut work.life.phase);
             work.life.sandbox = false;
@@ -69,31 +69,64 @@ impl Agent {
         Ok(Next::Change)
     }
 
-    /// Tells each running container to stop, and notes how it ends.
-    pub(super) async fn stop_all(&self, work: &mut Work<'_>) {
-        let running = work.life.all().filter(|container| matches!(container.state, State::Running { .. }));
-        let names: Vec<String> = running.map(|container| container.name().to_owned()).collect();
-        for name in &names {
-            self.tell(work, name, Severity::Normal, "Killing", &format!("Stopping container {name}")).await;
+    /// Tells each running container to stop.
+    pub(super) async fn tell_to_stop(&self, work: &Work<'_>) {
+        for container in work.life.all().filter(|container| matches!(container.state, State::Running { .. })) {
+            let message = format!("Stopping container {}", container.name());
+            self.tell(work, container.name(), Severity::Normal, "Killing", &message).await;
         }
-        self.end_all(work);
     }
 
-    fn end_all(&self, work: &mut Work<'_>) {
+    /// How a running container ends that is told to stop at a moment, its hook first. `None` where nothing is left of
+    /// what it was started with.
+    fn stopped(&self, work: &Work<'_>, container: &Container, told: i64, grace: i64) -> Option<Stopped> {
+        let run = self.runs.current(&work.object.uid, container.name(), &container.id)?;
+        let whole = grace.saturating_mul(1000);
+        let hook = hook_takes(&container.spec, &run, told).min(whole);
+        Some(run.stopped(told + hook, ((whole - hook) / 1000).max(SHORTEST_STOP)))
+    }
+
+    /// How long from now, unless it has ended by now.
+    pub(super) fn until_stopped(
+        &self,
+        work: &Work<'_>,
+        container: &Container,
+        told: i64,
+        grace: i64,
+    ) -> Option<Duration> {
+        let stopped = self.stopped(work, container, told, grace)?;
+        let left = stopped.at - jiff::Timestamp::now().as_millisecond();
+        u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
+    }
+
+    pub(super) fn until_all_stopped(&self, work: &Work<'_>, told: i64, grace: i64) -> Option<Duration> {
+        let running = work.life.all().filter(|container| matches!(container.state, State::Running { .. }));
+        running.filter_map(|container| self.until_stopped(work, container, told, grace)).max()
+    }
+
+    /// Notes how a container ended that was told to stop.
+    pub(super) fn end_stopped(&self, work: &mut Work<'_>, spot: Spot, told: i64, grace: i64) {
+        let container = work.life.list(spot.list)[spot.at].clone();
+        let uid = Arc::clone(&work.object.uid);
+        let Some(stopped) = self.stopped(work, &container, told, grace) else {
+            work.life.at(spot).end(KILLED, "Error", "");
+            return;
+        };
+        if let Some(played) = stopped.played {
+            self.runs.change(&uid, container.name(), &container.id, |run| run.played = played);
+        }
+        if let Some(run) = self.runs.current(&uid, container.name(), &container.id) {
+            self.end(work, spot, &run, stopped.code, None);
+        }
+    }
+
+    pub(super) fn end_all(&self, work: &mut Work<'_>, told: i64, grace: i64) {
         for list in [List::Init, List::Main, List::Ephemeral] {
             for at in 0..work.life.list(list).len() {
                 let spot = Spot { list, at };
-                let container = work.life.at(spot);
-                match &container.state {
-                    State::Running { .. } => {
-                        let (name, id) = (container.name().to_owned(), container.id.clone());
-                        match self.runs.current(&work.object.uid, &name, &id) {
-                            Some(run) => self.end(work, spot, &run, run.when_stopped(), None),
-                            // Nothing is left of what it was started with.
-                            None => work.life.at(spot).end(KILLED, "Error", ""),
-                        }
-                    }
-                    State::Waiting { .. } => container.lost(),
+                match work.life.at(spot).state {
+                    State::Running { .. } => self.end_stopped(work, spot, told, grace),
+                    State::Waiting { .. } => work.life.at(spot).lost(),
                     State::Ended(_) => {}
                 }
             }
@@ -116,5 +149,20 @@ impl Agent {
             }
             self.runs.change(&work.object.uid, container.name(), &container.id, |run| run.besides.extend(done.changes));
         }
+    }
+}
+
+/// In milliseconds.
+fn hook_takes(spec: &serde_json::Value, run: &Run, at: i64) -> i64 {
+    let hook = &spec["lifecycle"]["preStop"];
+    if let Some(seconds) = hook["sleep"]["seconds"].as_i64() {
+        return seconds.saturating_mul(1000);
+    }
+    if !hook["exec"].is_object() {
+        return 0;
+    }
+    match run.beside(&answer::command(&hook["exec"]), at).end {
+        Ended::At { at: ends, .. } | Ended::OutOfMemory { at: ends } => ends - at,
+        Ended::Never | Ended::Open { .. } => i64::MAX,
     }
 }

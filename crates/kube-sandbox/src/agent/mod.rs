@@ -186,9 +186,17 @@ impl Agent {
 
     async fn run_out(&self, work: &mut Work<'_>) -> Result<Next, Error> {
         const MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
-        self.tell(work, "", Severity::Normal, DEADLINE, MESSAGE).await;
+        let (told, first) = self.told.since(&work.object.uid, DEADLINE);
+        if first {
+            self.tell(work, "", Severity::Normal, DEADLINE, MESSAGE).await;
+            self.tell_to_stop(work).await;
+        }
+        let grace = containers::grace_of(work);
+        if let Some(left) = self.until_all_stopped(work, told, grace) {
+            return Ok(Next::After(left));
+        }
         (work.life.reason, work.life.message) = (DEADLINE.to_owned(), MESSAGE.to_owned());
-        self.stop_all(work).await;
+        self.end_all(work, told, grace);
         self.write_all(work).await?;
         Ok(Next::Change)
     }

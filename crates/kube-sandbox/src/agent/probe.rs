@@ -15,7 +15,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn field(self) -> &'static str {
+    pub(super) fn field(self) -> &'static str {
         match self {
             Self::Startup => "startupProbe",
             Self::Liveness => "livenessProbe",

@@ -28,6 +28,16 @@ pub(crate) struct Run {
     pub(crate) own_files: bool,
 }
 
+/// How a run ends that is told to stop.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopped {
+    /// In milliseconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) code: i32,
+    /// All that it did then, where it did something about it.
+    pub(crate) played: Option<Played>,
+}
+
 /// The current and the last run of each container, by pod and name.
 #[derive(Debug, Clone, Default)]
 pub struct Runs(Arc<Mutex<HashMap<(Arc<str>, String), Vec<Run>>>>, Wakers);
@@ -110,8 +120,31 @@ impl Run {
         self.played.printed.iter().filter(move |piece| piece.at <= last)
     }
 
+    /// How it ends when it is told to stop, with so many seconds to do it in.
+    pub(crate) fn stopped(&self, at: i64, grace: i64) -> Stopped {
+        let last = at.saturating_add(grace.saturating_mul(1000));
+        let killed = Stopped { at: last, code: super::KILLED, played: None };
+        if self.played.traps {
+            let mut world = World { stopped: Some(at), now: last, ..self.world.clone() };
+            world.files = self.files_of_start();
+            let played = play(&self.line, &world, self.facts.as_deref());
+            return match played.end {
+                End::At { at: ends, code } if ends < last => Stopped { at: ends.max(at), code, played: Some(played) },
+                _ => killed,
+            };
+        }
+        match (self.when_stopped(), self.end()) {
+            // It does not hear it, and may come to its own end meanwhile.
+            (super::KILLED, End::At { at: ends, code }) if *ends < last => {
+                Stopped { at: at.max(*ends), code: *code, played: None }
+            }
+            (super::KILLED, _) => killed,
+            (code, _) => Stopped { at, code, played: None },
+        }
+    }
+
     /// Its status when it is told to stop: a first process without handlers of its own hears nothing and is killed.
-    pub(crate) fn when_stopped(&self) -> i32 {
+    pub(super) fn when_stopped(&self) -> i32 {
         if let (Some(facts), Some(line)) = (&self.facts, &self.played.serves)
             && line.first().is_some_and(|program| facts.programs.serves(program))
         {
@@ -164,7 +197,8 @@ impl Run {
 
 /// What a container does: as its image comes, or as its command says.
 fn play(line: &[String], world: &World, facts: Option<&Facts>) -> Played {
-    let silent = |end, unknown, serves| Played { printed: Vec::new(), changes: Vec::new(), end, unknown, serves };
+    let silent =
+        |end, unknown, serves| Played { printed: Vec::new(), changes: Vec::new(), end, unknown, serves, traps: false };
     if line.is_empty() {
         // Nothing is known of what it does by itself.
         let end = if world.once { End::At { at: world.start, code: 0 } } else { End::Never };
@@ -380,5 +414,25 @@ mod tests {
         assert_eq!(ports(json!({"image": "mysql"})), Some(vec![]), "without a password it ends");
         assert_eq!(of_spec(&json!({"image": "nginx"})).when_stopped(), 0);
         assert_eq!(of_spec(&json!({"image": "busybox", "command": ["sleep", "9"]})).when_stopped(), 137);
+    }
+
+    #[test]
+    fn a_run_that_is_told_to_stop_ends_as_its_first_process_does() {
+        let stopped = |line: &[&str]| {
+            let stopped = of_spec(&json!({"image": "busybox", "command": line})).stopped(100_000, 30);
+            (stopped.at, stopped.code)
+        };
+        let script = |script: &str| stopped(&["sh", "-c", script]);
+        assert_eq!(stopped(&["sleep", "3600"]), (130_000, 137), "nothing hears it");
+        assert_eq!(stopped(&["sleep", "110"]), (110_000, 0), "it ends by itself before it is killed");
+        assert_eq!(script("while true; do sleep 5; done"), (130_000, 137));
+        assert_eq!(script("trap 'exit 3' TERM; while true; do sleep 1; done"), (100_000, 3));
+        assert_eq!(script("trap 'sleep 4; exit 0' SIGTERM; while true; do sleep 7; done"), (109_000, 0));
+        assert_eq!(script("trap '' TERM; while true; do sleep 1; done"), (130_000, 137));
+        assert_eq!(script("trap 'echo no' TERM; while true; do sleep 1; done"), (130_000, 137));
+        assert_eq!(script("trap 'exit 3' TERM; sleep 3600"), (130_000, 137), "it waits for its command first");
+        assert_eq!(script("trap 'exit 3' TERM; sleep 3600 & wait"), (100_000, 3));
+        assert_eq!(script("bye() { echo bye; exit 5; }; trap bye TERM; sleep 3600 & wait $!"), (100_000, 5));
+        assert_eq!(script("trap 'exit 3' TERM; trap - TERM; while true; do sleep 1; done"), (130_000, 137));
     }
 }

@@ -87,6 +87,7 @@ impl Agent {
             once,
             open: spec["stdin"] == true,
             memory: amount(&spec["resources"]["limits"]["memory"]).map(|milli| milli / 1000),
+            stopped: None,
             env,
             files,
         };

@@ -26,6 +26,8 @@ struct Pod {
     simulated: bool,
     /// When it was seen to be deleted, and to be over after that.
     stops: [Option<Instant>; 2],
+    /// When something began to be told to stop, in milliseconds since 1970, by what it is.
+    since: HashMap<String, i64>,
 }
 
 /// The reason and message of a wait.
@@ -85,6 +87,18 @@ impl Told {
             let count = pod.put_off.entry(run.to_owned()).or_default();
             *count += 1;
             *count - 1
+        })
+    }
+
+    /// When this was asked for the first time, in milliseconds since 1970; whether that is now.
+    pub(super) fn since(&self, uid: &Arc<str>, what: &str) -> (i64, bool) {
+        self.with(uid, |pod| {
+            let mut first = false;
+            let since = *pod.since.entry(what.to_owned()).or_insert_with(|| {
+                first = true;
+                jiff::Timestamp::now().as_millisecond()
+            });
+            (since, first)
         })
     }
 

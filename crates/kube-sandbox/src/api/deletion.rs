@@ -184,6 +184,7 @@ impl Api {
             old: Some(old),
             new: None,
             dry_run,
+            connects: None,
         };
         admission::webhooks::mutate(self, &review, &mut Value::Null, warnings).await?;
         admission::policies::check(self, &review, warnings).await?;

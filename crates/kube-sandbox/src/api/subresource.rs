@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
+use super::admission::{policies, webhooks};
 use super::write::{Change, Part, Write};
 use super::{SharedApi, answer, body, change, eviction, negotiate, patch};
 use crate::object::field_error::FieldError;
@@ -42,11 +43,61 @@ pub(super) async fn serve(
         ("ephemeralcontainers", _) if pods => part(&api, &resource, &call, request).await,
         ("approval", _) if resource.is(names::SIGNING_REQUESTS) => part(&api, &resource, &call, request).await,
         ("exec" | "attach" | "log" | "portforward", _) if pods => {
+            if subresource != "log" {
+                connects(&api, &resource, subresource, &call).await?;
+            }
             let pod = api.objects.get(&resource, call.path.namespace.as_deref(), name_of(&call)).await?;
             crate::pods::serve(&api.pods, subresource, &pod, &call, request).await
         }
         _ => Err(ApiError::no_subresource()),
     }
+}
+
+/// Whether the cluster's own policies and webhooks allow a connection, before anybody looks for the pod.
+async fn connects(api: &SharedApi, resource: &Arc<Resource>, subresource: &str, call: &Call) -> Result<(), ApiError> {
+    let options = connect_options(subresource, call);
+    let review = policies::Review {
+        user: &call.user,
+        resource,
+        subresource,
+        old: None,
+        new: Some(&options),
+        dry_run: false,
+        connects: Some((call.path.namespace.as_deref().unwrap_or_default(), name_of(call))),
+    };
+    let (mut options, mut warnings) = (options.clone(), Vec::new());
+    // Who asks to connect gets what was asked for or nothing: what they make of the options is not followed.
+    Box::pin(webhooks::mutate(api, &review, &mut options, &mut warnings)).await?;
+    Box::pin(policies::check(api, &review, &mut warnings)).await?;
+    Box::pin(webhooks::check(api, &review, &mut warnings)).await
+}
+
+/// What a connection asks for, as an object.
+fn connect_options(subresource: &str, call: &Call) -> Value {
+    let query = &call.query;
+    if subresource == "portforward" {
+        let ports: Vec<i64> = query.all("ports").flat_map(|list| list.split(',')).flat_map(str::parse).collect();
+        let mut options = json!({"kind": "PodPortForwardOptions", "apiVersion": "v1"});
+        if !ports.is_empty() {
+            options["ports"] = json!(ports);
+        }
+        return options;
+    }
+    let kind = if subresource == "exec" { "PodExecOptions" } else { "PodAttachOptions" };
+    let mut options = json!({"kind": kind, "apiVersion": "v1"});
+    for flag in ["stdin", "stdout", "stderr", "tty"] {
+        if query.flag(flag) {
+            options[flag] = json!(true);
+        }
+    }
+    if let Some(container) = query.get("container") {
+        options["container"] = json!(container);
+    }
+    let command: Vec<&str> = query.all("command").collect();
+    if subresource == "exec" {
+        options["command"] = if command.is_empty() { Value::Null } else { json!(command) };
+    }
+    options
 }
 
 fn name_of(call: &Call) -> &str {

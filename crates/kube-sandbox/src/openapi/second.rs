@@ -1,6 +1,9 @@
-//! `OpenAPI` v2, for clients that know no other: all schemas in one document, as JSON or in protobuf. Its paths are left
-//! out; v3 has them.
+//! `OpenAPI` v2, for clients that know no other: all schemas in one document, as JSON or in protobuf.
 
+mod paths;
+mod protobuf;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::body::Body;
@@ -19,29 +22,53 @@ use crate::version::KUBERNETES_VERSION;
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 const DEFINITIONS: &str = "#/definitions/";
 
-/// Kubernetes' own definitions, written; the same for every sandbox of this process.
+/// Paths and definitions.
+type Parts = (Map<String, Value>, Map<String, Value>);
+
+/// Those of Kubernetes' own kinds, written; the same for every sandbox of this process.
 #[derive(Default)]
 struct Built {
-    json: Option<Bytes>,
-    protobuf: Option<Bytes>,
+    json: Option<(Bytes, Bytes)>,
+    protobuf: Option<(Bytes, Bytes)>,
+    defined: BTreeSet<String>,
 }
 
 static BUILT: LazyLock<Mutex<Built>> = LazyLock::new(Mutex::default);
 
 pub(super) fn answer(served: &Served, accept: &str) -> Response {
     let own = || of(served.all.iter().filter(|one| one.custom.is_none()));
-    let custom = of(served.all.iter().filter(|one| one.custom.is_some()));
+    let (more_paths, mut more) = of(served.all.iter().filter(|one| one.custom.is_some()));
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if accept.contains("protobuf") {
-        let known = built.protobuf.get_or_insert_with(|| protobuf::definitions(&own()).into()).clone();
-        return whole(PROTOBUF, protobuf::document(&known, &protobuf::definitions(&custom)));
+    if built.defined.is_empty() {
+        built.defined = own().1.into_iter().map(|(name, _)| name).collect();
     }
-    let known = built.json.get_or_insert_with(|| inner(&own()).into()).clone();
-    let more = inner(&custom);
+    // What custom kinds refer to is defined once.
+    more.retain(|name, _| !built.defined.contains(name));
+    let custom = (more_paths, more);
+    if accept.contains("protobuf") {
+        let written = |(paths, definitions): &Parts| (protobuf::paths(paths), protobuf::definitions(definitions));
+        let known = built.protobuf.get_or_insert_with(|| {
+            let (paths, definitions) = written(&own());
+            (paths.into(), definitions.into())
+        });
+        let (paths, definitions) = written(&custom);
+        return whole(PROTOBUF, protobuf::document((&known.0, &known.1), (&paths, &definitions)));
+    }
+    let known = built.json.get_or_insert_with(|| {
+        let (paths, definitions) = own();
+        (inner(&paths).into(), inner(&definitions).into())
+    });
+    let (paths, definitions) = (inner(&custom.0), inner(&custom.1));
     let info = json!({"title": "Kubernetes", "version": KUBERNETES_VERSION});
-    let head = format!("{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":{{}},\"definitions\":{{");
-    let comma = if more.is_empty() { "" } else { "," };
-    whole("application/json", vec![head.into(), known, format!("{comma}{more}}}}}\n").into()])
+    let comma = |more: &str| if more.is_empty() { "" } else { "," };
+    let parts = vec![
+        format!("{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":{{").into(),
+        known.0.clone(),
+        format!("{}{paths}}},\"definitions\":{{", comma(&paths)).into(),
+        known.1.clone(),
+        format!("{}{definitions}}}}}\n", comma(&definitions)).into(),
+    ];
+    whole("application/json", parts)
 }
 
 fn whole(content: &'static str, parts: Vec<Bytes>) -> Response {
@@ -57,19 +84,23 @@ fn inner(definitions: &Map<String, Value>) -> String {
     text[1..text.len() - 1].to_owned()
 }
 
-/// The definitions of these resources, with all that they refer to.
-pub(super) fn of<'r>(resources: impl Iterator<Item = &'r Arc<Resource>>) -> Map<String, Value> {
+/// The paths and the definitions of these resources, with all that they refer to.
+pub(super) fn of<'r>(resources: impl Iterator<Item = &'r Arc<Resource>>) -> Parts {
     let resources: Vec<_> = resources.collect();
     let mut places: Vec<(&str, &str)> =
         resources.iter().map(|one| (one.group.as_str(), one.version.as_str())).collect();
     places.sort_unstable();
     places.dedup();
-    let mut all: Map<String, Value> = Map::new();
+    let (mut all, mut all_paths): Parts = Default::default();
     for (group, version) in places {
         let here: Vec<_> =
             resources.iter().filter(|one| one.group == group && one.version == version).copied().collect();
         let custom = here.iter().any(|one| one.custom.is_some());
-        let Value::Object(schemas) = document::build(&here)["components"]["schemas"].take() else { continue };
+        let mut document = document::build(&here);
+        if let Value::Object(paths) = document["paths"].take() {
+            all_paths.extend(paths.into_iter().map(|(path, item)| (path, paths::second(item))));
+        }
+        let Value::Object(schemas) = document["components"]["schemas"].take() else { continue };
         for (name, mut schema) in schemas {
             // What only refers to it knows less: not which kinds have it.
             let known = all.get(&name).is_some_and(|known| known.get(KINDS).is_some() || schema.get(KINDS).is_none());
@@ -80,7 +111,7 @@ pub(super) fn of<'r>(resources: impl Iterator<Item = &'r Arc<Resource>>) -> Map<
             }
         }
     }
-    all
+    (all_paths, all)
 }
 
 const KINDS: &str = "x-kubernetes-group-version-kind";
@@ -134,146 +165,6 @@ fn second(schema: &mut Value, custom: bool) {
         if let Some(below) = map.get_mut(below) {
             second(below, custom);
         }
-    }
-}
-
-/// The same in the messages of gnostic's `openapi.v2`.
-mod protobuf {
-    use super::{Bytes, KUBERNETES_VERSION, Map, Value};
-
-    fn number(mut value: u64, out: &mut Vec<u8>) {
-        while value >= 0x80 {
-            out.push(u8::try_from(value & 0x7f).unwrap_or_default() | 0x80);
-            value >>= 7;
-        }
-        out.push(u8::try_from(value).unwrap_or_default());
-    }
-
-    fn field(tag: u64, bytes: &[u8], out: &mut Vec<u8>) {
-        number(tag << 3 | 2, out);
-        number(bytes.len() as u64, out);
-        out.extend_from_slice(bytes);
-    }
-
-    fn text(tag: u64, value: Option<&Value>, out: &mut Vec<u8>) {
-        if let Some(text) = value.and_then(Value::as_str) {
-            field(tag, text.as_bytes(), out);
-        }
-    }
-
-    fn whole_number(tag: u64, value: Option<&Value>, out: &mut Vec<u8>) {
-        if let Some(value) = value.and_then(Value::as_u64) {
-            number(tag << 3, out);
-            number(value, out);
-        }
-    }
-
-    fn double(tag: u64, value: Option<&Value>, out: &mut Vec<u8>) {
-        if let Some(value) = value.and_then(Value::as_f64) {
-            number(tag << 3 | 1, out);
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-    }
-
-    fn flag(tag: u64, value: Option<&Value>, out: &mut Vec<u8>) {
-        if value == Some(&Value::Bool(true)) {
-            number(tag << 3, out);
-            out.push(1);
-        }
-    }
-
-    /// `Any`, as YAML, which JSON is.
-    fn any(value: &Value) -> Vec<u8> {
-        let mut out = Vec::new();
-        field(2, value.to_string().as_bytes(), &mut out);
-        out
-    }
-
-    fn named(name: &str, value: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        field(1, name.as_bytes(), &mut out);
-        field(2, value, &mut out);
-        out
-    }
-
-    fn schema(of: &Value) -> Vec<u8> {
-        let mut out = Vec::new();
-        let get = |name: &str| of.get(name);
-        text(1, get("$ref"), &mut out);
-        text(2, get("format"), &mut out);
-        text(3, get("title"), &mut out);
-        text(4, get("description"), &mut out);
-        if let Some(default) = get("default") {
-            field(5, &any(default), &mut out);
-        }
-        double(6, get("multipleOf"), &mut out);
-        double(7, get("maximum"), &mut out);
-        flag(8, get("exclusiveMaximum"), &mut out);
-        double(9, get("minimum"), &mut out);
-        flag(10, get("exclusiveMinimum"), &mut out);
-        whole_number(11, get("maxLength"), &mut out);
-        whole_number(12, get("minLength"), &mut out);
-        text(13, get("pattern"), &mut out);
-        whole_number(14, get("maxItems"), &mut out);
-        whole_number(15, get("minItems"), &mut out);
-        flag(16, get("uniqueItems"), &mut out);
-        whole_number(17, get("maxProperties"), &mut out);
-        whole_number(18, get("minProperties"), &mut out);
-        for name in get("required").and_then(Value::as_array).into_iter().flatten() {
-            text(19, Some(name), &mut out);
-        }
-        for value in get("enum").and_then(Value::as_array).into_iter().flatten() {
-            field(20, &any(value), &mut out);
-        }
-        let mut inner = Vec::new();
-        match get("additionalProperties") {
-            Some(Value::Bool(value)) => inner.extend_from_slice(&[2 << 3, u8::from(*value)]),
-            Some(of) => field(1, &schema(of), &mut inner),
-            None => {}
-        }
-        if !inner.is_empty() {
-            field(21, &inner, &mut out);
-        }
-        if let Some(kind) = get("type") {
-            let mut inner = Vec::new();
-            text(1, Some(kind), &mut inner);
-            field(22, &inner, &mut out);
-        }
-        if let Some(items) = get("items") {
-            let mut inner = Vec::new();
-            field(1, &schema(items), &mut inner);
-            field(23, &inner, &mut out);
-        }
-        if let Some(properties) = get("properties").and_then(Value::as_object) {
-            field(25, &definitions(properties), &mut out);
-        }
-        for (name, value) in of.as_object().into_iter().flatten().filter(|(name, _)| name.starts_with("x-")) {
-            field(31, &named(name, &any(value)), &mut out);
-        }
-        out
-    }
-
-    /// Schemas by name: the message of a document's definitions, and of an object's properties.
-    pub(super) fn definitions(schemas: &Map<String, Value>) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (name, of) in schemas {
-            field(1, &named(name, &schema(of)), &mut out);
-        }
-        out
-    }
-
-    /// The document, in parts: a message that is given twice is read as one.
-    pub(super) fn document(own: &Bytes, custom: &[u8]) -> Vec<Bytes> {
-        let mut head = Vec::new();
-        field(1, b"2.0", &mut head);
-        let mut info = Vec::new();
-        field(1, b"Kubernetes", &mut info);
-        field(2, KUBERNETES_VERSION.as_bytes(), &mut info);
-        field(2, &info, &mut head);
-        field(8, b"", &mut head);
-        number(9 << 3 | 2, &mut head);
-        number((own.len() + custom.len()) as u64, &mut head);
-        vec![head.into(), own.clone(), custom.to_vec().into()]
     }
 }
 

@@ -86,11 +86,15 @@ fn a_custom_kind_is_described_by_its_definition() {
 #[test]
 fn the_second_version_defines_every_kind() {
     let all = Resource::builtins();
-    let definitions = second::of(all.iter());
-    let document = json!({"definitions": definitions});
+    let (paths, definitions) = second::of(all.iter());
+    let document = json!({"paths": paths, "definitions": definitions});
     check_references(&document, &document);
     let text = document.to_string();
-    assert!(!text.contains("\"oneOf\":") && !text.contains("#/components/"), "v3 only");
+    let old = ["\"oneOf\":", "#/components/", "\"requestBody\":", "\"content\":"].map(|word| text.contains(word));
+    assert_eq!(old, [false; 4], "v3 only");
+    // By this old clients know whether they may ask for a dry run.
+    let patch = &paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+    assert!(patch["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "dryRun")), "{patch}");
     for resource in &all {
         let wanted = json!({"group": resource.group, "kind": resource.kind, "version": resource.version});
         let found = definitions.values().any(|schema| schema["x-kubernetes-group-version-kind"][0] == wanted);

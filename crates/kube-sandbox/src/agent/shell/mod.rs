@@ -62,6 +62,8 @@ pub(crate) struct Played {
     pub(crate) unknown: Option<String>,
     /// The program that goes on, where one does, and what it was given.
     pub(crate) serves: Option<Vec<String>>,
+    /// Whether it has something to do when it is told to stop.
+    pub(crate) traps: bool,
 }
 
 /// Each as a line of its own.

@@ -67,10 +67,29 @@ impl Shell<'_> {
                 Ok(0)
             }
             "trap" => {
-                if line.iter().any(|word| word == "EXIT" || word == "0") {
-                    self.at_exit = line.get(1).cloned();
+                let names: Vec<&str> = line[1..].iter().skip(1).map(String::as_str).collect();
+                // A dash gives a signal its own meaning back.
+                let script = line.get(1).filter(|script| *script != "-").cloned();
+                for name in names {
+                    match name.strip_prefix("SIG").unwrap_or(name) {
+                        "EXIT" | "0" => self.at_exit.clone_from(&script),
+                        "TERM" | "15" => {
+                            self.at_stop.clone_from(&script);
+                            self.traps = true;
+                        }
+                        _ => {}
+                    }
                 }
                 Ok(0)
+            }
+            // A signal ends the wait, where something is to be done about it.
+            "wait"
+                if let Some(at) = self.world.stopped
+                    && self.at_stop.as_ref().is_some_and(|script| !script.is_empty())
+                    && self.aside > at.max(self.time) =>
+            {
+                self.time = self.time.max(at);
+                Ok(143)
             }
             "wait" if self.aside == i64::MAX => Err(Stop::Never),
             "wait" => {

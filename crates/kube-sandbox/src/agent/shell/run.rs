@@ -77,6 +77,12 @@ pub(super) struct Shell<'w> {
     /// When the last of what was left to run beside the script ends.
     pub(super) aside: i64,
     pub(super) at_exit: Option<String>,
+    /// What to do when it is told to stop; nothing at all, where that is empty.
+    pub(super) at_stop: Option<String>,
+    /// Whether anything ever did something about being told to stop.
+    pub(super) traps: bool,
+    /// Whether it was told to stop.
+    told: bool,
 }
 
 /// How a shell stood when what it was given was through.
@@ -126,8 +132,10 @@ pub(super) fn followed(
         };
         let changes = shell.files.changes.split_off(shell.before);
         let status = if let End::At { code, .. } = end { code } else { shell.status };
-        let left = Left { vars: shell.vars, folder: shell.folder, status, exits };
-        let played = Played { printed: shell.printed, changes, end, unknown: shell.unknown, serves: shell.serves };
+        let left =
+            Left { vars: std::mem::take(&mut shell.vars), folder: std::mem::take(&mut shell.folder), status, exits };
+        let Shell { printed, unknown, serves, traps, .. } = shell;
+        let played = Played { printed, changes, end, unknown, serves, traps };
         return (played, left);
     }
 }
@@ -166,6 +174,9 @@ impl<'w> Shell<'w> {
             tested: 0,
             aside: 0,
             at_exit: None,
+            at_stop: None,
+            traps: false,
+            told: false,
         }
     }
 
@@ -311,8 +322,10 @@ impl<'w> Shell<'w> {
     /// In a shell of its own: what it sets is gone afterwards.
     pub(super) fn apart(&mut self, work: impl FnOnce(&mut Self) -> Went) -> Went {
         let (vars, folder, given) = (self.vars.clone(), self.folder.clone(), self.given.clone());
+        // What its parent does when it is told to stop is the parent's.
+        let at_stop = self.at_stop.take();
         let went = work(self);
-        (self.vars, self.folder, self.given) = (vars, folder, given);
+        (self.vars, self.folder, self.given, self.at_stop) = (vars, folder, given, at_stop);
         went
     }
 
@@ -333,6 +346,17 @@ impl<'w> Shell<'w> {
         self.depth += 1;
         let went = self.kind(&placed.command, &streams);
         self.depth -= 1;
+        if went.is_ok() { self.heed(&streams, went) } else { went }
+    }
+
+    /// What a trap does once the shell is told to stop: after the command that it waits for.
+    fn heed(&mut self, streams: &Streams, went: Went) -> Went {
+        if self.told || self.world.stopped.is_none_or(|at| self.time < at) {
+            return went;
+        }
+        let Some(script) = self.at_stop.clone().filter(|script| !script.is_empty()) else { return went };
+        self.told = true;
+        self.text(&script, streams)?;
         went
     }
 

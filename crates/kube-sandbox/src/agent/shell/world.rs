@@ -69,6 +69,8 @@ pub(crate) struct World {
     pub(crate) open: bool,
     /// In bytes.
     pub(crate) memory: Option<i64>,
+    /// When it is told to stop (SIGTERM), where it is.
+    pub(crate) stopped: Option<i64>,
 }
 
 impl World {

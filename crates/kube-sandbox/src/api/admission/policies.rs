@@ -60,11 +60,14 @@ pub struct Review<'a> {
     pub old: Option<&'a Value>,
     pub new: Option<&'a Value>,
     pub dry_run: bool,
+    /// Of a connection to an object, which is not written: the object's namespace and name; `new` are its options.
+    pub connects: Option<(&'a str, &'a str)>,
 }
 
 impl Review<'_> {
     pub(super) fn operation(&self) -> &'static str {
         match (self.old, self.new) {
+            _ if self.connects.is_some() => "CONNECT",
             (None, _) => "CREATE",
             (Some(_), Some(_)) => "UPDATE",
             (Some(_), None) => "DELETE",
@@ -75,9 +78,20 @@ impl Review<'_> {
         self.new.or(self.old).unwrap_or(&Value::Null)
     }
 
+    pub(super) fn name(&self) -> &str {
+        self.connects.map_or_else(|| meta::name(self.subject()), |(_, name)| name)
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        self.connects.map_or_else(|| meta::namespace(self.subject()), |(namespace, _)| namespace)
+    }
+
     /// The request as a policy sees it that is about this version of the resource.
     pub(super) fn request_as(&self, resource: &Resource) -> Value {
         let mut request = self.request();
+        if self.connects.is_some() {
+            return request;
+        }
         request["kind"] = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
         request["resource"] =
             json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
@@ -86,14 +100,15 @@ impl Review<'_> {
 
     fn request(&self) -> Value {
         let resource = self.resource;
-        let subject = self.subject();
+        // What connects is of another kind than what it connects to.
+        let kind = self.connects.map_or(resource.kind.as_str(), |_| text(self.subject(), "kind"));
         json!({
-            "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+            "kind": {"group": resource.group, "version": resource.version, "kind": kind},
             "resource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
-            "requestKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+            "requestKind": {"group": resource.group, "version": resource.version, "kind": kind},
             "requestResource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
             "requestSubResource": self.subresource, "options": null,
-            "subResource": self.subresource, "name": meta::name(subject), "namespace": meta::namespace(subject),
+            "subResource": self.subresource, "name": self.name(), "namespace": self.namespace(),
             "operation": self.operation(), "userInfo": self.user.info(), "dryRun": self.dry_run,
         })
     }
@@ -180,8 +195,7 @@ pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<Stri
 }
 
 pub(super) async fn namespace_of(api: &SharedApi, review: &Review<'_>) -> Value {
-    let subject = review.subject();
-    let name = if review.resource.is(names::NAMESPACES) { meta::name(subject) } else { meta::namespace(subject) };
+    let name = if review.resource.is(names::NAMESPACES) { review.name() } else { review.namespace() };
     match api.objects.registry.served().known(names::NAMESPACES) {
         Some(namespaces) if !name.is_empty() => api.objects.get(&namespaces, None, name).await.unwrap_or_default(),
         _ => Value::Null,
@@ -252,7 +266,7 @@ async fn judge(
 
 /// In the words of the reason that the validation gives.
 fn refused(review: &Review, reason: &str, said: &str) -> ApiError {
-    let name = meta::name(review.subject());
+    let name = review.name();
     match reason {
         "Unauthorized" => ApiError::new(401, "Unauthorized", said),
         "RequestEntityTooLarge" => ApiError::new(413, "RequestEntityTooLarge", said),
@@ -290,7 +304,7 @@ async fn parameters(
         one.group == group && one.version == version && one.kind == text(kind, "kind")
     };
     let resource = served.all.iter().find(wanted).ok_or_else(ApiError::no_path)?;
-    let own = meta::namespace(review.subject());
+    let own = review.namespace();
     let namespace = Some(text(reference, "namespace")).filter(|given| !given.is_empty()).unwrap_or(own);
     let namespace = Some(namespace).filter(|_| resource.namespaced);
     let name = text(reference, "name");

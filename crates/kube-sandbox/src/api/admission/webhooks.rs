@@ -94,12 +94,15 @@ impl Hook {
         request["object"] = side(review.new);
         request["oldObject"] = side(review.old);
         let options = match review.operation() {
-            "CREATE" => "CreateOptions",
-            "UPDATE" => "UpdateOptions",
-            _ => "DeleteOptions",
+            "CREATE" => Some("CreateOptions"),
+            "UPDATE" => Some("UpdateOptions"),
+            "DELETE" => Some("DeleteOptions"),
+            _ => None,
         };
-        request["options"] = json!({"kind": options, "apiVersion": "meta.k8s.io/v1"});
-        if review.dry_run {
+        if let Some(options) = options {
+            request["options"] = json!({"kind": options, "apiVersion": "meta.k8s.io/v1"});
+        }
+        if review.dry_run && options.is_some() {
             request["options"]["dryRun"] = json!(["All"]);
         }
         // Go leaves out what is empty.
@@ -138,7 +141,7 @@ impl Hook {
         match meant {
             Ok(meant) => Ok(meant),
             Err(_) if ignores => Ok(false),
-            Err(why) => Err(ApiError::forbidden(review.resource, meta::name(review.subject()), &why)),
+            Err(why) => Err(ApiError::forbidden(review.resource, review.name(), &why)),
         }
     }
 
@@ -205,7 +208,9 @@ pub async fn mutate(
             if changed != *object {
                 *object = changed;
                 is_changed = true;
-                defaults::apply(&review.resource.kind, object);
+                if review.connects.is_none() {
+                    defaults::apply(&review.resource.kind, object);
+                }
                 let asks = |(_, hook): &(usize, &Hook)| hook.hook["reinvocationPolicy"] == "IfNeeded";
                 again.extend(hooks.iter().enumerate().take(at).filter(asks).map(|(before, _)| before));
             }

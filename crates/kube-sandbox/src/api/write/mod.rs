@@ -301,6 +301,7 @@ impl Write {
             old,
             new: None,
             dry_run: self.options.dry_run,
+            connects: None,
         };
         let by_policies = Box::pin(admission::policies::mutate(&self.api, &review, object, false)).await?;
         let by_webhooks = Box::pin(admission::webhooks::mutate(&self.api, &review, object, &mut self.warnings)).await?;
@@ -323,6 +324,7 @@ impl Write {
             old,
             new,
             dry_run: self.options.dry_run,
+            connects: None,
         };
         // On the heap: most writes have nothing to be checked.
         Box::pin(admission::policies::check(&self.api, &review, &mut self.warnings)).await?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Review;
-use crate::object::{labels, list, meta};
+use crate::object::{labels, list};
 use kube_etcd_codec::names;
 
 /// Whether a write is one of those that are meant; a binding that names no resources means all of its policy's.
@@ -41,7 +41,7 @@ pub(in crate::api::admission) fn is_named(rule: &Value, review: &Review) -> bool
             || one.strip_suffix("/*").is_some_and(|kind| kind == resource.plural)
             || one.strip_prefix("*/").is_some_and(|part| part == review.subresource)
     });
-    let name = meta::name(review.subject());
+    let name = review.name();
     let names = list(rule, "resourceNames");
     is_it
         && has("apiGroups", &resource.group)
@@ -74,6 +74,7 @@ mod tests {
             old: None,
             new: Some(&Value::Null),
             dry_run: false,
+            connects: None,
         };
         let rule = |resources: Value| json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": resources});
         assert!(is_named(&rule(json!(["deployments"])), &review("")));

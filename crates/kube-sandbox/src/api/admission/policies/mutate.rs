@@ -23,10 +23,10 @@ use crate::status::ApiError;
 /// but those, since a webhook has. Whether the object was changed.
 pub async fn mutate(api: &SharedApi, review: &Review<'_>, object: &mut Value, again: bool) -> Result<bool, ApiError> {
     let asks = |about: &About| about.policy["spec"]["reinvocationPolicy"] == "IfNeeded";
-    let Review { user, resource, subresource, old, dry_run, .. } = *review;
+    let Review { user, resource, subresource, old, dry_run, connects, .. } = *review;
     let mut namespace = None;
     let mut bound = {
-        let review = Review { user, resource, subresource, old, new: Some(object), dry_run };
+        let review = Review { user, resource, subresource, old, new: Some(object), dry_run, connects };
         about(api, &review, (MUTATING, MUTATING_BINDINGS), &mut namespace).await?
     };
     bound.retain(|about| !again || asks(about));
@@ -38,7 +38,7 @@ pub async fn mutate(api: &SharedApi, review: &Review<'_>, object: &mut Value, ag
             if round == 1 && !once_more.contains(&at) {
                 continue;
             }
-            let review = Review { user, resource, subresource, old, new: Some(object), dry_run };
+            let review = Review { user, resource, subresource, old, new: Some(object), dry_run, connects };
             let changed = one(api, &review, about, &namespace).await?;
             if let Some(changed) = changed.filter(|changed| changed != object) {
                 *object = changed;
