@@ -33,6 +33,8 @@ async fn pods_are_adopted_released_orphaned_and_collected() {
         assert!(live.get(&[dependents, "-l", "app=web"]).is_null(), "dependents go first");
     }
 
+    owners_in_a_circle(&live);
+    one_of_two_owners_goes(&live);
     live.kubectl(&["create", "namespace", "held"]);
     live.kubectl(&["create", "configmap", "one", "-n", "held"]);
     let hold = r#"{"metadata":{"finalizers":["example.com/hold"]}}"#;
@@ -52,4 +54,40 @@ async fn pods_are_adopted_released_orphaned_and_collected() {
     live.kubectl(&["patch", "configmap", "one", "-n", "held", "--type=merge", "-p", free]);
     live.until(&["namespace", "held"], serde_json::Value::is_null);
     live.stop().await;
+}
+
+/// Those that wait for each other to go all go.
+fn owners_in_a_circle(live: &Live) {
+    for name in ["one", "two", "three"] {
+        live.kubectl(&["create", "configmap", name]);
+    }
+    for (name, of) in [("one", "three"), ("two", "one"), ("three", "two")] {
+        owned(live, name, &[of]);
+    }
+    live.kubectl(&["delete", "configmap", "one", "--cascade=foreground", "--wait=false"]);
+    for name in ["one", "two", "three"] {
+        live.until(&["configmap", name], serde_json::Value::is_null);
+    }
+}
+
+/// What another owner keeps stays, and does not keep the one that goes.
+fn one_of_two_owners_goes(live: &Live) {
+    for name in ["stays", "goes", "shared"] {
+        live.kubectl(&["create", "configmap", name]);
+    }
+    owned(live, "shared", &["stays", "goes"]);
+    live.kubectl(&["delete", "configmap", "goes", "--cascade=foreground", "--timeout=60s"]);
+    let shared = live.get(&["configmap", "shared"]);
+    let owners = shared["metadata"]["ownerReferences"].clone();
+    assert_eq!((&owners[0]["name"], owners.as_array().map(Vec::len)), (&json!("stays"), Some(1)), "{shared:#}");
+}
+
+fn owned(live: &Live, name: &str, owners: &[&str]) {
+    let reference = |owner: &&str| {
+        let uid = live.get(&["configmap", owner])["metadata"]["uid"].clone();
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uid, "blockOwnerDeletion": true})
+    };
+    let owners: Vec<_> = owners.iter().map(reference).collect();
+    let patch = json!({"metadata": {"ownerReferences": owners}}).to_string();
+    live.kubectl(&["patch", "configmap", name, "-p", &patch]);
 }

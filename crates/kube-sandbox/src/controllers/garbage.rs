@@ -71,19 +71,21 @@ impl Garbage {
             queue.add(Item { resource: Arc::clone(&resource), key: object.key.clone() });
         }
         store.listen(move |change| {
-            let item = |key: &Key| Item { resource: Arc::clone(&resource), key: key.clone() };
-            match (&change.old, &change.new) {
-                (_, Some(new)) if !new.owners.is_empty() || new.deleting => queue.add(item(&new.key)),
-                (Some(old), None) => {
-                    garbage.dependents(&old.uid).into_iter().for_each(|(item, _)| queue.add(item));
-                    // An owner that waits for its dependents may now go.
-                    for owner in &old.owners {
-                        if let Some((resource, owner)) = garbage.owner(old, owner) {
-                            queue.add(Item { resource, key: owner.key.clone() });
-                        }
-                    }
+            if let Some(new) = &change.new
+                && (!new.owners.is_empty() || new.deleting)
+            {
+                queue.add(Item { resource: Arc::clone(&resource), key: new.key.clone() });
+            }
+            let Some(old) = &change.old else { return };
+            if change.new.is_none() {
+                garbage.dependents(&old.uid).into_iter().for_each(|(item, _)| queue.add(item));
+            }
+            // An owner that waits for its dependents may go once they are gone or let it.
+            for owner in &old.owners {
+                let waits = change.new.as_ref().is_some_and(|new| new.owners.contains(owner));
+                if !waits && let Some((resource, owner)) = garbage.owner(old, owner) {
+                    queue.add(Item { resource, key: owner.key.clone() });
                 }
-                _ => {}
             }
         });
     }
@@ -160,7 +162,7 @@ impl Garbage {
     async fn settle(&self, resource: &Resource, object: &Object) -> Result<(), Error> {
         if object.has_finalizer(ORPHAN) {
             for (item, dependent) in self.dependents(&object.uid) {
-                let kept = references(&dependent, |owner| owner.uid != object.uid);
+                let kept = references(&dependent.owners, |owner| owner.uid != object.uid);
                 self.patch(&item.resource, &dependent, json!({"ownerReferences": kept})).await?;
             }
             return self.drop_finalizer(resource, object, ORPHAN).await;
@@ -183,22 +185,35 @@ impl Garbage {
 
     /// A dependent: it goes when its last owner is gone.
     async fn collect(&self, resource: &Resource, object: &Object) -> Result<(), Error> {
-        let (mut solid, mut waiting, mut absent) = (0, 0, Vec::new());
+        let (mut solid, mut waiting, mut leaving) = (0, 0, Vec::new());
         for owner in &object.owners {
             match self.state(object, owner).await? {
-                State::Solid => solid += 1,
+                State::Solid => {
+                    solid += 1;
+                    continue;
+                }
                 State::Waiting => waiting += 1,
-                State::Absent => absent.push(Arc::clone(&owner.uid)),
+                State::Absent => {}
             }
+            leaving.push(Arc::clone(&owner.uid));
         }
+        // Who keeps it is its only owner from now on: those that go do not wait for it.
         if solid > 0 {
-            if absent.is_empty() {
+            if leaving.is_empty() {
                 return Ok(());
             }
-            let kept = references(object, |owner| !absent.contains(&owner.uid));
+            let kept = references(&object.owners, |owner| !leaving.contains(&owner.uid));
             return self.patch(resource, object, json!({"ownerReferences": kept})).await;
         }
-        let policy = if waiting > 0 && !self.dependents(&object.uid).is_empty() {
+        let dependents = if waiting > 0 { self.dependents(&object.uid) } else { Vec::new() };
+        // Where those that wait for each other are a circle, one of them must not keep its owner.
+        let closes = |dependent: &Object| dependent.deleting && dependent.has_finalizer(FOREGROUND);
+        if object.owners.iter().any(|owner| owner.blocks) && dependents.iter().any(|(_, one)| closes(one)) {
+            let free = object.owners.iter().map(|owner| Owner { blocks: false, ..owner.clone() });
+            let owners = references(&free.collect::<Vec<_>>(), |_| true);
+            self.patch(resource, object, json!({"ownerReferences": owners})).await?;
+        }
+        let policy = if !dependents.is_empty() {
             "Foreground"
         } else if object.has_finalizer(ORPHAN) {
             "Orphan"
@@ -220,9 +235,8 @@ enum State {
     Absent,
 }
 
-fn references(object: &Object, keep: impl Fn(&Owner) -> bool) -> Value {
-    let kept: Vec<Value> = object
-        .owners
+fn references(owners: &[Owner], keep: impl Fn(&Owner) -> bool) -> Value {
+    let kept: Vec<Value> = owners
         .iter()
         .filter(|owner| keep(owner))
         .map(|owner| {
