@@ -292,12 +292,11 @@ impl Agent {
             // A probe may give it less time than the pod does.
             let own = container.spec[kind.field()]["terminationGracePeriodSeconds"].as_i64();
             let (told, grace) = ((since + condemned) * 1000, own.unwrap_or_else(|| grace_of(work)));
-            match self.until_stopped(work, &container, told, grace) {
-                Some(left) => next.within(left),
-                None => {
-                    self.end_stopped(work, spot, told, grace);
-                    next.within(Duration::ZERO);
-                }
+            if let Some(left) = self.until_stopped(work, &container, told, grace) {
+                next.within(left);
+            } else {
+                self.end_stopped(work, spot, told, grace);
+                next.within(Duration::ZERO);
             }
             end = Some(kind);
         }

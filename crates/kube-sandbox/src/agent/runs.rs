@@ -40,7 +40,18 @@ pub(crate) struct Stopped {
 
 /// The current and the last run of each container, by pod and name.
 #[derive(Debug, Clone, Default)]
-pub struct Runs(Arc<Mutex<HashMap<(Arc<str>, String), Vec<Run>>>>, Wakers);
+pub struct Runs(Arc<Mutex<HashMap<(Arc<str>, String), Vec<Run>>>>, Wakers, Kept);
+
+/// What pods that are gone left in volumes that stay.
+type Kept = Arc<Mutex<HashMap<String, Vec<Change>>>>;
+
+/// More volumes, or more changes of one, are not remembered.
+const MOST_KEPT: usize = 1000;
+
+/// Whether a volume is there for other pods too: a folder of the node, or a claim.
+fn stays(volume: &str) -> bool {
+    volume.contains(':')
+}
 
 /// Who is to look at a pod when somebody ended a run of it.
 #[derive(Clone, Default)]
@@ -90,6 +101,17 @@ impl Run {
             .extend(self.besides.iter().filter(|change| !files.changes.contains(change)).cloned().collect::<Vec<_>>());
         files.changes.sort_by_key(|change| change.at);
         files
+    }
+
+    /// What it did below a folder until it ended, or up to a moment, as paths within the folder.
+    fn changes_in(&self, mount: &str, upto: i64) -> Vec<Change> {
+        let upto = self.ended.unwrap_or(i64::MAX).min(upto);
+        let done = self.played.changes.iter().chain(&self.besides).filter(|change| change.at <= upto);
+        let within = |change: &Change| {
+            let path = change.path.strip_prefix(mount.trim_end_matches('/'))?;
+            path.starts_with('/').then(|| Change { path: path.to_owned(), ..change.clone() })
+        };
+        done.filter_map(within).collect()
     }
 
     /// All that is known of its files, with what it did itself.
@@ -245,7 +267,23 @@ impl Runs {
     }
 
     pub(super) fn forget(&self, uid: &str) {
-        self.with(|runs| runs.retain(|(held, _), _| &**held != uid));
+        let gone: Vec<Run> = self.with(|runs| {
+            let gone = runs.extract_if(|(held, _), _| &**held == uid);
+            gone.flat_map(|(_, runs)| runs).collect()
+        });
+        let mut kept = self.2.lock().unwrap_or_else(PoisonError::into_inner);
+        for run in gone {
+            for (volume, mount) in run.shares.iter().filter(|(volume, _)| stays(volume)) {
+                let changes = run.changes_in(mount, jiff::Timestamp::now().as_millisecond());
+                if changes.is_empty() || kept.len() >= MOST_KEPT && !kept.contains_key(volume) {
+                    continue;
+                }
+                let held = kept.entry(volume.clone()).or_default();
+                held.extend(changes);
+                held.sort_by_key(|change| change.at);
+                held.drain(..held.len().saturating_sub(MOST_KEPT));
+            }
+        }
     }
 
     pub(crate) fn current(&self, uid: &str, container: &str, id: &str) -> Option<Run> {
@@ -268,23 +306,25 @@ impl Runs {
         })
     }
 
-    /// What the other containers of a pod did to a volume, as paths within the volume.
+    /// What runs other than one did to a volume, as paths within it: those of the pod, and where the volume is there
+    /// for other pods too, theirs.
     pub(super) fn shared(&self, uid: &str, but: &str, volume: &str) -> Vec<Change> {
+        let stays = stays(volume);
+        let mut found = Vec::new();
+        if stays {
+            let kept = self.2.lock().unwrap_or_else(PoisonError::into_inner);
+            found.extend(kept.get(volume).cloned().unwrap_or_default());
+        }
         self.with(|runs| {
-            let others = runs.iter().filter(|((held, name), _)| &**held == uid && name != but);
-            let mut found = Vec::new();
-            for run in others.flat_map(|(_, runs)| runs) {
-                let Some((_, mount)) = run.shares.iter().find(|(name, _)| name == volume) else { continue };
-                let upto = run.ended.unwrap_or(i64::MAX);
-                let done = run.played.changes.iter().chain(&run.besides).filter(|change| change.at <= upto);
-                found.extend(done.filter_map(|change| {
-                    let path = change.path.strip_prefix(mount.trim_end_matches('/'))?;
-                    path.starts_with('/').then(|| Change { path: path.to_owned(), ..change.clone() })
-                }));
+            let others = runs.iter().filter(|((held, _), _)| stays || &**held == uid);
+            for run in others.flat_map(|(_, runs)| runs).filter(|run| run.id != but) {
+                if let Some((_, mount)) = run.shares.iter().find(|(name, _)| name == volume) {
+                    found.extend(run.changes_in(mount, i64::MAX));
+                }
             }
-            found.sort_by_key(|change| change.at);
-            found
-        })
+        });
+        found.sort_by_key(|change| change.at);
+        found
     }
 }
 

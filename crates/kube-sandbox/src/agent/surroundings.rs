@@ -110,7 +110,7 @@ impl Agent {
         if matches!(run.end(), shell::End::Open { at } if *at <= now) {
             run.world.services = self.services();
             for (volume, mount) in &run.shares {
-                let known = self.runs.shared(uid, name, volume);
+                let known = self.runs.shared(uid, id, volume);
                 for change in known {
                     let change = Change { path: format!("{}{}", mount.trim_end_matches('/'), change.path), ..change };
                     if !run.world.files.changes.contains(&change) {
@@ -245,11 +245,26 @@ impl Agent {
                 files.shared.push(path.to_owned());
             }
             shares.push((name.to_owned(), path.to_owned()));
-            let known = self.runs.shared(&work.object.uid, own, name);
+            let known = self.runs.shared(&work.object.uid, "", name);
             let place = path.trim_end_matches('/');
             files
                 .changes
                 .extend(known.into_iter().map(|change| Change { path: format!("{place}{}", change.path), ..change }));
+            return Ok(());
+        }
+        // What others have put there is found there. All that is in it is known only where it began as an empty folder.
+        let host = volume["hostPath"]["path"].as_str().map(|host| format!("{}:{host}", self.name));
+        let claim = volume["persistentVolumeClaim"]["claimName"].as_str().map(|claim| format!("{namespace}/:{claim}"));
+        if let (Some(volume_name), None) = (host.or(claim), sub) {
+            let begun = volume["hostPath"]["type"] == "DirectoryOrCreate";
+            if begun { &mut files.whole } else { &mut files.foreign }.push(path.to_owned());
+            files.shared.push(path.to_owned());
+            let known = self.runs.shared(&work.object.uid, "", &volume_name);
+            let place = path.trim_end_matches('/');
+            files
+                .changes
+                .extend(known.into_iter().map(|change| Change { path: format!("{place}{}", change.path), ..change }));
+            shares.push((volume_name, path.to_owned()));
             return Ok(());
         }
         let single = vec![volume.clone()];

@@ -218,7 +218,13 @@ impl Shell<'_> {
             return Ok(None);
         }
         for (sign, both) in [("-o", false), ("||", false), ("-a", true), ("&&", true)] {
-            if let Some(at) = words.iter().position(|word| *word == sign).filter(|at| *at > 0 && words.len() > 3) {
+            let mut inside = 0;
+            // What stands in brackets is looked at later.
+            let at = words.iter().position(|word| {
+                inside += i32::from(*word == "(") - i32::from(*word == ")");
+                inside == 0 && *word == sign
+            });
+            if let Some(at) = at.filter(|at| *at > 0 && words.len() > 2) {
                 let (left, right) = (self.holds(&words[..at], depth + 1)?, self.holds(&words[at + 1..], depth + 1)?);
                 return Ok(left.zip(right).map(|(left, right)| if both { left && right } else { left || right }));
             }

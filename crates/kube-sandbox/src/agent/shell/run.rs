@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::files::{Files, What, absolute};
-use super::syntax::{self, Command, Join, Pipe, Placed, Redirect, Script, Target, Unread, Word};
+use super::syntax::{self, Command, Join, Part, Pipe, Placed, Redirect, Script, Target, Unread, Word};
 use super::text::LONGEST;
 use super::world::World;
 use super::{End, Piece, Played};
@@ -48,7 +48,7 @@ const MOST_PRINTED: usize = 512 * 1024;
 const MOST_WORK: usize = 8 << 20;
 const DEEPEST: u32 = 12;
 /// What a shell does itself, whatever its image has.
-pub(super) const BUILT_IN: [&str; 8] = ["echo", "printf", "test", "[", "true", "false", "pwd", "kill"];
+pub(super) const BUILT_IN: [&str; 9] = ["echo", "printf", "test", "[", "[[", "true", "false", "pwd", "kill"];
 /// A sleep of more than a century is one for ever.
 pub(super) const FOR_EVER: i64 = 4_000_000_000_000;
 
@@ -81,8 +81,8 @@ pub(super) struct Shell<'w> {
     pub(super) at_stop: Option<String>,
     /// Whether anything ever did something about being told to stop.
     pub(super) traps: bool,
-    /// Whether it was told to stop.
-    told: bool,
+    /// When it did something about it.
+    told: Option<i64>,
 }
 
 /// How a shell stood when what it was given was through.
@@ -176,7 +176,7 @@ impl<'w> Shell<'w> {
             at_exit: None,
             at_stop: None,
             traps: false,
-            told: false,
+            told: None,
         }
     }
 
@@ -351,11 +351,11 @@ impl<'w> Shell<'w> {
 
     /// What a trap does once the shell is told to stop: after the command that it waits for.
     fn heed(&mut self, streams: &Streams, went: Went) -> Went {
-        if self.told || self.world.stopped.is_none_or(|at| self.time < at) {
+        if self.told.is_some() || self.world.stopped.is_none_or(|at| self.time < at) {
             return went;
         }
         let Some(script) = self.at_stop.clone().filter(|script| !script.is_empty()) else { return went };
-        self.told = true;
+        self.told = Some(self.time);
         self.text(&script, streams)?;
         went
     }
@@ -410,6 +410,28 @@ impl<'w> Shell<'w> {
                     }
                 }
                 Ok(0)
+            }
+            Command::Test(words) => {
+                let is = |word: &Word, signs: &[&str]| match word.as_slice() {
+                    [Part::Text { text, quoted: false }] => signs.contains(&text.as_str()),
+                    _ => false,
+                };
+                let (mut line, mut rest) = (vec!["[[".to_owned()], words.as_slice());
+                while let Some((word, behind)) = rest.split_first() {
+                    // What stands right of an equals sign is a pattern.
+                    if let [sign, right, behind @ ..] = behind
+                        && is(sign, &["=", "==", "!="])
+                    {
+                        let fits = super::text::fits(&self.pattern(right, streams)?, &self.single(word, streams)?);
+                        line.push(if fits == is(sign, &["=", "=="]) { "yes".to_owned() } else { String::new() });
+                        rest = behind;
+                        continue;
+                    }
+                    line.push(self.single(word, streams)?);
+                    rest = behind;
+                }
+                line.push("]]".to_owned());
+                self.program(&line, streams)
             }
             Command::Function { name, body } => {
                 self.functions.insert(name.clone(), Rc::clone(body));

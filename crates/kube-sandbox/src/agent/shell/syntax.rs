@@ -48,14 +48,36 @@ pub(super) enum Target {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Command {
-    Simple { set: Vec<(String, Word)>, words: Vec<Word> },
-    If { arms: Vec<(Rc<Script>, Rc<Script>)>, or: Option<Rc<Script>> },
-    Loop { test: Rc<Script>, until: bool, body: Rc<Script> },
-    For { name: String, words: Vec<Word>, body: Rc<Script> },
-    Case { word: Word, arms: Vec<(Vec<Word>, Rc<Script>)> },
+    Simple {
+        set: Vec<(String, Word)>,
+        words: Vec<Word>,
+    },
+    If {
+        arms: Vec<(Rc<Script>, Rc<Script>)>,
+        or: Option<Rc<Script>>,
+    },
+    Loop {
+        test: Rc<Script>,
+        until: bool,
+        body: Rc<Script>,
+    },
+    For {
+        name: String,
+        words: Vec<Word>,
+        body: Rc<Script>,
+    },
+    Case {
+        word: Word,
+        arms: Vec<(Vec<Word>, Rc<Script>)>,
+    },
     Group(Rc<Script>),
     Shell(Rc<Script>),
-    Function { name: String, body: Rc<Script> },
+    Function {
+        name: String,
+        body: Rc<Script>,
+    },
+    /// What stands in `[[ ]]`, where words are not split.
+    Test(Vec<Word>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -280,7 +302,8 @@ impl Reader {
                 self.demand("}")?;
                 Command::Group(body)
             }
-            "function" | "select" | "[[" | "coproc" => return Err(Unread::Beyond("bash's own syntax")),
+            "[[" => self.brackets()?,
+            "function" | "select" | "coproc" => return Err(Unread::Beyond("bash's own syntax")),
             _ if self.peek() == Some('(') && self.ahead(1) == Some('(') => {
                 return Err(Unread::Beyond("bash's own syntax"));
             }
@@ -299,6 +322,27 @@ impl Reader {
             redirects.push(redirect);
         }
         Ok(Placed { command, redirects })
+    }
+
+    fn brackets(&mut self) -> Read<Command> {
+        self.takes("[[");
+        let mut words = Vec::new();
+        let sign = |sign: &str| vec![Part::Text { text: sign.to_owned(), quoted: false }];
+        loop {
+            self.lines();
+            if self.next_word() == "]]" {
+                self.takes("]]");
+                return Ok(Command::Test(words));
+            }
+            if let Some(found) = ["&&", "||", "(", ")"].into_iter().find(|sign| self.takes(sign)) {
+                words.push(sign(found));
+            } else if matches!(self.peek(), Some('<' | '>')) || self.next_word() == "=~" {
+                return Err(Unread::Beyond("bash's own syntax"));
+            } else {
+                let word = self.word()?;
+                words.push(word.ok_or_else(|| Unread::Wrong("syntax error: expecting \"]]\"".to_owned()))?);
+            }
+        }
     }
 
     fn choice(&mut self) -> Read<Command> {

@@ -77,6 +77,11 @@ fn statuses_are_those_of_a_shell() {
         ("timeout 3 sleep 10", 127, 0),
         ("sleep 5 & sleep 2; wait", 0, 5),
         ("trap 'echo bye' EXIT; exit 3", 3, 0),
+        ("if [[ -r /tmp/foo ]]\nthen\n exit 0\nelse\n touch /tmp/foo\n [[ -r /tmp/foo ]] && exit 4\nfi", 4, 0),
+        ("[[ -n $NONE ]] || exit 5", 5, 0),
+        ("x='a b'; [[ $x == a* && ( -z $NONE || $x = no ) ]] && exit 6", 6, 0),
+        ("[[ a* == 'a*' && abc != \"a*\" && ! abc == b* ]] && exit 7", 7, 0),
+        ("[[ $JOB_COMPLETION_INDEX -gt 1 ]] && exit 8", 8, 0),
         ("if then", 2, 0),
         ("echo a | grep -q b || exit 13", 13, 0),
     ] {
