@@ -54,6 +54,9 @@ pub(super) struct EventsArgs {
     look: LookFlags,
 }
 
+/// Changes that were shown and are still kept.
+const FORGOTTEN_AT_ONCE: Seq = 1000;
+
 pub(super) fn main(args: &EventsArgs) -> Result<Exit, CliError> {
     place::with(&args.look.flags(), async |place| follow(args, place).await)
 }
@@ -72,6 +75,7 @@ async fn follow(args: &EventsArgs, place: &Place) -> Result<Exit, CliError> {
     };
     let mut seen: Seq = if args.from.is_some() { 0 } else { witness.journal().end() };
     let mut secrets: Seq = 0;
+    let mut forgotten = seen;
     let ended = loop {
         if args.no_follow {
             witness.progress().await.map_err(told)?;
@@ -82,6 +86,11 @@ async fn follow(args: &EventsArgs, place: &Place) -> Result<Exit, CliError> {
             break Exit::Passed;
         }
         seen = view.end();
+        // A watch of days stays small.
+        if seen - forgotten >= FORGOTTEN_AT_ONCE {
+            forgotten = seen;
+            witness.forget(forgotten);
+        }
         if args.no_follow {
             break Exit::Passed;
         }

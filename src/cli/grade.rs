@@ -91,6 +91,9 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
     fanout.event(RunEvent::RunFinished { duration_ms });
     let (report, broken) = fanout.finish();
     if let (Some(file), Some(grading), Some(outcome)) = (&args.hand_in, &graded, report.labs.first()) {
+        let unwritten = |source| CliError::Output { what: file.display().to_string(), source };
+        let judged: Vec<JudgedCheck<'_>> = grading.checks.iter().map(judged).collect();
+        let part = Part::of(&grading.journal, &judged, &|text| redact(text).into_owned());
         let attempt = Attempt {
             tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")),
             lab: &lab,
@@ -100,7 +103,7 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
             given: given.into_keys().collect(),
             cluster: &grading.cluster,
             prefix: &grading.prefix,
-            parts: vec![Part { journal: &grading.journal, checks: grading.checks.iter().map(judged).collect() }],
+            parts: vec![part.map_err(unwritten)?],
             questions: Vec::new(),
             steps: Vec::new(),
             points: (outcome.points, outcome.max_points),
@@ -108,7 +111,7 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
             finished: SystemTime::now(),
             elapsed: started.elapsed(),
         };
-        hand_in(file, &attempt).map_err(|source| CliError::Output { what: file.display().to_string(), source })?;
+        hand_in(file, &attempt).map_err(unwritten)?;
         screen::note(&format!("{} can be handed in; `keywitness verify` judges it again", file.display()));
     }
     Ok(exit(&report, broken))
@@ -138,7 +141,7 @@ fn judged(graded: &Graded) -> JudgedCheck<'_> {
 
 fn hand_in(file: &Path, attempt: &Attempt<'_>) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::fs::File::create_new(file)?);
-    write(&mut out, attempt, &|text| redact(text).into_owned())?;
+    write(&mut out, attempt)?;
     out.flush()
 }
 

@@ -40,6 +40,9 @@ pub(super) struct LearnArgs {
     /// Begin the lab again, and forget how far you were
     #[arg(long)]
     reset: bool,
+    /// Your name, as it shall stand in what you hand in
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     #[command(flatten)]
     cluster: ClusterFlags,
     #[command(flatten)]
@@ -138,6 +141,7 @@ async fn session(args: &LearnArgs, lab: Arc<Lab>) -> Result<Exit, CliError> {
         vars,
         provider: provider::build(kind, &args.cluster, agreed, &guard),
         guard: guard.clone(),
+        learner: args.name.clone(),
         fresh: args.reset,
         state: state_folder(),
         interrupt: interrupt.clone(),

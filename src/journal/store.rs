@@ -134,6 +134,22 @@ impl Journal {
         }
     }
 
+    /// Drops what is not needed to go on from here: what happened until `seq`, but for the state that it led to.
+    pub fn forget(&self, seq: Seq) {
+        let mut inner = self.write();
+        let gone = inner.entries.partition_point(|(known, _)| *known <= seq);
+        inner.entries.drain(..gone);
+        inner.keys.retain(|_, points| {
+            let last = points.iter().rposition(|point| point.seq <= seq).unwrap_or_default();
+            points.drain(..last);
+            points.len() > 1 || points.first().is_some_and(|point| point.state.is_some() || point.seq > seq)
+        });
+        let reached = inner.revisions.iter().rposition(|reached| reached.seq <= seq).unwrap_or_default();
+        inner.revisions.drain(..reached);
+        let listed = inner.lists.iter().rposition(|(known, ..)| *known <= seq).unwrap_or_default();
+        inner.lists.drain(..listed);
+    }
+
     pub fn view(&self) -> JournalView {
         let inner = self.read();
         JournalView::new(self.clone(), inner.last, inner.delivered)

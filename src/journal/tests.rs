@@ -166,3 +166,31 @@ fn a_file_that_is_no_journal_is_refused_at_its_line() {
     let cut = "{\"type\":\"LISTED\",\"revision\":1,\"at\":\"2026-11-21T10:00:00Z\",\"keys\":2}\n";
     assert!(error(&format!("{header}{cut}")).contains("within a list"));
 }
+
+#[test]
+fn what_was_shown_is_forgotten_but_for_the_state_that_it_led_to() {
+    let at = SystemTime::UNIX_EPOCH;
+    let journal = Journal::new("");
+    journal.listed(1, at, Vec::new());
+    let put = |key: &str, revision, value: &str| {
+        journal.push(Entry::Put(Change::new(key, revision, at).created(revision, 1).value(value.to_owned())));
+    };
+    put("a", 2, "1");
+    put("b", 3, "1");
+    journal.push(Entry::Delete(Change::new("b", 4, at)));
+    put("a", 5, "2");
+    let shown = journal.view().end();
+    journal.forget(shown);
+    put("a", 6, "3");
+    let view = journal.view();
+    assert_eq!(view.entries(0, |_| true).len(), 1, "only what came since");
+    assert_eq!(
+        view.state("a", shown).and_then(|change| change.value.clone()).map(|value| value.text()),
+        Some("2".to_owned())
+    );
+    assert_eq!(view.state("b", view.end()).map(|change| change.revision), None);
+    let last = view.entries(shown, |_| true).pop().expect("the last change");
+    let before = last.entry.change().and_then(|change| change.previous.clone()).map(|value| value.text());
+    assert_eq!(before, Some("2".to_owned()), "what it changed is known");
+    assert_eq!(view.revision_at(view.end()), Some(6));
+}

@@ -50,6 +50,12 @@ impl JournalView {
         Self { upto: seq.min(self.upto), ..self.clone() }
     }
 
+    /// The same, where it is known to be complete up to there.
+    #[must_use]
+    pub fn known_upto(&self, delivered: Delivered) -> Self {
+        Self { delivered: Some(delivered), ..self.clone() }
+    }
+
     /// Whether changes of this key, or of all keys with this prefix, are recorded at all.
     pub fn covers(&self, key: &str) -> bool {
         key.starts_with(&self.journal.read().scope)

@@ -37,6 +37,12 @@ pub struct Progress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub going_back: Option<usize>,
     pub finished: Option<Timestamp>,
+    /// As it shall stand in what is handed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner: Option<String>,
+    /// How long the lab was open, by a clock that nobody sets.
+    #[serde(default)]
+    pub worked_ms: u64,
     pub points: u32,
     pub max_points: u32,
     /// In the lab's order.

@@ -159,6 +159,15 @@ impl State {
         judged.fold((0, 0), |(held, of), (_, known)| (held + usize::from(known.standing == Standing::Holds), of + 1))
     }
 
+    pub fn set_learner(&mut self, name: String) {
+        self.progress.learner = Some(name);
+    }
+
+    /// How long the lab has been open.
+    pub fn set_worked(&mut self, worked: std::time::Duration) {
+        self.progress.worked_ms = u64::try_from(worked.as_millis()).unwrap_or(u64::MAX);
+    }
+
     pub(super) fn step_outline(&self) -> Option<&StepOutline> {
         self.outline.steps.get(self.progress.open)
     }

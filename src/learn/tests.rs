@@ -93,6 +93,8 @@ fn progress() -> Progress {
         mark: None,
         going_back: None,
         finished: None,
+        learner: None,
+        worked_ms: 0,
         points: 0,
         max_points: 0,
         steps: Vec::new(),

@@ -62,6 +62,13 @@ pub enum Request {
     Printed {
         printing: Printing,
     },
+    /// Writes a file to hand in: [`Answer::HandedIn`].
+    HandIn {
+        /// Absolute; it must not exist. Without one it is `LAB.handin` where the session was begun.
+        file: Option<String>,
+    },
+    /// How the lab stands: [`Answer::Summary`].
+    Summary,
     /// Ends the session; kept, it can be resumed where it stands.
     Quit {
         keep: bool,
@@ -153,6 +160,16 @@ pub enum Answer {
     },
     Environment {
         environment: Environment,
+    },
+    HandedIn {
+        file: String,
+        points: u32,
+        max_points: u32,
+        /// The name that stands in it.
+        learner: Option<String>,
+    },
+    Summary {
+        summary: Summary,
     },
     /// The session went back; what could not be undone.
     WentBack {
@@ -357,4 +374,7 @@ pub struct Summary {
     pub hints: u32,
     pub wrong_answers: u32,
     pub steps: Vec<StepLine>,
+    /// The file to hand in, of a lab that is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_in: Option<String>,
 }

@@ -99,6 +99,8 @@ impl<'a> Engine<'a> {
                 }
                 Answer::Done
             }
+            Request::HandIn { file } => self.hand_in(file.map(Into::into)),
+            Request::Summary => Answer::Summary { summary: self.summary() },
             Request::Quit { keep } => return self.quit(keep, reply),
         };
         // Who asked may be gone.

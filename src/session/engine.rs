@@ -1,6 +1,7 @@
 //! The session's one loop: requests, what etcd witnessed, what was sampled, and what the session's own work came to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
@@ -21,6 +22,7 @@ use super::start::SessionRequest;
 use super::tell::SessionEvent;
 use crate::grade::{Need, Seen};
 use crate::journal::{Clock, JournalView, Mark, Seq};
+use crate::lab::ClusterKind;
 use crate::learn::{Effect, Fact, Input, Place, Refusal, Standing, State};
 use crate::run::{Ground, Hands, Ran, Right, Undone};
 
@@ -74,6 +76,11 @@ pub(super) struct Engine<'a> {
     again: Option<SystemTime>,
     interrupt: CancellationToken,
     pub(super) ending: Option<bool>,
+    /// The file to hand in, once the lab is finished.
+    pub(super) handed_in: Option<PathBuf>,
+    /// How long the lab was open before this process, and when this process began.
+    worked_before: Duration,
+    since: Instant,
 }
 
 /// What became of something that the session does beside its loop.
@@ -123,6 +130,7 @@ pub(super) enum Worked {
 impl<'a> Engine<'a> {
     pub(super) fn new(wiring: Wiring<'a>, state: State, request: &SessionRequest) -> Self {
         let Wiring { course, ground, hands, home, handle } = wiring;
+        let worked_before = Duration::from_millis(state.progress().worked_ms);
         let resumed = state.progress().steps.iter().any(|step| step.entered.is_some()).then(|| state.open());
         Self {
             course,
@@ -146,6 +154,9 @@ impl<'a> Engine<'a> {
             again: None,
             interrupt: request.interrupt.clone(),
             ending: None,
+            handed_in: None,
+            worked_before,
+            since: Instant::now(),
         }
     }
 
@@ -256,6 +267,11 @@ impl<'a> Engine<'a> {
     fn turn(&mut self, turns: Vec<Turn>, view: &JournalView) {
         for Turn { place, standing, look } in turns {
             let judgement = look.judgement;
+            let was = self.state.check(place).map(|(_, known)| known.standing);
+            if standing == Standing::Holds && was != Some(Standing::Holds) {
+                // Before the progress says that it holds, and before the stretch that it closes is left.
+                self.keep_evidence(place, judgement.reason.as_deref(), view);
+            }
             self.input_at(
                 Input::Turned {
                     place,
@@ -266,6 +282,9 @@ impl<'a> Engine<'a> {
                 },
                 Some(view),
             );
+            if standing != Standing::Holds && was == Some(Standing::Holds) {
+                self.forget_evidence(place);
+            }
         }
     }
 
@@ -323,7 +342,12 @@ impl<'a> Engine<'a> {
         self.state = state;
         for effect in effects {
             match effect {
-                Effect::Tell(fact) => self.tell(&fact),
+                Effect::Tell(fact) => {
+                    if fact == Fact::Finished {
+                        self.hand_in_at_the_end();
+                    }
+                    self.tell(&fact);
+                }
                 Effect::Refuse(why) => refusal = Some(why),
                 Effect::Open { step, stretch } => self.open(step, stretch, view),
                 Effect::Solve { .. } => {}
@@ -335,7 +359,13 @@ impl<'a> Engine<'a> {
         refusal
     }
 
+    /// How long the lab has been open, by a clock that nobody sets.
+    pub(super) fn time_worked(&self) -> Duration {
+        self.worked_before + self.since.elapsed()
+    }
+
     pub(super) fn save(&mut self) {
+        self.state.set_worked(self.time_worked());
         if let Err(error) = self.home.save(self.state.progress()) {
             let message = format!("the progress could not be written down: {error}");
             self.handle.tell(SessionEvent::Noticed { message });
@@ -355,7 +385,11 @@ impl<'a> Engine<'a> {
         self.live = None;
         let before = self.mark_before(step);
         let (ground, hands, home, course) = (self.ground, self.hands, self.home, self.course);
-        let keeps = stretch == 0 && !(self.resumed == Some(step) && home.checkpoint(step).exists());
+        let is_known = |file: PathBuf| self.resumed == Some(step) && file.exists();
+        let keeps = stretch == 0 && !is_known(home.checkpoint(step));
+        // A bare lab begins again as a whole, and only then.
+        let is_first = ground.kind() != ClusterKind::Bare || self.begun.is_empty();
+        let keeps_work = stretch == 0 && is_first && !is_known(home.work_at(step));
         self.resumed = None;
         if let Some((mark, seq)) = before {
             self.work.push(Box::pin(async move {
@@ -370,6 +404,13 @@ impl<'a> Engine<'a> {
             let seq = ground.witness.journal().end();
             if keeps && let Err(error) = ground.save(&home.checkpoint(step)).await {
                 notes.push(format!("this step cannot be reset: its beginning could not be kept: {error}"));
+            }
+            if keeps_work {
+                let (work, copy) = (ground.work().to_owned(), home.work_at(step));
+                let kept = tokio::task::spawn_blocking(move || super::work::keep(&work, &copy)).await;
+                if let Ok(Err(error)) = kept {
+                    notes.push(format!("a reset of this step leaves LAB_WORK as it is: it could not be kept: {error}"));
+                }
             }
             let mut hands = hands.lock().await;
             if let Some(planned) = course.steps.get(step).and_then(|step| step.planned) {
@@ -415,10 +456,27 @@ impl<'a> Engine<'a> {
         let seen = view.at(&mark).unwrap_or(view.end());
         let ground = self.ground;
         self.live = Some(Live::new(self.course, &places, mark, seen, &ground.vars.values, &ground.info.prefix));
-        self.heard.begin();
+        self.heard.begin(stretch == 0);
         self.stale = true;
         self.input(Input::Opened { mark: mark.revision });
+        self.name_blocks_run_too_early();
         self.go_on_solving();
+    }
+
+    /// Only what is printed after a stretch's mark counts for it: whoever ran its block before is told at once.
+    fn name_blocks_run_too_early(&mut self) {
+        let about: Vec<_> =
+            self.live.iter().flat_map(Live::outputs).filter_map(|(_, placed)| self.block_of(placed)).collect();
+        for block in about.into_iter().filter_map(|offset| self.course.block(offset)) {
+            if self.heard.was_too_early(block.action.span.start) {
+                let message = format!(
+                    "You ran the block `{0}` before the checks above it held. What it prints counts from now on: run it \
+                     again, or type `lab run {0}`.",
+                    block.id
+                );
+                self.handle.tell(SessionEvent::Noticed { message });
+            }
+        }
     }
 
     pub(super) fn lost(&mut self, answered: Result<(), String>) {

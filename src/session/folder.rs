@@ -9,14 +9,19 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::lab::Lab;
-use crate::learn::{Progress, SCHEMA};
+use crate::learn::handin::Part;
+use crate::learn::{Place, Progress, SCHEMA};
 use crate::run::Lasting;
 
 const PROGRESS: &str = "progress.json";
 const LIVE: &str = "live.json";
 const LOCK: &str = "lock";
+const HAND_IN: &str = "finished.handin";
 /// The learner's files, there as long as the session is kept.
 const WORK: &str = "work";
+const CHECKPOINTS: &str = "checkpoints";
+/// What each check that holds rests on.
+const EVIDENCE: &str = "evidence";
 /// In the state folder.
 const SESSIONS: &str = "sessions";
 
@@ -175,32 +180,55 @@ impl Home {
         let lasting = Lasting { cluster: self.dir.join("cluster"), work: self.dir.join(WORK) };
         private(&lasting.cluster)?;
         private(&lasting.work)?;
-        private(&self.dir.join("checkpoints"))?;
+        private(&self.dir.join(CHECKPOINTS))?;
+        private(&self.dir.join(EVIDENCE))?;
         Ok(lasting)
     }
 
     /// Where the cluster's state at the beginning of a step is kept.
     pub(super) fn checkpoint(&self, step: usize) -> PathBuf {
-        self.dir.join("checkpoints").join(format!("{}.db", step + 1))
+        self.dir.join(CHECKPOINTS).join(format!("{}.db", step + 1))
+    }
+
+    /// Where the learner's files as they were at the beginning of a step are kept.
+    pub(super) fn work_at(&self, step: usize) -> PathBuf {
+        self.dir.join(CHECKPOINTS).join(format!("{}.work", step + 1))
+    }
+
+    fn evidence_file(place: Place) -> String {
+        format!("{EVIDENCE}/{}-{}.json", place.step + 1, place.check + 1)
+    }
+
+    pub(super) fn keep_evidence(&self, place: Place, part: &Part) -> io::Result<()> {
+        self.write(&Self::evidence_file(place), &serde_json::to_vec(part).map_err(io::Error::other)?)
+    }
+
+    pub(super) fn forget_evidence(&self, place: Place) -> io::Result<()> {
+        match fs::remove_file(self.dir.join(Self::evidence_file(place))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn evidence(&self, place: Place) -> io::Result<Option<Part>> {
+        match fs::read(self.dir.join(Self::evidence_file(place))) {
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is handed in of a lab that is finished: it stays when the session is cleared away.
+    pub(super) fn save_hand_in(&self, text: &[u8]) -> io::Result<PathBuf> {
+        self.write(HAND_IN, text).map(|()| self.dir.join(HAND_IN))
     }
 
     /// Forgets the cluster, its checkpoints and the learner's files; the progress stays.
     pub(super) fn clear(&self) -> io::Result<()> {
-        for name in [WORK, "cluster", "checkpoints"] {
+        for name in [WORK, "cluster", CHECKPOINTS, EVIDENCE] {
             match fs::remove_dir_all(self.dir.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn clear_work(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.dir.join(WORK))?.flatten() {
-            if entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
-            } else {
-                fs::remove_file(entry.path())?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::outline::{Course, PlacedCheck};
 use super::printed::Candidate;
 use crate::grade::{Evidence, Judge, Look, Need, Observation, Seen, Stands, can_turn_back, needs};
 use crate::journal::{Clock, JournalView, Mark, Seq};
-use crate::lab::{CheckKind, Vars};
+use crate::lab::{Check, CheckKind, Vars};
 use crate::learn::{Place, Standing};
 use crate::text::Printed;
 
@@ -169,6 +169,12 @@ impl<'a> Live<'a> {
             look.judgement.reason = Some(format!("printed by `{}`", first_line(&candidate.by)));
         }
         open.take(look)
+    }
+
+    /// What a check is judged by.
+    pub(super) fn judged(&self, place: Place) -> Option<(&'a Check, &Evidence, Option<SystemTime>)> {
+        let open = self.checks.iter().find(|open| open.place == place)?;
+        Some((open.placed.check, &open.evidence, self.since.filter(|_| open.forbids())))
     }
 
     /// The last look at a check.

@@ -9,6 +9,7 @@ mod ask;
 pub mod door;
 mod engine;
 mod folder;
+mod handin;
 mod handle;
 mod live;
 mod outline;
@@ -19,6 +20,7 @@ mod tell;
 mod views;
 mod watched;
 mod why;
+mod work;
 
 pub use api::{
     Answer, BlockText, BlockView, CheckView, ClusterView, Command, Environment, EventLine, HintView, LabView, Printing,

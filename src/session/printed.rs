@@ -28,6 +28,10 @@ pub(super) struct Heard {
     pub(super) of_blocks: BTreeMap<usize, Printed>,
     /// Words of all commands and of what they printed, among them the names of what they made.
     names: BTreeSet<String>,
+    /// Blocks that were run since the step was opened and before its open stretch, by where their fences begin.
+    before: BTreeSet<usize>,
+    /// The same since the open stretch's mark.
+    since: BTreeSet<usize>,
     /// The last command, whenever it ran.
     pub(super) last: Option<Command>,
 }
@@ -49,15 +53,26 @@ pub(super) fn is_of_the_session(text: &str) -> bool {
 
 impl Heard {
     /// A new stretch begins: only what comes from now on counts. What runs on began before, but prints later.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, is_first_of_step: bool) {
         self.commands.clear();
         self.bytes = 0;
+        let since = std::mem::take(&mut self.since);
+        if is_first_of_step {
+            self.before.clear();
+        } else {
+            self.before.extend(since);
+        }
     }
 
     /// Nothing of what ran before counts: the lab went back.
     pub(super) fn forget(&mut self) {
         // What was made before is undone by its name, however often.
         *self = Self { last: self.last.take(), names: std::mem::take(&mut self.names), ..Self::default() };
+    }
+
+    /// Whether a block was run in this step before the open stretch's mark, and not since.
+    pub(super) fn was_too_early(&self, block: usize) -> bool {
+        self.before.contains(&block) && !self.since.contains(&block)
     }
 
     /// Takes in a finished command; the blocks that are whole by it.
@@ -79,6 +94,7 @@ impl Heard {
                     whole.push(block.action.span.start);
                 }
                 let printed = printed(&command.output, command.cut);
+                self.since.insert(block.action.span.start);
                 self.of_blocks.insert(block.action.span.start, printed);
             }
         }

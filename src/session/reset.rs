@@ -49,7 +49,7 @@ impl Engine<'_> {
         let names = self.heard.names();
         self.work.push(Box::pin(async move {
             let mut hands = hands.lock().await;
-            let outcome = match ground.kind() {
+            let mut outcome = match ground.kind() {
                 ClusterKind::Sandbox => {
                     hands.start_afresh().await;
                     put_back(ground, home, step).await
@@ -66,11 +66,15 @@ impl Engine<'_> {
                 },
                 ClusterKind::Bare => {
                     hands.start_afresh().await;
-                    let cleared = home.clear_work().map_err(|error| format!("LAB_WORK cannot be emptied: {error}"));
                     let own = "what you started in your own shells still runs; stop it there".to_owned();
-                    cleared.map(|()| Undone { removed: Vec::new(), left: vec![own] })
+                    Ok(Undone { removed: Vec::new(), left: vec![own] })
                 }
             };
+            if let Ok(undone) = &mut outcome {
+                let (copy, work) = (home.work_at(step), ground.work().to_owned());
+                let left = tokio::task::spawn_blocking(move || super::work::put_back(&copy, &work)).await;
+                undone.left.extend(left.unwrap_or_else(|error| vec![format!("LAB_WORK: {error}")]));
+            }
             Worked::Restored { step, outcome }
         }));
     }
@@ -80,6 +84,7 @@ impl Engine<'_> {
         match outcome {
             Ok(undone) => {
                 self.heard.forget();
+                self.forget_evidence_from(step);
                 let course = self.course;
                 let again: Vec<usize> = course
                     .steps

@@ -34,6 +34,8 @@ pub struct SessionRequest {
     pub guard: Guard,
     /// Where progress is kept: [`state_folder`](owned_processes::state_folder), but for tests.
     pub state: PathBuf,
+    /// The learner's name, for what is handed in.
+    pub learner: Option<String>,
     /// Begins again although it could be resumed.
     pub fresh: bool,
     pub interrupt: CancellationToken,
@@ -188,12 +190,17 @@ impl Begun {
             mark: None,
             going_back: None,
             finished: None,
+            learner: None,
+            worked_ms: 0,
             points: 0,
             max_points: 0,
             steps: Vec::new(),
         };
         let state = kept.and_then(|kept| State::resumed(outline.clone(), kept));
-        let state = state.unwrap_or_else(|| State::new(outline.clone(), anew()));
+        let mut state = state.unwrap_or_else(|| State::new(outline.clone(), anew()));
+        if let Some(learner) = &request.learner {
+            state.set_learner(learner.clone());
+        }
         let kept = {
             let sink = Sink { handle: handle.clone() };
             let emitter = Emitter::new(&sink, 0, Mode::Learn);

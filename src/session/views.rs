@@ -165,7 +165,7 @@ impl Engine<'_> {
         Answer::Steps { steps: self.step_lines(&report), points: report.points, max_points: report.max_points }
     }
 
-    fn summary(&self) -> Summary {
+    pub(super) fn summary(&self) -> Summary {
         let (report, progress) = (self.state.report(), self.state.progress());
         let until = progress.finished.unwrap_or(progress.updated);
         let seconds = until.duration_since(progress.started).as_secs();
@@ -179,6 +179,7 @@ impl Engine<'_> {
             hints: progress.steps.iter().map(|step| step.hints).sum(),
             wrong_answers: wrong.map(|known| known.attempts.saturating_sub(u32::from(known.right))).sum(),
             steps: self.step_lines(&report),
+            hand_in: self.handed_in.as_ref().map(|file| file.display().to_string()),
         }
     }
 

@@ -13,30 +13,29 @@ use crate::lab::{CheckKind, Template};
 use crate::learn::{Place, Standing};
 use crate::text::{nearest, redact};
 
-/// Verbs of kubectl that write.
-const WRITES: [&str; 22] = [
-    "annotate",
-    "apply",
-    "autoscale",
-    "cordon",
-    "create",
-    "delete",
-    "drain",
-    "edit",
-    "expose",
-    "label",
-    "patch",
-    "replace",
-    "rollout",
-    "run",
-    "scale",
-    "set",
-    "taint",
-    "uncordon",
-    "certificate",
-    "debug",
-    "cp",
-    "auth",
+/// What kubectl says of an object that it has written.
+const WRITTEN: [&str; 21] = [
+    "annotated",
+    "approved",
+    "autoscaled",
+    "configured",
+    "cordoned",
+    "created",
+    "deleted",
+    "edited",
+    "exposed",
+    "evicted",
+    "labeled",
+    "patched",
+    "paused",
+    "replaced",
+    "restarted",
+    "resumed",
+    "scaled",
+    "serverside-applied",
+    "tainted",
+    "uncordoned",
+    "updated",
 ];
 
 impl Engine<'_> {
@@ -65,13 +64,30 @@ impl Engine<'_> {
         let Some((look, placed)) = self.live.as_ref().and_then(|live| live.found(place)) else {
             let waits = match check.standing {
                 Standing::Waiting => "it is looked at when the checks before it hold".to_owned(),
-                _ => self.not_heard(place).unwrap_or_else(|| "nothing has been seen of it yet".to_owned()),
+                _ => self
+                    .ran_too_early(place)
+                    .or_else(|| self.not_heard(place))
+                    .unwrap_or_else(|| "nothing has been seen of it yet".to_owned()),
             };
             return Some(Why { check, causes: vec![waits], explanation: Vec::new() });
         };
-        let causes = self.near_namespace(placed).into_iter().collect();
+        let causes = self.near_namespace(placed).into_iter().chain(self.ran_too_early(place)).collect();
         let explanation = look.judgement.explanation.iter().map(|line| redact(line).into_owned()).collect();
         Some(Why { check, causes, explanation })
+    }
+
+    /// The block of an output check was run, but before the check's part of the step began.
+    fn ran_too_early(&self, place: Place) -> Option<String> {
+        let placed = self.course.steps.get(place.step)?.checks.get(place.check)?;
+        let CheckKind::Output { .. } = &placed.check.kind else { return None };
+        let block = self.course.block(self.block_of(*placed)?)?;
+        self.heard.was_too_early(block.action.span.start).then(|| {
+            format!(
+                "you ran the block `{0}` before this part of the step began, and only what is printed from then on \
+                 counts: run it again, or type `lab run {0}`",
+                block.id
+            )
+        })
     }
 
     /// What an output check waits for.
@@ -126,30 +142,32 @@ impl Engine<'_> {
         })
     }
 
-    /// A kubectl that wrote, by its own account, and that this cluster's etcd has not heard of.
+    /// A kubectl that wrote, by its own account, and that this cluster's etcd has not heard of; or one that was told to
+    /// go elsewhere. That a command failed, or wrote nothing, is no sign of another cluster.
     fn another_cluster(&self) -> Option<String> {
         let ours = self.ground.kubeconfig()?.display().to_string();
-        let told = |why: String| format!("your kubectl talks to another cluster: {why}");
-        let last = self.heard.commands().filter(|command| writes(command)).last()?;
+        let because = |why: String| format!("your kubectl talks to another cluster: {why}");
+        let last = self.heard.commands().filter(|command| is_kubectl(command)).last()?;
         for flag in ["--context", "--kubeconfig", "--server", "-s"] {
             if last.text.split_whitespace().any(|word| word == flag || word.starts_with(&format!("{flag}="))) {
-                return Some(told(format!("`{}` has {flag}", first_line(&last.text))));
+                return Some(because(format!("`{}` has {flag}", first_line(&last.text))));
             }
         }
         if let Some(kubeconfig) = last.kubeconfig.as_ref().filter(|kubeconfig| **kubeconfig != ours) {
             let is = if kubeconfig.is_empty() { "is not set".to_owned() } else { format!("is {kubeconfig}") };
-            return Some(told(format!("KUBECONFIG {is}; in this lab it is {ours}")));
+            return Some(because(format!("KUBECONFIG {is}; in this lab it is {ours}")));
         }
-        if last.status != 0 || last.text.contains("--dry-run") {
-            return None;
-        }
+        let written =
+            self.heard.commands().filter(|command| is_kubectl(command) && says_written(&command.output)).last()?;
         let unheard = self
             .changes()
             .iter()
-            .all(|recorded| Timestamp::try_from(recorded.entry.at()).is_ok_and(|at| at < last.began));
-        let unchanged = ["unchanged", "not labeled", "not patched", "No resources", "no change"];
-        (unheard && !unchanged.iter().any(|word| last.output.contains(word)))
-            .then(|| told(format!("`{}` succeeded, and this cluster's etcd has seen no write", first_line(&last.text))))
+            .all(|recorded| Timestamp::try_from(recorded.entry.at()).is_ok_and(|at| at < written.began));
+        let said = written.output.lines().find(|line| says_written(line)).unwrap_or_default();
+        unheard.then(|| {
+            let text = first_line(&written.text);
+            because(format!("`{text}` says \"{}\", and this cluster's etcd has seen no write", redact(said.trim())))
+        })
     }
 
     /// A namespace of nearly the name that a check wants.
@@ -201,12 +219,17 @@ fn namespace_of(kind: &CheckKind, render: impl Fn(&Template) -> Option<String>, 
     (!namespace.contains('*')).then(|| (*namespace).to_owned())
 }
 
-fn writes(command: &Command) -> bool {
-    let words: Vec<&str> = command.text.split_whitespace().collect();
-    words
-        .iter()
-        .position(|word| *word == "kubectl" || *word == "k")
-        .is_some_and(|at| words[at + 1..].iter().find(|word| WRITES.contains(word)).is_some())
+fn is_kubectl(command: &Command) -> bool {
+    command.text.split(|c: char| c.is_whitespace() || "|;&()".contains(c)).any(|word| word == "kubectl" || word == "k")
+}
+
+/// `namespace/demo created`, `namespace "demo" deleted`; what was only tried is not written.
+fn says_written(output: &str) -> bool {
+    output.lines().any(|line| {
+        let names_object = line.contains('/') || line.contains('"');
+        let is_written = line.split_whitespace().skip(1).any(|word| WRITTEN.contains(&word.trim_end_matches(',')));
+        names_object && is_written && !line.contains("dry run)") && !line.contains("not ")
+    })
 }
 
 fn last_line(output: &str) -> String {
@@ -219,6 +242,34 @@ fn last_line(output: &str) -> String {
 mod tests {
     use super::*;
     use crate::text::Span;
+
+    #[test]
+    fn only_what_kubectl_says_that_it_has_written_counts_as_written() {
+        for line in [
+            "namespace/demo created",
+            "namespace \"demo\" deleted",
+            "deployment.apps/web scaled",
+            "deployment.apps/web image updated",
+            "configmap/a serverside-applied",
+            "pod \"web\" deleted from demo namespace",
+        ] {
+            assert!(says_written(&format!("Warning: something\n{line}\n")), "{line}");
+        }
+        for text in [
+            "",
+            "no",
+            "yes",
+            "namespace/demo unchanged",
+            "namespace/demo not labeled",
+            "pod/web created (dry run)",
+            "pod/web created (server dry run)",
+            "Edit cancelled, no changes made.",
+            "Error from server (NotFound): namespaces \"demo\" not found",
+            "created",
+        ] {
+            assert!(!says_written(text), "{text}");
+        }
+    }
 
     #[test]
     fn the_namespace_of_a_key_is_found_in_its_place() {

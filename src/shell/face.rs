@@ -347,6 +347,11 @@ impl Face<'_> {
         let look = look_of(settings.screen);
         let left = match left {
             Left::Alone if settings.is_first => {
+                if let Some(summary) = so_far(&link).await {
+                    let mut lines = vec![String::new()];
+                    lines.extend(Teller { look, words: &words }.summary(&summary));
+                    print(lines)?;
+                }
                 let keep = if settings.screen.is_terminal { ask_keep(&mut keys).await? } else { true };
                 drop(link.ask(Request::Quit { keep }));
                 Left::Ended { kept: keep }
@@ -375,6 +380,14 @@ impl Face<'_> {
             print(lines)?;
         }
         Ok(left)
+    }
+}
+
+/// How a lab stands that is left before its end.
+async fn so_far(link: &Link) -> Option<Summary> {
+    match timeout(LONGEST_WAIT, link.ask(Request::Summary)).await {
+        Ok(Ok(Answer::Summary { summary })) if !summary.finished => Some(summary),
+        _ => None,
     }
 }
 

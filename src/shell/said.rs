@@ -214,6 +214,19 @@ impl Teller<'_> {
         text
     }
 
+    pub(super) fn handed_in(&self, file: &str, points: (u32, u32), learner: Option<&str>) -> Vec<String> {
+        let by = learner.map(|name| format!(" by {name}")).unwrap_or_default();
+        let mut lines = vec![format!("  Written, to be handed in{by}, with {} of {} points:", points.0, points.1)];
+        lines.push(format!("  {file}"));
+        if learner.is_none() {
+            lines.push(format!(
+                "  No name stands in it: {} sets one.",
+                self.look.quoted("keywitness learn --name NAME")
+            ));
+        }
+        self.fold(lines)
+    }
+
     /// How the lab came out.
     pub(super) fn summary(&self, summary: &Summary) -> Vec<String> {
         let look = self.look;
@@ -245,6 +258,9 @@ impl Teller<'_> {
             parts.push(counted(summary.wrong_answers, "wrong answer", "wrong answers"));
         }
         lines.push(format!("  {}", parts.join(if look.plain { ", " } else { " · " })));
+        if let Some(file) = &summary.hand_in {
+            lines.push(format!("  To hand in: {file}"));
+        }
         self.fold(lines)
     }
 }

@@ -29,6 +29,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("events", "", "show what etcd has seen since the step began"),
     ("reset", "[STEP]", "go back to the start of this step, or of an earlier one"),
     ("list", "", "show all steps"),
+    ("hand-in", "[FILE]", "write a file to hand in: what you have done, with what etcd witnessed of it"),
     ("stop", "[BLOCK]", "end what `lab run` left running"),
     ("terminal", "", "open one more terminal for this lab"),
     ("quit", "", "leave the lab; it can be taken up again"),
@@ -178,6 +179,7 @@ impl<'a> Desk<'a> {
             "events" => self.ask(Request::Events { limit: EVENTS }),
             "reset" => self.ask(Request::Reset { step: first }),
             "list" => self.ask(Request::List),
+            "hand-in" => self.hand_in(first),
             "stop" => self.ask(Request::Stop { block: first }),
             "terminal" => Ok(self.terminal()),
             "quit" => self.quit(),
@@ -258,6 +260,10 @@ impl<'a> Desk<'a> {
                 print(crate::text::wrapped(&format!("{sign}{words}"), look.width()));
                 return Ok(right);
             }
+            Answer::HandedIn { file, points, max_points, learner } => {
+                print(self.teller().handed_in(&file, (points, max_points), learner.as_deref()));
+            }
+            Answer::Summary { summary } => print(self.teller().summary(&summary)),
             Answer::Events { events, left_out } => print(self.teller().events(&events, left_out)),
             Answer::Steps { steps, points, max_points } => print(self.teller().steps(&steps, points, max_points)),
             Answer::WentBack { left, .. } => {
@@ -338,6 +344,12 @@ impl<'a> Desk<'a> {
         self.ask(Request::Answer { question: Some(asked.id), text })
     }
 
+    /// A name is one in the folder of this shell.
+    fn hand_in(&mut self, file: Option<String>) -> io::Result<bool> {
+        let file = file.map(std::path::absolute).transpose()?.map(|file| file.display().to_string());
+        self.ask(Request::HandIn { file })
+    }
+
     fn terminal(&self) -> bool {
         let program = self.setting.program.display().to_string();
         let door = self.setting.door.display().to_string();
@@ -375,6 +387,10 @@ impl<'a> Desk<'a> {
             keep = keeps(&read_line(KEEP)?.unwrap_or_default());
         }
         let keep = keep.unwrap_or(true);
+        if !self.view.finished {
+            print([String::new()]);
+            self.ask(Request::Summary)?;
+        }
         self.ask(Request::Quit { keep })
     }
 }

@@ -212,6 +212,11 @@ impl Witness {
         self.journal.view()
     }
 
+    /// Drops what happened until `seq` from the journal, for whoever has shown it and only follows.
+    pub fn forget(&self, seq: Seq) {
+        self.journal.forget(seq);
+    }
+
     /// Returns when the journal reaches beyond `seq`, at once where it does already.
     pub async fn grown(&self, seq: Seq) {
         // The watch ends only with the witness; then there is nothing to wait for, and the caller has

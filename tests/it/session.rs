@@ -1,8 +1,10 @@
 //! Learners on the real sandbox: what is witnessed, judged and told while somebody works.
 
 mod faults;
+mod handin;
 mod helper;
 mod killed;
+mod kind;
 mod labs;
 mod ways;
 
@@ -173,11 +175,11 @@ async fn a_step_is_reset_and_a_session_resumed_with_the_same_names() {
     let mut learner = Learner::begin(settings.clone()).await;
     let ns = learner.var("NS");
     learner.until_open("make-it").await;
-    learner.types("kubectl create namespace \"$NS\"").await;
+    learner.types("kubectl create namespace \"$NS\"; echo prepared >prepared").await;
     learner.until(|event| matches!(event, SessionEvent::StepGreen { .. })).await;
     learner.ask(Request::Next).await;
     learner.goes_on_to("label-it").await;
-    learner.types("kubectl create configmap mine").await;
+    learner.types("kubectl create configmap mine; echo mine >mine; echo changed >prepared").await;
 
     let began = std::time::Instant::now();
     let back = learner.ask(Request::Reset { step: None }).await;
@@ -187,6 +189,8 @@ async fn a_step_is_reset_and_a_session_resumed_with_the_same_names() {
     assert_ne!(learner.runs("kubectl get configmap mine").await.0, 0, "what was made in the step is gone");
     assert_eq!(learner.runs("kubectl get namespace \"$NS\"").await.0, 0, "what was made before it is there");
     assert_eq!(learner.runs("kubectl get configmap prepared").await.0, 0);
+    // And so are the learner's files.
+    assert_eq!(learner.runs("cat prepared; ls mine 2>/dev/null").await.1, "prepared\n");
     // What it forbids or wants is judged anew, on the other store.
     learner.types("kubectl label namespace \"$NS\" tier=gold").await;
     learner.until(|event| matches!(event, SessionEvent::StepGreen { .. })).await;
@@ -269,6 +273,55 @@ key /registry/configmaps/default/other exists
 ```
 "#;
 
+/// Two parts of a step: what the second block prints counts once the first check holds.
+const PARTS: &str = r#"---
+title: Parts
+clusters: [sandbox]
+---
+# Parts
+
+## Make and look
+
+```bash {name=make}
+kubectl create configmap made
+```
+
+```check
+key /registry/configmaps/default/made exists
+```
+
+```bash {name=look}
+echo looked
+```
+
+```check
+output look contains "looked"
+```
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_printed_too_early_is_named() {
+    need!("etcd", "etcdctl", "etcdutl", "kubectl");
+    let mut learner = Learner::begin(Settings::of(lab_text(PARTS))).await;
+    learner.until_open("make-and-look").await;
+    // A question to the API that is answered with no is no other cluster.
+    learner.reports("kubectl auth can-i create pods", 1, "no\n").await;
+    learner.reports("kubectl create configmap made --dry-run=client", 0, "configmap/made created (dry run)\n").await;
+    let Answer::Why { notes, .. } = learner.ask(Request::Why).await else { panic!("why is answered") };
+    assert!(!notes.iter().any(|note| note.contains("another cluster")), "{notes:?}");
+    learner.types("echo looked").await;
+    learner.types("kubectl create configmap made").await;
+    let early =
+        |event: &SessionEvent| matches!(event, SessionEvent::Noticed { message } if message.contains("`lab run look`"));
+    learner.until(early).await;
+    let Answer::Why { checks, .. } = learner.ask(Request::Why).await else { panic!("why is answered") };
+    let causes: Vec<&String> = checks.iter().flat_map(|why| &why.causes).collect();
+    assert!(causes.iter().any(|cause| cause.contains("before this part of the step began")), "{checks:?}");
+    learner.types("echo looked").await;
+    learner.until_green("make-and-look").await;
+    learner.quit(false).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_before_a_break_counts_after_it() {
     need!("etcd", "etcdctl", "etcdutl", "kubectl");
@@ -293,8 +346,15 @@ async fn what_came_before_a_break_counts_after_it() {
 async fn on_somebodys_own_cluster_a_reset_undoes_what_it_can_and_names_the_rest() {
     need!("etcd", "etcdctl", "etcdutl", "kubectl");
     let own = Sandbox::start(SandboxOptions::temporary().expect("a guard")).await.expect("a sandbox");
+    // A session that nobody works in leaves their store as it was.
+    let idle = Learner::begin(Settings::of(lab_text(STORY)).on(&own)).await;
+    let keys = "etcdctl get /registry/ --prefix --keys-only | grep -vE '^$|/(leases|events|masterleases)/'";
+    let before = idle.runs(keys).await;
+    assert!(before.1.contains("/registry/namespaces/default"), "{before:?}");
+    assert!(idle.quit(false).await.is_empty());
     let mut learner = Learner::begin(Settings::of(lab_text(STORY)).on(&own)).await;
     learner.until_open("tell-it").await;
+    assert_eq!(learner.runs(keys).await, before);
     learner.runs("kubectl create namespace theirs").await;
     learner.types("kubectl create configmap tale").await;
     learner.types("kubectl label namespace default theirs=changed").await;

@@ -107,6 +107,9 @@ async fn down(name: &str, engine: Option<Flavor>) -> Result<Exit, CliError> {
         return print(&format!("cluster {name} is gone\n"));
     }
     let clusters = Clusters::look(engine).await.map_err(|error| no_engine(name, error))?;
+    if !clusters.all().any(|found| found.name == name) {
+        return Err(no_such_cluster(name, &clusters));
+    }
     // A guard's start clears away what killed runs left: folders with keys, processes, containers.
     let guard = Guard::start(GuardSettings::default());
     let removed = clusters.remove(name).await;
@@ -115,6 +118,15 @@ async fn down(name: &str, engine: Option<Flavor>) -> Result<Exit, CliError> {
     }
     removed?;
     print(&format!("cluster {name} is gone\n"))
+}
+
+fn no_such_cluster(name: &str, clusters: &Clusters) -> CliError {
+    let sandboxes: Vec<String> = KeptSandbox::all().iter().map(|kept| kept.name.clone()).collect();
+    let known = sandboxes.iter().map(String::as_str).chain(clusters.all().map(|found| found.name.as_str()));
+    let hint = crate::text::did_you_mean(name, known.collect::<Vec<_>>());
+    let hint = hint.unwrap_or_else(|| "`keywitness cluster list` names those that are there".to_owned());
+    let message = format!("there is no cluster {name}: no sandbox, and no kind cluster on {}", clusters.engine());
+    CliError::wrong_call(message, hint)
 }
 
 /// Without an engine only sandboxes can be found.

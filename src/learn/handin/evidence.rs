@@ -52,6 +52,13 @@ pub(super) fn stamp(at: SystemTime) -> Timestamp {
     Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+impl Default for SavedMark {
+    fn default() -> Self {
+        let never = Timestamp::UNIX_EPOCH;
+        Self { revision: 0, at: never, wall: never, epoch: 0, read: false }
+    }
+}
+
 impl From<Mark> for SavedMark {
     fn from(mark: Mark) -> Self {
         let Mark { revision, at, wall, epoch, read } = mark;

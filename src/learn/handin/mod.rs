@@ -10,6 +10,7 @@ mod evidence;
 mod read;
 #[cfg(test)]
 mod tests;
+mod times;
 mod verify;
 mod write;
 

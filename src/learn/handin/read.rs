@@ -79,7 +79,7 @@ fn changed(number: usize, body: Option<&Body>) -> Trace {
         Some(Body::Points { .. }) => (Tampering::EditedPoints, "the points were changed"),
         Some(Body::Check(_)) => (Tampering::EditedPoints, "how a check came out was changed"),
         Some(Body::Question { .. } | Body::Step { .. }) => (Tampering::EditedPoints, "answers or hints were changed"),
-        Some(Body::End { .. }) => (Tampering::ClockTurnedBack, "the times were changed"),
+        Some(Body::End { .. }) => (Tampering::ChangedValue, "the times were changed"),
         Some(Body::Learner { .. }) => (Tampering::ChangedValue, "the learner's name was changed"),
         _ => (Tampering::ChangedValue, "the line does not match its seal"),
     };

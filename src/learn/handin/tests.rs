@@ -129,6 +129,11 @@ fn file_of(lab: &Lab, learner: &str, uid: &str) -> String {
         assert_eq!(fact.verdict, Verdict::Pass, "{}: {:?}", fact.text, fact.reason);
         judged.push((check, fact, evidence));
     }
+    let judged: Vec<JudgedCheck<'_>> = judged
+        .iter()
+        .map(|(check, fact, evidence)| JudgedCheck { step: "label", check, fact, evidence, since: None, upto })
+        .collect();
+    let part = Part::of(&view, &judged, &|text| text.to_owned()).expect("it is kept");
     let attempt = Attempt {
         tool: "keywitness test",
         lab,
@@ -138,13 +143,7 @@ fn file_of(lab: &Lab, learner: &str, uid: &str) -> String {
         given: Vec::new(),
         cluster: &ClusterReport { kind: "sandbox".to_owned(), ..ClusterReport::default() },
         prefix: "/registry",
-        parts: vec![Part {
-            journal: &view,
-            checks: judged
-                .iter()
-                .map(|(check, fact, evidence)| JudgedCheck { step: "label", check, fact, evidence, since: None, upto })
-                .collect(),
-        }],
+        parts: vec![part],
         questions: Vec::new(),
         steps: vec![("label".to_owned(), 1, false)],
         points: (4, 4),
@@ -153,7 +152,7 @@ fn file_of(lab: &Lab, learner: &str, uid: &str) -> String {
         elapsed: Duration::from_secs(30),
     };
     let mut out = Vec::new();
-    write(&mut out, &attempt, &|text| text.to_owned()).expect("it is written");
+    write(&mut out, &attempt).expect("it is written");
     String::from_utf8(out).expect("text")
 }
 
@@ -241,7 +240,9 @@ fn every_tampering_is_named() {
     let end = line_with(&text, "\"type\":\"end\"");
     assert_eq!(kinds(&lab, &without(&text, end)), [Tampering::CutFile]);
     assert_eq!(kinds(&lab, &edit("\"version\":1,\"tool\"", "\"version\":2,\"tool\"")), [Tampering::FutureVersion]);
-    assert_eq!(kinds(&lab, &edit("\"elapsed_ms\":30000", "\"elapsed_ms\":99000")), [Tampering::ClockTurnedBack]);
+    assert_eq!(kinds(&lab, &edit("\"elapsed_ms\":30000", "\"elapsed_ms\":99000")), [Tampering::ChangedValue]);
+    let turned = kinds(&lab, &edit("\"elapsed_ms\":30000", "\"elapsed_ms\":990000"));
+    assert_eq!(turned, [Tampering::ChangedValue, Tampering::ClockTurnedBack]);
     assert_eq!(kinds(&lab, &edit("\"name\":\"Anna\"", "\"name\":\"Ben\"")), [Tampering::ChangedValue]);
     assert!(read("hello\n").is_err() && read("").is_err());
 }
@@ -272,7 +273,25 @@ fn under_a_new_seal_what_contradicts_the_rest_is_found() {
         let at = place(bodies, "\"other\"");
         bodies.swap(at, at + 1);
     };
-    assert!(found(&swapped).contains(&Tampering::ClockTurnedBack));
+    let kinds_of_swapped = found(&swapped);
+    assert!(kinds_of_swapped.contains(&Tampering::Reordered), "{kinds_of_swapped:?}");
+    assert!(!kinds_of_swapped.contains(&Tampering::ClockTurnedBack), "{kinds_of_swapped:?}");
+    let time = |part: &'static str, to: &'static str| {
+        move |bodies: &mut Vec<Value>| {
+            let at = place(bodies, part);
+            let line = if bodies[at]["line"].is_null() { &mut bodies[at] } else { &mut bodies[at]["line"] };
+            line[to.split_once('=').expect("a field").0] = to.split_once('=').expect("a value").1.into();
+        }
+    };
+    let second = begin() + Duration::from_secs(11);
+    let before = jiff::Timestamp::try_from(second - Duration::from_secs(300)).expect("a time").to_string();
+    let turned_back = |bodies: &mut Vec<Value>| {
+        let at = place(bodies, "\"other\"");
+        bodies[at]["line"]["at"] = before.clone().into();
+    };
+    assert_eq!(found(&turned_back), [Tampering::ClockTurnedBack], "revisions go up, and the time goes back");
+    assert_eq!(found(&time("\"elapsed_ms\"", "finished=2099-01-01T00:00:00Z")), [Tampering::ChangedValue]);
+    assert_eq!(found(&time("\"elapsed_ms\"", "started=2099-01-01T00:00:00Z")), [Tampering::ClockTurnedBack]);
     let early = |bodies: &mut Vec<Value>| {
         let at = place(bodies, "\"elapsed_ms\"");
         bodies[at]["elapsed_ms"] = 9_000_000.into();

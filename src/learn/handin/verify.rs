@@ -1,21 +1,15 @@
 //! A file held against the lab, and against itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Body, CheckRecord, Sealed, Tampering, Trace, sha256};
+use super::{Body, CheckRecord, Sealed, Tampering, Trace, sha256, times};
 use crate::grade::{Evidence, Judge, concerns, needs};
 use crate::journal::{Delivered, Journal, Observation};
 use crate::lab::{Check, Vars};
 use crate::outcome::Verdict;
-
-/// A wall clock may be corrected by so much.
-const SLIP: Duration = Duration::from_mins(2);
-/// A file of tomorrow was not written today.
-const TOMORROW: Duration = Duration::from_hours(24);
 
 /// What the lab itself says.
 pub struct LabSide<'a> {
@@ -101,7 +95,7 @@ pub fn verify(sealed: &Sealed, lab: &LabSide<'_>, now: SystemTime) -> Verified {
             traces.push(Trace::new(Tampering::OtherSeed, None, format!("{name} does not follow from the seed")));
         }
     }
-    traces.extend(clocks(sealed, now));
+    traces.extend(times::contradictions(sealed, now));
     traces.extend(versions(sealed));
     let journals = journals(sealed);
     let mut verdicts = BTreeMap::new();
@@ -186,7 +180,7 @@ fn head(sealed: &Sealed) -> Head {
     head
 }
 
-fn checks(sealed: &Sealed) -> impl Iterator<Item = (usize, &CheckRecord)> {
+pub(super) fn checks(sealed: &Sealed) -> impl Iterator<Item = (usize, &CheckRecord)> {
     sealed.bodies.iter().filter_map(|(number, body)| match body {
         Body::Check(record) => Some((*number, record.as_ref())),
         _ => None,
@@ -194,7 +188,7 @@ fn checks(sealed: &Sealed) -> impl Iterator<Item = (usize, &CheckRecord)> {
 }
 
 /// Lines of journals: where each is in the file, whose part it is, and what it says.
-fn entries(sealed: &Sealed) -> impl Iterator<Item = (usize, u32, &Value)> {
+pub(super) fn entries(sealed: &Sealed) -> impl Iterator<Item = (usize, u32, &Value)> {
     sealed.bodies.iter().filter_map(|(number, body)| match body {
         Body::Journal { part, line } => Some((*number, *part, line)),
         _ => None,
@@ -281,51 +275,6 @@ fn check_vars(check: &Check) -> impl Iterator<Item = String> {
 
 fn is_hidden(text: &str) -> bool {
     text.contains(" bytes, hidden>")
-}
-
-/// Times that go backwards, or that the wall clock and what really passed disagree about.
-fn clocks(sealed: &Sealed, now: SystemTime) -> Vec<Trace> {
-    let mut traces = Vec::new();
-    let mut last: Option<(u32, Timestamp)> = None;
-    for (number, part, line) in
-        entries(sealed).filter(|(.., line)| matches!(line["type"].as_str(), Some("PUT" | "DELETE")))
-    {
-        let Some(at) = line["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()) else { continue };
-        if let Some((_, before)) = last.filter(|(of, before)| *of == part && at < *before) {
-            let text = format!("an event of {at} comes after one of {before}");
-            traces.push(Trace::new(Tampering::ClockTurnedBack, Some(number), text));
-            break;
-        }
-        last = Some((part, at));
-    }
-    for (number, record) in checks(sealed) {
-        if record.end.at < record.mark.at || record.at < record.mark.at {
-            let text = format!("`{}` was judged before its mark", record.text);
-            traces.push(Trace::new(Tampering::ClockTurnedBack, Some(number), text));
-            break;
-        }
-    }
-    for (number, body) in &sealed.bodies {
-        let Body::End { started, finished, elapsed_ms } = body else { continue };
-        let (began, ended) = (SystemTime::from(*started), SystemTime::from(*finished));
-        let should = began + Duration::from_millis(*elapsed_ms);
-        let text = if ended < began {
-            "it ended before it began".to_owned()
-        } else if ended + SLIP < should {
-            format!(
-                "the clock was set back by {} s meanwhile",
-                should.duration_since(ended).unwrap_or_default().as_secs()
-            )
-        } else if ended > now + TOMORROW {
-            format!("it ended at {finished}, which is still to come")
-        } else if last.is_some_and(|(_, last)| SystemTime::from(last) > ended + SLIP) {
-            "it ended before its last event".to_owned()
-        } else {
-            continue;
-        };
-        traces.push(Trace::new(Tampering::ClockTurnedBack, Some(*number), text));
-    }
-    traces
 }
 
 /// A key's version counts its writes: where one is missing, an entry is.

@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chain::Chain;
-use super::evidence::{SavedObservation, stamp};
+use super::evidence::{SavedMark, SavedObservation, stamp};
 use super::{Body, CheckRecord, VERSION, digest};
 use crate::grade::{Evidence, concerns};
 use crate::journal::{Delivered, JournalView, KeyGlob};
@@ -27,7 +29,7 @@ pub struct Attempt<'a> {
     pub given: Vec<String>,
     pub cluster: &'a ClusterReport,
     pub prefix: &'a str,
-    pub parts: Vec<Part<'a>>,
+    pub parts: Vec<Part>,
     /// Step, line, attempts, and whether the answer was right.
     pub questions: Vec<(String, usize, u32, bool)>,
     /// Step, hints, and whether the solution was shown.
@@ -39,10 +41,41 @@ pub struct Attempt<'a> {
     pub elapsed: Duration,
 }
 
-/// What was witnessed without a break, and the checks that were judged by it.
-pub struct Part<'a> {
-    pub journal: &'a JournalView,
-    pub checks: Vec<JudgedCheck<'a>>,
+/// What was witnessed without a break, as far as the checks speak of it, and the checks that were judged by it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    pub journal: Vec<Value>,
+    pub checks: Vec<CheckRecord>,
+}
+
+impl Part {
+    /// `redact` takes out what is secret beside the Secrets.
+    pub fn of(journal: &JournalView, judged: &[JudgedCheck<'_>], redact: &dyn Fn(&str) -> String) -> io::Result<Self> {
+        let checks = judged.iter().map(|judged| record(judged, redact)).collect();
+        Ok(Self { journal: lines(journal, judged, redact)?, checks })
+    }
+
+    /// Of a check that earned nothing, with the reason.
+    pub fn without_evidence(step: &str, fact: &CheckFact) -> Self {
+        let nowhere = SavedMark::default();
+        let record = CheckRecord {
+            part: 0,
+            step: step.to_owned(),
+            line: fact.line,
+            column: fact.column,
+            text: fact.text.clone(),
+            verdict: fact.verdict,
+            reason: fact.reason.clone(),
+            mark: nowhere,
+            end: nowhere,
+            since: None,
+            upto: 0,
+            epoch: 0,
+            at: Timestamp::UNIX_EPOCH,
+            observations: Vec::new(),
+        };
+        Self { journal: Vec::new(), checks: vec![record] }
+    }
 }
 
 /// A check as it came out, and what by.
@@ -56,8 +89,8 @@ pub struct JudgedCheck<'a> {
     pub upto: Delivered,
 }
 
-/// Writes the file. `redact` takes out what is secret beside the Secrets.
-pub fn write(out: impl Write, attempt: &Attempt<'_>, redact: &dyn Fn(&str) -> String) -> io::Result<()> {
+/// Writes the file.
+pub fn write(out: impl Write, attempt: &Attempt<'_>) -> io::Result<()> {
     let mut chain = Chain::new(out);
     chain.push(&Body::HandIn { version: VERSION, tool: attempt.tool.to_owned() })?;
     chain.push(&Body::Lab {
@@ -76,11 +109,11 @@ pub fn write(out: impl Write, attempt: &Attempt<'_>, redact: &dyn Fn(&str) -> St
         prefix: attempt.prefix.to_owned(),
     })?;
     for (number, part) in (0..).zip(&attempt.parts) {
-        for line in lines(part, redact)? {
-            chain.push(&Body::Journal { part: number, line })?;
+        for line in &part.journal {
+            chain.push(&Body::Journal { part: number, line: line.clone() })?;
         }
-        for judged in &part.checks {
-            chain.push(&Body::Check(Box::new(record(number, judged, redact))))?;
+        for record in &part.checks {
+            chain.push(&Body::Check(Box::new(CheckRecord { part: number, ..record.clone() })))?;
         }
     }
     for (step, line, attempts, right) in &attempt.questions {
@@ -99,27 +132,26 @@ pub fn write(out: impl Write, attempt: &Attempt<'_>, redact: &dyn Fn(&str) -> St
 }
 
 /// Of the journal what the checks speak of.
-fn lines(part: &Part<'_>, redact: &dyn Fn(&str) -> String) -> io::Result<Vec<Value>> {
-    let globs: Vec<KeyGlob> = part
-        .checks
+fn lines(journal: &JournalView, judged: &[JudgedCheck<'_>], redact: &dyn Fn(&str) -> String) -> io::Result<Vec<Value>> {
+    let globs: Vec<KeyGlob> = judged
         .iter()
         .filter_map(|judged| concerns(judged.check, &judged.evidence.vars, &judged.evidence.prefix))
         .collect();
     let mut text = Vec::new();
-    part.journal.save_of(&mut text, redact, &|key| globs.iter().any(|glob| glob.matches(key)))?;
+    journal.save_of(&mut text, redact, &|key| globs.iter().any(|glob| glob.matches(key)))?;
     text.split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).map_err(io::Error::other))
         .collect()
 }
 
-fn record(part: u32, judged: &JudgedCheck<'_>, redact: &dyn Fn(&str) -> String) -> CheckRecord {
+fn record(judged: &JudgedCheck<'_>, redact: &dyn Fn(&str) -> String) -> CheckRecord {
     let fact = judged.fact;
     let all = &judged.evidence.observations;
     let first = all.iter().take(SAMPLES / 2);
     let last = all.iter().skip((SAMPLES / 2).max(all.len().saturating_sub(SAMPLES / 2)));
     CheckRecord {
-        part,
+        part: 0,
         step: judged.step.to_owned(),
         line: fact.line,
         column: fact.column,

@@ -66,7 +66,7 @@ fn a_lab_is_learned_from_start_to_finish() {
 
     // Left and taken up again, with the same names and objects.
     leave(&window, "y");
-    has(&window.everything(), &["takes it up again"]);
+    has(&window.everything(), &["takes it up again", " points · "]);
     begin(&window, "first-look");
     has(&window.everything(), &["You go on where you were", "Step 6 of 8 · Watch a write arrive"]);
     has(&window.command("kubectl get namespace \"$NAMESPACE\""), &["demo", "Active"]);
@@ -80,7 +80,16 @@ fn a_lab_is_learned_from_start_to_finish() {
     let end = window.command("lab next");
     has(&end, &["last step"]);
     window.wait("✓ A first look into etcd");
-    has(&window.everything(), &["1 hint", "2 wrong answers"]);
+    has(&window.everything(), &["1 hint", "2 wrong answers", "To hand in: ", "finished.handin"]);
+    has(&window.command("lab hand-in mine.handin"), &["goes with the session"]);
+    has(
+        &window.command("lab hand-in ~/mine.handin"),
+        &["Written, to be handed in, with ", "keywitness learn --name NAME"],
+    );
+    has(&window.command("lab hand-in ~/mine.handin"), &["exists already"]);
+    let lab = super::labs().join("first-look");
+    let verify = format!("{} verify --lab {} ~/mine.handin", env!("CARGO_BIN_EXE_keywitness"), lab.display());
+    has(&window.command(&verify), &["as handed in"]);
     window.line("lab quit");
     window.wait("[Y/n]");
     window.line("n");

@@ -18,10 +18,27 @@ fn a_lab_is_learned_through_a_pipe_in_words_alone() {
         "step 1 of 8, 2 of 2, 1 question",
         "Right: That is right.",
         "Step 2 of 8: Run etcdctl in it",
+        "Step 1 of 8: Find the etcd pod",
+        "points, ",
         "takes it up again",
     ] {
         assert!(said.contains(words), "no {words:?} in:\n{said}");
     }
     assert_eq!(said.matches("\nDone: `find` prints \"Running\"").count(), 1, "{said}");
     assert!(!said.contains(['\x1b', '✓', '○', '│', '─']), "{said}");
+
+    // How far it came stands in the list.
+    let labs = super::labs().display().to_string();
+    let list = |args: &[&str]| Test::new(&[&["list", &labs], args].concat()).env("KEYWITNESS_STATE", &state).run();
+    let listed = list(&[]).stdout();
+    let line = listed.lines().find(|line| line.starts_with("first-look ")).expect("the lab is listed");
+    assert!(line.contains("  step 2 of 8, ") && line.contains(" points  "), "{line}");
+    let other = listed.lines().find(|line| !line.starts_with("first-look ")).expect("another lab");
+    assert!(!other.contains(" points"), "{other}");
+    let json: serde_json::Value = serde_json::from_str(&list(&["--format", "json"]).stdout()).expect("JSON");
+    let of = |id: &str| {
+        json["labs"].as_array().expect("labs").iter().find(|lab| lab["id"] == id).expect("there")["progress"].clone()
+    };
+    assert_eq!((&of("first-look")["step"], &of("first-look")["finished"]), (&2.into(), &serde_json::Value::Null));
+    assert_eq!(of("break-it"), serde_json::Value::Null);
 }

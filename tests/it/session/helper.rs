@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keywitness::cluster::{Attach, Consent, GivenEtcd, Provider, SandboxProvider, StageSink};
+use keywitness::cluster::{Attach, Consent, GivenEtcd, Kind, Provider, SandboxProvider, StageSink};
 use keywitness::lab::{ClusterKind, Lab};
 use keywitness::parse::parse;
 use keywitness::run::resolve;
@@ -19,7 +19,7 @@ use owned_processes::{Guard, GuardSettings};
 use tokio_util::sync::CancellationToken;
 
 /// A debug build on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -27,12 +27,19 @@ pub(super) struct Settings {
     state: PathBuf,
     /// A cluster that is there: its kubeconfig, etcd's address and the folder of its certificates.
     own: Option<(PathBuf, String, PathBuf)>,
+    /// The node image of a kind cluster.
+    kind: Option<&'static str>,
     _dir: Arc<tempfile::TempDir>,
 }
 
 impl Settings {
     pub(super) fn of((dir, lab): (tempfile::TempDir, PathBuf)) -> Self {
-        Self { lab, state: dir.path().join("state"), own: None, _dir: Arc::new(dir) }
+        Self { lab, state: dir.path().join("state"), own: None, kind: None, _dir: Arc::new(dir) }
+    }
+
+    pub(super) fn on_kind(mut self, image: &'static str) -> Self {
+        self.kind = Some(image);
+        self
     }
 
     pub(super) fn on(mut self, own: &Sandbox) -> Self {
@@ -41,7 +48,15 @@ impl Settings {
         self
     }
 
+    pub(super) fn lab(&self) -> &Path {
+        &self.lab
+    }
+
     fn provider(&self, guard: &Guard) -> (ClusterKind, Box<dyn Provider>) {
+        if let Some(image) = self.kind {
+            let kind = Kind { guard: guard.clone(), engine: None, image: Some(image.to_owned()), config: None };
+            return (ClusterKind::Kind, Box::new(kind));
+        }
         let Some((kubeconfig, etcd, pki)) = &self.own else {
             return (ClusterKind::Sandbox, Box::new(SandboxProvider { guard: guard.clone(), apiserver: None }));
         };
@@ -57,7 +72,7 @@ impl Settings {
 
     pub(super) fn in_folder(lab: &Path, state: &Path) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        Self { lab: lab.to_owned(), state: state.to_owned(), own: None, _dir: Arc::new(dir) }
+        Self { lab: lab.to_owned(), state: state.to_owned(), own: None, kind: None, _dir: Arc::new(dir) }
     }
 }
 
@@ -123,6 +138,7 @@ impl Learner {
             provider,
             guard,
             state: settings.state.clone(),
+            learner: Some("Anna".to_owned()),
             fresh: false,
             interrupt: CancellationToken::new(),
         };

@@ -58,8 +58,8 @@ async fn walk_step(learner: &mut Learner, id: &str) {
 }
 
 /// To the end, and how many points of how many.
-async fn walk(name: &str) -> (u32, u32) {
-    let mut learner = Learner::begin(Settings::of(lab_of_course(name))).await;
+pub(super) async fn walk(settings: Settings) -> (u32, u32) {
+    let mut learner = Learner::begin(settings).await;
     loop {
         let view = learner.view().await;
         if view.finished {
@@ -84,7 +84,7 @@ async fn walk(name: &str) -> (u32, u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn first_look_is_walked_to_the_end_by_typing() {
     need!("etcd", "etcdctl", "etcdutl", "kubectl");
-    let (points, of) = walk("first-look").await;
+    let (points, of) = walk(Settings::of(lab_of_course("first-look"))).await;
     assert_eq!(points, of);
     assert!(of >= 10, "{of}");
 }
