@@ -288,6 +288,7 @@ impl Course {
             vars,
             provider: provider::build(kind, &self.cluster, agreed, &guard),
             guard: guard.clone(),
+            learner: None,
             fresh,
             state: state_folder(),
             interrupt,
