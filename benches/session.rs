@@ -65,6 +65,7 @@ async fn measure() -> Result<()> {
         provider: Box::new(SandboxProvider { guard: guard.clone(), apiserver: None }),
         state: guard.dir().join("state"),
         guard,
+        learner: None,
         fresh: true,
         interrupt: CancellationToken::new(),
     };
