@@ -223,7 +223,13 @@ fn condition(kind: &CheckKind) -> Option<&Expr> {
     match kind {
         CheckKind::Etcd { condition, .. } | CheckKind::Snapshot { condition, .. } => Some(condition),
         CheckKind::Run { condition, .. } => condition.as_ref(),
-        _ => None,
+        // Each kind by its name: one that were left out would be judged without its condition.
+        CheckKind::Resource { .. }
+        | CheckKind::Output { .. }
+        | CheckKind::Key { .. }
+        | CheckKind::Keys { .. }
+        | CheckKind::Events { .. }
+        | CheckKind::Never { .. } => None,
     }
 }
 
