@@ -26,7 +26,7 @@ pub use envelope::{decode, encode, encode_protobuf, value_length};
 pub use explain::{Piece, explain};
 pub use kinds::{KINDS, Kind, Scale, Storage, VERBS, builtin};
 pub use lookup::{
-    Resource, api_root, by_key, first_folders, join_group, kind_by_api_version, kind_by_folder, kind_by_kind,
+    ObjectRef, api_root, by_key, first_folders, join_group, kind_by_api_version, kind_by_folder, kind_by_kind,
     kind_by_plural, known_folder, prefix_end, split_group,
 };
 pub use ordered::{Ordered, ordered_as};

@@ -7,7 +7,7 @@ use crate::kinds::{KINDS, Kind};
 
 /// What an etcd key names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resource {
+pub struct ObjectRef {
     /// `None` for a custom resource: its schema is the cluster's own.
     pub kind: Option<&'static Kind>,
     /// Empty for the core group.
@@ -76,7 +76,7 @@ pub fn first_folders() -> impl Iterator<Item = &'static str> {
 }
 
 /// What a key under `prefix` (`/registry`) names; `None` for a folder or a foreign key.
-pub fn by_key(prefix: &str, key: &str) -> Option<Resource> {
+pub fn by_key(prefix: &str, key: &str) -> Option<ObjectRef> {
     let path = key.strip_prefix(prefix)?.strip_prefix('/')?;
     if let Some((kind, rest)) = kind_by_folder(path) {
         let (namespace, name) = match rest.split_once('/') {
@@ -84,7 +84,7 @@ pub fn by_key(prefix: &str, key: &str) -> Option<Resource> {
             None if !kind.namespaced => (None, rest),
             _ => return None,
         };
-        let resource = |namespace: Option<&str>, name: &str| Resource {
+        let resource = |namespace: Option<&str>, name: &str| ObjectRef {
             kind: Some(kind),
             group: kind.group.to_owned(),
             plural: kind.plural.to_owned(),
@@ -102,7 +102,7 @@ pub fn by_key(prefix: &str, key: &str) -> Option<Resource> {
         [name] => (None, name),
         _ => return None,
     };
-    (!name.is_empty()).then(|| Resource {
+    (!name.is_empty()).then(|| ObjectRef {
         kind: None,
         group: group.to_owned(),
         plural: plural.to_owned(),

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 
 use super::life::{Container, List, Spot, State};
+use super::memory::NEXT_SYNC;
 use super::probe::{self, Failure};
 use super::runs::{self, Run};
 use super::shell::End;
-use super::told::NEXT_SYNC;
 use super::{Agent, FIRST_BACK_OFF, KILLED, LONGEST_BACK_OFF, Soonest, Work, answer};
 use crate::runtime::{Error, Severity, meta, seconds};
 
@@ -21,15 +21,15 @@ impl Agent {
     /// Until all that its volumes show is there, how long to wait before the next look.
     pub(super) async fn mount(&self, work: &Work<'_>) -> Result<Option<Duration>, Error> {
         let uid = &work.object.uid;
-        if let Some(left) = self.told.holds_off(uid) {
+        if let Some(left) = self.memory.holds_off(uid) {
             return Ok(Some(left));
         }
         let lacking = self.unmounted(work).await?;
         for message in &lacking {
-            self.tell(work, "", Severity::Warning, "FailedMount", message).await;
+            self.event(work, "", Severity::Warning, "FailedMount", message).await;
         }
         let wait = |times: u32| (FIRST_MOUNT * 2_u32.saturating_pow(times.min(8))).min(LATEST_MOUNT);
-        Ok((!lacking.is_empty()).then(|| self.told.lacks(uid, wait)))
+        Ok((!lacking.is_empty()).then(|| self.memory.lacks(uid, wait)))
     }
 
     pub(super) async fn step(&self, work: &mut Work<'_>, spot: Spot, next: &mut Soonest) -> Result<(), Error> {
@@ -62,10 +62,10 @@ impl Agent {
     async fn replace(&self, work: &mut Work<'_>, spot: Spot, since: i64, next: &mut Soonest) -> Result<(), Error> {
         let container = work.life.list(spot.list)[spot.at].clone();
         let name = container.name();
-        let (told, first) = self.told.since(&work.object.uid, &format!("{} changed", container.id));
+        let (told, first) = self.memory.since(&work.object.uid, &format!("{} changed", container.id));
         if first {
             let message = format!("Container {name} definition changed, will be restarted");
-            self.tell(work, name, Severity::Normal, "Killing", &message).await;
+            self.event(work, name, Severity::Normal, "Killing", &message).await;
         }
         self.run_of(work, spot.list, &container, since).await?;
         if let Some(left) = self.until_stopped(work, &container, told, grace_of(work)) {
@@ -93,7 +93,7 @@ impl Agent {
         if back_off == 0 || container.is_changed() {
             return self.start(work, spot, next).await;
         }
-        let killed = self.told.was_killed(&work.object.uid, &container.id);
+        let killed = self.memory.was_killed(&work.object.uid, &container.id);
         let ran_out = meta::now_seconds() - finished;
         let (pod, uid) = (work.object.key.name.to_string(), &work.object.uid);
         let full = format!("{pod}_{}({uid})", work.object.key.namespace);
@@ -101,8 +101,8 @@ impl Agent {
         let shown_for = if killed { 0 } else { i64::try_from(NEXT_SYNC.as_secs()).unwrap_or_default() };
         let event = format!("Back-off restarting failed container {} in pod {full}", container.name());
         if ran_out < shown_for.min(back_off) || killed {
-            if self.told.puts_off(uid, &container.id) == 0 {
-                self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
+            if self.memory.puts_off(uid, &container.id) == 0 {
+                self.event(work, container.name(), Severity::Warning, "BackOff", &event).await;
             }
             if !killed {
                 next.within(seconds_of(shown_for.min(back_off) - ran_out));
@@ -117,7 +117,7 @@ impl Agent {
             self.write_all(work).await?;
             return self.start(work, spot, next).await;
         }
-        self.tell(work, container.name(), Severity::Warning, "BackOff", &event).await;
+        self.event(work, container.name(), Severity::Warning, "BackOff", &event).await;
         next.within(seconds_of(back_off - ran_out));
         Ok(())
     }
@@ -125,14 +125,14 @@ impl Agent {
     /// How long after its end a container is started again, in seconds.
     fn back_off(&self, work: &Work<'_>, container: &Container) -> i64 {
         // The run that a probe ended was not yet over when the kubelet counted.
-        let killed = self.told.was_killed(&work.object.uid, &container.id);
+        let killed = self.memory.was_killed(&work.object.uid, &container.id);
         back_off(container.restarts - i64::from(killed))
     }
 
     async fn start(&self, work: &mut Work<'_>, spot: Spot, next: &mut Soonest) -> Result<(), Error> {
         let container = work.life.list(spot.list)[spot.at].clone();
         let (name, image) = (container.name().to_owned(), container.image());
-        let trouble = self.told.trouble(&work.object.uid, &name, image);
+        let trouble = self.memory.trouble(&work.object.uid, &name, image);
         if let Some(left) = trouble.as_ref().map(|held| held.next.saturating_duration_since(Instant::now()))
             && !left.is_zero()
         {
@@ -155,17 +155,17 @@ impl Agent {
         };
         if let Err(result) = made {
             if result.0 == "CreateContainerConfigError" {
-                self.tell(work, &name, Severity::Warning, "Failed", &format!("Error: {}", result.1)).await;
+                self.event(work, &name, Severity::Warning, "Failed", &format!("Error: {}", result.1)).await;
             }
             // A kubelet shows what the try before this one came to.
             if let Some((reason, message)) = trouble.map(|held| held.result) {
                 work.life.at(spot).waits(&reason, &message);
             }
-            next.within(self.told.note_trouble(&work.object.uid, &name, image, result));
+            next.within(self.memory.note_trouble(&work.object.uid, &name, image, result));
             return Ok(());
         }
-        self.told.no_trouble(&work.object.uid, &name);
-        self.tell(work, &name, Severity::Normal, "Created", "Container created").await;
+        self.memory.no_trouble(&work.object.uid, &name);
+        self.event(work, &name, Severity::Normal, "Created", "Container created").await;
         let once = spot.list != List::Main || work.life.policy != "Always";
         let mut run = self.begun(work, &container.spec, once && !container.is_sidecar()).await?;
         run.id = identity();
@@ -177,13 +177,13 @@ impl Agent {
                 "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
                  failed: unable to start container process: exec: \"{program}\": {path}{lacking}"
             );
-            self.tell(work, &name, Severity::Warning, "Failed", &format!("Error: {why}")).await;
+            self.event(work, &name, Severity::Warning, "Failed", &format!("Error: {why}")).await;
             let again = spot.list != List::Ephemeral && starts_again(&work.life.policy, spot.list, &container, 128);
             work.life.at(spot).cannot_start(run.id, &why, again);
             next.within(Duration::ZERO);
             return Ok(());
         }
-        self.tell(work, &name, Severity::Normal, "Started", "Container started").await;
+        self.event(work, &name, Severity::Normal, "Started", "Container started").await;
         work.life.at(spot).start(run.id.clone());
         let hook = &container.spec["lifecycle"]["postStart"]["exec"];
         let hooked = hook.is_object().then(|| run.beside(&answer::command(hook), run.world.start));
@@ -192,11 +192,11 @@ impl Agent {
         }
         self.runs.begin(&work.object.uid, &name, run.clone());
         if let Some(unknown) = &run.played.unknown {
-            self.tell_unknown(work, &name, &run, unknown).await;
+            self.report_unknown(work, &name, &run, unknown).await;
         }
         if let Some(End::At { code: 1.., .. }) = hooked.map(|hooked| hooked.end) {
-            self.tell(work, &name, Severity::Warning, "FailedPostStartHook", "PostStartHook failed").await;
-            self.tell(work, &name, Severity::Normal, "Killing", "FailedPostStartHook").await;
+            self.event(work, &name, Severity::Warning, "FailedPostStartHook", "PostStartHook failed").await;
+            self.event(work, &name, Severity::Normal, "Killing", "FailedPostStartHook").await;
             self.end(work, spot, &run, run.when_stopped(), None);
             next.within(SEEN_RUNNING);
             return Ok(());
@@ -212,8 +212,8 @@ impl Agent {
     }
 
     /// Once for each pod, what nobody can know where nothing runs.
-    async fn tell_unknown(&self, work: &Work<'_>, name: &str, run: &Run, unknown: &str) {
-        if !self.told.is_first_unknown(&work.object.uid) {
+    async fn report_unknown(&self, work: &Work<'_>, name: &str, run: &Run, unknown: &str) {
+        if !self.memory.is_first_unknown(&work.object.uid) {
             return;
         }
         let taken = match run.end() {
@@ -221,7 +221,7 @@ impl Agent {
             _ => "is taken to go well",
         };
         let message = format!("simulated: nothing runs here; of container {name}, {unknown} is not known and {taken}");
-        self.tell(work, name, Severity::Normal, "Simulated", &message).await;
+        self.event(work, name, Severity::Normal, "Simulated", &message).await;
     }
 
     /// What was found out when the container was started; anew, where the agent itself came later.
@@ -302,21 +302,21 @@ impl Agent {
         }
         next.within_some(health.again.map(seconds_of));
         for failure in &health.failures {
-            self.tell_failure(work, &name, &id, failure).await;
+            self.report_failure(work, &name, &id, failure).await;
         }
         if let Some(kind) = end
-            && self.told.is_news(&work.object.uid, &format!("{id} killed"), kind, 1)
+            && self.memory.is_news(&work.object.uid, &format!("{id} killed"), kind, 1)
         {
             let message = format!("Container {name} failed {} probe, will be restarted", kind.name());
-            self.tell(work, &name, Severity::Normal, "Killing", &message).await;
+            self.event(work, &name, Severity::Normal, "Killing", &message).await;
         }
         Ok(())
     }
 
-    async fn tell_failure(&self, work: &Work<'_>, name: &str, id: &str, failure: &Failure) {
-        if self.told.is_news(&work.object.uid, id, failure.kind, failure.count) {
+    async fn report_failure(&self, work: &Work<'_>, name: &str, id: &str, failure: &Failure) {
+        if self.memory.is_news(&work.object.uid, id, failure.kind, failure.count) {
             let message = format!("{} probe failed: {}", failure.kind.title(), failure.said);
-            self.tell(work, name, Severity::Warning, "Unhealthy", &message).await;
+            self.event(work, name, Severity::Warning, "Unhealthy", &message).await;
         }
     }
 }

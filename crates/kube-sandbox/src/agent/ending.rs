@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::life::{Container, List, Spot, State};
+use super::memory::End;
 use super::runs::{Run, Stopped};
 use super::shell::End as Ended;
-use super::told::End;
 use super::{Agent, KILLED, Work, answer};
 use crate::runtime::{Error, Next, PODS, Severity, meta};
 
@@ -26,7 +26,7 @@ impl Agent {
         if !work.life.over() && !work.life.started.is_empty() {
             let runs = work.life.all().any(|container| matches!(container.state, State::Running { .. }));
             let stops = Arc::clone(&work.object.uid);
-            if self.told.starts(&stops, End::Told) {
+            if self.memory.starts(&stops, End::Seen) {
                 self.tell_to_stop(work).await;
                 self.before_stop(work).await;
             }
@@ -37,9 +37,9 @@ impl Agent {
             self.write(work).await?;
             // Who deletes it once more can only shorten its time, which begins anew then.
             let grace = meta::int(&work.pod["metadata"]["deletionGracePeriodSeconds"], 30);
-            let (told, _) = self.told.since(&stops, &format!("stops within {grace}"));
+            let (told, _) = self.memory.since(&stops, &format!("stops within {grace}"));
             if runs {
-                let least = self.told.lingers(&stops, End::Told, STOPPING);
+                let least = self.memory.lingers(&stops, End::Seen, STOPPING);
                 if let Some(left) = self.until_all_stopped(work, told, grace).max(least) {
                     return Ok(Next::After(left));
                 }
@@ -58,8 +58,8 @@ impl Agent {
         if held {
             return Ok(Next::Change);
         }
-        if !self.told.starts(&work.object.uid, End::Told)
-            && let Some(left) = self.told.lingers(&work.object.uid, End::Over, CLEARING)
+        if !self.memory.starts(&work.object.uid, End::Seen)
+            && let Some(left) = self.memory.lingers(&work.object.uid, End::Over, CLEARING)
         {
             return Ok(Next::After(left));
         }
@@ -73,7 +73,7 @@ impl Agent {
     pub(super) async fn tell_to_stop(&self, work: &Work<'_>) {
         for container in work.life.all().filter(|container| matches!(container.state, State::Running { .. })) {
             let message = format!("Stopping container {}", container.name());
-            self.tell(work, container.name(), Severity::Normal, "Killing", &message).await;
+            self.event(work, container.name(), Severity::Normal, "Killing", &message).await;
         }
     }
 
@@ -145,7 +145,7 @@ impl Agent {
             let now = jiff::Timestamp::now().as_millisecond();
             let done = run.beside(&answer::command(hook), now);
             if let Ended::At { code: 1.., .. } = done.end {
-                self.tell(work, container.name(), Severity::Warning, "FailedPreStopHook", "PreStopHook failed").await;
+                self.event(work, container.name(), Severity::Warning, "FailedPreStopHook", "PreStopHook failed").await;
             }
             self.runs.change(&work.object.uid, container.name(), &container.id, |run| run.besides.extend(done.changes));
         }

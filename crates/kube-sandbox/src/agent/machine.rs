@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::runtime::{
-    Context, Controller, Error, Key, LEASES, NODES, Next, Recorder, Rest, Severity, Source, Store, meta,
+    Cache, Context, Controller, Error, Key, LEASES, NODES, Next, Recorder, Rest, Severity, Source, meta,
 };
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
@@ -19,7 +19,7 @@ const HEARTBEAT: i64 = 300;
 pub(crate) struct Machine {
     rest: Rest,
     name: Arc<str>,
-    nodes: Arc<Store>,
+    nodes: Arc<Cache>,
     events: Recorder,
     /// Whether the node was schedulable when it was last looked at.
     schedulable: Mutex<Option<bool>>,
@@ -33,7 +33,7 @@ impl Machine {
             events: Recorder::new(rest.clone(), "kubelet", Some(Arc::clone(&name))),
             rest,
             name,
-            nodes: context.store(&NODES),
+            nodes: context.cache(&NODES),
             schedulable: Mutex::default(),
         }
     }

@@ -9,6 +9,7 @@ mod image;
 mod images;
 mod life;
 mod machine;
+mod memory;
 mod mirror;
 mod needs;
 mod probe;
@@ -22,7 +23,6 @@ mod runs;
 )]
 pub(super) mod shell;
 mod surroundings;
-mod told;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -34,12 +34,12 @@ use serde_json::{Value, json};
 
 use self::address::Addresses;
 use self::life::{DEADLINE, Life, List, Spot, State};
+use self::memory::Memory;
 use self::mirror::{MIRROR, Mirrors};
 use self::pull::Images;
-use self::told::Told;
 use crate::object::ports;
 use crate::runtime::{
-    Context, Controller, ENDPOINTS, Error, Key, Next, Object, PODS, Recorder, Rest, SERVICES, Severity, Source, Store,
+    Cache, Context, Controller, ENDPOINTS, Error, Key, Next, Object, PODS, Recorder, Rest, SERVICES, Severity, Source,
     meta, seconds,
 };
 
@@ -62,15 +62,15 @@ pub(super) struct Agent {
     rest: Rest,
     name: Arc<str>,
     host: Ipv4Addr,
-    pods: Arc<Store>,
+    pods: Arc<Cache>,
     events: Recorder,
     addresses: Arc<Addresses>,
-    told: Told,
+    memory: Memory,
     images: Images,
     mirrors: Mirrors,
     runs: Runs,
-    services: Arc<Store>,
-    endpoints: Arc<Store>,
+    services: Arc<Cache>,
+    endpoints: Arc<Cache>,
     /// Pods that are gone without having been told to stop.
     vanished: Arc<Mutex<HashMap<Key, Arc<Object>>>>,
 }
@@ -91,14 +91,14 @@ impl Agent {
             rest,
             name,
             host,
-            pods: context.store(&PODS),
+            pods: context.cache(&PODS),
             addresses: Arc::clone(addresses),
-            told: Told::default(),
+            memory: Memory::default(),
             images: Images::default(),
             mirrors: Mirrors::default(),
             runs: runs.clone(),
-            services: context.store(&SERVICES),
-            endpoints: context.store(&ENDPOINTS),
+            services: context.cache(&SERVICES),
+            endpoints: context.cache(&ENDPOINTS),
             vanished: Arc::default(),
         }
     }
@@ -119,7 +119,7 @@ impl Agent {
         Ok(())
     }
 
-    async fn tell(&self, work: &Work<'_>, container: &str, severity: Severity, reason: &str, message: &str) {
+    async fn event(&self, work: &Work<'_>, container: &str, severity: Severity, reason: &str, message: &str) {
         let among = |list: &[life::Container]| list.iter().any(|held| held.name() == container);
         let field = match container {
             "" => String::new(),
@@ -186,9 +186,9 @@ impl Agent {
 
     async fn run_out(&self, work: &mut Work<'_>) -> Result<Next, Error> {
         const MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
-        let (told, first) = self.told.since(&work.object.uid, DEADLINE);
+        let (told, first) = self.memory.since(&work.object.uid, DEADLINE);
         if first {
-            self.tell(work, "", Severity::Normal, DEADLINE, MESSAGE).await;
+            self.event(work, "", Severity::Normal, DEADLINE, MESSAGE).await;
             self.tell_to_stop(work).await;
         }
         let grace = containers::grace_of(work);
@@ -253,16 +253,16 @@ impl Controller for Agent {
 
     fn sources(&self) -> Vec<Source<Key>> {
         let (name, addresses) = (Arc::clone(&self.name), Arc::clone(&self.addresses));
-        let (told, runs, vanished) = (self.told.clone(), self.runs.clone(), Arc::clone(&self.vanished));
+        let (memory, runs, vanished) = (self.memory.clone(), self.runs.clone(), Arc::clone(&self.vanished));
         vec![Source::new(Arc::clone(&self.pods), move |change| {
             let ours = |pod: &&Arc<Object>| pod.pod.as_ref().is_some_and(|facts| facts.node.as_ref() == Some(&name));
             if let (Some(old), None) = (&change.old, &change.new) {
                 addresses.free(&old.uid);
-                if ours(&old) && told.starts(&old.uid, told::End::Told) {
+                if ours(&old) && memory.starts(&old.uid, memory::End::Seen) {
                     let mut vanished = vanished.lock().unwrap_or_else(PoisonError::into_inner);
                     vanished.insert(old.key.clone(), Arc::clone(old));
                 }
-                told.forget(&old.uid);
+                memory.forget(&old.uid);
                 runs.forget(&old.uid);
             }
             if let (None, Some(new)) = (&change.old, &change.new)
@@ -275,7 +275,7 @@ impl Controller for Agent {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Next, Error> {
-        self.tell_vanished(key).await;
+        self.report_vanished(key).await;
         let Some(object) = self.pods.get(key) else { return self.mirrors.gone(&self.rest, key).await };
         if object.pod.as_ref().is_none_or(|facts| facts.node.as_ref() != Some(&self.name)) {
             return Ok(Next::Change);
@@ -325,7 +325,7 @@ impl Agent {
     async fn refuse(&self, work: &mut Work<'_>) -> Result<Next, Error> {
         const REASON: &str = "NodePorts";
         const WHY: &str = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
-        self.tell(work, "", Severity::Warning, REASON, WHY).await;
+        self.event(work, "", Severity::Warning, REASON, WHY).await;
         let status = json!({
             "phase": "Failed", "reason": REASON, "message": format!("Pod was rejected: {WHY}"), "startTime": meta::now(),
         });
@@ -337,7 +337,7 @@ impl Agent {
     }
 
     /// Of a pod that was taken away by force the containers are stopped all the same.
-    async fn tell_vanished(&self, key: &Key) {
+    async fn report_vanished(&self, key: &Key) {
         let object = self.vanished.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         let Some(object) = object else { return };
         let pod = object.value();
@@ -347,7 +347,7 @@ impl Agent {
         }
         for container in work.life.all().filter(|container| matches!(container.state, State::Running { .. })) {
             let message = format!("Stopping container {}", container.name());
-            self.tell(&work, container.name(), Severity::Normal, "Killing", &message).await;
+            self.event(&work, container.name(), Severity::Normal, "Killing", &message).await;
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Agent, Work};
-use crate::runtime::{CONFIGMAPS, Error, Resource, SECRETS, meta};
+use crate::runtime::{ApiResource, CONFIGMAPS, Error, SECRETS, meta};
 
 /// A kind that environments and volumes are filled from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn resource(self) -> Resource {
+    fn resource(self) -> ApiResource {
         match self {
             Self::ConfigMap => CONFIGMAPS,
             Self::Secret => SECRETS,

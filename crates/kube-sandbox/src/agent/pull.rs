@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::image::{self, Pull};
 use super::life::Container;
-use super::told::{Trouble, Wait};
+use super::memory::{Trouble, Wait};
 use super::{Agent, Work};
 use crate::runtime::{Severity, meta};
 
@@ -35,8 +35,8 @@ impl Agent {
         let policy = meta::text(&container.spec, "/imagePullPolicy");
         let outcome = image::pull(image);
         if let Pull::Invalid(message) = outcome {
-            self.tell(work, name, Severity::Warning, "InspectFailed", &message).await;
-            self.tell(work, name, Severity::Warning, "Failed", "Error: InvalidImageName").await;
+            self.event(work, name, Severity::Warning, "InspectFailed", &message).await;
+            self.event(work, name, Severity::Warning, "Failed", "Error: InvalidImageName").await;
             return Err(("InvalidImageName".to_owned(), message));
         }
         // No layers are ever fetched here: what a registry could have is as good as present.
@@ -44,37 +44,37 @@ impl Agent {
             self.images.note(image);
             let message =
                 format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-            self.tell(work, name, Severity::Normal, "Pulled", &message).await;
+            self.event(work, name, Severity::Normal, "Pulled", &message).await;
             return Ok(());
         }
         if policy == "Never" {
             let message = format!("Container image \"{image}\" is not present with pull policy of Never");
-            self.tell(work, name, Severity::Warning, "ErrImageNeverPull", &message).await;
-            self.tell(work, name, Severity::Warning, "Failed", "Error: ErrImageNeverPull").await;
+            self.event(work, name, Severity::Warning, "ErrImageNeverPull", &message).await;
+            self.event(work, name, Severity::Warning, "Failed", "Error: ErrImageNeverPull").await;
             return Err(("ErrImageNeverPull".to_owned(), message));
         }
         if let Pull::Fails(message) = outcome {
             return Err(self.fail(work, name, image, trouble, message).await);
         }
         self.images.note(image);
-        self.tell(work, name, Severity::Normal, "Pulling", &format!("Pulling image \"{image}\"")).await;
+        self.event(work, name, Severity::Normal, "Pulling", &format!("Pulling image \"{image}\"")).await;
         let message =
             format!("Successfully pulled image \"{image}\" in 1ms (1ms including waiting). Image size: 769367 bytes.");
-        self.tell(work, name, Severity::Normal, "Pulled", &message).await;
+        self.event(work, name, Severity::Normal, "Pulled", &message).await;
         Ok(())
     }
 
     async fn fail(&self, work: &Work<'_>, name: &str, image: &str, trouble: Option<&Trouble>, message: String) -> Wait {
         if trouble.is_some_and(Trouble::backs_off) {
             let backs_off = format!("Back-off pulling image \"{image}\"");
-            self.tell(work, name, Severity::Normal, "BackOff", &backs_off).await;
-            self.tell(work, name, Severity::Warning, "Failed", "Error: ImagePullBackOff").await;
+            self.event(work, name, Severity::Normal, "BackOff", &backs_off).await;
+            self.event(work, name, Severity::Warning, "Failed", "Error: ImagePullBackOff").await;
             return ("ImagePullBackOff".to_owned(), format!("{backs_off}: ErrImagePull: {message}"));
         }
-        self.tell(work, name, Severity::Normal, "Pulling", &format!("Pulling image \"{image}\"")).await;
+        self.event(work, name, Severity::Normal, "Pulling", &format!("Pulling image \"{image}\"")).await;
         let failed = format!("Failed to pull image \"{image}\": {message}");
-        self.tell(work, name, Severity::Warning, "Failed", &failed).await;
-        self.tell(work, name, Severity::Warning, "Failed", "Error: ErrImagePull").await;
+        self.event(work, name, Severity::Warning, "Failed", &failed).await;
+        self.event(work, name, Severity::Warning, "Failed", "Error: ErrImagePull").await;
         ("ErrImagePull".to_owned(), message)
     }
 }

@@ -9,7 +9,7 @@ use super::runs::{self, Run, file};
 use super::shell::{self, Change, Files, Service, What, World, absolute};
 use super::{Agent, Work, image};
 use crate::addresses;
-use crate::runtime::{CONFIGMAPS, Error, Resource, SECRETS, meta, seconds};
+use crate::runtime::{ApiResource, CONFIGMAPS, Error, SECRETS, meta, seconds};
 
 /// Objects that were asked for already.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Agent {
         secret: bool,
         name: &str,
     ) -> Result<BTreeMap<String, Option<String>>, Error> {
-        let (resource, kind): (Resource, _) = if secret { (SECRETS, "secret") } else { (CONFIGMAPS, "configmap") };
+        let (resource, kind): (ApiResource, _) = if secret { (SECRETS, "secret") } else { (CONFIGMAPS, "configmap") };
         let key = (kind, name.to_owned());
         if !held.0.contains_key(&key) {
             held.0.insert(key.clone(), self.rest.get(&resource, namespace, name).await?);

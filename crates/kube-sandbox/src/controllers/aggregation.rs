@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::object::labels;
-use crate::runtime::{CLUSTER_ROLES, Context, Controller, Error, Key, Next, Rest, Source, Store, meta};
+use crate::runtime::{CLUSTER_ROLES, Cache, Context, Controller, Error, Key, Next, Rest, Source, meta};
 
 pub(crate) struct Aggregation {
     rest: Rest,
-    roles: Arc<Store>,
+    roles: Arc<Cache>,
 }
 
 impl Aggregation {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { rest: context.rest.clone(), roles: context.store(&CLUSTER_ROLES) }
+        Self { rest: context.rest.clone(), roles: context.cache(&CLUSTER_ROLES) }
     }
 
     /// The rules of all that the selectors choose, by name, each once.

@@ -12,7 +12,7 @@ use rcgen::{
 use serde_json::{Value, json};
 
 use crate::pki::Pki;
-use crate::runtime::{Context, Controller, Error, Key, Next, Rest, SIGNING_REQUESTS, Source, Store, meta};
+use crate::runtime::{Cache, Context, Controller, Error, Key, Next, Rest, SIGNING_REQUESTS, Source, meta};
 
 /// Signers that the controller manager of kubeadm's clusters serves; others are somebody else's.
 const SIGNERS: [&str; 4] = [
@@ -27,13 +27,13 @@ const BACKDATED: Duration = Duration::from_secs(300);
 
 pub(crate) struct Signer {
     rest: Rest,
-    requests: Arc<Store>,
+    requests: Arc<Cache>,
     pki: Pki,
 }
 
 impl Signer {
     pub(crate) fn new(context: &Context, pki: Pki) -> Self {
-        Self { rest: context.rest.clone(), requests: context.store(&SIGNING_REQUESTS), pki }
+        Self { rest: context.rest.clone(), requests: context.cache(&SIGNING_REQUESTS), pki }
     }
 
     fn signed(&self, spec: &Value) -> Result<String, String> {

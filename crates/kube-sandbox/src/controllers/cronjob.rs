@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use super::job_status;
 use crate::cron::Schedule;
 use crate::runtime::{
-    CRONJOBS, Context, Controller, Error, JOBS, Key, Next, Object, Recorder, Rest, Severity, Source, Store, meta,
+    CRONJOBS, Cache, Context, Controller, Error, JOBS, Key, Next, Object, Recorder, Rest, Severity, Source, meta,
     seconds,
 };
 
 pub(crate) struct CronJobs {
     rest: Rest,
-    crons: Arc<Store>,
-    jobs: Arc<Store>,
+    crons: Arc<Cache>,
+    jobs: Arc<Cache>,
     events: Recorder,
 }
 
@@ -25,8 +25,8 @@ impl CronJobs {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            crons: context.store(&CRONJOBS),
-            jobs: context.store(&JOBS),
+            crons: context.cache(&CRONJOBS),
+            jobs: context.cache(&JOBS),
             events: context.recorder("cronjob-controller"),
         }
     }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::pods::{self, Selector};
 use super::{fit, revisions};
 use crate::runtime::{
-    Context, Controller, DAEMONSETS, Error, Key, NODES, Next, Object, PODS, REVISIONS, Recorder, Rest, Severity,
-    Source, Store, meta,
+    Cache, Context, Controller, DAEMONSETS, Error, Key, NODES, Next, Object, PODS, REVISIONS, Recorder, Rest, Severity,
+    Source, meta,
 };
 
 const REVISION: &str = "controller-revision-hash";
@@ -18,10 +18,10 @@ const GENERATION: &str = "pod-template-generation";
 
 pub(crate) struct DaemonSets {
     rest: Rest,
-    sets: Arc<Store>,
-    pods: Arc<Store>,
-    nodes: Arc<Store>,
-    revisions: Arc<Store>,
+    sets: Arc<Cache>,
+    pods: Arc<Cache>,
+    nodes: Arc<Cache>,
+    revisions: Arc<Cache>,
     events: Recorder,
 }
 
@@ -32,10 +32,10 @@ impl DaemonSets {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            sets: context.store(&DAEMONSETS),
-            pods: context.store(&PODS),
-            nodes: context.store(&NODES),
-            revisions: context.store(&REVISIONS),
+            sets: context.cache(&DAEMONSETS),
+            pods: context.cache(&PODS),
+            nodes: context.cache(&NODES),
+            revisions: context.cache(&REVISIONS),
             events: context.recorder("daemonset-controller"),
         }
     }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::runtime::{Error, Resource, Rest};
+use crate::runtime::{ApiResource, Error, Rest};
 
 /// Every kind that can be listed and deleted, in its preferred version.
-pub(crate) async fn deletable(rest: &Rest) -> Result<Vec<Resource>, Error> {
+pub(crate) async fn deletable(rest: &Rest) -> Result<Vec<ApiResource>, Error> {
     let mut found = resources(&rest.read("/api/v1").await?, "", "v1");
     let groups = rest.read("/apis").await?;
     for group in groups["groups"].as_array().into_iter().flatten() {
@@ -23,7 +23,7 @@ pub(crate) async fn deletable(rest: &Rest) -> Result<Vec<Resource>, Error> {
     Ok(found)
 }
 
-fn resources(list: &Value, group: &str, version: &str) -> Vec<Resource> {
+fn resources(list: &Value, group: &str, version: &str) -> Vec<ApiResource> {
     let served = list["resources"].as_array().into_iter().flatten();
     served
         .filter(|resource| {
@@ -31,7 +31,7 @@ fn resources(list: &Value, group: &str, version: &str) -> Vec<Resource> {
             let has = |verb: &str| verbs.is_some_and(|verbs| verbs.iter().any(|held| held == verb));
             has("delete") && has("list") && has("watch") && !resource["name"].as_str().unwrap_or("/").contains('/')
         })
-        .map(|resource| Resource {
+        .map(|resource| ApiResource {
             group: group.to_owned().into(),
             version: version.to_owned().into(),
             plural: resource["name"].as_str().unwrap_or_default().to_owned().into(),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::object::conditions::set_condition;
 use crate::object::labels;
 use crate::runtime::{
-    BUDGETS, Context, Controller, Error, Key, Next, PODS, Recorder, Rest, Severity, Source, Store, meta, seconds,
+    BUDGETS, Cache, Context, Controller, Error, Key, Next, PODS, Recorder, Rest, Severity, Source, meta, seconds,
 };
 
 /// Who evicts a pod deletes it; after so many seconds it is taken not to have done so.
@@ -17,8 +17,8 @@ const DELETED_WITHIN: i64 = 120;
 
 pub(crate) struct Budgets {
     rest: Rest,
-    budgets: Arc<Store>,
-    pods: Arc<Store>,
+    budgets: Arc<Cache>,
+    pods: Arc<Cache>,
     events: Recorder,
 }
 
@@ -26,8 +26,8 @@ impl Budgets {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            budgets: context.store(&BUDGETS),
-            pods: context.store(&PODS),
+            budgets: context.cache(&BUDGETS),
+            pods: context.cache(&PODS),
             events: context.recorder("controllermanager"),
         }
     }

@@ -15,8 +15,8 @@ pub(crate) use slices::Slices;
 use super::trigger::{TRIGGER, Triggers};
 use crate::object::labels;
 use crate::runtime::{
-    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES, Source,
-    Store, meta,
+    Cache, Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, PODS, Phase, Rest, SERVICES,
+    Source, meta,
 };
 
 const SERVICE: &str = "kubernetes.io/service-name";
@@ -35,7 +35,7 @@ struct Backend {
     ports: Vec<Value>,
 }
 
-fn backends(service: &Value, pods: &Store) -> Vec<Backend> {
+fn backends(service: &Value, pods: &Cache) -> Vec<Backend> {
     let namespace = meta::text(service, "/metadata/namespace");
     let selector = &service["spec"]["selector"];
     let eager = service["spec"]["publishNotReadyAddresses"] == true;
@@ -96,7 +96,7 @@ fn is_headless(service: &Value) -> bool {
 }
 
 /// Since when each pod behind the Service is as ready as it is.
-fn moves(service: &Value, pods: &Store) -> BTreeMap<String, String> {
+fn moves(service: &Value, pods: &Cache) -> BTreeMap<String, String> {
     let selector = &service["spec"]["selector"];
     let behind = pods.in_namespace(meta::text(service, "/metadata/namespace")).into_iter();
     behind
@@ -132,7 +132,7 @@ fn has_selector(service: &Value) -> bool {
     service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty())
 }
 
-fn source(pods: &Arc<Store>, services: &Arc<Store>) -> Source<Key> {
+fn source(pods: &Arc<Cache>, services: &Arc<Cache>) -> Source<Key> {
     let services = Arc::clone(services);
     Source::new(Arc::clone(pods), move |change| {
         let Some(pod) = change.either().next() else { return Vec::new() };
@@ -147,9 +147,9 @@ fn source(pods: &Arc<Store>, services: &Arc<Store>) -> Source<Key> {
 
 pub(crate) struct Endpoints {
     rest: Rest,
-    services: Arc<Store>,
-    pods: Arc<Store>,
-    endpoints: Arc<Store>,
+    services: Arc<Cache>,
+    pods: Arc<Cache>,
+    endpoints: Arc<Cache>,
     triggers: Triggers,
     /// Services that were deleted: their Endpoints go with them, whoever wrote those.
     deleted: Arc<Mutex<HashSet<Key>>>,
@@ -159,9 +159,9 @@ impl Endpoints {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            services: context.store(&SERVICES),
-            pods: context.store(&PODS),
-            endpoints: context.store(&ENDPOINTS),
+            services: context.cache(&SERVICES),
+            pods: context.cache(&PODS),
+            endpoints: context.cache(&ENDPOINTS),
             triggers: Triggers::default(),
             deleted: Arc::default(),
         }
@@ -223,7 +223,7 @@ fn subsets(backends: &[Backend], service: &Value) -> Vec<Value> {
 }
 
 /// The slices of a Service that this controller made.
-fn held_slices(slices: &Store, service: &Key, manager: &str) -> Vec<Arc<Object>> {
+fn held_slices(slices: &Cache, service: &Key, manager: &str) -> Vec<Arc<Object>> {
     let mut held = slices.in_namespace(&service.namespace);
     held.retain(|slice| {
         slice.label(SERVICE) == Some(&service.name) && slice.label(MANAGED) == Some(manager) && !slice.deleting
@@ -254,7 +254,7 @@ fn slice_labels(from: &Value, manager: &str) -> Map<String, Value> {
 }
 
 /// Writes a slice, a new one or in place of the one that is there; a namespace that is ending takes none.
-async fn store_slice(rest: &Rest, slices: &Store, is_there: bool, slice: &Value) -> Result<(), Error> {
+async fn store_slice(rest: &Rest, slices: &Cache, is_there: bool, slice: &Value) -> Result<(), Error> {
     let written = if is_there {
         rest.replace(&ENDPOINT_SLICES, "", slice).await
     } else {
@@ -268,7 +268,7 @@ async fn store_slice(rest: &Rest, slices: &Store, is_there: bool, slice: &Value)
     Ok(())
 }
 
-async fn drop_slices(rest: &Rest, slices: &Store, surplus: impl Iterator<Item = &Arc<Object>>) -> Result<(), Error> {
+async fn drop_slices(rest: &Rest, slices: &Cache, surplus: impl Iterator<Item = &Arc<Object>>) -> Result<(), Error> {
     for slice in surplus {
         rest.delete(&ENDPOINT_SLICES, &slice.key.namespace, &slice.key.name, &slice.uid, json!({})).await?;
         slices.forgot(&slice.key, &slice.uid);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::discovery;
 use crate::runtime::{
-    Context, Controller, EVENTS, Error, Key, Next, Object, Owner, Queue, Resource, Rest, Source, Store,
+    ApiResource, Cache, Context, Controller, EVENTS, Error, Key, Next, Object, Owner, Queue, Rest, Source,
 };
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -20,14 +20,14 @@ const REDISCOVER: Duration = Duration::from_secs(30);
 /// An object of one of the kinds that are followed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Item {
-    resource: Arc<Resource>,
+    resource: Arc<ApiResource>,
     key: Key,
 }
 
 #[derive(Clone)]
 pub(crate) struct Garbage {
     rest: Rest,
-    stores: Arc<Mutex<HashMap<Resource, Arc<Store>>>>,
+    stores: Arc<Mutex<HashMap<ApiResource, Arc<Cache>>>>,
 }
 
 impl Garbage {
@@ -36,7 +36,7 @@ impl Garbage {
         let garbage = Self { rest: context.rest.clone(), stores: Arc::default() };
         let queue = context.run(garbage.clone());
         let context = context.clone();
-        let crds = Resource {
+        let crds = ApiResource {
             group: "apiextensions.k8s.io".into(),
             version: "v1".into(),
             plural: "customresourcedefinitions".into(),
@@ -45,7 +45,7 @@ impl Garbage {
         };
         let changed = Arc::new(tokio::sync::Notify::new());
         let notify = Arc::clone(&changed);
-        context.store(&crds).listen(move |_| notify.notify_one());
+        context.cache(&crds).listen(move |_| notify.notify_one());
         context.clone().spawn(async move {
             loop {
                 if let Ok(resources) = discovery::deletable(&garbage.rest).await {
@@ -58,7 +58,7 @@ impl Garbage {
         });
     }
 
-    fn follow(&self, context: &Context, queue: &Arc<Queue<Item>>, resource: Resource) {
+    fn follow(&self, context: &Context, queue: &Arc<Queue<Item>>, resource: ApiResource) {
         // Events own nothing and are owned by nobody, and there are too many of them.
         if resource == EVENTS || self.all().iter().any(|store| store.resource == resource) {
             return;
@@ -90,16 +90,16 @@ impl Garbage {
         });
     }
 
-    fn all(&self) -> Vec<Arc<Store>> {
+    fn all(&self) -> Vec<Arc<Cache>> {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    fn store(&self, resource: &Resource) -> Option<Arc<Store>> {
+    fn store(&self, resource: &ApiResource) -> Option<Arc<Cache>> {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).get(resource).cloned()
     }
 
     fn dependents(&self, uid: &str) -> Vec<(Item, Arc<Object>)> {
-        let of = |store: &Arc<Store>| {
+        let of = |store: &Arc<Cache>| {
             let resource = Arc::new(store.resource.clone());
             let owned = store.owned_by(uid).into_iter();
             owned
@@ -109,13 +109,13 @@ impl Garbage {
         self.all().iter().flat_map(of).collect()
     }
 
-    fn store_of(&self, owner: &Owner) -> Option<Arc<Store>> {
+    fn store_of(&self, owner: &Owner) -> Option<Arc<Cache>> {
         let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);
         self.all().into_iter().find(|store| store.resource.kind == *owner.kind && store.resource.group == group)
     }
 
     /// The owner itself, if it is known to be there.
-    fn owner(&self, dependent: &Object, owner: &Owner) -> Option<(Arc<Resource>, Arc<Object>)> {
+    fn owner(&self, dependent: &Object, owner: &Owner) -> Option<(Arc<ApiResource>, Arc<Object>)> {
         let store = self.store_of(owner)?;
         let namespace = if store.resource.namespaced { &*dependent.key.namespace } else { "" };
         let held = store.find(namespace, &owner.name).filter(|held| held.uid == owner.uid)?;
@@ -141,7 +141,7 @@ impl Garbage {
         }
     }
 
-    async fn patch(&self, resource: &Resource, object: &Object, metadata: Value) -> Result<(), Error> {
+    async fn patch(&self, resource: &ApiResource, object: &Object, metadata: Value) -> Result<(), Error> {
         let mut patch = json!({"metadata": {"uid": &*object.uid}});
         if let (Some(patch), Value::Object(metadata)) = (patch["metadata"].as_object_mut(), metadata) {
             patch.extend(metadata);
@@ -152,14 +152,14 @@ impl Garbage {
         }
     }
 
-    async fn drop_finalizer(&self, resource: &Resource, object: &Object, name: &str) -> Result<(), Error> {
+    async fn drop_finalizer(&self, resource: &ApiResource, object: &Object, name: &str) -> Result<(), Error> {
         let kept: Vec<&str> = object.finalizers.iter().map(|held| &**held).filter(|held| *held != name).collect();
         let metadata = json!({"resourceVersion": object.version.to_string(), "finalizers": kept});
         self.patch(resource, object, metadata).await
     }
 
     /// An owner that is being deleted in the foreground or leaves orphans.
-    async fn settle(&self, resource: &Resource, object: &Object) -> Result<(), Error> {
+    async fn settle(&self, resource: &ApiResource, object: &Object) -> Result<(), Error> {
         if object.has_finalizer(ORPHAN) {
             for (item, dependent) in self.dependents(&object.uid) {
                 let kept = references(&dependent.owners, |owner| owner.uid != object.uid);
@@ -184,7 +184,7 @@ impl Garbage {
     }
 
     /// A dependent: it goes when its last owner is gone.
-    async fn collect(&self, resource: &Resource, object: &Object) -> Result<(), Error> {
+    async fn collect(&self, resource: &ApiResource, object: &Object) -> Result<(), Error> {
         let (mut solid, mut waiting, mut leaving) = (0, 0, Vec::new());
         for owner in &object.owners {
             match self.state(object, owner).await? {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::discovery;
 use crate::object::conditions::set_condition;
 use crate::runtime::{
-    AUTOSCALERS, Context, Controller, DEPLOYMENTS, Error, Key, Next, REPLICASETS, REPLICATION_CONTROLLERS, Recorder,
-    Resource, Rest, STATEFULSETS, Severity, Source, Store, meta,
+    AUTOSCALERS, ApiResource, Cache, Context, Controller, DEPLOYMENTS, Error, Key, Next, REPLICASETS,
+    REPLICATION_CONTROLLERS, Recorder, Rest, STATEFULSETS, Severity, Source, meta,
 };
 
 const EVERY: Duration = Duration::from_secs(15);
@@ -21,7 +21,7 @@ const NO_METRICS: &str = "unable to fetch metrics from resource metrics API: the
 
 pub(crate) struct Autoscalers {
     rest: Rest,
-    autoscalers: Arc<Store>,
+    autoscalers: Arc<Cache>,
     events: Recorder,
     /// When each is looked at next: never sooner than a period after it was seen first, or looked at last.
     due: Mutex<HashMap<Key, Instant>>,
@@ -93,7 +93,7 @@ impl Autoscalers {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            autoscalers: context.store(&AUTOSCALERS),
+            autoscalers: context.cache(&AUTOSCALERS),
             events: context.recorder("horizontal-pod-autoscaler"),
             due: Mutex::default(),
         }
@@ -111,11 +111,11 @@ impl Autoscalers {
     }
 
     /// The scale of the target, and of which resource it is.
-    async fn target(&self, namespace: &str, reference: &Value) -> Result<(Resource, Value), String> {
+    async fn target(&self, namespace: &str, reference: &Value) -> Result<(ApiResource, Value), String> {
         let text = |field: &str| reference[field].as_str().unwrap_or_default();
         let (kind, group) = (text("kind"), text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group));
         let known = [DEPLOYMENTS, REPLICASETS, STATEFULSETS, REPLICATION_CONTROLLERS];
-        let is = |resource: &Resource| resource.kind == kind && resource.group == group;
+        let is = |resource: &ApiResource| resource.kind == kind && resource.group == group;
         let resource = if let Some(resource) = known.into_iter().find(is) {
             resource
         } else {

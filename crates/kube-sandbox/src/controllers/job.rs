@@ -11,7 +11,7 @@ use super::job_policy::{self, Failures, INDEX_FAILURES, INDEX_IGNORED, Past, Tak
 use super::job_status;
 use super::pods::{self, Selector};
 use crate::runtime::{
-    Context, Controller, Error, JOBS, Key, Next, Object, PODS, Phase, Recorder, Rest, Severity, Source, Store, meta,
+    Cache, Context, Controller, Error, JOBS, Key, Next, Object, PODS, Phase, Recorder, Rest, Severity, Source, meta,
 };
 
 pub(crate) const TRACKING: &str = "batch.kubernetes.io/job-tracking";
@@ -19,8 +19,8 @@ const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 pub(crate) struct Jobs {
     rest: Rest,
-    jobs: Arc<Store>,
-    pods: Arc<Store>,
+    jobs: Arc<Cache>,
+    pods: Arc<Cache>,
     events: Recorder,
     failures: Mutex<HashMap<Key, Failures>>,
 }
@@ -29,8 +29,8 @@ impl Jobs {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            jobs: context.store(&JOBS),
-            pods: context.store(&PODS),
+            jobs: context.cache(&JOBS),
+            pods: context.cache(&PODS),
             events: context.recorder("job-controller"),
             failures: Mutex::default(),
         }

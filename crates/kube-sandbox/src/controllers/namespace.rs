@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::discovery;
 use crate::object::conditions::set_condition;
 use crate::runtime::{
-    CONFIGMAPS, Context, Controller, Error, Key, NAMESPACES, Next, PODS, Resource, Rest, SERVICEACCOUNTS, Source, Store,
+    ApiResource, CONFIGMAPS, Cache, Context, Controller, Error, Key, NAMESPACES, Next, PODS, Rest, SERVICEACCOUNTS,
+    Source,
 };
 
 const ROOT_CA: &str = "kube-root-ca.crt";
@@ -20,17 +21,17 @@ pub(crate) const ROOT_CA_IS: &str = "Contains a CA bundle that can be used to ve
 /// Empties a namespace that is being deleted, then lets it go.
 pub(crate) struct Namespaces {
     rest: Rest,
-    namespaces: Arc<Store>,
-    pods: Arc<Store>,
+    namespaces: Arc<Cache>,
+    pods: Arc<Cache>,
 }
 
 impl Namespaces {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { rest: context.rest.clone(), namespaces: context.store(&NAMESPACES), pods: context.store(&PODS) }
+        Self { rest: context.rest.clone(), namespaces: context.cache(&NAMESPACES), pods: context.cache(&PODS) }
     }
 
     /// What is left of one resource: how many, and which finalizers hold how many of them.
-    async fn remaining(&self, resource: &Resource, namespace: &str) -> Result<(usize, Map<String, Value>), Error> {
+    async fn remaining(&self, resource: &ApiResource, namespace: &str) -> Result<(usize, Map<String, Value>), Error> {
         let list = match self.rest.read(&format!("{}?limit=500", resource.path(namespace))).await {
             Ok(list) => list,
             Err(error) if error.is_not_found() => return Ok((0, Map::new())),
@@ -47,7 +48,7 @@ impl Namespaces {
         Ok((items.len(), finalizers))
     }
 
-    async fn empty(&self, resource: &Resource, namespace: &str, found: &mut Findings) -> Result<(), Error> {
+    async fn empty(&self, resource: &ApiResource, namespace: &str, found: &mut Findings) -> Result<(), Error> {
         match self.remaining(resource, namespace).await {
             Ok((0, _)) => return Ok(()),
             Ok(_) => {}
@@ -231,9 +232,9 @@ impl Controller for Namespaces {
 pub(crate) struct Furnishings {
     rest: Rest,
     ca: Arc<str>,
-    namespaces: Arc<Store>,
-    accounts: Arc<Store>,
-    configs: Arc<Store>,
+    namespaces: Arc<Cache>,
+    accounts: Arc<Cache>,
+    configs: Arc<Cache>,
 }
 
 impl Furnishings {
@@ -241,13 +242,13 @@ impl Furnishings {
         Self {
             rest: context.rest.clone(),
             ca: ca.into(),
-            namespaces: context.store(&NAMESPACES),
-            accounts: context.store(&SERVICEACCOUNTS),
-            configs: context.store(&CONFIGMAPS),
+            namespaces: context.cache(&NAMESPACES),
+            accounts: context.cache(&SERVICEACCOUNTS),
+            configs: context.cache(&CONFIGMAPS),
         }
     }
 
-    async fn put(&self, store: &Store, namespace: &str, object: &Value) -> Result<(), Error> {
+    async fn put(&self, store: &Cache, namespace: &str, object: &Value) -> Result<(), Error> {
         match self.rest.create(&store.resource, namespace, object).await {
             Ok(made) => {
                 store.wrote(&made);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{fit, pods};
 use crate::object::conditions::set_condition;
 use crate::runtime::{
-    Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, Severity, Source, Store, meta,
+    Cache, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, Severity, Source, meta,
 };
 
 const CORDON: &str = "node.kubernetes.io/unschedulable";
@@ -27,8 +27,8 @@ const OF_CONDITIONS: &[(&str, &str, &str)] = &[
 
 pub(crate) struct Nodes {
     rest: Rest,
-    nodes: Arc<Store>,
-    pods: Arc<Store>,
+    nodes: Arc<Cache>,
+    pods: Arc<Cache>,
     events: Recorder,
     registry: Recorder,
     /// Since when each pod, by its uid, has been under a taint that it bears for a while only.
@@ -41,8 +41,8 @@ impl Nodes {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            nodes: context.store(&NODES),
-            pods: context.store(&PODS),
+            nodes: context.cache(&NODES),
+            pods: context.cache(&PODS),
             events: context.recorder("taint-eviction-controller"),
             registry: context.recorder("node-controller"),
             patient: Mutex::default(),

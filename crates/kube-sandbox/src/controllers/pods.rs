@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::object::labels;
-use crate::runtime::{Deleted, Error, Key, Object, PODS, Rest, Source, Store, meta};
+use crate::runtime::{Cache, Deleted, Error, Key, Object, PODS, Rest, Source, meta};
 
 /// The selector of a controller, whatever its form.
 pub(crate) enum Selector {
@@ -44,13 +44,13 @@ pub(crate) fn from_template(owner: &Value, template: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
 }
 
-pub(crate) async fn create(rest: &Rest, pods: &Store, pod: &Value) -> Result<Value, Error> {
+pub(crate) async fn create(rest: &Rest, pods: &Cache, pod: &Value) -> Result<Value, Error> {
     let made = rest.create(&PODS, meta::text(pod, "/metadata/namespace"), pod).await?;
     pods.wrote(&made);
     Ok(made)
 }
 
-pub(crate) async fn delete(rest: &Rest, pods: &Store, pod: &Object) -> Result<Deleted, Error> {
+pub(crate) async fn delete(rest: &Rest, pods: &Cache, pod: &Object) -> Result<Deleted, Error> {
     let done = rest.delete(&PODS, &pod.key.namespace, &pod.key.name, &pod.uid, json!({})).await?;
     match &done {
         Deleted::Pending(object) => pods.wrote(object),
@@ -59,7 +59,7 @@ pub(crate) async fn delete(rest: &Rest, pods: &Store, pod: &Object) -> Result<De
     Ok(done)
 }
 
-pub(crate) fn owned(pods: &Store, owner: &Object) -> Vec<Arc<Object>> {
+pub(crate) fn owned(pods: &Cache, owner: &Object) -> Vec<Arc<Object>> {
     let mut owned = pods.owned_by(&owner.uid);
     owned.retain(|pod| pod.controller().is_some_and(|controller| controller.uid == owner.uid));
     owned
@@ -76,7 +76,7 @@ pub(crate) fn active(owned: &[Arc<Object>]) -> (Vec<Arc<Object>>, usize) {
 /// What `owner` controls, after adopting orphans that its selector matches and letting go of what it no longer does.
 pub(crate) async fn claim(
     rest: &Rest,
-    store: &Store,
+    store: &Cache,
     owner: &Object,
     value: &Value,
     selector: &Selector,
@@ -114,7 +114,7 @@ pub(crate) async fn claim(
     Ok(claimed)
 }
 
-async fn release(rest: &Rest, store: &Store, object: &Object, uid: &str) -> Result<(), Error> {
+async fn release(rest: &Rest, store: &Cache, object: &Object, uid: &str) -> Result<(), Error> {
     let mut owners = object.value()["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
     owners.retain(|owner| owner["uid"] != uid);
     let owners = if owners.is_empty() { Value::Null } else { owners.into() };
@@ -130,7 +130,7 @@ async fn release(rest: &Rest, store: &Store, object: &Object, uid: &str) -> Resu
 }
 
 /// Owners that might adopt an object that nobody controls.
-pub(crate) fn orphans(objects: Arc<Store>, owners: Arc<Store>) -> Source<Key> {
+pub(crate) fn orphans(objects: Arc<Cache>, owners: Arc<Cache>) -> Source<Key> {
     Source::new(objects, move |change| {
         let Some(object) = change.new.as_ref().filter(|object| object.controller().is_none()) else {
             return Vec::new();

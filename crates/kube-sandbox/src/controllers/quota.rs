@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::object::quantity::{self, Amounts};
 use crate::object::usage::{counted, covers, usage};
-use crate::runtime::{Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source, Store};
+use crate::runtime::{Cache, Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source};
 use kube_etcd_codec::names::{self, Name};
 
 /// What no watch tells of is counted anew this often.
@@ -19,13 +19,13 @@ const RESYNC: Duration = Duration::from_secs(300);
 
 pub(crate) struct Quotas {
     rest: Rest,
-    quotas: Arc<Store>,
-    pods: Arc<Store>,
+    quotas: Arc<Cache>,
+    pods: Arc<Cache>,
 }
 
 impl Quotas {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { rest: context.rest.clone(), quotas: context.store(&QUOTAS), pods: context.store(&PODS) }
+        Self { rest: context.rest.clone(), quotas: context.cache(&QUOTAS), pods: context.cache(&PODS) }
     }
 
     /// What is there of a kind; a watch tells of pods, the others are listed.

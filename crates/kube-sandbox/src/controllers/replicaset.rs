@@ -11,8 +11,8 @@ use super::pods::{self, Selector};
 use crate::object::conditions::set_condition;
 use crate::object::labels;
 use crate::runtime::{
-    Context, Controller, Deleted, Error, Key, Next, Object, PODS, REPLICASETS, REPLICATION_CONTROLLERS, Recorder,
-    Resource, Severity, Source, Store, meta,
+    ApiResource, Cache, Context, Controller, Deleted, Error, Key, Next, Object, PODS, REPLICASETS,
+    REPLICATION_CONTROLLERS, Recorder, Severity, Source, meta,
 };
 
 /// As many pods as are made in one go.
@@ -20,9 +20,9 @@ const BURST: usize = 500;
 
 pub(crate) struct Replicas {
     context: Context,
-    resource: Resource,
-    sets: Arc<Store>,
-    pods: Arc<Store>,
+    resource: ApiResource,
+    sets: Arc<Cache>,
+    pods: Arc<Cache>,
     events: Recorder,
 }
 
@@ -35,10 +35,10 @@ impl Replicas {
         Self::new(context, REPLICATION_CONTROLLERS, "replication-controller")
     }
 
-    fn new(context: &Context, resource: Resource, component: &'static str) -> Self {
+    fn new(context: &Context, resource: ApiResource, component: &'static str) -> Self {
         Self {
-            sets: context.store(&resource),
-            pods: context.store(&PODS),
+            sets: context.cache(&resource),
+            pods: context.cache(&PODS),
             events: context.recorder(component),
             context: context.clone(),
             resource,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::runtime::{Error, Object, REVISIONS, Rest, Store, meta};
+use crate::runtime::{Cache, Error, Object, REVISIONS, Rest, meta};
 
 /// The revision of the present template: found, made newest again, or made.
-pub(crate) async fn current(rest: &Rest, store: &Store, owner: &Value, hash_label: &str) -> Result<Value, Error> {
+pub(crate) async fn current(rest: &Rest, store: &Cache, owner: &Value, hash_label: &str) -> Result<Value, Error> {
     let mut template = owner["spec"]["template"].clone();
     template["$patch"] = "replace".into();
     if let Some(metadata) = template["metadata"].as_object_mut() {
@@ -60,7 +60,7 @@ pub(crate) async fn current(rest: &Rest, store: &Store, owner: &Value, hash_labe
 }
 
 /// All revisions of an owner, oldest first.
-pub(crate) fn history(store: &Store, owner: &Value) -> Vec<Value> {
+pub(crate) fn history(store: &Cache, owner: &Value) -> Vec<Value> {
     let owned: Vec<Arc<Object>> = store.owned_by(meta::text(owner, "/metadata/uid"));
     let mut held: Vec<Value> = owned.iter().map(|revision| revision.value()).collect();
     held.sort_by_key(number);
@@ -76,7 +76,7 @@ pub(crate) fn name(revision: &Value) -> &str {
 }
 
 /// Those that no pod runs any more, beyond the limit, go; the oldest first.
-pub(crate) async fn truncate(rest: &Rest, store: &Store, owner: &Value, live: &[&str]) -> Result<(), Error> {
+pub(crate) async fn truncate(rest: &Rest, store: &Cache, owner: &Value, live: &[&str]) -> Result<(), Error> {
     let limit = usize::try_from(meta::int(&owner["spec"]["revisionHistoryLimit"], 10)).unwrap_or_default();
     let idle: Vec<Value> =
         history(store, owner).into_iter().filter(|revision| !live.contains(&name(revision))).collect();

@@ -12,16 +12,16 @@ use super::spread::{self, Placed, Search};
 use super::{fit, pods, volumes};
 use crate::object::conditions::set_condition;
 use crate::runtime::{
-    CLAIMS, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
-    Source, Store,
+    CLAIMS, Cache, Context, Controller, Error, Key, NODES, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES,
+    Severity, Source,
 };
 
 pub(crate) struct Scheduler {
     rest: Rest,
-    pods: Arc<Store>,
-    nodes: Arc<Store>,
-    claims: Arc<Store>,
-    classes: Arc<Store>,
+    pods: Arc<Cache>,
+    nodes: Arc<Cache>,
+    claims: Arc<Cache>,
+    classes: Arc<Cache>,
     events: Recorder,
     /// Pods that wait for something to change.
     pending: Arc<Mutex<BTreeSet<Key>>>,
@@ -33,10 +33,10 @@ impl Scheduler {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.as_manager("kube-scheduler"),
-            pods: context.store(&PODS),
-            nodes: context.store(&NODES),
-            claims: context.store(&CLAIMS),
-            classes: context.store(&STORAGE_CLASSES),
+            pods: context.cache(&PODS),
+            nodes: context.cache(&NODES),
+            claims: context.cache(&CLAIMS),
+            classes: context.cache(&STORAGE_CLASSES),
             events: context.recorder("default-scheduler"),
             pending: Arc::default(),
             assumed: Mutex::default(),

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::pods::{self, Selector};
 use super::revisions;
 use crate::runtime::{
-    CLAIMS, Context, Controller, Error, Key, Next, Object, PODS, Phase, REVISIONS, Recorder, Rest, STATEFULSETS,
-    Severity, Source, Store, meta,
+    CLAIMS, Cache, Context, Controller, Error, Key, Next, Object, PODS, Phase, REVISIONS, Recorder, Rest, STATEFULSETS,
+    Severity, Source, meta,
 };
 
 const HASH: &str = "controller.kubernetes.io/hash";
@@ -19,10 +19,10 @@ const REVISION: &str = "controller-revision-hash";
 
 pub(crate) struct StatefulSets {
     rest: Rest,
-    sets: Arc<Store>,
-    pods: Arc<Store>,
-    claims: Arc<Store>,
-    revisions: Arc<Store>,
+    sets: Arc<Cache>,
+    pods: Arc<Cache>,
+    claims: Arc<Cache>,
+    revisions: Arc<Cache>,
     events: Recorder,
 }
 
@@ -100,10 +100,10 @@ impl StatefulSets {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            sets: context.store(&STATEFULSETS),
-            pods: context.store(&PODS),
-            claims: context.store(&CLAIMS),
-            revisions: context.store(&REVISIONS),
+            sets: context.cache(&STATEFULSETS),
+            pods: context.cache(&PODS),
+            claims: context.cache(&CLAIMS),
+            revisions: context.cache(&REVISIONS),
             events: context.recorder("statefulset-controller"),
         }
     }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use crate::runtime::{Context, Controller, Error, Key, Next, Rest, SECRETS, SERVICEACCOUNTS, Source, Store, meta};
+use crate::runtime::{Cache, Context, Controller, Error, Key, Next, Rest, SECRETS, SERVICEACCOUNTS, Source, meta};
 
 const ACCOUNT: &str = "/metadata/annotations/kubernetes.io~1service-account.name";
 
 pub(crate) struct Tokens {
     rest: Rest,
-    accounts: Arc<Store>,
+    accounts: Arc<Cache>,
 }
 
 impl Tokens {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { rest: context.rest.clone(), accounts: context.store(&SERVICEACCOUNTS) }
+        Self { rest: context.rest.clone(), accounts: context.cache(&SERVICEACCOUNTS) }
     }
 }
 

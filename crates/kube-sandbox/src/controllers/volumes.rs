@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::runtime::{
-    CLAIMS, Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity, Source,
-    Store, VOLUMES, meta,
+    CLAIMS, Cache, Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, STORAGE_CLASSES, Severity,
+    Source, VOLUMES, meta,
 };
 
 const SELECTED: &str = "volume.kubernetes.io/selected-node";
@@ -27,13 +27,13 @@ fn names(pod: &Value) -> impl Iterator<Item = &str> {
     volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
 }
 
-fn waits_for_consumer(claim: &Value, classes: &Store) -> bool {
+fn waits_for_consumer(claim: &Value, classes: &Cache) -> bool {
     let class = classes.find("", meta::text(claim, "/spec/storageClassName"));
     class.is_some_and(|class| class.value()["volumeBindingMode"] == "WaitForFirstConsumer")
 }
 
 /// Why a pod cannot be placed for the sake of its claims.
-pub(crate) fn refusal(pod: &Value, claims: &Store, classes: &Store) -> Option<String> {
+pub(crate) fn refusal(pod: &Value, claims: &Cache, classes: &Cache) -> Option<String> {
     for name in names(pod) {
         let Some(claim) = claims.find(meta::text(pod, "/metadata/namespace"), name) else {
             return Some(format!("persistentvolumeclaim \"{name}\" not found"));
@@ -50,7 +50,7 @@ pub(crate) fn refusal(pod: &Value, claims: &Store, classes: &Store) -> Option<St
 }
 
 /// Tells the provisioner where the pod will be; says whether all claims are bound.
-pub(crate) async fn select_node(rest: &Rest, claims: &Store, pod: &Value, node: &str) -> Result<bool, Error> {
+pub(crate) async fn select_node(rest: &Rest, claims: &Cache, pod: &Value, node: &str) -> Result<bool, Error> {
     let namespace = meta::text(pod, "/metadata/namespace");
     let mut bound = true;
     for name in names(pod) {
@@ -71,10 +71,10 @@ pub(crate) async fn select_node(rest: &Rest, claims: &Store, pod: &Value, node: 
 /// Makes volumes for claims and binds the two.
 pub(crate) struct Claims {
     rest: Rest,
-    claims: Arc<Store>,
-    volumes: Arc<Store>,
-    classes: Arc<Store>,
-    pods: Arc<Store>,
+    claims: Arc<Cache>,
+    volumes: Arc<Cache>,
+    classes: Arc<Cache>,
+    pods: Arc<Cache>,
     events: Recorder,
     provisioner: Recorder,
     /// What a claim's wait was told of, and when.
@@ -85,10 +85,10 @@ impl Claims {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            claims: context.store(&CLAIMS),
-            volumes: context.store(&VOLUMES),
-            classes: context.store(&STORAGE_CLASSES),
-            pods: context.store(&PODS),
+            claims: context.cache(&CLAIMS),
+            volumes: context.cache(&VOLUMES),
+            classes: context.cache(&STORAGE_CLASSES),
+            pods: context.cache(&PODS),
             events: context.recorder("persistentvolume-controller"),
             provisioner: context.recorder(PROVISIONER),
             told: Mutex::default(),

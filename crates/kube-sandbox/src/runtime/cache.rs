@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Key, Object, Resource};
+use super::{ApiResource, Key, Object};
 
 /// What a store learnt: `old` and `new` are what it held before and holds now.
 pub(crate) struct Change {
@@ -24,8 +24,8 @@ impl Change {
 type Listener = Box<dyn Fn(&Change) + Send + Sync>;
 
 /// The objects of one resource.
-pub(crate) struct Store {
-    pub(crate) resource: Resource,
+pub(crate) struct Cache {
+    pub(crate) resource: ApiResource,
     /// Whether more than the metadata is kept.
     whole: bool,
     /// One of Kubernetes' own kinds, which this server does not serve.
@@ -75,16 +75,16 @@ impl Inner {
     }
 }
 
-impl Store {
-    pub(crate) fn new(resource: Resource) -> Self {
+impl Cache {
+    pub(crate) fn new(resource: ApiResource) -> Self {
         Self::keeping(resource, true)
     }
 
-    pub(crate) fn of_owners(resource: Resource) -> Self {
+    pub(crate) fn of_owners(resource: ApiResource) -> Self {
         Self::keeping(resource, false)
     }
 
-    fn keeping(resource: Resource, whole: bool) -> Self {
+    fn keeping(resource: ApiResource, whole: bool) -> Self {
         Self {
             resource,
             whole,

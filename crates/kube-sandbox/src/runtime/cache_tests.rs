@@ -24,7 +24,7 @@ fn object(name: &str, uid: &str, version: u64) -> Object {
 
 #[test]
 fn own_writes_are_seen_before_the_watch_tells_and_told_once() {
-    let store = Store::new(PODS);
+    let store = Cache::new(PODS);
     let told = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&told);
     store.listen(move |_| {
@@ -39,7 +39,7 @@ fn own_writes_are_seen_before_the_watch_tells_and_told_once() {
 
 #[test]
 fn a_late_answer_does_not_bring_back_what_the_watch_saw_go() {
-    let store = Store::new(PODS);
+    let store = Cache::new(PODS);
     store.relist(Vec::new(), 10);
     store.watched(object("a", "u", 11));
     store.watched_delete(&object("a", "u", 12));
@@ -49,7 +49,7 @@ fn a_late_answer_does_not_bring_back_what_the_watch_saw_go() {
 
 #[test]
 fn what_we_deleted_does_not_come_back_with_its_past() {
-    let store = Store::new(PODS);
+    let store = Cache::new(PODS);
     store.relist(vec![object("a", "u", 5)], 10);
     store.forgot(&Key::new("n", "a"), "u");
     store.watched(object("a", "u", 11));
@@ -60,7 +60,7 @@ fn what_we_deleted_does_not_come_back_with_its_past() {
 
 #[test]
 fn a_new_list_drops_what_it_lacks_and_the_index_follows() {
-    let store = Store::new(PODS);
+    let store = Cache::new(PODS);
     store.relist(vec![object("a", "u", 5), object("b", "v", 6)], 10);
     assert_eq!(store.owned_by("o").len(), 2);
     store.relist(vec![object("b", "v", 6)], 12);

@@ -21,7 +21,7 @@ use futures::FutureExt;
 use tokio::task::JoinSet;
 use tracing::{Instrument, debug, error, error_span, info, trace, warn};
 
-pub(crate) use cache::{Change, Store};
+pub(crate) use cache::{Cache, Change};
 pub(crate) use events::{Recorder, Severity};
 pub(crate) use object::{Key, Object, Owner, Phase, seconds};
 pub(crate) use queue::Queue;
@@ -56,24 +56,24 @@ pub(crate) enum Next {
 type Concerns<K> = Box<dyn Fn(&Change) -> Vec<K> + Send + Sync>;
 
 pub(crate) struct Source<K> {
-    store: Arc<Store>,
+    store: Arc<Cache>,
     concerns: Concerns<K>,
 }
 
 impl<K> Source<K> {
-    pub(crate) fn new(store: Arc<Store>, concerns: impl Fn(&Change) -> Vec<K> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(store: Arc<Cache>, concerns: impl Fn(&Change) -> Vec<K> + Send + Sync + 'static) -> Self {
         Self { store, concerns: Box::new(concerns) }
     }
 }
 
 impl Source<Key> {
     /// The objects of a store themselves.
-    pub(crate) fn of(store: Arc<Store>) -> Self {
+    pub(crate) fn of(store: Arc<Cache>) -> Self {
         Self::new(store, |change| change.either().next().map(|object| object.key.clone()).into_iter().collect())
     }
 
     /// What the objects of a store are controlled by, if it is of `kind`.
-    pub(crate) fn owned(store: Arc<Store>, kind: &'static str) -> Self {
+    pub(crate) fn owned(store: Arc<Cache>, kind: &'static str) -> Self {
         Self::new(store, move |change| {
             let mut keys: Vec<Key> = change
                 .either()
@@ -96,7 +96,7 @@ pub(crate) struct Context {
 }
 
 struct Shared {
-    stores: Mutex<HashMap<Resource, Arc<Store>>>,
+    stores: Mutex<HashMap<ApiResource, Arc<Cache>>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -109,24 +109,24 @@ impl Context {
     }
 
     /// The store of a resource; the first to ask starts its watch.
-    pub(crate) fn store(&self, resource: &Resource) -> Arc<Store> {
+    pub(crate) fn cache(&self, resource: &ApiResource) -> Arc<Cache> {
         let mut stores = self.shared.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(resource) {
             return Arc::clone(store);
         }
-        self.follow(&mut stores, Store::new(resource.clone()), true)
+        self.follow(&mut stores, Cache::new(resource.clone()), true)
     }
 
     /// The same where only names, owners and finalizers matter: the rest of each object is not kept.
-    pub(crate) fn owners(&self, resource: &Resource) -> Arc<Store> {
+    pub(crate) fn owners(&self, resource: &ApiResource) -> Arc<Cache> {
         let mut stores = self.shared.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(resource) {
             return Arc::clone(store);
         }
-        self.follow(&mut stores, Store::of_owners(resource.clone()), false)
+        self.follow(&mut stores, Cache::of_owners(resource.clone()), false)
     }
 
-    fn follow(&self, stores: &mut HashMap<Resource, Arc<Store>>, store: Store, permanent: bool) -> Arc<Store> {
+    fn follow(&self, stores: &mut HashMap<ApiResource, Arc<Cache>>, store: Cache, permanent: bool) -> Arc<Cache> {
         let store = Arc::new(store);
         stores.insert(store.resource.clone(), Arc::clone(&store));
         self.spawn(watch::follow(self.rest.clone(), Arc::clone(&store), permanent));

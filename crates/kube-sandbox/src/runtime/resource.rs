@@ -7,7 +7,7 @@ use kube_etcd_codec::{api_root, builtin, join_group};
 
 /// A kind as the API serves it. Those known here are constants; the rest comes from discovery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Resource {
+pub(crate) struct ApiResource {
     pub(crate) group: Cow<'static, str>,
     pub(crate) version: Cow<'static, str>,
     pub(crate) plural: Cow<'static, str>,
@@ -15,7 +15,7 @@ pub(crate) struct Resource {
     pub(crate) namespaced: bool,
 }
 
-impl Resource {
+impl ApiResource {
     /// As the table of kinds has it, in its preferred version.
     const fn known(name: Name<'_>) -> Self {
         let kind = builtin(name.group, name.plural);
@@ -43,30 +43,30 @@ impl Resource {
     }
 }
 
-pub(crate) const NAMESPACES: Resource = Resource::known(names::NAMESPACES);
-pub(crate) const NODES: Resource = Resource::known(names::NODES);
-pub(crate) const PODS: Resource = Resource::known(names::PODS);
-pub(crate) const SERVICES: Resource = Resource::known(names::SERVICES);
-pub(crate) const ENDPOINTS: Resource = Resource::known(names::ENDPOINTS);
-pub(crate) const EVENTS: Resource = Resource::known(names::EVENTS);
-pub(crate) const CONFIGMAPS: Resource = Resource::known(names::CONFIGMAPS);
-pub(crate) const SECRETS: Resource = Resource::known(names::SECRETS);
-pub(crate) const SERVICEACCOUNTS: Resource = Resource::known(names::SERVICEACCOUNTS);
-pub(crate) const CLAIMS: Resource = Resource::known(names::CLAIMS);
-pub(crate) const VOLUMES: Resource = Resource::known(names::VOLUMES);
-pub(crate) const REPLICATION_CONTROLLERS: Resource = Resource::known(names::REPLICATION_CONTROLLERS);
-pub(crate) const DEPLOYMENTS: Resource = Resource::known(names::DEPLOYMENTS);
-pub(crate) const REPLICASETS: Resource = Resource::known(names::REPLICASETS);
-pub(crate) const STATEFULSETS: Resource = Resource::known(names::STATEFULSETS);
-pub(crate) const DAEMONSETS: Resource = Resource::known(names::DAEMONSETS);
-pub(crate) const REVISIONS: Resource = Resource::known(names::REVISIONS);
-pub(crate) const JOBS: Resource = Resource::known(names::JOBS);
-pub(crate) const CRONJOBS: Resource = Resource::known(names::CRONJOBS);
-pub(crate) const ENDPOINT_SLICES: Resource = Resource::known(names::ENDPOINT_SLICES);
-pub(crate) const LEASES: Resource = Resource::known(names::LEASES);
-pub(crate) const QUOTAS: Resource = Resource::known(names::QUOTAS);
-pub(crate) const AUTOSCALERS: Resource = Resource::known(names::AUTOSCALERS);
-pub(crate) const BUDGETS: Resource = Resource::known(names::BUDGETS);
-pub(crate) const STORAGE_CLASSES: Resource = Resource::known(names::STORAGE_CLASSES);
-pub(crate) const SIGNING_REQUESTS: Resource = Resource::known(names::SIGNING_REQUESTS);
-pub(crate) const CLUSTER_ROLES: Resource = Resource::known(names::CLUSTER_ROLES);
+pub(crate) const NAMESPACES: ApiResource = ApiResource::known(names::NAMESPACES);
+pub(crate) const NODES: ApiResource = ApiResource::known(names::NODES);
+pub(crate) const PODS: ApiResource = ApiResource::known(names::PODS);
+pub(crate) const SERVICES: ApiResource = ApiResource::known(names::SERVICES);
+pub(crate) const ENDPOINTS: ApiResource = ApiResource::known(names::ENDPOINTS);
+pub(crate) const EVENTS: ApiResource = ApiResource::known(names::EVENTS);
+pub(crate) const CONFIGMAPS: ApiResource = ApiResource::known(names::CONFIGMAPS);
+pub(crate) const SECRETS: ApiResource = ApiResource::known(names::SECRETS);
+pub(crate) const SERVICEACCOUNTS: ApiResource = ApiResource::known(names::SERVICEACCOUNTS);
+pub(crate) const CLAIMS: ApiResource = ApiResource::known(names::CLAIMS);
+pub(crate) const VOLUMES: ApiResource = ApiResource::known(names::VOLUMES);
+pub(crate) const REPLICATION_CONTROLLERS: ApiResource = ApiResource::known(names::REPLICATION_CONTROLLERS);
+pub(crate) const DEPLOYMENTS: ApiResource = ApiResource::known(names::DEPLOYMENTS);
+pub(crate) const REPLICASETS: ApiResource = ApiResource::known(names::REPLICASETS);
+pub(crate) const STATEFULSETS: ApiResource = ApiResource::known(names::STATEFULSETS);
+pub(crate) const DAEMONSETS: ApiResource = ApiResource::known(names::DAEMONSETS);
+pub(crate) const REVISIONS: ApiResource = ApiResource::known(names::REVISIONS);
+pub(crate) const JOBS: ApiResource = ApiResource::known(names::JOBS);
+pub(crate) const CRONJOBS: ApiResource = ApiResource::known(names::CRONJOBS);
+pub(crate) const ENDPOINT_SLICES: ApiResource = ApiResource::known(names::ENDPOINT_SLICES);
+pub(crate) const LEASES: ApiResource = ApiResource::known(names::LEASES);
+pub(crate) const QUOTAS: ApiResource = ApiResource::known(names::QUOTAS);
+pub(crate) const AUTOSCALERS: ApiResource = ApiResource::known(names::AUTOSCALERS);
+pub(crate) const BUDGETS: ApiResource = ApiResource::known(names::BUDGETS);
+pub(crate) const STORAGE_CLASSES: ApiResource = ApiResource::known(names::STORAGE_CLASSES);
+pub(crate) const SIGNING_REQUESTS: ApiResource = ApiResource::known(names::SIGNING_REQUESTS);
+pub(crate) const CLUSTER_ROLES: ApiResource = ApiResource::known(names::CLUSTER_ROLES);

@@ -3,7 +3,7 @@
 use http::Request;
 use serde_json::{Value, json};
 
-use super::Resource;
+use super::ApiResource;
 
 /// The API, under the name that this component writes as.
 #[derive(Clone)]
@@ -107,7 +107,12 @@ impl Rest {
         self.send("GET", path, "application/json", None).await
     }
 
-    pub(crate) async fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+    pub(crate) async fn get(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
         match self.read(&format!("{}/{name}", resource.path(namespace))).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -115,7 +120,7 @@ impl Rest {
         }
     }
 
-    pub(crate) async fn create(&self, resource: &Resource, namespace: &str, object: &Value) -> Result<Value, Error> {
+    pub(crate) async fn create(&self, resource: &ApiResource, namespace: &str, object: &Value) -> Result<Value, Error> {
         let path = format!("{}?fieldManager={}", resource.path(namespace), self.manager);
         self.send("POST", &path, "application/json", Some(object)).await
     }
@@ -123,7 +128,7 @@ impl Rest {
     /// `part` is a subresource such as `binding`.
     pub(crate) async fn create_part(
         &self,
-        resource: &Resource,
+        resource: &ApiResource,
         namespace: &str,
         name: &str,
         part: &str,
@@ -134,7 +139,7 @@ impl Rest {
     }
 
     /// Replaces an object, or its `status` or another part of it, where `object` names both.
-    pub(crate) async fn replace(&self, resource: &Resource, part: &str, object: &Value) -> Result<Value, Error> {
+    pub(crate) async fn replace(&self, resource: &ApiResource, part: &str, object: &Value) -> Result<Value, Error> {
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let slash = if part.is_empty() { "" } else { "/" };
@@ -144,7 +149,7 @@ impl Rest {
 
     pub(crate) async fn merge(
         &self,
-        resource: &Resource,
+        resource: &ApiResource,
         namespace: &str,
         name: &str,
         part: &str,
@@ -158,7 +163,7 @@ impl Rest {
     /// Deletes the object with this uid; one of the same name that came after it stays.
     pub(crate) async fn delete(
         &self,
-        resource: &Resource,
+        resource: &ApiResource,
         namespace: &str,
         name: &str,
         uid: &str,
@@ -178,7 +183,7 @@ impl Rest {
         }
     }
 
-    pub(crate) async fn delete_collection(&self, resource: &Resource, namespace: &str) -> Result<(), Error> {
+    pub(crate) async fn delete_collection(&self, resource: &ApiResource, namespace: &str) -> Result<(), Error> {
         let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
         self.send("DELETE", &resource.path(namespace), "application/json", Some(&body)).await.map(drop)
     }

@@ -8,14 +8,14 @@ use http::Request;
 use kube::core::WatchEvent;
 use serde_json::Value;
 
-use super::{Error, Rest, Store};
+use super::{Cache, Error, Rest};
 
 const PAGE: u32 = 500;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Ends only where the kind is `permanent` and this server, an older one than ours, does not know it.
-pub(crate) async fn follow(rest: Rest, store: Arc<Store>, permanent: bool) {
+pub(crate) async fn follow(rest: Rest, store: Arc<Cache>, permanent: bool) {
     let mut pause = FIRST_PAUSE;
     let mut from = None;
     loop {
@@ -48,7 +48,7 @@ pub(crate) async fn follow(rest: Rest, store: Arc<Store>, permanent: bool) {
     }
 }
 
-async fn list(rest: &Rest, store: &Store) -> Result<String, Error> {
+async fn list(rest: &Rest, store: &Cache) -> Result<String, Error> {
     let path = store.resource.path("");
     let mut objects = Vec::new();
     let mut next = String::new();
@@ -76,7 +76,7 @@ fn text(list: &serde_json::Map<String, Value>, field: &str) -> String {
 }
 
 /// Until the stream ends: how far it came, and whether it ended well.
-async fn watch(rest: &Rest, store: &Store, from: String) -> (String, Result<(), Error>) {
+async fn watch(rest: &Rest, store: &Cache, from: String) -> (String, Result<(), Error>) {
     let mut version = from;
     let path = format!(
         "{}?watch=1&allowWatchBookmarks=true&timeoutSeconds=600&resourceVersion={version}",

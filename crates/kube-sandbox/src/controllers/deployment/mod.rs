@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::pods::{self, Selector};
 use crate::runtime::{
-    Context, Controller, DEPLOYMENTS, Error, Key, Next, PODS, REPLICASETS, Recorder, Severity, Source, Store, meta,
+    Cache, Context, Controller, DEPLOYMENTS, Error, Key, Next, PODS, REPLICASETS, Recorder, Severity, Source, meta,
 };
 
 pub(crate) const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -22,9 +22,9 @@ const HASH: &str = "pod-template-hash";
 
 pub(crate) struct Deployments {
     pub(crate) context: Context,
-    pub(crate) deployments: Arc<Store>,
-    pub(crate) sets: Arc<Store>,
-    pub(crate) pods: Arc<Store>,
+    pub(crate) deployments: Arc<Cache>,
+    pub(crate) sets: Arc<Cache>,
+    pub(crate) pods: Arc<Cache>,
     pub(crate) events: Recorder,
 }
 
@@ -69,9 +69,9 @@ impl Deployments {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             context: context.clone(),
-            deployments: context.store(&DEPLOYMENTS),
-            sets: context.store(&REPLICASETS),
-            pods: context.store(&PODS),
+            deployments: context.cache(&DEPLOYMENTS),
+            sets: context.cache(&REPLICASETS),
+            pods: context.cache(&PODS),
             events: context.recorder("deployment-controller"),
         }
     }

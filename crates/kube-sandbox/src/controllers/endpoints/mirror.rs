@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, Rest, SERVICE, SERVICES, Source, Store,
+    Cache, Context, Controller, ENDPOINT_SLICES, ENDPOINTS, Error, Key, Next, Object, Rest, SERVICE, SERVICES, Source,
     TRIGGER, drop_slices, has_selector, held_slices, new_slice, slice_labels, store_slice,
 };
 
@@ -19,18 +19,18 @@ const MOST: usize = 1000;
 
 pub(crate) struct Mirror {
     rest: Rest,
-    services: Arc<Store>,
-    endpoints: Arc<Store>,
-    slices: Arc<Store>,
+    services: Arc<Cache>,
+    endpoints: Arc<Cache>,
+    slices: Arc<Cache>,
 }
 
 impl Mirror {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            services: context.store(&SERVICES),
-            endpoints: context.store(&ENDPOINTS),
-            slices: context.store(&ENDPOINT_SLICES),
+            services: context.cache(&SERVICES),
+            endpoints: context.cache(&ENDPOINTS),
+            slices: context.cache(&ENDPOINT_SLICES),
         }
     }
 

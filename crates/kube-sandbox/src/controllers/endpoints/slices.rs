@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    Context, Controller, ENDPOINT_SLICES, Error, HEADLESS, Key, Next, Object, PODS, Rest, SERVICES, Source, Store,
+    Cache, Context, Controller, ENDPOINT_SLICES, Error, HEADLESS, Key, Next, Object, PODS, Rest, SERVICES, Source,
     Triggers, backends, drop_slices, has_selector, held_slices, is_headless, moves, new_slice, owe, slice_labels,
     source, store_slice,
 };
@@ -19,9 +19,9 @@ const SLICE: usize = 100;
 
 pub(crate) struct Slices {
     rest: Rest,
-    services: Arc<Store>,
-    pods: Arc<Store>,
-    slices: Arc<Store>,
+    services: Arc<Cache>,
+    pods: Arc<Cache>,
+    slices: Arc<Cache>,
     triggers: Triggers,
 }
 
@@ -29,9 +29,9 @@ impl Slices {
     pub(crate) fn new(context: &Context) -> Self {
         Self {
             rest: context.rest.clone(),
-            services: context.store(&SERVICES),
-            pods: context.store(&PODS),
-            slices: context.store(&ENDPOINT_SLICES),
+            services: context.cache(&SERVICES),
+            pods: context.cache(&PODS),
+            slices: context.cache(&ENDPOINT_SLICES),
             triggers: Triggers::default(),
         }
     }

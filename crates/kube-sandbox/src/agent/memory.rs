@@ -9,7 +9,7 @@ use super::probe::Kind;
 use super::{FIRST_BACK_OFF, LONGEST_BACK_OFF};
 
 #[derive(Clone, Default)]
-pub(super) struct Told(Arc<Mutex<HashMap<Arc<str>, Pod>>>);
+pub(super) struct Memory(Arc<Mutex<HashMap<Arc<str>, Pod>>>);
 
 #[derive(Default)]
 struct Pod {
@@ -47,7 +47,7 @@ pub(super) struct Trouble {
 /// The two ends of a pod that is deleted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum End {
-    Told,
+    Seen,
     Over,
 }
 
@@ -55,10 +55,10 @@ pub(super) enum End {
 const SECOND_TRY: Duration = Duration::from_secs(1);
 pub(super) const NEXT_SYNC: Duration = Duration::from_secs(11);
 
-impl Told {
+impl Memory {
     fn with<T>(&self, uid: &Arc<str>, work: impl FnOnce(&mut Pod) -> T) -> T {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        work(told.entry(Arc::clone(uid)).or_default())
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work(memory.entry(Arc::clone(uid)).or_default())
     }
 
     pub(super) fn forget(&self, uid: &str) {
