@@ -125,6 +125,12 @@ fn a_class_looks_on_and_changes_nothing() {
 }
 
 #[test]
+fn each_button_does_what_it_says_and_a_lab_that_means_harm_does_nothing() {
+    need!("etcd", "etcdctl", "kubectl");
+    driven("buttons.mjs", &[]);
+}
+
+#[test]
 fn every_view_is_accessible_and_fits_in_each_size() {
     need!("etcd", "etcdctl", "kubectl");
     driven("faces.mjs", &[]);

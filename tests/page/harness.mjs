@@ -14,7 +14,7 @@ const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 /** Generous: a busy machine is no failure. */
-export const LONG = 90_000;
+export const LONG = Number(process.env.KEYWITNESS_PATIENCE ?? 90_000);
 
 const undo = [];
 
@@ -39,7 +39,10 @@ export async function serve(folder, more = []) {
     child.stderr.on("data", hear);
     gone.then((status) => fail(new Error(`serve ended with ${status}: ${said}`)));
   });
+  let stopped = false;
   const stop = async () => {
+    if (stopped) return;
+    stopped = true;
     child.kill("SIGTERM");
     await gone;
     rmSync(state, { recursive: true, force: true });

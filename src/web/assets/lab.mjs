@@ -137,7 +137,7 @@ class Lab {
         acts.push(this.more(shown));
       }
       const ready = shown.green || !current;
-      if (!view.finished || !last) acts.push(button(last ? "Finish" : "Next", { class: ready ? "primary next" : "next", onclick: () => this.go({ request: "next" }, { title: "Go on?" }) }));
+      if (!view.finished || !last) acts.push(button(last ? "Finish" : "Next", { disabled: current && shown.preparing, class: ready ? "primary next" : "next", onclick: () => this.go({ request: "next" }, { title: "Go on?" }) }));
       else acts.push(el("a", { class: "button primary", href: link("./") }, "All labs"));
     }
     const focused = $("acts").contains(document.activeElement) ? document.activeElement.textContent : null;
@@ -250,6 +250,7 @@ class Lab {
       case "step_green":
         this.once(`step ${told.step}`, "green", () => say(this.page.view.open === this.page.view.of ? "Every check holds: finish the lab" : "Every check of this step holds", { kind: "holds" }));
         break;
+      case "step_opened": this.session.asked.clear(); break;
       case "step_broke": this.said.delete(`step ${told.step}`); break;
       case "step_done": say(`Step ${line?.number ?? ""} is done: ${told.points} of ${plural(told.max_points, "point")}`, { kind: "holds" }); break;
       case "went_back": this.said.clear(); say("Back at the start of the step"); break;
@@ -329,6 +330,7 @@ async function open(lab) {
   const { labs, present } = await get("course");
   const known = labs.find(({ id }) => id === lab);
   if (!known) throw Object.assign(new Error(`There is no lab “${lab}” here.`), { hint: "The course page lists them." });
+  if (known.errors?.length) throw Object.assign(new Error(`“${known.title}” cannot be opened.`), { hint: known.errors.join("\n") });
   if (present) {
     if (!known.session) throw Object.assign(new Error("This lab is not open just now."), { hint: "It can be looked at while the one who presents it has it open." });
     return new Session(known.session);

@@ -7,7 +7,8 @@ export class Session extends EventTarget {
   constructor(id) {
     super();
     this.id = id;
-    this.page = null;
+    /** What the session has asked about and the learner did not want, with its words. */
+    this.asked = new Map();
   }
 
   path(rest) { return `sessions/${encodeURIComponent(this.id)}/${rest}`; }
@@ -15,11 +16,19 @@ export class Session extends EventTarget {
   fetchPage(step) { return get(this.path(step ? `page?${query({ step })}` : "page")); }
 
   /** The answer; null where it was refused or not wanted after all, which the learner has been told. */
-  async ask(request, { title, go } = {}) {
+  async ask(request, words = {}) {
     const send = () => post(this.path("ask"), request);
+    const what = JSON.stringify(request);
+    // The session goes on at the second request in a row: one that was taken back here is asked about again.
+    const before = this.asked.get(what);
+    if (before && !(await this.sure(before, words))) return null;
+    this.asked.delete(what);
     let answer = await send();
     if (answer.answer === "ask_again") {
-      if (!(await confirm(title ?? "Are you sure?", answer.reason, go ?? "Go on"))) return null;
+      if (!before && !(await this.sure(answer.reason, words))) {
+        this.asked.set(what, answer.reason);
+        return null;
+      }
       answer = await send();
     }
     if (answer.answer === "ask_again") return null;
@@ -29,6 +38,8 @@ export class Session extends EventTarget {
     }
     return answer;
   }
+
+  sure(reason, { title, go }) { return confirm(title ?? "Are you sure?", reason, go ?? "Go on"); }
 
   emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
   on(type, listener) { this.addEventListener(type, ({ detail }) => listener(detail)); }
