@@ -7,7 +7,7 @@ use super::{
     Check, CheckKind, Compare, EventKind, EventOrder, Holds, OutputTest, Pattern, Template, TemplatePart, Vars,
 };
 use crate::expr::Expr;
-use crate::text::{VarPiece, var_pieces};
+use crate::text::filled;
 
 impl Check {
     /// What must be so, with the variables' values: `etcd holds the key /registry/namespaces/demo`. Each of several
@@ -66,13 +66,7 @@ impl Words<'_> {
     }
 
     fn expr(&self, expr: &Expr) -> String {
-        let text = &expr.text;
-        let piece = |piece: VarPiece| match piece {
-            VarPiece::Var { name, range } => self.vars.get(&name).cloned().unwrap_or_else(|| text[range].to_owned()),
-            VarPiece::Escaped(range) => text[range].replacen("$${", "${", 1),
-            VarPiece::Text(range) | VarPiece::Broken { range, .. } => text[range].to_owned(),
-        };
-        var_pieces(text).into_iter().map(piece).collect()
+        filled(&expr.text, |name| self.vars.get(name).cloned())
     }
 
     fn with(&self, condition: Option<&Expr>) -> String {

@@ -12,7 +12,7 @@ use crate::journal::{Heartbeat, Recorded};
 use crate::lab::{self, Place as Where};
 use crate::learn::{CheckOutline, CheckProgress, Fact, Place, StepState};
 use crate::outcome::LabReport;
-use crate::text::{VarPiece, redact, var_pieces};
+use crate::text::{filled, redact};
 
 impl Engine<'_> {
     pub(super) fn view_answer(&self) -> Answer {
@@ -128,13 +128,7 @@ impl Engine<'_> {
     /// A text of the lab with its variables' values, without what is secret.
     pub(super) fn filled(&self, text: &str) -> String {
         let vars = &self.ground.vars.values;
-        let piece = |piece: VarPiece| match piece {
-            VarPiece::Var { name, range } => vars.get(&name).cloned().unwrap_or_else(|| text[range].to_owned()),
-            VarPiece::Escaped(range) => text[range].replacen("$${", "${", 1),
-            VarPiece::Text(range) | VarPiece::Broken { range, .. } => text[range].to_owned(),
-        };
-        let filled: String = var_pieces(text).into_iter().map(piece).collect();
-        redact(&filled).into_owned()
+        redact(&filled(text, |name| vars.get(name).cloned())).into_owned()
     }
 
     fn step_lines(&self, report: &LabReport) -> Vec<StepLine> {

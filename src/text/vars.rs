@@ -18,6 +18,16 @@ pub enum VarPiece {
     },
 }
 
+/// The text with values for its `${NAME}`; one without a value stays as it is written.
+pub fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let piece = |piece: VarPiece| match piece {
+        VarPiece::Var { name, range } => value(&name).unwrap_or_else(|| text[range].to_owned()),
+        VarPiece::Escaped(range) => text[range].replacen("$${", "${", 1),
+        VarPiece::Text(range) | VarPiece::Broken { range, .. } => text[range].to_owned(),
+    };
+    var_pieces(text).into_iter().map(piece).collect()
+}
+
 /// Cuts a text at its `${NAME}`.
 pub fn var_pieces(text: &str) -> Vec<VarPiece> {
     let mut pieces = Vec::new();

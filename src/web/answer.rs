@@ -13,6 +13,9 @@ use super::gate::Denied;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Of a refusal.
+const LONGEST_REASON: usize = 4 << 10;
+
 /// Tells the page that an answer is ours and not a proxy's.
 const OURS: HeaderName = HeaderName::from_static("x-keywitness");
 
@@ -25,6 +28,17 @@ static HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
+
+/// What axum refuses by itself (a query that lacks a part, a socket that is none), in the form of our own refusals.
+pub(super) async fn in_our_words(answer: Response) -> Response {
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !answer.status().is_client_error() || !kind.starts_with("text/plain") {
+        return answer;
+    }
+    let status = answer.status();
+    let text = axum::body::to_bytes(answer.into_body(), LONGEST_REASON).await.unwrap_or_default();
+    Failure::new(status, String::from_utf8_lossy(&text)).into_response()
+}
 
 /// What the handler has set stays.
 pub(super) fn with_headers(mut answer: Response) -> Response {

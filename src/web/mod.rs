@@ -20,6 +20,7 @@ mod routes;
 mod secret;
 mod server;
 mod sessions;
+mod stall;
 mod streams;
 mod terminals;
 

@@ -230,7 +230,9 @@ impl Room {
             _ => {}
         }
         drop(noted);
-        self.feed.publish(&json!(event));
+        let mut told = json!(event);
+        told["at"] = json!(now);
+        self.feed.publish(&told);
     }
 
     /// Leaves the session, to be resumed; what could not be cleaned up.

@@ -12,7 +12,7 @@ use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use tower::Service;
 
-use super::answer::{Failure, with_headers};
+use super::answer::{Failure, in_our_words, with_headers};
 use super::gate::Place;
 use super::server::State;
 use super::{assets, changes, page, picture, sessions, streams, terminals};
@@ -57,7 +57,7 @@ where
 {
     let answer = match admitted(state, request).await {
         Ok(request) => match router.call(request).await {
-            Ok(answer) => answer,
+            Ok(answer) => in_our_words(answer).await,
         },
         Err(Refused::Failure(failure)) => failure.into_response(),
         Err(Refused::Moved(to)) => (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response(),

@@ -24,6 +24,7 @@ use super::gate::Gate;
 use super::rooms::Rooms;
 use super::routes;
 use super::secret::Secret;
+use super::stall::Unstalled;
 
 /// Connections at once; others wait until one ends.
 const CONNECTIONS: usize = 512;
@@ -33,6 +34,8 @@ const UNKNOWN: usize = 32;
 const HEADERS: Duration = Duration::from_secs(30);
 /// A request's line and headers.
 const LARGEST_HEAD: usize = 32 << 10;
+/// What is sent is read by then, or whoever asked is gone.
+const UNREAD: Duration = Duration::from_secs(60);
 /// What is under way when the server ends has so long to be answered.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -172,7 +175,11 @@ async fn tend(state: Arc<State>, cancel: CancellationToken) {
 fn own_names(address: SocketAddr) -> Vec<String> {
     let port = address.port();
     if address.ip().is_unspecified() || address.ip().is_loopback() {
-        return vec![format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
+        let mut names = vec![format!("127.0.0.1:{port}"), format!("[::1]:{port}"), format!("localhost:{port}")];
+        if address.is_ipv6() {
+            names.swap(0, 1);
+        }
+        return names;
     }
     vec![address.to_string()]
 }
@@ -191,7 +198,8 @@ async fn connection(stream: TcpStream, router: axum::Router, state: Arc<State>, 
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(LARGEST_HEAD);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut serving =
+        pin!(builder.serve_connection(TokioIo::new(Unstalled::new(stream, UNREAD)), service).with_upgrades());
     tokio::select! {
         served = serving.as_mut() => return told(served),
         () = cancel.cancelled() => serving.as_mut().graceful_shutdown(),
@@ -213,7 +221,8 @@ mod tests {
     #[test]
     fn a_listener_on_loopback_is_reached_by_its_three_names_only() {
         let names = own_names("127.0.0.1:80".parse().expect("an address"));
-        assert_eq!(names, ["127.0.0.1:80", "localhost:80", "[::1]:80"]);
+        assert_eq!(names, ["127.0.0.1:80", "[::1]:80", "localhost:80"]);
+        assert_eq!(own_names("[::1]:80".parse().expect("an address"))[0], "[::1]:80");
         assert_eq!(own_names("192.0.2.7:80".parse().expect("an address")), ["192.0.2.7:80"]);
     }
 }

@@ -14,7 +14,7 @@ use walk::{Fences, Fold};
 use crate::lab::{Action, Answer, CheckBlock, FoldKind, Item, Lab, Question, Role, Step, Vars};
 use crate::learn::Standing;
 use crate::session::{CheckView, View};
-use crate::text::{Span, VarPiece, var_pieces};
+use crate::text::{Span, filled};
 
 /// A lab, and how its session stands.
 pub(super) struct Sheet<'a> {
@@ -202,12 +202,7 @@ impl Fences for Page<'_> {
     }
 
     fn fill(&self, text: &str) -> String {
-        let piece = |piece: VarPiece| match piece {
-            VarPiece::Var { name, range } => self.vars.get(&name).cloned().unwrap_or_else(|| text[range].to_owned()),
-            VarPiece::Escaped(range) => text[range].replacen("$${", "${", 1),
-            VarPiece::Text(range) | VarPiece::Broken { range, .. } => text[range].to_owned(),
-        };
-        var_pieces(text).into_iter().map(piece).collect()
+        filled(text, |name| self.vars.get(name).cloned())
     }
 
     fn fold(&mut self, summary: &str) -> Fold {

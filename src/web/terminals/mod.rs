@@ -30,7 +30,8 @@ const MOST: usize = 16;
 /// Until a page says how large it is.
 const SIZE: (u16, u16) = (24, 80);
 /// A command that is told to end may clear something away before it does.
-const INTERRUPTED: Duration = Duration::from_secs(5);
+const INTERRUPTED: Duration = Duration::from_secs(2);
+const INTERRUPTS: u32 = 4;
 
 pub(super) struct Terminals {
     program: PathBuf,
@@ -149,26 +150,23 @@ impl Terminals {
         opens: bool,
     ) -> Answered<Typed> {
         let name = if is_name(name) { name.to_owned() } else { format!("block-{}", block.line) };
+        let waits = self.find(&name).is_some_and(|terminal| terminal.is_busy());
         let terminal = self.there(room, live, &name, None, title(&name)).await?;
-        let waits = terminal.is_busy();
         let key = Key::Block { name: block.id.clone(), text: block.text.clone(), opens };
         if terminal.press(key).await { Ok(Typed { terminal: name, waits }) } else { Err(Failure::missing("terminal")) }
     }
 
-    /// Ends what runs in a terminal, and waits for its prompt.
+    /// Ends what runs in a terminal, and waits for its prompt. Between two commands of one line a Ctrl-C may meet
+    /// nobody, so that it is pressed again; and what does not heed it is killed.
     pub(super) async fn interrupt(&self, name: &str, kill: bool) {
         let Some(terminal) = self.find(name) else { return };
-        terminal.press(if kill { Key::Kill } else { Key::Interrupt }).await;
-        let mut now = terminal.now.subscribe();
-        let rests = async {
-            while terminal.is_busy() && !terminal.is_closed() {
-                // Its prompt is printed.
-                if tokio::time::timeout(Duration::from_millis(100), now.changed()).await.is_ok_and(|is| is.is_err()) {
-                    return;
-                }
+        for time in 0..INTERRUPTS {
+            let kills = kill || time + 1 == INTERRUPTS;
+            terminal.press(if kills { Key::Kill } else { Key::Interrupt }).await;
+            if tokio::time::timeout(INTERRUPTED, rests(&terminal)).await.is_ok() {
+                return;
             }
-        };
-        drop(tokio::time::timeout(INTERRUPTED, rests).await);
+        }
     }
 
     /// What stands before each prompt from now on.
@@ -183,6 +181,15 @@ impl Terminals {
         for terminal in self.all() {
             terminal.press_now(Key::End);
         }
+    }
+}
+
+/// Returns when a prompt stands, or the shell has ended.
+async fn rests(terminal: &Terminal) {
+    let mut now = terminal.now.subscribe();
+    while terminal.is_busy() && !terminal.is_closed() {
+        // The prompt is printed, and known to stand shortly after.
+        drop(tokio::time::timeout(Duration::from_millis(50), now.changed()).await);
     }
 }
 

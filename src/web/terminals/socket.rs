@@ -69,6 +69,8 @@ pub(crate) async fn socket(
         let (first, access) = first;
         match terminal(&state, &id, &name, &first, access).await {
             Ok(terminal) => {
+                // A page that is hidden hears no events, and is there all the same.
+                let _looking = state.rooms.get(&id).map(|room| room.look());
                 let cancel = state.rooms.cancel.clone();
                 let writes = access == Access::Full && !first.read_only;
                 let page = Page { viewer: terminal.join(first.from), sent: first.from, writes };

@@ -287,9 +287,11 @@ impl Stream {
     /// The next event with its number; `None` at the stream's end.
     pub(super) fn next(&mut self) -> Option<(String, Value)> {
         let (mut id, mut data) = (String::new(), String::new());
+        let began = Instant::now();
         loop {
             let mut line = String::new();
-            if self.lines.read_line(&mut line).ok()? == 0 {
+            // Signs of life come all the time.
+            if began.elapsed() > SOON || self.lines.read_line(&mut line).ok()? == 0 {
                 return None;
             }
             let line = line.trim_end();
