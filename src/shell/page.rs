@@ -2,10 +2,10 @@
 
 use super::look::Look;
 use super::markdown::{self, Fence, Fences};
-use crate::lab::{Action, CheckBlock, Code, Item, Lab, Question, Role, Step, Vars};
+use crate::lab::{Action, CheckBlock, Code, FoldKind, Item, Lab, Question, Role, Step, Vars};
 use crate::learn::Standing;
 use crate::session::{CheckView, QuestionView, StepView, View};
-use crate::text::{CROSS, Span, TICK, VarPiece, var_pieces};
+use crate::text::{CROSS, Span, TICK, filled};
 
 /// What is on the page beside the lab's own text.
 pub struct Page<'a> {
@@ -211,20 +211,14 @@ impl Fences for Sheet<'_> {
     fn fill(&self, text: &str) -> String {
         let vars = &self.page.view.vars;
         let value = |name: &str| vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        let piece = |piece: VarPiece| match piece {
-            VarPiece::Var { name, range } => value(&name).unwrap_or_else(|| text[range].to_owned()),
-            VarPiece::Escaped(range) => text[range].replacen("$${", "${", 1),
-            VarPiece::Text(range) | VarPiece::Broken { range, .. } => text[range].to_owned(),
-        };
-        var_pieces(text).into_iter().map(piece).collect()
+        filled(text, value)
     }
 
     fn opens(&mut self, summary: &str) -> bool {
-        let first = summary.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
-        match first.as_str() {
-            "hint" | "hints" => self.hints += 1,
-            "solution" | "solutions" => self.solutions += 1,
-            _ => return true,
+        match FoldKind::of(summary) {
+            FoldKind::Hint => self.hints += 1,
+            FoldKind::Solution => self.solutions += 1,
+            FoldKind::Other => return true,
         }
         false
     }
