@@ -48,7 +48,8 @@ export class Session extends EventTarget {
     let lost = false;
     listen(this.path("events"), {
       event: (told) => this.emit("told", told),
-      up: () => { if (lost) this.emit("again"); lost = false; this.emit("link", true); },
+      // What came about between the page and its stream was told to nobody.
+      up: () => { this.emit(lost ? "again" : "stale"); lost = false; this.emit("link", true); },
       down: (error, ended) => { lost = true; this.emit("link", false); if (ended) this.emit("gone", error); },
     });
   }
