@@ -35,13 +35,12 @@ async fn faults_are_mended_in_other_ways_than_the_solutions() {
         (
             "KUBE_EDITOR='sed -i /harbour-master/d' kubectl -n stuck edit configmap anchor",
             "kubectl apply -f - <<'EOF'\napiVersion: v1\nkind: Namespace\nmetadata: {name: lost}\nEOF\n\
-             until kubectl -n lost create configmap proof --from-literal=a=b; do :; done",
+             for n in $(seq 200); do kubectl -n lost create configmap proof --from-literal=a=b && break; done",
         ),
         (
             "kubectl -n stuck patch configmap anchor --type json -p '[{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]'",
             "kubectl create ns lost --dry-run=client -o json | kubectl create -f -\n\
-             until kubectl create -f - <<'EOF'\n{apiVersion: v1, kind: ConfigMap, metadata: {name: proof, namespace: lost}}\nEOF\n\
-             do :; done",
+             for n in $(seq 200); do kubectl -n lost create configmap proof --dry-run=client -o yaml | kubectl create -f - && break; done",
         ),
     ] {
         let mut learner = begin().await;
