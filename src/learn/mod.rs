@@ -6,6 +6,7 @@
 //! waits for the learner to go on.
 
 pub mod handin;
+mod input;
 mod machine;
 mod outline;
 mod points;
@@ -14,7 +15,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use machine::{Cost, Effect, Fact, Input, Refusal};
+pub use input::{Cost, Effect, Fact, Input, Refusal};
 pub use outline::{CheckOutline, Outline, QuestionOutline, StepOutline, StretchOutline};
 pub use progress::{CheckProgress, Progress, QuestionProgress, SCHEMA, StepProgress, StepState};
 pub use state::{Place, Standing, State};

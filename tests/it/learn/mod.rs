@@ -4,6 +4,8 @@ mod ends;
 mod first_look;
 mod inside;
 mod plain;
+mod programs;
+mod screens;
 mod walk;
 mod window;
 

@@ -88,6 +88,11 @@ impl Window {
         self.run(&["capture-pane", "-p", "-J", "-S", "-"])
     }
 
+    /// The same with what colours it, line by line as the screen folds it.
+    pub(crate) fn everything_in_colour(&self) -> String {
+        self.run(&["capture-pane", "-p", "-e", "-J", "-S", "-"])
+    }
+
     pub(crate) fn clear_history(&self) {
         self.run(&["clear-history"]);
     }
