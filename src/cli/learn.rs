@@ -40,7 +40,7 @@ pub(super) struct LearnArgs {
     /// Begin the lab again, and forget how far you were
     #[arg(long)]
     reset: bool,
-    /// Your name, as it shall stand in what you hand in
+    /// Your name in what you hand in
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
