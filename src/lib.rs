@@ -6,6 +6,7 @@
 //! entries, outputs -> Evidence -[grade]-> Verdict -> RunEvent -[fold]-> RunReport -[report]->
 //! text, JSON, JUnit, annotations -> exit status`
 
+pub mod author;
 pub mod cli;
 pub mod cluster;
 pub mod expr;

@@ -36,6 +36,8 @@ pub(super) enum Command {
     Serve(super::serve::ServeArgs),
     /// Open one more terminal of a lab that is being learned
     Shell(super::learn::ShellArgs),
+    /// Begin a lab: a small one that passes its own test, with comments that teach the format
+    New(super::new::NewArgs),
     /// Find mistakes in labs without running anything
     Lint(super::lint::LintArgs),
     /// List labs

@@ -29,12 +29,15 @@ pub(super) fn emit_all(
 
 pub(super) fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticReport {
     let position = source.position(finding.span.start);
+    let end = source.position(finding.span.end.max(finding.span.start));
     DiagnosticReport {
         code: finding.code.0.to_owned(),
         severity: finding.severity,
         file: source.name().to_owned(),
         line: position.line,
         column: position.column,
+        end_line: end.line,
+        end_column: end.column,
         message: redact(&finding.message).into_owned(),
         hint: finding.hint.as_deref().map(|hint| redact(hint).into_owned()),
     }

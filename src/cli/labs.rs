@@ -60,6 +60,16 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Course, CliError> {
     Ok(Course { labs: walk.labs, others: walk.others })
 }
 
+/// The lab that somebody pipes in; what it refers to lies in the current folder.
+pub(super) fn from_stdin() -> Result<LabFile, CliError> {
+    let path = Path::new("-");
+    let file = match text(std::io::stdin().lock()).map_err(|error| unreadable(path, &error))? {
+        Text::Utf8(text) => lab(path, text, true, None),
+        Text::Not(text, at) => lab(path, text, true, Some(Oddity::NotUtf8(at))),
+    };
+    Ok(file)
+}
+
 #[derive(Default)]
 struct Walk {
     labs: Vec<LabFile>,
@@ -195,12 +205,14 @@ enum Text {
 }
 
 fn read(path: &Path) -> Result<Text, CliError> {
+    std::fs::File::open(path).and_then(text).map_err(|error| unreadable(path, &error))
+}
+
+fn text(from: impl std::io::Read) -> std::io::Result<Text> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     // One byte more than a lab may have: the parser says that it is too large.
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
+    from.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
     Ok(match String::from_utf8(bytes) {
         Ok(text) => Text::Utf8(text),
         Err(error) if error.as_bytes().len() > LARGEST && error.utf8_error().error_len().is_none() => {

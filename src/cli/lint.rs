@@ -1,12 +1,15 @@
+mod fix;
+
 use std::io::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::args::{Format, LabArgs};
+use super::args::LabArgs;
 use super::error::CliError;
 use super::labs::{Course, LabFile, NoLab, Oddity};
 use crate::outcome::{DiagnosticReport, Exit, RunReport};
-use crate::parse::{FILE_NAME, NOT_UTF8, Parsed, parse_all};
+use crate::parse::{FILE_NAME, NOT_UTF8, Parsed, RULES, ask_bash, explain, parse_all, rule};
+use crate::report::{Github, Reporter as _, SarifRule, sarif};
 use crate::text::{Diagnostic, Severity, SourceFile, Span};
 
 #[derive(Debug, Args)]
@@ -15,7 +18,23 @@ pub(super) struct LintArgs {
     pub(super) labs: LabArgs,
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub(super) format: Format,
+    pub(super) format: LintFormat,
+    /// Write what is mechanical into the files, and show what is left
+    #[arg(long)]
+    pub(super) fix: bool,
+    /// Say what a code is about: why, what leads to it, what it should be
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "fix"])]
+    pub(super) explain: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LintFormat {
+    Human,
+    Json,
+    /// Annotations of a pull request
+    Github,
+    /// For code scanning
+    Sarif,
 }
 
 /// A lab file with what parsing it gave.
@@ -28,8 +47,15 @@ pub(super) struct Linted {
 /// they came. And the Markdown files that are none.
 pub(super) fn read(args: &LabArgs) -> Result<(Vec<Linted>, Vec<NoLab>), CliError> {
     let Course { labs, others } = super::labs::find(&args.paths)?;
+    Ok((parsed(labs), others))
+}
+
+fn parsed(labs: Vec<LabFile>) -> Vec<Linted> {
     let sources: Vec<SourceFile> = labs.iter().map(|file| file.source.clone()).collect();
-    let parsed = parse_all(&sources);
+    let mut parsed = parse_all(&sources);
+    for (parsed, source) in parsed.iter_mut().zip(&sources) {
+        ask_bash(parsed, source);
+    }
     let mut labs: Vec<Linted> = labs.into_iter().zip(parsed).map(|(file, parsed)| Linted { file, parsed }).collect();
     for lab in &mut labs {
         if let Some(oddity) = lab.file.oddity {
@@ -40,7 +66,7 @@ pub(super) fn read(args: &LabArgs) -> Result<(Vec<Linted>, Vec<NoLab>), CliError
             lab.parsed.findings.insert(0, finding);
         }
     }
-    Ok((in_course_order(labs), others))
+    in_course_order(labs)
 }
 
 fn odd(oddity: Oddity, source: &SourceFile) -> Diagnostic {
@@ -123,20 +149,68 @@ pub(super) fn reports(labs: &[Linted]) -> Vec<DiagnosticReport> {
 }
 
 pub(super) fn main(args: &LintArgs) -> Result<Exit, CliError> {
-    let (labs, others) = read(&args.labs)?;
+    if let Some(code) = &args.explain {
+        return print(&explained(code)?).map(|()| Exit::Passed);
+    }
+    let (mut labs, others) = match args.labs.paths.as_slice() {
+        [path] if path.as_os_str() == "-" => {
+            if args.fix {
+                return Err(CliError::wrong_call("standard input cannot be changed", "save it, and name the file"));
+            }
+            (parsed(vec![super::labs::from_stdin()?]), Vec::new())
+        }
+        paths if paths.iter().any(|path| path.as_os_str() == "-") => {
+            return Err(CliError::wrong_call("`-` stands beside other paths", "name it alone: keywitness lint -"));
+        }
+        _ => read(&args.labs)?,
+    };
+    if args.fix {
+        labs = fix::all(labs)?;
+    }
     let (errors, warnings) = count(&labs);
     let exit = if errors > 0 { Exit::WrongInput } else { Exit::Passed };
     let text = match args.format {
-        Format::Human => {
+        LintFormat::Human => {
             draw(&labs);
             name_others(&others);
             summary(labs.len(), errors, warnings)
         }
-        Format::Json => json(&labs, exit),
+        LintFormat::Json => serde_json::to_string_pretty(&run_report(&labs, exit)).unwrap_or_default(),
+        LintFormat::Github => {
+            Github::new(std::io::stdout()).finish(&run_report(&labs, exit)).map_err(unwritten)?;
+            return Ok(exit);
+        }
+        LintFormat::Sarif => sarif(&reports(&labs), &sarif_rules(), env!("CARGO_PKG_VERSION")),
     };
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}").map_err(|source| CliError::Output { what: "standard output".to_owned(), source })?;
+    print(&text)?;
     Ok(exit)
+}
+
+fn print(text: &str) -> Result<(), CliError> {
+    writeln!(std::io::stdout().lock(), "{text}").map_err(unwritten)
+}
+
+fn unwritten(source: std::io::Error) -> CliError {
+    CliError::Output { what: "standard output".to_owned(), source }
+}
+
+fn sarif_rules() -> Vec<SarifRule<'static>> {
+    RULES
+        .iter()
+        .map(|rule| SarifRule {
+            code: rule.code.0,
+            level: rule.severity.name(),
+            meaning: rule.meaning,
+            help: explain(rule.code.0).unwrap_or(rule.meaning),
+        })
+        .collect()
+}
+
+/// What `--explain` prints.
+fn explained(code: &str) -> Result<String, CliError> {
+    let rule = rule(code).map_err(|hint| CliError::wrong_call(format!("`{code}` is no code of a finding"), hint))?;
+    let section = explain(rule.code.0).unwrap_or_default();
+    Ok(format!("{} ({}): {}\n\n{section}", rule.code.0, rule.severity.name(), rule.meaning))
 }
 
 fn summary(labs: usize, errors: usize, warnings: usize) -> String {
@@ -150,8 +224,8 @@ fn summary(labs: usize, errors: usize, warnings: usize) -> String {
     }
 }
 
-fn json(labs: &[Linted], exit: Exit) -> String {
-    let report = RunReport {
+fn run_report(labs: &[Linted], exit: Exit) -> RunReport {
+    RunReport {
         schema: 1,
         tool: format!("keywitness {}", env!("CARGO_PKG_VERSION")),
         command: "lint".to_owned(),
@@ -160,6 +234,5 @@ fn json(labs: &[Linted], exit: Exit) -> String {
         started_at: super::now(),
         diagnostics: reports(labs),
         ..RunReport::default()
-    };
-    serde_json::to_string_pretty(&report).unwrap_or_default()
+    }
 }

@@ -16,6 +16,7 @@ mod learn;
 mod lint;
 mod list;
 mod log;
+mod new;
 mod object;
 mod outputs;
 mod place;
@@ -94,6 +95,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Learn(args) => learn::learn(&args),
         Command::Serve(args) => serve::main(&args),
         Command::Shell(args) => learn::shell(&args),
+        Command::New(args) => new::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::List(args) => list::main(&args),
         Command::Decode(args) => decode::main(&args),

@@ -32,6 +32,9 @@ pub struct DiagnosticReport {
     pub file: String,
     pub line: usize,
     pub column: usize,
+    /// Of the character after the last one that is meant.
+    pub end_line: usize,
+    pub end_column: usize,
     pub message: String,
     pub hint: Option<String>,
 }

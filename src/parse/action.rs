@@ -109,16 +109,19 @@ fn slips(fence: &Fence, code: &Code, cx: &mut Context<'_>) {
             Some(typed) => format!("write `{typed}`"),
         };
         let span = place(line, range, cx);
-        cx.findings.add(TYPOGRAPHIC, span, message).hint(hint);
+        let known = cx.source.slice(span) == found;
+        cx.findings.add(TYPOGRAPHIC, span, message).fix_if(known, span, typed.unwrap_or(" ")).hint(hint);
     }
     if matches!(code, Code::Script(_))
         && let Some(line) = texts.iter().position(|text| !text.trim().is_empty() && !text.starts_with('#'))
         && texts[line].starts_with("$ ")
     {
-        let span = place(line, 0..1, cx);
+        let (span, prompt) = (place(line, 0..1, cx), place(line, 0..2, cx));
+        let known = cx.source.slice(prompt) == "$ ";
         let language = cx.source.slice(fence.info).trim().split([' ', '{']).next().unwrap_or("bash").to_owned();
         cx.findings
             .add(PROMPT, span, "the shell takes this prompt for a command")
+            .fix_if(known, prompt, "")
             .hint(format!("remove `$ `, or write ```console in place of ```{language}"));
     }
 }

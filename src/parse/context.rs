@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use regex::Regex;
 
+use super::allow::Allowed;
 use super::definitions;
 use super::findings::{BAD_REGEX, Findings, HALF_WRITTEN};
 use crate::expr::Definition;
@@ -20,6 +21,8 @@ pub(super) struct Context<'a> {
     pub(super) head_lost: bool,
     /// The same of its variables.
     pub(super) vars_lost: bool,
+    /// Warnings that the author means to keep.
+    pub(super) allowed: Vec<Allowed>,
     definitions: Option<Vec<Definition>>,
 }
 
@@ -32,6 +35,7 @@ impl<'a> Context<'a> {
             bare: false,
             head_lost: false,
             vars_lost: false,
+            allowed: Vec::new(),
             definitions: None,
         }
     }

@@ -1,4 +1,4 @@
-use crate::text::{Code, Diagnostic, Severity, Span};
+use crate::text::{Code, Diagnostic, Edit, Severity, Span};
 
 /// A kind of finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Rule {
 
 impl Rule {
     pub fn finding(self, span: Span, message: String, hint: Option<String>) -> Diagnostic {
-        Diagnostic { code: self.code, severity: self.severity, span, message, hint }
+        Diagnostic { code: self.code, severity: self.severity, span, message, hint, fix: Vec::new() }
     }
 }
 
@@ -79,11 +79,17 @@ rules! {
     OPEN_QUOTE "KW053" Error "unclosed quote or heredoc in a block";
     PROMPT "KW054" Error "a command begins with a prompt";
     TYPOGRAPHIC "KW055" Warning "a typographic quote, dash or blank in a command, which the shell reads as text";
+    NO_BASH "KW056" Error "a block is not valid bash";
+    WAITS_FOR_INPUT "KW057" Warning "a command waits for somebody to type";
+    VARIES "KW058" Warning "expected output holds a time, an age, a uid or a hash, which differ in the next run";
     NOTHING_TO_DO "KW060" Error "a step has points but no action";
     UNREACHED "KW061" Error "a block that never runs: before the first `##`, or for clusters that the lab does not name";
     HIDDEN_BLOCK "KW062" Error "a fence that is not allowed in a hint or a solution";
     PROVES_NOTHING "KW063" Error "`pre=pass` without another check in the step that is proved";
     SECOND_TITLE "KW064" Warning "a level-1 heading where a step (`##`) was probably intended";
+    TWO_SOLUTIONS "KW065" Warning "two solutions of one task, which both run when the lab is tested";
+    HINT_TELLS "KW066" Warning "a hint is the solution, word for word";
+    ALLOWS_NOTHING "KW067" Warning "`lab:allow` allows nothing";
     HIDDEN_PLACE "KW070" Warning "the text before does not say that a block runs on the node";
     HIDDEN_TERMINAL "KW071" Warning "the text before does not say which terminal a block is for";
     HIDDEN_FAILURE "KW072" Warning "the text before does not say that a block is meant to fail";
@@ -93,10 +99,13 @@ rules! {
     ENDS_SHELL "KW076" Warning "a command ends or replaces the terminal's shell for all later blocks";
     REPEATED_FLAG "KW077" Warning "a flag repeats what the runner already sets";
     UNPINNED "KW078" Warning "a block points KUBECONFIG away from the lab's cluster";
+    OTHER_CONTEXT "KW079" Warning "a command changes the current context for all later blocks and checks";
     NO_SUCH_LAB "KW080" Error "`needs` names a lab that is not in this collection";
     SAME_LAB "KW081" Error "two labs of a collection have one id";
     CIRCLE "KW082" Error "circular `needs`";
     FILE_NAME "KW083" Warning "the file of a folder's lab is not called README.md";
+    NO_SUCH_FILE "KW084" Warning "a link or picture leads to a file or heading that does not exist";
+    UNTAGGED "KW085" Warning "an image without a tag is another image tomorrow";
 }
 
 /// Gathers what is found; nothing stops at the first.
@@ -114,6 +123,16 @@ impl Findings {
         let at = self.list.len();
         self.list.push(finding);
         Added(&mut self.list[at])
+    }
+
+    /// Takes back the warnings of this code that begin in this place; whether there were any.
+    pub(super) fn allow(&mut self, code: Code, within: Span) -> bool {
+        let before = self.list.len();
+        let is_meant = |finding: &Diagnostic| {
+            finding.code == code && within.start <= finding.span.start && finding.span.start < within.end
+        };
+        self.list.retain(|finding| !is_meant(finding));
+        self.list.len() < before
     }
 
     /// Takes back what only follows from another finding.
@@ -138,6 +157,16 @@ impl Findings {
 pub(super) struct Added<'a>(&'a mut Diagnostic);
 
 impl Added<'_> {
+    /// The mechanical cure; a place that could not be told apart from its line has none.
+    pub(super) fn fix_if(self, known: bool, span: Span, text: impl Into<String>) -> Self {
+        if known { self.fix(span, text) } else { self }
+    }
+
+    pub(super) fn fix(self, span: Span, text: impl Into<String>) -> Self {
+        self.0.fix.push(Edit { span, text: text.into() });
+        self
+    }
+
     pub(super) fn hint(self, hint: impl Into<String>) {
         self.0.hint = Some(hint.into());
     }

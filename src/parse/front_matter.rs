@@ -49,6 +49,7 @@ pub(super) fn head(cx: &mut Context<'_>) -> (Head, usize) {
     if bom > 0 {
         cx.findings
             .add(BYTE_ORDER_MARK, Span::new(0, bom), "the file begins with a byte order mark (U+FEFF)")
+            .fix(Span::new(0, bom), "")
             .hint("save it as UTF-8 without one: other tools take it for text before the front matter");
     }
     let body = &text[bom..];
@@ -231,6 +232,7 @@ fn text_of(value: &Yaml, cx: &mut Context<'_>) -> Option<String> {
                     value.span,
                     format!("YAML reads {written} as {}, but a text is required", value.node.noun()),
                 )
+                .fix(value.span, format!("\"{written}\""))
                 .hint(format!("write \"{written}\""));
             None
         }

@@ -1,17 +1,19 @@
 //! Habits that spoil labs: warnings about what blocks do, and about what their text does not say.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::context::Context;
 use super::findings::{
-    ENDLESS, ENDS_SHELL, HIDDEN_FAILURE, HIDDEN_PLACE, HIDDEN_TERMINAL, PLACEHOLDER, REPEATED_FLAG, Rule, SLEEP,
-    UNPINNED,
+    ENDLESS, ENDS_SHELL, HIDDEN_FAILURE, HIDDEN_PLACE, HIDDEN_TERMINAL, OTHER_CONTEXT, PLACEHOLDER, REPEATED_FLAG,
+    Rule, SLEEP, UNPINNED, UNTAGGED, WAITS_FOR_INPUT,
 };
 use super::names::head;
 use super::shell::{Command, Word, commands, lines};
-use crate::lab::{Action, Ending, Item, Place, Role, Step};
+use super::{images, input};
+use crate::lab::{Action, CodeLine, Ending, Item, Place, Role, Step};
 use crate::text::Span;
 
 static PLACEHOLDERS: LazyLock<Regex> =
@@ -195,20 +197,49 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
                 "add `background ready=…`, or limit the command so that it ends",
             );
         }
-        for (word, flag) in repeated(&command, around) {
-            let message = format!("`{flag}` repeats what the runner already sets");
+        if action.place == Place::Host
+            && let Some(word) = other_context(&command)
+        {
             warn(
                 word,
-                REPEATED_FLAG,
-                &message,
-                "leave it out: the command is shorter, and runs on every kind of cluster",
+                OTHER_CONTEXT,
+                "this changes the current context for all later blocks and checks",
+                "leave it out: the lab's cluster is the current one, and the reader's own kubeconfig is not touched",
             );
+        }
+        if !nested.contains(&action.terminal)
+            && let Some((word, message, hint)) = input::waits(&command, action.opens)
+        {
+            warn(word, WAITS_FOR_INPUT, &message, hint);
+        }
+        for word in images::untagged(&command) {
+            let message = images::message(images::name(word));
+            warn(word, UNTAGGED, &message, images::CURE);
+        }
+        for (word, flag) in repeated(&command, around) {
+            let message = format!("`{flag}` repeats what the runner already sets");
+            let span = place(word, cx);
+            let fix = without(&lines, &command, word);
+            let added = cx.findings.add(REPEATED_FLAG, span, message);
+            let added = match fix.map(|(line, range)| (cx.source, line, range)) {
+                Some((source, line, range)) => {
+                    let known = source.line(line.number).ends_with(line.text.as_str());
+                    added.fix_if(known, source.place_in_line(line.number, &line.text, range), "")
+                }
+                None => added,
+            };
+            added.hint("leave it out: the command is shorter, and runs on every kind of cluster");
         }
     }
     if action.opens {
         nested.push(action.terminal.clone());
     }
     for line in lines {
+        if let Some(range) = images::untagged_line(&line.text) {
+            let message = images::message(&line.text[range.clone()]);
+            let span = cx.source.place_in_line(line.number, &line.text, range);
+            cx.findings.add(UNTAGGED, span, message).hint(images::CURE);
+        }
         for found in PLACEHOLDERS.find_iter(&line.text) {
             let span = cx.source.place_in_line(line.number, &line.text, found.range());
             cx.findings
@@ -216,6 +247,36 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
                 .hint("declare a variable and write \"$NAME\"");
         }
     }
+}
+
+/// The word that has kubectl take another context from now on.
+fn other_context(command: &Command) -> Option<&Word> {
+    let args = command.args();
+    let is = |at: usize, words: &[&str]| args.get(at).filter(|arg| words.contains(&arg.text.as_str()));
+    match command.name() {
+        "kubectl" if is(0, &["config"]).is_some() => is(1, &["use-context", "use", "rename-context", "delete-context"])
+            .or_else(|| is(1, &["set", "unset"]).and_then(|_| is(2, &["current-context"]))),
+        // Without a name it only lists them.
+        "kubectx" => args.first(),
+        "minikube" => is(0, &["update-context"]),
+        _ => None,
+    }
+}
+
+/// What goes with a flag that is left out: the blank before it, and its value where that is a word of its own. `None`
+/// where the flag has a line for itself.
+fn without<'l>(lines: &[&'l CodeLine], command: &Command, flag: &Word) -> Option<(&'l CodeLine, Range<usize>)> {
+    let line = *lines.get(flag.line)?;
+    let start = line.text[..flag.start].trim_end().len();
+    let value = (!flag.text.contains('=')).then(|| {
+        let at = command.words.iter().position(|word| word == flag)?;
+        command.words.get(at + 1).filter(|next| !next.text.starts_with('-'))
+    });
+    let end = match value {
+        None => flag.end,
+        Some(value) => value.filter(|value| value.line == flag.line)?.end,
+    };
+    (start > 0).then_some((line, start..end))
 }
 
 fn sets_errexit(command: &Command) -> bool {

@@ -51,6 +51,12 @@ pub(super) struct Piece {
     pub(super) code: bool,
 }
 
+/// What GitHub reads beyond plain Markdown.
+pub(super) const OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_FOOTNOTES);
+
 /// A lab is a text that a person reads; so many bytes are a novel.
 pub const LARGEST: usize = 2 << 20;
 /// How deep lists and quotes may nest: reading them takes the square of it.
@@ -101,10 +107,8 @@ pub(super) fn too_much(text: &str) -> Option<(usize, String)> {
 
 /// Reads the part of a file that begins at `from`.
 pub(super) fn blocks(text: &str, from: usize) -> Vec<Block> {
-    let options =
-        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES;
     let mut reader = Reader { text, from, blocks: Vec::new(), open: Vec::new(), nesting: 0, html: None };
-    for (event, range) in Parser::new_ext(&text[from..], options).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&text[from..], OPTIONS).into_offset_iter() {
         reader.event(&event, range.start + from..range.end + from);
     }
     reader.blocks

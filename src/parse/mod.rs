@@ -2,11 +2,13 @@
 //! never stops at the first.
 
 mod action;
+mod allow;
 mod attrs;
 mod check;
 mod collection;
 mod context;
 mod definitions;
+mod explain;
 mod fields;
 mod findings;
 mod front_matter;
@@ -15,9 +17,12 @@ mod fuzz;
 mod habits;
 mod head_slips;
 mod html;
+mod images;
+mod input;
 mod keys;
 mod kind;
 mod language;
+mod links;
 mod markdown;
 mod names;
 mod output;
@@ -26,10 +31,13 @@ mod quotes;
 mod reach;
 mod secrets;
 mod shell;
+mod solutions;
 mod steps;
 mod stray;
+mod syntax;
 mod variables;
 mod vars;
+mod varying;
 mod words;
 mod yaml;
 
@@ -40,16 +48,20 @@ use crate::text::{Diagnostic, Severity, SourceFile, Span, Spanned};
 use context::Context;
 
 pub use collection::parse_all;
+pub use explain::{explain, rule};
 pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
 pub use kind::{Kind, kind_of};
 pub use markdown::LARGEST;
 pub use secrets::secret_defaults;
+pub use syntax::ask_bash;
 
 /// What one file gave: a lab where no finding is an error, and every finding in file order.
 #[derive(Debug)]
 pub struct Parsed {
     pub lab: Option<Lab>,
     pub findings: Vec<Diagnostic>,
+    /// What a shell is to read once more: see [`ask_bash`].
+    scripts: Vec<syntax::Script>,
 }
 
 /// Reads one lab.
@@ -68,13 +80,13 @@ fn parse_here(source: &SourceFile) -> Parsed {
         cx.findings
             .add(findings::FRONT_MATTER, Span::new(at, at + 1), "the lines of this file end in CR only, as on old Macs")
             .hint("save it with LF or CRLF line ends");
-        return Parsed { lab: None, findings: cx.findings.finish() };
+        return Parsed { lab: None, findings: cx.findings.finish(), scripts: Vec::new() };
     }
     if let Some((at, message)) = markdown::too_much(source.text()) {
         cx.findings
             .add(findings::TOO_MUCH, Span::new(at, at + 1), message)
             .hint("split it into several labs, and keep long files beside them");
-        return Parsed { lab: None, findings: cx.findings.finish() };
+        return Parsed { lab: None, findings: cx.findings.finish(), scripts: Vec::new() };
     }
     let (head, from) = front_matter::head(&mut cx);
     cx.bare = cx.head_lost || !head.etcd.is_empty() || head.clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
@@ -99,6 +111,11 @@ fn parse_here(source: &SourceFile) -> Parsed {
     keys::look(&vars, &body.steps, &mut cx);
     reach::look(&body.steps, &clusters, &mut cx);
     habits::look(&body.steps, &habits::Surroundings { bare: cx.bare }, &mut cx);
+    solutions::look(&body.steps, &mut cx);
+    varying::look(&body.steps, &mut cx);
+    links::look(from, &mut cx);
+    allow::apply(&blocks, &mut cx);
+    let scripts = syntax::scripts(&body.steps, &cx);
     let path = source.path();
     let lab = Lab {
         id: id(path),
@@ -119,7 +136,7 @@ fn parse_here(source: &SourceFile) -> Parsed {
     };
     let findings = cx.findings.finish();
     let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
-    Parsed { lab: (!broken).then_some(lab), findings }
+    Parsed { lab: (!broken).then_some(lab), findings, scripts }
 }
 
 /// Where the lab lies; `lab.md` lies in the current folder.

@@ -10,6 +10,8 @@ pub(super) struct Command {
     pub(super) top: bool,
     /// The shell does not wait for it, or something after it in a pipe ends it.
     pub(super) released: bool,
+    /// Its standard input is a pipe, a file or a heredoc.
+    pub(super) fed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +84,8 @@ struct Reader {
     word: Option<Word>,
     depth: usize,
     heredocs: Vec<String>,
+    /// Something is piped into the next command, or it has a heredoc.
+    fed: bool,
 }
 
 impl Reader {
@@ -112,9 +116,11 @@ impl Reader {
                 '<' if line[at..].starts_with("<<<") => {
                     chars.next();
                     chars.next();
+                    self.fed = true;
                     self.finish_word();
                 }
                 '<' if line[at..].starts_with("<<") => {
+                    self.fed = true;
                     self.finish_word();
                     let rest = line[at + 2..].trim_start_matches('-').trim_start();
                     let length = rest.find([' ', ';', '|', '&', '>']).unwrap_or(rest.len());
@@ -124,7 +130,10 @@ impl Reader {
                     }
                 }
                 '(' | ')' | '{' | '}' if matches!(c, '(' | ')') || self.stands_alone(line, at) => {
+                    // What is piped into a group is piped into each of its commands.
+                    let fed = self.fed && self.words.is_empty();
                     self.end(false);
+                    self.fed = fed && matches!(c, '(' | '{');
                     if matches!(c, '(' | '{') {
                         self.depth += 1;
                     } else {
@@ -142,6 +151,7 @@ impl Reader {
                         && !double
                         && (rest.starts_with("head") || rest.starts_with("grep -m") || rest.starts_with("grep -q"));
                     self.end((c == '&' && !double) || ended);
+                    self.fed = c == '|' && !double;
                 }
                 _ => self.touch(number, at, c.len_utf8(), Some(c)),
             }
@@ -173,7 +183,10 @@ impl Reader {
     fn end(&mut self, released: bool) {
         self.finish_word();
         if !self.words.is_empty() {
-            self.commands.push(Command { words: std::mem::take(&mut self.words), top: self.depth == 0, released });
+            let words = std::mem::take(&mut self.words);
+            let fed = std::mem::take(&mut self.fed)
+                || words.iter().any(|word| word.text.starts_with(['<', '0']) && word.text.contains('<'));
+            self.commands.push(Command { words, top: self.depth == 0, released, fed });
         }
     }
 }
@@ -207,5 +220,17 @@ mod tests {
         assert_eq!(shown("echo \"a\nexit\" 2>&1"), ["echo aexit 2>&1"]);
         assert_eq!(shown("etcdctl watch x | head -1"), ["etcdctl watch x &", "head -1"]);
         assert_eq!(shown("jq '{a: .b}' <<< x"), ["jq {a: .b} x"]);
+    }
+
+    #[test]
+    fn what_a_command_reads_is_known() {
+        let fed = |script: &str| {
+            let owned: Vec<CodeLine> =
+                script.lines().enumerate().map(|(number, text)| CodeLine { number, text: text.to_owned() }).collect();
+            let commands = commands(&owned.iter().collect::<Vec<_>>());
+            commands.iter().map(|command| command.fed).collect::<Vec<_>>()
+        };
+        assert_eq!(fed("a | b || c; d <f; e <<E\nE\ng <<< x && h"), [false, true, false, true, true, true, false]);
+        assert_eq!(fed("a | while read x\ndo\nread y\ndone"), [false, true, false, false]);
     }
 }

@@ -243,6 +243,7 @@ fn dollar_name(span: Span, declared: &BTreeSet<&str>, cx: &mut Context<'_>) {
             let place = Span::new(span.start + at, span.start + at + 1 + length);
             cx.findings
                 .add(HALF_WRITTEN, place, format!("`${name}` is not replaced here"))
+                .fix(place, format!("${{{name}}}"))
                 .hint(format!("write ${{{name}}}"));
         }
     }

@@ -21,7 +21,12 @@ impl<W: Write + Send> Reporter for Github<W> {
     fn finish(&mut self, report: &RunReport) -> io::Result<()> {
         let mut out = String::new();
         for finding in &report.diagnostics {
-            let place = Place { file: &finding.file, line: finding.line, column: Some(finding.column) };
+            let place = Place {
+                file: &finding.file,
+                line: finding.line,
+                column: Some(finding.column),
+                end: Some((finding.end_line, finding.end_column)),
+            };
             let hint = finding.hint.iter().map(String::as_str);
             let lines = std::iter::once(finding.message.as_str()).chain(hint);
             command(&mut out, finding.severity.name(), &place, &finding.code, lines);
@@ -38,6 +43,8 @@ struct Place<'a> {
     file: &'a str,
     line: usize,
     column: Option<usize>,
+    /// The line and the column after the last character.
+    end: Option<(usize, usize)>,
 }
 
 fn annotate_lab(out: &mut String, lab: &LabReport) {
@@ -45,7 +52,7 @@ fn annotate_lab(out: &mut String, lab: &LabReport) {
         for action in &step.actions {
             if matters(action.verdict) {
                 let line = action.failed_line.unwrap_or(action.line);
-                let place = Place { file: &lab.file, line, column: None };
+                let place = Place { file: &lab.file, line, column: None, end: None };
                 let lines = action.reason.iter().chain(&action.detail).map(String::as_str);
                 command(out, "error", &place, &title(lab, step), lines);
             }
@@ -53,19 +60,19 @@ fn annotate_lab(out: &mut String, lab: &LabReport) {
         let waits = step.waits.iter().map(|wait| (Some("waited for"), wait));
         let checks = waits.chain(step.checks.iter().map(|check| (None, check)));
         for (head, check) in checks.filter(|(_, check)| matters(check.verdict)) {
-            let place = Place { file: &check.file, line: check.line, column: Some(check.column) };
+            let place = Place { file: &check.file, line: check.line, column: Some(check.column), end: None };
             command(out, "error", &place, &title(lab, step), head.into_iter().chain(check_lines(check)));
         }
         for question in step.questions.iter().filter(|question| matters(question.verdict)) {
-            let place = Place { file: &lab.file, line: question.line, column: None };
+            let place = Place { file: &lab.file, line: question.line, column: None, end: None };
             command(out, "error", &place, &title(lab, step), question.reason.iter().map(String::as_str));
         }
         if matters(step.verdict) && !step.is_explained_by_a_part() {
-            let place = Place { file: &lab.file, line: step.line, column: None };
+            let place = Place { file: &lab.file, line: step.line, column: None, end: None };
             command(out, "error", &place, &title(lab, step), step.reason.iter().map(String::as_str));
         }
     }
-    let place = Place { file: &lab.file, line: 1, column: None };
+    let place = Place { file: &lab.file, line: 1, column: None, end: None };
     if lab.stopped && matters(lab.verdict) {
         command(out, "error", &place, &lab.id, lab.reason.iter().chain(&lab.detail).map(String::as_str));
     }
@@ -101,6 +108,13 @@ fn command<'a>(out: &mut String, level: &str, place: &Place, title: &str, lines:
     let _ = write!(out, "::{level} file={},line={}", property(place.file), place.line);
     if let Some(column) = place.column {
         let _ = write!(out, ",col={column}");
+    }
+    // GitHub takes an end column on the same line only.
+    if let Some((line, column)) = place.end {
+        let _ = write!(out, ",endLine={line}");
+        if line == place.line {
+            let _ = write!(out, ",endColumn={column}");
+        }
     }
     let _ = writeln!(out, ",title={}::{}", property(title), data(&text.join("\n")));
 }

@@ -8,6 +8,7 @@ mod layout;
 mod live;
 mod log;
 mod pull;
+mod sarif;
 
 use std::borrow::Cow;
 use std::io;
@@ -22,6 +23,7 @@ pub use junit::Junit;
 pub use live::{Live, above_bars, bars};
 pub use log::Log;
 pub use pull::{PullBars, PullLines};
+pub use sarif::{SarifRule, sarif};
 
 /// One output. It is told facts and the report so far; it never calls back.
 pub trait Reporter: Send {

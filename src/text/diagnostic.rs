@@ -22,6 +22,13 @@ impl Severity {
     }
 }
 
+/// What to write in place of a part of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    pub span: Span,
+    pub text: String,
+}
+
 /// One finding about a source file: what is wrong, where, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -30,4 +37,6 @@ pub struct Diagnostic {
     pub span: Span,
     pub message: String,
     pub hint: Option<String>,
+    /// The cure, where it is mechanical: all of these together, or nothing.
+    pub fix: Vec<Edit>,
 }

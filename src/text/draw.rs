@@ -126,6 +126,7 @@ mod tests {
             span: Span::new(start, start + marked.len()),
             message: "wrong".to_owned(),
             hint: Some("do this\nor that".to_owned()),
+            fix: Vec::new(),
         }
         .draw(&source, false)
     }

@@ -3,6 +3,7 @@
 
 mod diagnostic;
 mod draw;
+mod edit;
 mod event;
 mod joined;
 mod nearest;
@@ -12,7 +13,8 @@ mod source;
 mod vars;
 mod wrap;
 
-pub use diagnostic::{Code, Diagnostic, Severity};
+pub use diagnostic::{Code, Diagnostic, Edit, Severity};
+pub use edit::mended;
 pub use event::EventKind;
 pub use joined::Joined;
 pub use nearest::{did_you_mean, nearest, one_of};

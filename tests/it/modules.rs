@@ -28,10 +28,11 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     // terminal, owned_processes: its shells are on this side of the session, and find what those of `shell` find.
     ("web", "text owned_processes lab outcome journal terminal learn session shell"),
     ("report", "text lab outcome"),
+    ("author", "text"),
     (
         "cli",
         "text owned_processes expr lab parse kube_etcd_codec journal grade outcome terminal cluster witness \
-         kube_sandbox run learn session shell web report",
+         kube_sandbox run learn session shell web report author",
     ),
 ];
 

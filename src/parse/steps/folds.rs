@@ -3,9 +3,10 @@
 use super::{Builder, Fold};
 use crate::lab::keywords::{FenceKind, STEP_ATTRIBUTES};
 use crate::lab::{FoldKind, Hint, Item};
+use crate::parse::allow;
 use crate::parse::attrs;
 use crate::parse::fields::Fields;
-use crate::parse::findings::{DETAILS, HIDDEN_BLOCK, UNKNOWN_COMMENT};
+use crate::parse::findings::{DETAILS, HIDDEN_BLOCK, TWO_SOLUTIONS, UNKNOWN_COMMENT};
 use crate::parse::html::Tag;
 use crate::parse::words::Wrong;
 use crate::text::{Span, did_you_mean};
@@ -66,6 +67,26 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// A second solution before anything was judged: another way to do the same, and both would run.
+    pub(super) fn one_solution(&mut self) {
+        let Some((_, opened)) = self.folds.iter().find(|(fold, _)| *fold == Fold::Solution) else { return };
+        let opened = *opened;
+        match self.solved {
+            Some(first) if first != opened => {
+                let line = self.cx.line(first.start);
+                let message = format!("the solution in line {line} runs as well when the lab is tested");
+                if !self.cx.findings.any_in(opened) {
+                    self.cx
+                        .findings
+                        .add(TWO_SOLUTIONS, opened, message)
+                        .hint("add `norun` to the blocks of all but one, or put a check between");
+                }
+            }
+            Some(_) => {}
+            None => self.solved = Some(opened),
+        }
+    }
+
     fn directive(&mut self, span: Span) {
         let text = self.cx.source.slice(span);
         let start = span.start + (text.len() - text.trim_start().len());
@@ -73,9 +94,17 @@ impl Builder<'_, '_> {
         let word_len = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
         let word = &trimmed[..word_len];
         let at = Span::new(start, start + word_len);
+        if word == "lab:allow" {
+            let place = Span::new(start + word_len, start + trimmed.len());
+            if let Some(allowed) = allow::read(place, at, self.cx) {
+                self.cx.allowed.push(allowed);
+            }
+            return;
+        }
         if word != "lab:step" {
-            let hint = did_you_mean(word, ["lab:step"])
-                .unwrap_or_else(|| "the one comment that the runner reads is <!-- lab:step … -->".to_owned());
+            let hint = did_you_mean(word, ["lab:step", "lab:allow"]).unwrap_or_else(|| {
+                "the comments that the runner reads are <!-- lab:step … --> and <!-- lab:allow … -->".to_owned()
+            });
             self.cx.findings.add(UNKNOWN_COMMENT, at, format!("unknown comment `{word}`")).hint(hint);
             return;
         }

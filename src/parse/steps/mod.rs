@@ -4,6 +4,8 @@ mod folds;
 mod names;
 mod output;
 
+pub(in crate::parse) use names::slug;
+
 use std::collections::BTreeMap;
 
 use crate::lab::keywords::FenceKind;
@@ -57,6 +59,8 @@ struct Builder<'c, 's> {
     /// What stands before the first step and would have run.
     early: Early,
     titled: bool,
+    /// The fold of the step's last solution that runs, until something judges it.
+    solved: Option<Span>,
 }
 
 /// Blocks before the first step, and the line that was probably meant to begin one.
@@ -81,6 +85,7 @@ pub(in crate::parse) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>
         fresh_step: false,
         early: Early::default(),
         titled: false,
+        solved: None,
     };
     for block in blocks {
         builder.block(block);
@@ -158,6 +163,7 @@ impl Builder<'_, '_> {
         if self.body.steps.is_empty() {
             self.body.intro.end = heading.span.start;
         }
+        self.solved = None;
         let title = heading.text.trim().to_owned();
         self.body.steps.push(Step {
             id: names::slug(&title),
@@ -178,6 +184,7 @@ impl Builder<'_, '_> {
             self.cx
                 .findings
                 .add(NEAR_LANGUAGE, info.language.span, names::near_language(written, language))
+                .fix(info.language.span, language)
                 .hint(format!("did you mean `{language}`?"));
         }
         // An action is read as what it is nearly, since other blocks may name it.
@@ -198,6 +205,7 @@ impl Builder<'_, '_> {
                     info.language.span,
                     format!("`{{` directly follows `{language}`, so GitHub reads both as one language"),
                 )
+                .fix(Span::new(info.language.span.end, info.language.span.end), " ")
                 .hint(format!("put a blank between: `{language} {{…}}`"));
         }
         let attrs = match (info.braces, info.rest) {
@@ -217,10 +225,20 @@ impl Builder<'_, '_> {
         let item = match kind {
             FenceKind::Script | FenceKind::Console => {
                 let in_solution = self.folds.iter().any(|(fold, _)| *fold == Fold::Solution);
-                Item::Action(action(fence, kind, &fields, in_solution, self.cx))
+                let action = action(fence, kind, &fields, in_solution, self.cx);
+                if in_solution && !action.norun {
+                    self.one_solution();
+                }
+                Item::Action(action)
             }
-            FenceKind::Check => Item::Check(self.check(fence, &fields)),
-            FenceKind::Wait => Item::Wait(self.check(fence, &fields)),
+            FenceKind::Check => {
+                self.solved = None;
+                Item::Check(self.check(fence, &fields))
+            }
+            FenceKind::Wait => {
+                self.solved = None;
+                Item::Wait(self.check(fence, &fields))
+            }
             FenceKind::Question => Item::Question(question(&fence.content, &fields, head, self.cx)),
             FenceKind::Output => {
                 self.output(fence, &fields);
@@ -332,6 +350,7 @@ impl Builder<'_, '_> {
         self.cx
             .findings
             .add(UNDERLINED, at, format!("this line is not a heading: a blank is missing after `{}`", &line[..marks]))
+            .fix(Span::new(span.start + marks, span.start + marks), " ")
             .hint(format!("write `{} {title}`", &line[..marks]));
         if marks == 2 && self.body.steps.is_empty() {
             // What stands before the first step because of it needs no finding of its own.

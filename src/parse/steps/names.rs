@@ -10,7 +10,7 @@ pub(super) fn near_language(written: &str, near: &str) -> String {
 }
 
 /// As GitHub makes a heading's anchor.
-pub(super) fn slug(title: &str) -> String {
+pub(in crate::parse) fn slug(title: &str) -> String {
     title
         .to_lowercase()
         .chars()

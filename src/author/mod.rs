@@ -1,0 +1,5 @@
+//! What helps to write labs.
+
+mod new;
+
+pub use new::{Template, new_lab};
