@@ -9,7 +9,8 @@ const SCREENS: &[&str] =
 /// The word that makes the command wait, what it does, and what to write instead. `opens` says that its last command
 /// opens a shell that stays.
 pub(super) fn waits(command: &Command, opens: bool) -> Option<(&Word, String, &'static str)> {
-    if command.fed {
+    // What a loop reads stands after its `done`.
+    if command.fed || command.words.iter().any(|word| matches!(word.text.as_str(), "while" | "until")) {
         return None;
     }
     let name = command.name();
@@ -126,6 +127,7 @@ mod tests {
         for script in [
             "kubectl get pods -o name | while read pod; do echo \"$pod\"; done",
             "read -r NAME < file",
+            "while read -r name; do echo \"$name\"; done < file",
             "read -t 5 x",
             "kubectl exec -it web -- sh -c 'ls'",
             "kubectl exec -i web -- sh <<'E'\nls\nE",

@@ -231,6 +231,6 @@ mod tests {
             commands.iter().map(|command| command.fed).collect::<Vec<_>>()
         };
         assert_eq!(fed("a | b || c; d <f; e <<E\nE\ng <<< x && h"), [false, true, false, true, true, true, false]);
-        assert_eq!(fed("a | while read x\ndo\nread y\ndone"), [false, true, false, false]);
+        assert_eq!(fed("a | while read x\ndo\nread y\ndone"), [false, true, false, false, false]);
     }
 }
