@@ -49,7 +49,10 @@ pub(super) fn scripts(steps: &[Step], cx: &Context<'_>) -> Vec<Script> {
 pub fn ask_bash(parsed: &mut Parsed, source: &SourceFile) {
     let scripts = std::mem::take(&mut parsed.scripts);
     // One call answers for all blocks of a sound lab: each is a function's body, so that none can end what another begins.
-    let all: String = scripts.iter().map(|script| format!("f() {{ :\n{}\n}}\n", script.text())).collect();
+    let mut all = String::new();
+    for script in &scripts {
+        all += &format!("f() {{ :\n{}\n}}\n", script.text());
+    }
     if all.is_empty() || complaint(&all).is_none() {
         return;
     }
@@ -84,7 +87,7 @@ fn near(message: &str, line: &str) -> Option<std::ops::Range<usize>> {
 
 impl Script {
     fn text(&self) -> String {
-        self.lines.iter().map(|line| format!("{}\n", line.text)).collect()
+        self.lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect()
     }
 }
 
