@@ -66,7 +66,7 @@ fn read(text: &str, from: usize) -> (Vec<Link>, BTreeSet<String>) {
                 }
             }
             Event::Start(Tag::Link { dest_url, .. }) => {
-                links.push(Link { span, to: dest_url.to_string(), noun: "link" })
+                links.push(Link { span, to: dest_url.to_string(), noun: "link" });
             }
             Event::Start(Tag::Image { dest_url, .. }) => {
                 links.push(Link { span, to: dest_url.to_string(), noun: "picture" });
