@@ -123,12 +123,27 @@ impl<'a> Runner<'a> {
                 None => Outcome::cannot_judge("this block is not in the lab"),
             };
         }
-        let result = match self.terminals.run(&self.terminal(action), &block).await {
-            Ok(result) => result,
+        let terminal = self.terminal(action);
+        // Who expects a failure may well expect this one, and waits for its own words.
+        let done = if action.ending == Ending::Success {
+            self.terminals.run_unless(&terminal, &block, PATIENCE, |running| self.waits_in_vain(running)).await
+        } else {
+            self.terminals.run(&terminal, &block).await.map(|result| (result, None))
+        };
+        let (result, in_vain) = match done {
+            Ok(done) => done,
             Err(error) => return refused(&error),
         };
         self.outputs.insert(action.span.start, Output::of(&result));
-        let mut outcome = ended(&result);
+        let mut outcome = match (&result.ended, in_vain) {
+            (Ended::Stopped { .. }, Some(why)) => Outcome {
+                failed_line: result.commands.last().map(|command| command.line),
+                output: result.output.clone(),
+                truncated: result.truncated,
+                ..Outcome::failed(why)
+            },
+            _ => ended(&result),
+        };
         if outcome.verdict.is_none() {
             self.compare(action, &result, &mut outcome);
         }

@@ -11,6 +11,7 @@ mod environment;
 mod expected;
 mod ground;
 mod hands;
+mod hopeless;
 mod judge;
 mod lab;
 mod leftover;

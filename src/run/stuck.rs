@@ -49,11 +49,11 @@ fn stuck(view: &JournalView, prefix: &str) -> Vec<String> {
     lines
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-fn line(pod: &Value) -> Option<String> {
+pub(super) fn line(pod: &Value) -> Option<String> {
     let metadata = &pod["metadata"];
     let namespace = text(metadata, "namespace");
     if namespace == OF_THE_CLUSTER || metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()) {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use regex::Regex;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::block::{Block, BlockResult, CommandResult, Ended};
@@ -21,8 +22,14 @@ pub(super) struct Finished {
     pub(super) is_usable: bool,
 }
 
-/// Runs the block; `is_endless` takes the time limit from its last command.
-pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_endless: bool) -> Finished {
+/// Runs the block; `is_endless` takes the time limit from its last command, `running` is told each that begins.
+pub(super) async fn run_block(
+    shell: &mut Shell,
+    block: &Block,
+    ways: &Ways,
+    is_endless: bool,
+    running: &watch::Sender<String>,
+) -> Finished {
     let began = Instant::now();
     let deadline = began + block.timeout;
     let commands = split(&block.lines).await;
@@ -38,6 +45,7 @@ pub(super) async fn run_block(shell: &mut Shell, block: &Block, ways: &Ways, is_
         let is_last = index + 1 == commands.len();
         let opens = is_last && block.opens;
         let from = shell.tape().recorder().screen().freeze();
+        running.send_replace(command.text.clone());
         let limit = if is_last && is_endless { None } else { Some(deadline) };
         let outcome =
             if opens { shell.open(command, limit, ways).await } else { shell.run(command, limit, ways).await };

@@ -28,21 +28,46 @@ impl Terminals {
 
     /// Runs a block to its end.
     pub async fn run(&self, terminal: &TerminalId, block: &Block) -> Result<BlockResult, TerminalError> {
+        let endless = |_| std::future::pending::<()>();
+        self.run_unless(terminal, block, Duration::ZERO, endless).await.map(|(result, _)| result)
+    }
+
+    /// Runs a block until it ends, or until what is given the command that runs comes to its end: then the block is
+    /// stopped as a background block is.
+    pub async fn run_unless<T, F: Future<Output = T>>(
+        &self,
+        terminal: &TerminalId,
+        block: &Block,
+        patience: Duration,
+        unless: impl FnOnce(watch::Receiver<String>) -> F,
+    ) -> Result<(BlockResult, Option<T>), TerminalError> {
         let Some(mut slot) = self.claim(terminal).await? else {
-            return Ok(interrupted());
+            return Ok((interrupted(), None));
         };
         // Out of its slot while it runs: a block that is dropped half-way takes its shell with it.
         let Some(mut shell) = slot.take() else {
-            return Ok(interrupted());
+            return Ok((interrupted(), None));
         };
-        let ways = Ways { cancel: self.settings.cancel.clone(), stop: watch::channel(None).1 };
-        let Finished { result, is_usable } = run_block(&mut shell, block, &ways, false).await;
+        let (stop, stopped) = watch::channel(None);
+        let (runs, running) = watch::channel(String::new());
+        let ways = Ways { cancel: self.settings.cancel.clone(), stop: stopped };
+        let (finished, given_up) = {
+            let mut work = std::pin::pin!(run_block(&mut shell, block, &ways, false, &runs));
+            tokio::select! {
+                finished = &mut work => (finished, None),
+                why = unless(running) => {
+                    stop.send_replace(Some(Stop { kill: false, patience }));
+                    (work.await, Some(why))
+                }
+            }
+        };
+        let Finished { result, is_usable } = finished;
         if is_usable {
             *slot = Some(shell);
         } else {
             shell.kill().await;
         }
-        Ok(result)
+        Ok((result, given_up))
     }
 
     /// Starts a block whose last command keeps running. Whether it is ready takes what is returned.
@@ -70,7 +95,8 @@ impl Terminals {
         let background = Background { inner: Arc::new(inner) };
         self.backgrounds().insert(name.to_owned(), (terminal.clone(), background.clone()));
         tokio::spawn(async move {
-            let Finished { result, is_usable } = run_block(&mut shell, &block, &ways, true).await;
+            let Finished { result, is_usable } =
+                run_block(&mut shell, &block, &ways, true, &watch::channel(String::new()).0).await;
             let tape = Arc::new(shell.tape().recorder().restart());
             if is_usable {
                 *slot = Some(shell);

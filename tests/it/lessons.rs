@@ -64,6 +64,18 @@ fn a_wait_in_vain_names_the_pods_own_reason() {
 }
 
 #[test]
+fn a_wait_for_an_image_that_no_registry_has_ends_at_once() {
+    need!("etcd", "kubectl");
+    let done = lesson("never-comes").run();
+    assert_eq!(done.exit(), Some(1), "{}\n{}", done.stdout(), done.stderr());
+    let screen = done.stdout() + &done.stderr();
+    // Neither the command's own limit nor the block's.
+    let words = "`kubectl rollout status deployment/web --timeout=290s` waits for what will not come: pod default/web-";
+    assert!(screen.contains(words) && screen.contains("nginx:1.161: not found"), "{screen}");
+    assert!(!screen.contains("not reached") || !screen.contains("timed out waiting"), "{screen}");
+}
+
+#[test]
 fn a_webhook_that_nobody_serves_refuses() {
     need!("etcd", "kubectl");
     passes("webhook");

@@ -126,7 +126,8 @@ impl Agent {
     fn back_off(&self, work: &Work<'_>, container: &Container) -> i64 {
         // The run that a probe ended was not yet over when the kubelet counted.
         let killed = self.memory.was_killed(&work.object.uid, &container.id);
-        back_off(container.restarts - i64::from(killed))
+        let restarts = self.memory.crashes(&work.object.uid, container.name(), container.restarts, container.lasted());
+        back_off(restarts - i64::from(killed))
     }
 
     async fn start(&self, work: &mut Work<'_>, spot: Spot, next: &mut Soonest) -> Result<(), Error> {

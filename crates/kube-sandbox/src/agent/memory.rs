@@ -20,6 +20,8 @@ struct Pod {
     next: Option<Instant>,
     /// By container, what keeps it from starting.
     troubles: HashMap<String, Trouble>,
+    /// By container, how many of its restarts no longer count: it ran well for long after them.
+    forgiven: HashMap<String, i64>,
     /// By container run, how often its next start was put off.
     put_off: HashMap<String, u32>,
     /// Whether was told what cannot be known of it.
@@ -53,6 +55,8 @@ pub(super) enum End {
 
 /// After a first failure a kubelet looks at the pod again when it hears of its sandbox, later in turn.
 const SECOND_TRY: Duration = Duration::from_secs(1);
+/// In seconds: twice the longest wait, as a kubelet has it.
+const FORGIVEN_AFTER: i64 = 600;
 pub(super) const NEXT_SYNC: Duration = Duration::from_secs(11);
 
 impl Memory {
@@ -79,6 +83,16 @@ impl Memory {
     pub(super) fn was_killed(&self, uid: &Arc<str>, run: &str) -> bool {
         let run = format!("{run} killed");
         self.with(uid, |pod| pod.probes.keys().any(|(held, _)| *held == run))
+    }
+
+    /// How many restarts of a container count for how long it is put off: those since it last ran for long.
+    pub(super) fn crashes(&self, uid: &Arc<str>, container: &str, restarts: i64, lasted: i64) -> i64 {
+        self.with(uid, |pod| {
+            if lasted > FORGIVEN_AFTER {
+                pod.forgiven.insert(container.to_owned(), restarts);
+            }
+            restarts - pod.forgiven.get(container).copied().unwrap_or_default()
+        })
     }
 
     /// How often the start after this run of a container was put off so far; counts on.
@@ -165,5 +179,20 @@ impl Trouble {
     /// Whether its registry is not to be asked again yet.
     pub(super) fn backs_off(&self) -> bool {
         self.pulls > 0 && self.pull_again > Instant::now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crashes_are_forgiven_after_a_long_run() {
+        let (memory, uid) = (Memory::default(), Arc::from("u"));
+        let counts: Vec<i64> = [(0, 1), (1, 5), (2, 600), (3, 601), (3, 601), (4, 2), (5, 2)]
+            .map(|(restarts, lasted)| memory.crashes(&uid, "c", restarts, lasted))
+            .to_vec();
+        assert_eq!(counts, [0, 1, 2, 0, 0, 1, 2]);
+        assert_eq!(memory.crashes(&uid, "other", 4, 2), 4);
     }
 }

@@ -107,6 +107,10 @@ pub(super) fn of<'r>(resources: impl Iterator<Item = &'r Arc<Resource>>) -> Part
             if !known {
                 let of_definition = custom && !name.starts_with("io.k8s.");
                 second(&mut schema, of_definition);
+                // Old clients take every field that is not named to be wrong.
+                if of_definition && schema["x-kubernetes-preserve-unknown-fields"] == true {
+                    schema = json!({"type": "object", KINDS: schema[KINDS]});
+                }
                 all.insert(name, schema);
             }
         }

@@ -83,6 +83,25 @@ fn a_custom_kind_is_described_by_its_definition() {
     assert!(schema["properties"]["metadata"]["allOf"].is_array());
 }
 
+/// Old clients take each field that is not named to be wrong.
+#[test]
+fn the_second_version_leaves_open_what_keeps_unknown_fields() {
+    let definition = json!({"spec": {
+        "group": "stable.example.com", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+            "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+            "properties": {"spec": {"type": "object"}},
+        }}}],
+    }, "status": {
+        "acceptedNames": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+        "conditions": [{"type": "Established", "status": "True"}, {"type": "NamesAccepted", "status": "True"}],
+    }});
+    let (_, definitions) = second::of(crd::resources_of(&definition).iter());
+    let kinds = json!([{"group": "stable.example.com", "kind": "Thing", "version": "v1"}]);
+    let wanted = json!({"type": "object", "x-kubernetes-group-version-kind": kinds});
+    assert_eq!(definitions["com.example.stable.v1.Thing"], wanted);
+}
+
 #[test]
 fn the_second_version_defines_every_kind() {
     let all = Resource::builtins();

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Container, Ended, State};
 use crate::agent::image;
-use crate::runtime::meta;
+use crate::runtime::{meta, seconds};
 
 impl Container {
     pub(super) fn of(spec: Value, held: &Value, waiting: &str) -> Self {
@@ -121,6 +121,16 @@ impl Container {
             }
             _ => None,
         }
+    }
+
+    /// How many seconds its last run took.
+    pub(crate) fn lasted(&self) -> i64 {
+        let (started, finished) = match &self.state {
+            State::Ended(ended) => (&ended.started, &ended.finished),
+            _ => (&self.last["terminated"]["startedAt"], &self.last["terminated"]["finishedAt"]),
+        };
+        // What never started has no beginning.
+        if seconds(started) == 0 { 0 } else { seconds(finished) - seconds(started) }
     }
 
     pub(crate) fn end(&mut self, code: i32, reason: &str, message: &str) {
