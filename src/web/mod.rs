@@ -1,8 +1,8 @@
 //! The page: a session's second face, served over HTTP to a browser. It shows and asks what a session can show and do,
 //! and adds nothing to it.
 //!
-//! [`Server::bind`] takes the port, [`Server::run`] serves until it is told to end. Every request passes [`gate`];
-//! a lab's own text becomes HTML only in [`html`]; terminals belong to the server ([`terminals`]), and pages come and
+//! [`Server::bind`] takes the port, [`Server::run`] serves until it is told to end. Every request passes `gate`;
+//! a lab's own text becomes HTML only in `html`; terminals belong to the server (`terminals`), and pages come and
 //! go.
 
 mod answer;
