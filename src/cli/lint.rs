@@ -208,7 +208,8 @@ fn sarif_rules() -> Vec<SarifRule<'static>> {
 
 /// What `--explain` prints.
 fn explained(code: &str) -> Result<String, CliError> {
-    let rule = rule(code).map_err(|hint| CliError::wrong_call(format!("`{code}` is no code of a finding"), hint))?;
+    let rule =
+        rule(code).map_err(|hint| CliError::wrong_call(format!("`{code}` is not the code of a finding"), hint))?;
     let section = explain(rule.code.0).unwrap_or_default();
     Ok(format!("{} ({}): {}\n\n{section}", rule.code.0, rule.severity.name(), rule.meaning))
 }

@@ -23,6 +23,14 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     owned_processes::state_folder().join("clusters").join(name)
 }
 
+/// Something is remembered of a cluster of this name; `..` and a path are no names.
+pub(crate) fn is_remembered(name: &str) -> bool {
+    let mut parts = std::path::Path::new(name).components();
+    let is_one_name =
+        matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(part)), None) if part == name);
+    is_one_name && folder(name).is_dir()
+}
+
 pub(crate) fn kubeconfig(name: &str) -> PathBuf {
     folder(name).join("kubeconfig")
 }

@@ -108,9 +108,14 @@ impl Clusters {
         Ok(found)
     }
 
+    /// There is such a cluster, or what is remembered of one whose containers are gone.
+    pub fn knows(&self, name: &str) -> bool {
+        self.found.contains_key(name) || kept::is_remembered(name)
+    }
+
     /// Removes a cluster of ours; one that a run uses, or that was made by hand, stays.
     pub async fn remove(&self, name: &str) -> Result<(), ClusterError> {
-        if !self.found.contains_key(name) && kept::folder(name).is_dir() {
+        if !self.found.contains_key(name) && kept::is_remembered(name) {
             // Its containers are gone already; what is left are a record and a kubeconfig with its keys.
             return match Kept::of(name).filter(|kept| kept.host != self.engine.host) {
                 Some(kept) => Err(ClusterError::new(format!("the cluster {name} is on another engine: {}", kept.host))

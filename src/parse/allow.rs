@@ -29,7 +29,7 @@ pub(super) fn read(place: Span, word: Span, cx: &mut Context<'_>) -> Option<Allo
     let Some(rule) = RULES.iter().find(|rule| rule.code.0 == code) else {
         let warnings = RULES.iter().filter(|rule| rule.severity == Severity::Warning).map(|rule| rule.code.0);
         let hint = did_you_mean(code, warnings).unwrap_or_else(|| FORM.to_owned());
-        cx.findings.add(UNKNOWN_COMMENT, span, format!("`{code}` is no code of a finding")).hint(hint);
+        cx.findings.add(UNKNOWN_COMMENT, span, format!("`{code}` is not the code of a finding")).hint(hint);
         return None;
     };
     if rule.severity == Severity::Error {

@@ -129,6 +129,11 @@ fn down_removes_what_is_left_of_a_cluster_whose_containers_are_gone() {
     let killed = dir.path().join("keywitness-0123abcd");
     fs::create_dir_all(killed.join("cluster")).expect("made");
     fs::write(killed.join("cluster/client.key"), "a key").expect("written");
+    for no_name in ["..", ".", "../clusters/labs", "labs/", "/"] {
+        let refused = on(&engine, dir.path(), &["cluster", "down", no_name]).run().expect_exit(2).stderr();
+        assert!(refused.contains("there is no cluster"), "{refused}");
+    }
+    assert!(record.join("kubeconfig").exists(), "what is no name removes nothing");
     on(&engine, dir.path(), &["cluster", "down"]).run().expect_exit(0);
     assert!(!record.exists(), "the record with its keys");
     assert!(!killed.exists(), "the private folder of a killed run");

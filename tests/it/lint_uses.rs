@@ -86,7 +86,7 @@ fn a_code_is_explained_in_the_terminal() {
     assert!(text.starts_with("KW073 (warning): `sleep` guesses a time\n\n"), "{text}");
     assert!(text.contains("Before:") && text.contains("After:") && !text.contains("KW074"), "{text}");
     let done = Test::new(&["lint", "--explain", "KW73"]).run().expect_exit(2);
-    assert!(done.stderr().contains("`KW73` is no code of a finding"), "{}", done.stderr());
+    assert!(done.stderr().contains("`KW73` is not the code of a finding"), "{}", done.stderr());
 }
 
 const SLIPS: &str = "---\ntitle: 2026\n---\n## A step\n\n```Bash{name=list}\n$ kubectl --context kind get nodes —all\n```\n\n##Another\n\nText.\n";

@@ -107,7 +107,7 @@ async fn down(name: &str, engine: Option<Flavor>) -> Result<Exit, CliError> {
         return print(&format!("cluster {name} is gone\n"));
     }
     let clusters = Clusters::look(engine).await.map_err(|error| no_engine(name, error))?;
-    if !clusters.all().any(|found| found.name == name) {
+    if !clusters.knows(name) {
         return Err(no_such_cluster(name, &clusters));
     }
     // A guard's start clears away what killed runs left: folders with keys, processes, containers.

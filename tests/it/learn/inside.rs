@@ -48,7 +48,9 @@ fn the_shell_stays_whole_through_any_number_of_sizes() {
     }
     window.resize(77, 21);
     assert!(window.command(" before").contains("\ntyped before\n"));
-    assert!(window.command("echo \"$(stty size)\"").contains("\n21 77"));
+    // The last of them may still be on its way to the shell.
+    let settled = "until [ \"$(stty size)\" = '21 77' ]; do sleep 0.1; done; echo \"at $(stty size)\"";
+    assert!(window.command(settled).contains("\nat 21 77"));
     leave(&window, "n");
 }
 

@@ -16,6 +16,8 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 /// How often the API is asked which kinds it serves.
 const REDISCOVER: Duration = Duration::from_secs(30);
+/// And how soon after a definition has changed: a new kind may be served a moment later.
+const REDISCOVER_SOON: Duration = Duration::from_secs(1);
 
 /// An object of one of the kinds that are followed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,13 +49,15 @@ impl Garbage {
         let notify = Arc::clone(&changed);
         context.cache(&crds).listen(move |_| notify.notify_one());
         context.clone().spawn(async move {
+            let mut pause = REDISCOVER;
             loop {
                 if let Ok(resources) = discovery::deletable(&garbage.rest).await {
                     for resource in resources {
                         garbage.follow(&context, &queue, resource);
                     }
                 }
-                drop(tokio::time::timeout(REDISCOVER, changed.notified()).await);
+                let news = tokio::time::timeout(pause, changed.notified()).await;
+                pause = if news.is_ok() { REDISCOVER_SOON } else { REDISCOVER };
             }
         });
     }
@@ -70,6 +74,11 @@ impl Garbage {
         for object in store.all() {
             queue.add(Item { resource: Arc::clone(&resource), key: object.key.clone() });
         }
+        let (late, followed, late_queue) = (self.clone(), Arc::clone(&store), Arc::clone(&queue));
+        context.spawn(async move {
+            followed.synced().await;
+            late.ask_about_dependents(&followed.resource, &late_queue);
+        });
         store.listen(move |change| {
             if let Some(new) = &change.new
                 && (!new.owners.is_empty() || new.deleting)
@@ -88,6 +97,19 @@ impl Garbage {
                 }
             }
         });
+    }
+
+    /// Owners of a kind may have gone before it was followed: whatever names one is looked at.
+    fn ask_about_dependents(&self, of: &ApiResource, queue: &Queue<Item>) {
+        let names_one = |owner: &Owner| {
+            let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+            *owner.kind == *of.kind && group == &*of.group
+        };
+        for store in self.all() {
+            let resource = Arc::new(store.resource.clone());
+            let dependents = store.all().into_iter().filter(|object| object.owners.iter().any(names_one));
+            dependents.for_each(|object| queue.add(Item { resource: Arc::clone(&resource), key: object.key.clone() }));
+        }
     }
 
     fn all(&self) -> Vec<Arc<Cache>> {
