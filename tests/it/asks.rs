@@ -130,7 +130,10 @@ fn down_removes_what_is_left_of_a_cluster_whose_containers_are_gone() {
     fs::create_dir_all(killed.join("cluster")).expect("made");
     fs::write(killed.join("cluster/client.key"), "a key").expect("written");
     for no_name in ["..", ".", "../clusters/labs", "labs/", "/"] {
-        let refused = on(&engine, dir.path(), &["cluster", "down", no_name]).run().expect_exit(2).stderr();
+        let other = tempfile::tempdir().expect("a folder");
+        let call = on(&engine, other.path(), &["cluster", "down", no_name])
+            .env("XDG_STATE_HOME", &dir.path().join("state").display().to_string());
+        let refused = call.run().expect_exit(2).stderr();
         assert!(refused.contains("there is no cluster"), "{refused}");
     }
     assert!(record.join("kubeconfig").exists(), "what is no name removes nothing");
