@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::runs::Run;
+use super::run::Run;
 use super::shell::{End, Found, absolute, name_of};
 use crate::runtime::meta;
 

@@ -7,7 +7,7 @@ use rand::Rng;
 use super::life::{Container, List, Spot, State};
 use super::memory::NEXT_SYNC;
 use super::probe::{self, Failure};
-use super::runs::{self, Run};
+use super::run::{Run, message};
 use super::shell::End;
 use super::{Agent, FIRST_BACK_OFF, KILLED, LONGEST_BACK_OFF, Soonest, Work, answer};
 use crate::runtime::{Error, Severity, meta, seconds};
@@ -247,7 +247,7 @@ impl Agent {
         let now = jiff::Timestamp::now().as_millisecond();
         let container = work.life.at(spot);
         self.runs.change(&work.object.uid, container.name(), &container.id, |held| held.ended = Some(now));
-        let message = runs::message(run, &container.spec, code, now);
+        let message = message(run, &container.spec, code, now);
         let reason = reason.unwrap_or(if code == 0 { "Completed" } else { "Error" });
         container.end(code, reason, &message);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::life::{Container, List, Spot, State};
 use super::memory::End;
-use super::runs::{Run, Stopped};
+use super::run::{Run, Stopped};
 use super::shell::End as Ended;
 use super::{Agent, KILLED, Work, answer};
 use crate::runtime::{Error, Next, PODS, Severity, meta};

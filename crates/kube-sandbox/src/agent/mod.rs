@@ -8,12 +8,14 @@ mod ending;
 mod image;
 mod images;
 mod life;
+mod line;
 mod machine;
 mod memory;
 mod mirror;
 mod needs;
 mod probe;
 mod pull;
+mod run;
 mod runs;
 #[expect(
     clippy::match_same_arms,
@@ -44,7 +46,7 @@ use crate::runtime::{
 };
 
 pub(super) use machine::Machine;
-pub(super) use runs::Run;
+pub(super) use run::Run;
 pub use runs::Runs;
 
 /// The status of what SIGKILL ended.

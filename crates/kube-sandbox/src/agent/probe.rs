@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::answer::{Answer, answer};
-use super::runs::Run;
+use super::run::Run;
 use crate::runtime::meta;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,7 +159,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::agent::runs::of_spec;
+    use crate::agent::run::of_spec;
 
     fn at(spec: &Value, ran: i64) -> Health {
         health(spec, &of_spec(spec), "10.244.0.2", ran)

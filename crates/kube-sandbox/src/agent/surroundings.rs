@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use super::runs::{self, Run, file};
+use super::run::Run;
 use super::shell::{self, Change, Files, Service, What, World, absolute};
 use super::{Agent, Work, image};
 use crate::addresses;
@@ -14,6 +14,11 @@ use crate::runtime::{ApiResource, CONFIGMAPS, Error, SECRETS, meta, seconds};
 /// Objects that were asked for already.
 #[derive(Default)]
 struct Held(HashMap<(&'static str, String), Option<Value>>);
+
+/// The text of a volume's file.
+fn file(path: String, text: Option<&str>) -> Change {
+    Change { at: 0, path, what: text.map_or(What::There, |text| What::Text(text.to_owned())) }
+}
 
 fn texts(object: &Value, secret: bool) -> BTreeMap<String, Option<String>> {
     use base64::Engine as _;
@@ -70,7 +75,7 @@ impl Agent {
         let security = [&spec["securityContext"], &pod["spec"]["securityContext"]];
         let user = security.iter().find_map(|context| context["runAsUser"].as_i64());
         let host = match pod["spec"]["hostname"].as_str().filter(|host| !host.is_empty()) {
-            _ if pod["spec"]["hostNetwork"] == true => runs::node_of(pod),
+            _ if pod["spec"]["hostNetwork"] == true => meta::text(pod, "/spec/nodeName"),
             Some(host) => host,
             None => meta::text(pod, "/metadata/name"),
         };
@@ -91,7 +96,7 @@ impl Agent {
             env,
             files,
         };
-        let line = runs::line(spec, facts.as_deref(), &world.env);
+        let line = super::line::line(spec, facts.as_deref(), &world.env);
         let mut world = world;
         if asks_by_name(&line) {
             world.services = self.services();
@@ -170,7 +175,7 @@ impl Agent {
         for variable in spec["env"].as_array().into_iter().flatten() {
             let name = meta::text(variable, "/name").to_owned();
             let from = &variable["valueFrom"];
-            let mut value = variable["value"].as_str().map(|text| runs::filled(text, &env));
+            let mut value = variable["value"].as_str().map(|text| super::line::filled(text, &env));
             for (field, secret) in [("configMapKeyRef", false), ("secretKeyRef", true)] {
                 if let (Some(object), Some(key)) = (from[field]["name"].as_str(), from[field]["key"].as_str()) {
                     value = self.texts(held, namespace, secret, object).await?.remove(key).flatten();

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::run::{Shell, Sink, Stop, Streams, Went};
-use super::syntax::{Form, Part, Word};
 use super::text::LONGEST;
+use super::tree::{Form, Part, Word};
 use super::{Found, sums, text};
 
 impl Shell<'_> {

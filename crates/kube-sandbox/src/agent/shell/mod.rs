@@ -2,6 +2,7 @@
 //! have them are followed command by command, plain tools answer as they do, and what cannot be followed is named.
 
 mod applets;
+mod control;
 mod expand;
 mod files;
 mod filters;
@@ -13,6 +14,7 @@ mod run;
 mod sums;
 mod syntax;
 mod text;
+mod tree;
 mod typed;
 mod words;
 mod world;

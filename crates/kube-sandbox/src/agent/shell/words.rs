@@ -1,6 +1,7 @@
 //! Reads a script's words: quotes, what stands for a value, where streams lead.
 
-use super::syntax::{Form, Part, Read, Reader, Redirect, Target, Unread, Word};
+use super::syntax::{Read, Reader, Unread};
+use super::tree::{Form, Part, Redirect, Target, Word};
 
 /// The text of a here-document or of an arithmetic expression.
 fn text_parts(reader: &mut Reader, until: impl Fn(&Reader) -> bool) -> Read<Word> {
