@@ -17,6 +17,7 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 export const LONG = Number(process.env.KEYWITNESS_PATIENCE ?? 90_000);
 
 const undo = [];
+const pages = [];
 
 /** `keywitness serve FOLDER`, and the link that it prints. */
 export async function serve(folder, more = []) {
@@ -70,6 +71,7 @@ export async function browser(options = {}) {
 /** A page whose every error, and every request to another host, is a failure of the test. */
 export async function watched(context, served) {
   const page = await context.newPage();
+  pages.push(page);
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(String(error.stack ?? error)));
   page.on("console", (message) => { if (message.type() === "error" && !page.allows?.test(message.text())) page.faults.push(message.text()); });
@@ -146,9 +148,19 @@ export async function fits(page, what) {
   assert.ok(wide <= seen, `${what}: ${wide} px wide in a window of ${seen} px`);
 }
 
+/** What a person would see on a page whose test failed. */
+async function seen(page) {
+  const parts = ["dialog[open]", ".toast", ".step-place", "#step-title", "#acts", "#page .check", "#page .question", ".notice", `${SCREEN} .xterm-rows`];
+  const words = await page.evaluate((all) => all.map((part) => `  ${part}: ${[...document.querySelectorAll(part)].map((one) => one.innerText.replace(/\s*\n\s*/g, " | ").slice(-600)).join(" // ")}`), parts).catch((error) => [String(error)]);
+  return `${page.url()}\n${words.join("\n")}`;
+}
+
 export async function run(work) {
   try {
     await work();
+  } catch (error) {
+    for (const page of pages) console.error(await seen(page));
+    throw error;
   } finally {
     for (const one of undo.reverse()) await one();
   }

@@ -81,12 +81,15 @@ const shown = () => new Promise((then) => {
   document.addEventListener("visibilitychange", () => then(), { once: true });
 });
 
-/** Server-sent events, for as long as the page lives. A browser opens six connections to a host: a hidden page gives its own back. */
-export async function listen(path, { event, up, down }) {
+/** Server-sent events, until `signal`. A browser opens six connections to a host: a hidden page gives its own back. */
+export async function listen(path, { event, up, down, signal }) {
   let last;
   for (let tries = 0; ; tries += 1) {
     await shown();
+    if (signal.aborted) return;
     const closer = new AbortController();
+    const leave = () => closer.abort();
+    signal.addEventListener("abort", leave);
     const hide = () => { if (document.hidden) closer.abort(); };
     document.addEventListener("visibilitychange", hide);
     try {
@@ -112,6 +115,8 @@ export async function listen(path, { event, up, down }) {
       if (!(error instanceof Refusal) && !(error instanceof TypeError) && error.name !== "AbortError") console.error(error);
     }
     document.removeEventListener("visibilitychange", hide);
+    signal.removeEventListener("abort", leave);
+    if (signal.aborted) return;
     if (closer.signal.aborted) { tries = -1; continue; }
     down?.();
     await backoff(tries);

@@ -13,7 +13,7 @@ export class Changes extends EventTarget {
   }
 
   listen() {
-    listen(this.session.path(`changes?${query({ noise: 1 })}`), { event: (change) => this.add(change) });
+    listen(this.session.path(`changes?${query({ noise: 1 })}`), { signal: this.session.left.signal, event: (change) => this.add(change) });
   }
 
   add(change) {

@@ -69,7 +69,13 @@ class Lab {
   }
 
   async load() {
-    const page = await this.session.fetchPage(this.looking);
+    let page;
+    try {
+      page = await this.session.fetchPage(this.looking);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      throw error;
+    }
     if (page.ended) this.ended("The lab has ended.");
     if (page.view) this.show(page);
   }
@@ -284,25 +290,41 @@ class Lab {
   ended(words, hint) {
     if (this.over) return;
     this.over = true;
+    this.session.left.abort();
     this.terminals.dispose();
     $("start").hidden = false;
     $("room").hidden = true;
     $("panes").hidden = true;
+    this.notice(words, hint);
+  }
+
+  notice(words, hint) {
     $("start").replaceChildren(el("div", { class: "notice" }, el("h1", {}, words), hint ? el("p", {}, hint) : null, el("p", {}, el("a", { class: "button primary", href: link("./") }, "All labs"))));
   }
 
   async leave() {
     const choice = await ask("Leave the lab?", el("p", {}, "Kept, it goes on where it stands. Ended, its cluster is gone, and your progress stays."), [["", "Stay"], ["end", "End it"], ["keep", "Leave and keep", "primary"]]);
     if (!choice) return;
-    await post(this.session.path("close"), { keep: choice === "keep" });
-    location.assign(link("./"));
+    if (await this.close(choice === "keep", "The lab is being left…")) location.assign(link("./"));
   }
 
   async again() {
     if (!(await confirm("Begin the lab again?", "Its cluster is made anew, and your progress and points in this lab begin at nothing.", "Begin again"))) return;
+    if (!(await this.close(false, "The lab is being ended…"))) return;
     sessionStorage.setItem(FRESH, "yes");
-    await post(this.session.path("close"), { keep: false });
     location.reload();
+  }
+
+  /** Ends the session; whether it could be. */
+  async close(keep, words) {
+    this.ended(words);
+    try {
+      await this.session.close(keep);
+      return true;
+    } catch (error) {
+      this.notice(error.message, error.hint);
+      return false;
+    }
   }
 
   async present() {

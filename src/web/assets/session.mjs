@@ -9,11 +9,13 @@ export class Session extends EventTarget {
     this.id = id;
     /** What the session has asked about and the learner did not want, with its words. */
     this.asked = new Map();
+    /** Aborted when the session is over for this page: a request after that would only be told that it is gone. */
+    this.left = new AbortController();
   }
 
   path(rest) { return `sessions/${encodeURIComponent(this.id)}/${rest}`; }
 
-  fetchPage(step) { return get(this.path(step ? `page?${query({ step })}` : "page")); }
+  fetchPage(step) { return get(this.path(step ? `page?${query({ step })}` : "page"), { signal: this.left.signal }); }
 
   /** The answer; null where it was refused or not wanted after all, which the learner has been told. */
   async ask(request, words = {}) {
@@ -47,10 +49,20 @@ export class Session extends EventTarget {
   listen() {
     let lost = false;
     listen(this.path("events"), {
-      event: (told) => this.emit("told", told),
+      signal: this.left.signal,
+      event: (told) => {
+        if (told.event === "ended") this.left.abort();
+        this.emit("told", told);
+      },
       // What came about between the page and its stream was told to nobody.
       up: () => { this.emit(lost ? "again" : "stale"); lost = false; this.emit("link", true); },
       down: (error, ended) => { lost = true; this.emit("link", false); if (ended) this.emit("gone", error); },
     });
+  }
+
+  /** Ends the session, with its state kept or not; nothing more is asked of it. */
+  async close(keep) {
+    this.left.abort();
+    await post(this.path("close"), { keep });
   }
 }
