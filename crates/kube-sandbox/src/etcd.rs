@@ -43,6 +43,7 @@ pub struct EtcdSpec {
 /// How often a start is tried again when another process took one of the free ports first.
 const ATTEMPTS: usize = 5;
 const ROOM_NEEDED: u128 = 100 << 20;
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const LONGEST_LOG: u64 = 16 << 20;
 const LOOK_AT_LOG: Duration = Duration::from_secs(10);
@@ -138,12 +139,8 @@ impl Etcd {
             if answer.is_ok() {
                 return Ok(client);
             }
-            if let Ok(Some(status)) = self.child.try_wait() {
-                let words = self.last_words();
-                if words.iter().any(|line| line.contains("no space left on device")) {
-                    return Err(no_space(&self.data, "etcd ended for want of it"));
-                }
-                return Err(SandboxError::new(format!("etcd ended at once ({status})")).detail(words));
+            if let Some(ended) = self.why_ended() {
+                return Err(ended);
             }
             if Instant::now() > deadline {
                 let why = answer.err().map(|error| error.to_string()).unwrap_or_default();
@@ -154,6 +151,29 @@ impl Etcd {
                 .detail(self.last_words()));
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    fn why_ended(&mut self) -> Option<SandboxError> {
+        let status = self.child.try_wait().ok()??;
+        let mut words = self.last_words();
+        words.extend(words::why_it_ended(&self.log).filter(|why| !words.contains(why)));
+        if words.iter().any(|line| line.contains("no space left on device")) {
+            return Some(no_space(&self.data, "etcd ended for want of it"));
+        }
+        Some(SandboxError::new(format!("etcd ended at once ({status})")).detail(words))
+    }
+
+    /// The error of a request, or why there was nobody to answer it.
+    pub(super) async fn explain(&mut self, error: SandboxError) -> SandboxError {
+        // Its connections break before it has ended.
+        let deadline = Instant::now() + ENDS_WITHIN;
+        loop {
+            match self.why_ended() {
+                Some(ended) => return ended,
+                None if Instant::now() > deadline => return error,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
         }
     }
 

@@ -135,7 +135,7 @@ impl Sandbox {
             log: options.dir.join("etcd.log"),
             guard: options.guard.clone(),
         };
-        let (etcd, client) = Box::pin(Etcd::start(&spec)).await?;
+        let (mut etcd, client) = Box::pin(Etcd::start(&spec)).await?;
         let cluster = ControlPlaneSpec {
             node: options.node.clone(),
             address: NODE_ADDRESS,
@@ -149,9 +149,15 @@ impl Sandbox {
             etcd_flags: etcd.flags.iter().map(|flag| as_in_pod(flag, pki.root(), &etcd.data)).collect(),
             tokens: Vec::new(),
         };
-        let etcd_version = control_plane::etcd_version(&client).await?;
+        let etcd_version = match control_plane::etcd_version(&client).await {
+            Ok(version) => version,
+            Err(error) => return Err(etcd.explain(error).await),
+        };
         let face = match options.apiserver {
-            None => Face::Ours(Box::new(Box::pin(ControlPlane::start(&cluster, client, &options.guard)).await?)),
+            None => match Box::pin(ControlPlane::start(&cluster, client, &options.guard)).await {
+                Ok(ours) => Face::Ours(Box::new(ours)),
+                Err(error) => return Err(etcd.explain(error).await),
+            },
             Some(binary) => {
                 let (dir, guard, etcd_version) = (options.dir.clone(), options.guard.clone(), etcd_version.clone());
                 let (only_nodes, cluster) = (options.only_nodes, cluster.clone());

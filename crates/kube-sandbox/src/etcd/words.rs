@@ -6,10 +6,17 @@ use serde_json::Value;
 
 const MOST: usize = 5;
 
-/// Why an etcd with this log ended, where its log says so.
+/// Less than this, and etcd can write neither its data nor why it ends.
+const FULL: u128 = 1 << 20;
+
+/// Why an etcd with this log ended, where its log says so, or the disk has no room for it to say so.
 pub fn why_it_ended(log: &Path) -> Option<String> {
-    let log = std::fs::read_to_string(log).ok()?;
-    log.lines().filter_map(|line| complaint(line, &["panic", "fatal"])).next_back()
+    let text = std::fs::read_to_string(log).ok()?;
+    let complaint = text.lines().filter_map(|line| complaint(line, &["panic", "fatal"])).next_back();
+    complaint.or_else(|| {
+        let is_full = owned_processes::room(log).is_some_and(|room| room < FULL);
+        is_full.then(|| format!("no space left on device: the disk of {} is full", log.display()))
+    })
 }
 
 /// The complaints of etcd's log, else its last lines; never the stack trace that etcd prints after them.
