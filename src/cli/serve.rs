@@ -62,8 +62,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
     /// Leave a session that no page has looked at for so long; it can be resumed
-    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
-    idle: u64,
+    #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = crate::parse::duration_flag)]
+    idle: Duration,
     #[command(flatten)]
     cluster: ClusterFlags,
 }
@@ -135,7 +135,7 @@ async fn serve(args: &ServeArgs, course: Course, count: usize) -> Result<Exit, C
         present: present.clone(),
         library: Arc::new(course.clone()),
         program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("keywitness")),
-        idle: Duration::from_secs(args.idle * 60),
+        idle: args.idle,
     };
     let bound = Server::bind(settings(args.port.unwrap_or(PORT)), cancel.clone()).await;
     let bound = match bound {

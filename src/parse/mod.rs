@@ -48,6 +48,7 @@ use crate::text::{Diagnostic, Severity, SourceFile, Span, Spanned};
 use context::Context;
 
 pub use collection::parse_all;
+pub use words::duration_flag;
 pub use explain::{explain, rule};
 pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
 pub use kind::{Kind, kind_of};

@@ -78,6 +78,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     }
 }
 
+/// A duration of the command line, written as in labs.
+pub fn duration_flag(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|Wrong { message, hint }| match hint {
+        Some(hint) => format!("{message}: {hint}"),
+        None => message,
+    })
+}
+
 /// The duration that `30`, `30sec`, `1m30s` or `1.5s` most likely stands for, as the format writes it.
 pub(super) fn meant(text: &str) -> Option<String> {
     let mut total = Duration::ZERO;

@@ -1,7 +1,7 @@
 //! One session with its pages: what stage it is at, what has happened in it, and its terminals.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,7 @@ pub(super) struct Room {
     noted: Mutex<Noted>,
     lookers: AtomicUsize,
     left_at: Mutex<Instant>,
+    ending: AtomicBool,
     interrupt: CancellationToken,
 }
 
@@ -97,6 +98,7 @@ impl Room {
             noted: Mutex::default(),
             lookers: AtomicUsize::new(0),
             left_at: Mutex::new(Instant::now()),
+            ending: AtomicBool::new(false),
             interrupt,
         })
     }
@@ -121,14 +123,24 @@ impl Room {
         matches!(self.stage(), Stage::Failed(_) | Stage::Ended { .. })
     }
 
+    /// Whoever opens the lab from now on waits for a session of their own.
+    pub(super) fn is_to_end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// On its way to its end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed) && !self.is_over()
+    }
+
     pub(super) fn look(self: &Arc<Self>) -> Looking {
         self.lookers.fetch_add(1, Ordering::Relaxed);
         Looking(Arc::clone(self))
     }
 
-    /// How long nobody has looked on.
+    /// How long nobody has looked on. While it is being started, nobody can.
     pub(super) fn idle(&self) -> Duration {
-        if self.lookers.load(Ordering::Relaxed) > 0 {
+        if self.lookers.load(Ordering::Relaxed) > 0 || matches!(self.stage(), Stage::Starting { .. }) {
             return Duration::ZERO;
         }
         self.left_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
@@ -171,6 +183,7 @@ impl Room {
             resumed: session.resumed,
         };
         let live = Arc::new(live);
+        *self.left_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.stage.send_replace(Stage::Live(Arc::clone(&live)));
         self.feed.publish(&json!({"event": "ready"}));
         let mut kept = true;
@@ -237,6 +250,7 @@ impl Room {
 
     /// Leaves the session, to be resumed; what could not be cleaned up.
     pub(super) async fn leave(&self) -> Vec<String> {
+        self.is_to_end();
         self.interrupt.cancel();
         self.ended().await
     }

@@ -30,8 +30,12 @@ impl Rooms {
         Self { rooms: Mutex::default(), library, program, idle, cancel }
     }
 
-    /// The session of a lab: the one that goes on, or a new one.
-    pub(super) fn open(&self, lab: &str, vars: BTreeMap<String, String>, fresh: bool) -> Answered<Arc<Room>> {
+    /// The session of a lab: the one that goes on, or a new one, once the last has ended.
+    pub(super) async fn open(&self, lab: &str, vars: BTreeMap<String, String>, fresh: bool) -> Answered<Arc<Room>> {
+        let ending = self.get(lab).ok().filter(|room| room.is_ending());
+        if let Some(room) = ending {
+            room.ended().await;
+        }
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(room) = rooms.get(lab).filter(|room| !room.is_over()) {
             return Ok(Arc::clone(room));
@@ -62,6 +66,11 @@ impl Rooms {
 
     fn all(&self) -> Vec<Arc<Room>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// How often to look for sessions that nobody looks at.
+    pub(super) fn look_every(&self) -> Duration {
+        (self.idle / 4).clamp(Duration::from_millis(100), Duration::from_secs(10))
     }
 
     /// Leaves those that nobody has looked at for long, and forgets what is over.

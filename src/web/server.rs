@@ -161,7 +161,7 @@ impl Server {
 
 /// Sessions that nobody looks at are left.
 async fn tend(state: Arc<State>, cancel: CancellationToken) {
-    let mut every = tokio::time::interval(Duration::from_secs(10));
+    let mut every = tokio::time::interval(state.rooms.look_every());
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {

@@ -64,7 +64,7 @@ struct Open {
 
 pub(super) async fn open(State(state): Shared, bytes: Bytes) -> Answered {
     let Open { lab, vars, fresh } = body(&bytes)?;
-    let room = state.rooms.open(&lab, vars, fresh)?;
+    let room = state.rooms.open(&lab, vars, fresh).await?;
     Ok(answer(&json!({"session": room.id})))
 }
 
@@ -107,6 +107,7 @@ pub(super) async fn close(State(state): Shared, Path(id): Path<String>, bytes: B
     let room = state.rooms.get(&id)?;
     let live = room.live()?;
     let Close { keep } = body(&bytes)?;
+    room.is_to_end();
     asked(&live, Request::Quit { keep }).await?;
     let left = room.ended().await;
     Ok(answer(&json!({"kept": keep, "left": left})))

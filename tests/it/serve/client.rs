@@ -68,8 +68,11 @@ impl Serving {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keywitness"));
         command.args(["serve", "--port", "0"]).args(args).current_dir(home);
         command.env("HOME", home).env("XDG_STATE_HOME", home.join(".state")).env("NO_COLOR", "1");
+        // Its folders lie where a test can see that none is left.
+        std::fs::create_dir_all(Self::folders(home)).expect("a folder");
+        command.env("TMPDIR", Self::folders(home));
         for name in
-            ["CI", "KEYWITNESS_STATE", "KUBECONFIG", "KUBEBUILDER_ASSETS", "PROMPT_COMMAND", "KEYWITNESS_WEB_ASSETS"]
+            ["XDG_RUNTIME_DIR", "CI", "KEYWITNESS_STATE", "KUBECONFIG", "KUBEBUILDER_ASSETS", "PROMPT_COMMAND", "KEYWITNESS_WEB_ASSETS"]
         {
             command.env_remove(name);
         }
@@ -93,6 +96,11 @@ impl Serving {
         let named = links[0].split(['/', '#']).nth(2).and_then(|host| host.rsplit_once(':'));
         let port = listens.or_else(|| named?.1.parse().ok()).expect("a port");
         Self { child, stdout, port, secret: part(&links[0]), present: links.get(1).map(part), own: None }
+    }
+
+    /// Where a server of this home has its temporary folders.
+    pub(super) fn folders(home: &Path) -> PathBuf {
+        home.join("tmp")
     }
 
     pub(super) fn host(&self) -> String {

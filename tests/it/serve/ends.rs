@@ -36,10 +36,11 @@ fn nothing_is_left(home: &std::path::Path, port: u16) {
     loop {
         let left = processes_of(home);
         let port_is_free = TcpStream::connect(("127.0.0.1", port)).is_err();
-        if left.is_empty() && port_is_free {
+        let folders: Vec<_> = std::fs::read_dir(Serving::folders(home)).expect("read").flatten().collect();
+        if left.is_empty() && port_is_free && folders.is_empty() {
             return;
         }
-        assert!(began.elapsed() < SOON, "left: {left:#?}, port free: {port_is_free}");
+        assert!(began.elapsed() < SOON, "left: {left:#?}, {folders:?}, port free: {port_is_free}");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
@@ -69,6 +70,39 @@ fn however_it_ends_nothing_is_left_and_labs_can_be_resumed() {
         assert_eq!(status, expected, "{signal}");
         nothing_is_left(home.path(), port);
     }
+}
+
+#[test]
+fn a_session_that_nobody_looks_at_is_left_and_can_be_resumed() {
+    need!("etcd", "etcdctl", "etcdutl", "kubectl");
+    let lab = "---\ntitle: T\nclusters: [sandbox]\n---\n# T\n\n## Do\n\n```bash\nkubectl create namespace idle\n```\n\n```check\nkey /registry/namespaces/idle exists\n```\n";
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(home.path().join("labs/t")).expect("a folder");
+    std::fs::write(home.path().join("labs/t/README.md"), lab).expect("written");
+    let serving = Serving::at(home.path(), &["labs", "--idle", "6s"]);
+    assert_eq!(serving.open("t")["resumed"], false);
+    let mut terminal = serving.terminal("t", "main", 0);
+    terminal.until("1/");
+    terminal.types("kubectl create namespace idle; echo made-$((40 + 2))\r");
+    terminal.until("made-42");
+    // Somebody looks on, for longer than that.
+    let looked = Instant::now();
+    while looked.elapsed() < std::time::Duration::from_secs(8) {
+        terminal.types("echo again-$((40 + 2))\r");
+        terminal.until("again-42");
+    }
+    drop(terminal);
+    let began = Instant::now();
+    while processes_of(home.path()).iter().any(|process| process.contains("etcd")) {
+        assert!(began.elapsed() < SOON, "the session's etcd still runs");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let again = serving.open("t");
+    assert_eq!(again["resumed"], true, "{again:#}");
+    let mut terminal = serving.terminal("t", "main", 0);
+    terminal.until("1/");
+    terminal.types("kubectl get namespace idle -o name\r");
+    terminal.until("namespace/idle");
 }
 
 #[test]
