@@ -48,13 +48,13 @@ use crate::text::{Diagnostic, Severity, SourceFile, Span, Spanned};
 use context::Context;
 
 pub use collection::parse_all;
-pub use words::duration_flag;
 pub use explain::{explain, rule};
 pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
 pub use kind::{Kind, kind_of};
 pub use markdown::LARGEST;
 pub use secrets::secret_defaults;
 pub use syntax::ask_bash;
+pub use words::duration_flag;
 
 /// What one file gave: a lab where no finding is an error, and every finding in file order.
 #[derive(Debug)]

@@ -71,9 +71,15 @@ impl Serving {
         // Its folders lie where a test can see that none is left.
         std::fs::create_dir_all(Self::folders(home)).expect("a folder");
         command.env("TMPDIR", Self::folders(home));
-        for name in
-            ["XDG_RUNTIME_DIR", "CI", "KEYWITNESS_STATE", "KUBECONFIG", "KUBEBUILDER_ASSETS", "PROMPT_COMMAND", "KEYWITNESS_WEB_ASSETS"]
-        {
+        for name in [
+            "XDG_RUNTIME_DIR",
+            "CI",
+            "KEYWITNESS_STATE",
+            "KUBECONFIG",
+            "KUBEBUILDER_ASSETS",
+            "PROMPT_COMMAND",
+            "KEYWITNESS_WEB_ASSETS",
+        ] {
             command.env_remove(name);
         }
         let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("the binary starts");
