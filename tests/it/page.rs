@@ -74,8 +74,13 @@ const PICTURES: &[(&str, &[&str])] = &[
     ("page-time-line.png", &["Time line", "deleted", "checks", "create deployment web"]),
 ];
 
+/// The same picture, for those who read at night.
+fn dark(name: &str) -> String {
+    name.replace(".png", "-dark.png")
+}
+
 pub(crate) fn draws(name: &str) -> bool {
-    PICTURES.iter().any(|(drawn, _)| *drawn == name)
+    PICTURES.iter().any(|(drawn, _)| *drawn == name || dark(drawn) == name)
 }
 
 /// `scripts/pictures` draws them again.
@@ -84,8 +89,9 @@ fn the_pages_pictures_show_what_they_must() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
     need!("etcd", "etcdctl", "kubectl");
     driven("pictures.mjs", &[]);
-    for (name, shows) in PICTURES {
-        let png = std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let both = PICTURES.iter().flat_map(|(name, shows)| [((*name).to_owned(), shows), (dark(name), shows)]);
+    for (name, shows) in both {
+        let png = std::fs::read(folder.join(&name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let at = png.windows(16).position(|part| part == b"tEXtDescription\0").expect("the picture's own words");
         let length = u32::from_be_bytes(png[at - 4..at].try_into().expect("four bytes")) as usize;
         let words = String::from_utf8_lossy(&png[at + 16..at + 4 + length]).into_owned();

@@ -47,17 +47,23 @@ function table(bytes) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
+/** Light and dark, each with its words; the terminal follows the page a moment later. */
 async function picture(page, name, shows) {
-  const words = await until(`${name} shows ${shows}`, async () => {
-    const now = await read(page);
-    const lacking = shows.filter((one) => !now.includes(one));
-    if (lacking.length) throw new Error(`${name} lacks ${JSON.stringify(lacking)}: ${now}`);
-    return now;
-  });
-  for (const never of ["undefined", "NaN", "[object", "Invalid Date"]) assert.ok(!words.includes(never), `${name} shows ${never}`);
-  if (!folder) return;
-  await page.locator("#said .toast").first().waitFor({ state: "detached" });
-  writeFileSync(join(folder, name), withText(await page.screenshot(), words));
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const file = colorScheme === "dark" ? name.replace(".png", "-dark.png") : name;
+    const words = await until(`${file} shows ${shows}`, async () => {
+      const now = await read(page);
+      const lacking = shows.filter((one) => !now.includes(one));
+      if (lacking.length) throw new Error(`${file} lacks ${JSON.stringify(lacking)}: ${now}`);
+      return now;
+    });
+    for (const never of ["undefined", "NaN", "[object", "Invalid Date"]) assert.ok(!words.includes(never), `${file} shows ${never}`);
+    if (!folder) continue;
+    await page.locator("#said .toast").first().waitFor({ state: "detached" });
+    await page.evaluate(() => new Promise((then) => { requestAnimationFrame(() => requestAnimationFrame(then)); }));
+    writeFileSync(join(folder, file), withText(await page.screenshot(), words));
+  }
 }
 
 await run(async () => {
@@ -85,7 +91,6 @@ await run(async () => {
 
   await page.locator("#acts button.next").click();
   await until("step 6", async () => (await page.locator("#step-title").textContent()) === "Watch a write arrive");
-  await page.emulateMedia({ colorScheme: "dark", reducedMotion: "reduce" });
   await type(page, "clear");
   await type(page, 'kubectl label namespace demo purposes=demo');
   const failed = page.locator(".check").first();
@@ -109,7 +114,6 @@ await run(async () => {
   await picture(page, "page-time-line.png", ["Time line", "created", "changed", "deleted", "terminal", "checks", "pods", "deployments", "create deployment web"]);
   await page.getByRole("button", { name: "Fill the window" }).click();
 
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   await page.goto(`${served.base}#${served.secret}`);
   await page.locator(".lab-list").waitFor();
   await picture(page, "page-course.png", ["etcd behind Kubernetes", "A first look into etcd", "You left off here", "step 6 of 8", "Go on", "Not begun"]);
