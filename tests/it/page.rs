@@ -141,3 +141,9 @@ fn every_view_is_accessible_and_fits_in_each_size() {
     need!("etcd", "etcdctl", "kubectl");
     driven("faces.mjs", &[]);
 }
+
+#[test]
+fn a_learner_works_behind_the_proxy_of_a_hub() {
+    need!("etcd", "etcdctl", "kubectl");
+    driven("hub.mjs", &[]);
+}

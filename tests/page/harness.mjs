@@ -7,8 +7,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const need = (name) => process.env[name] ?? assert.fail(`${name} is not set: tests/it/page.rs runs this`);
-const tools = need("KEYWITNESS_PAGE_TOOLS");
+export const need = (name) => process.env[name] ?? assert.fail(`${name} is not set: tests/it/page.rs runs this`);
+export const tools = need("KEYWITNESS_PAGE_TOOLS");
 const require = createRequire(join(tools, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -16,7 +16,7 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 /** Generous: a busy machine is no failure. */
 export const LONG = Number(process.env.KEYWITNESS_PATIENCE ?? 90_000);
 
-const undo = [];
+export const undo = [];
 const pages = [];
 
 /** `keywitness serve FOLDER`, and the link that it prints. */
