@@ -5,6 +5,8 @@ pub enum FoldKind {
     Hint,
     /// Shown when it is asked for.
     Solution,
+    /// Shown after a try to answer the question above it.
+    Answer,
     /// Read by everyone.
     Other,
 }
@@ -15,6 +17,7 @@ impl FoldKind {
         match first.to_lowercase().as_str() {
             "hint" | "hints" => FoldKind::Hint,
             "solution" | "solutions" => FoldKind::Solution,
+            "answer" | "answers" => FoldKind::Answer,
             _ => FoldKind::Other,
         }
     }

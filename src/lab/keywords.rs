@@ -12,6 +12,7 @@ pub enum FenceKind {
     Wait,
     Output,
     Question,
+    Answer,
 }
 
 pub const LANGUAGES: &[(&str, FenceKind)] = &[
@@ -22,6 +23,7 @@ pub const LANGUAGES: &[(&str, FenceKind)] = &[
     ("wait", FenceKind::Wait),
     ("output", FenceKind::Output),
     ("question", FenceKind::Question),
+    ("answer", FenceKind::Answer),
 ];
 
 impl FenceKind {
@@ -42,6 +44,7 @@ impl FenceKind {
             FenceKind::Wait => "a `wait` fence",
             FenceKind::Output => "an `output` fence",
             FenceKind::Question => "a `question` fence",
+            FenceKind::Answer => "an `answer` fence",
         }
     }
 

@@ -5,6 +5,7 @@ mod check;
 mod fold;
 pub mod keywords;
 mod print;
+mod question;
 mod stretch;
 mod template;
 mod words;
@@ -20,6 +21,7 @@ pub use action::{
 };
 pub use check::{Check, CheckBlock, CheckKind, Compare, EventOrder, Holds, OutputTest, Pattern};
 pub use fold::FoldKind;
+pub use question::{Answer, AnswerText, Choice, Question};
 pub use stretch::Stretch;
 pub use template::{Glob, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};
 
@@ -154,7 +156,6 @@ pub struct Step {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a lab has a few hundred items, most of them blocks")]
 pub enum Item {
     Prose(Span),
     /// A fence that is only shown.
@@ -170,38 +171,4 @@ pub enum Item {
 pub struct Hint {
     pub summary: String,
     pub span: Span,
-}
-
-#[derive(Debug, Clone)]
-pub struct Question {
-    pub span: Span,
-    pub text: String,
-    pub name: Option<Spanned<String>>,
-    pub points: Option<u32>,
-    pub on: On,
-    pub answer: Answer,
-}
-
-#[derive(Debug, Clone)]
-pub enum Answer {
-    Choices(Vec<Choice>),
-    /// Any of these is right.
-    Texts(Vec<AnswerText>),
-}
-
-#[derive(Debug, Clone)]
-pub struct Choice {
-    pub text: String,
-    pub right: bool,
-}
-
-#[derive(Debug, Clone)]
-pub enum AnswerText {
-    Literal(Template),
-    /// Matches the whole answer.
-    Regex(String),
-    /// The trimmed stdout of the command, taken live.
-    Command(Template),
-    /// What the named block printed.
-    From(Spanned<String>),
 }

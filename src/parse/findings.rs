@@ -42,7 +42,7 @@ rules! {
     SAME_STEP "KW016" Error "two steps have the same id";
     NEAR_LANGUAGE "KW017" Error "a fence's language is nearly `bash`, `sh`, `console`, `check` or another that the runner reads";
     SHOWN_ATTRIBUTES "KW018" Error "attributes on a fence that does not run";
-    DETAILS "KW019" Error "`<details>` without `<summary>` or end, or with a summary that is nearly Hint or Solution";
+    DETAILS "KW019" Error "`<details>` without `<summary>` or end, or with a summary that is nearly Hint, Solution or Answer";
     ATTRIBUTE_SYNTAX "KW020" Error "attributes are not written as `{name=value}`";
     UNKNOWN_ATTRIBUTE "KW021" Error "unknown attribute";
     DOUBLED_ATTRIBUTE "KW022" Error "duplicate attribute";
@@ -82,9 +82,10 @@ rules! {
     NO_BASH "KW056" Error "a block is not valid bash";
     WAITS_FOR_INPUT "KW057" Warning "a command waits for somebody to type";
     VARIES "KW058" Warning "expected output holds a time, an age, a uid or a hash, which differ in the next run";
+    ANSWER "KW059" Error "an answer without its question, a second one, or one that does not fit the question";
     NOTHING_TO_DO "KW060" Error "a step has points but no action";
     UNREACHED "KW061" Error "a block that never runs: before the first `##`, or for clusters that the lab does not name";
-    HIDDEN_BLOCK "KW062" Error "a fence that is not allowed in a hint or a solution";
+    HIDDEN_BLOCK "KW062" Error "a fence that is not allowed in a hint, a solution or an answer";
     PROVES_NOTHING "KW063" Error "`pre=pass` without another check in the step that is proved";
     SECOND_TITLE "KW064" Warning "a level-1 heading where a step (`##`) was probably intended";
     TWO_SOLUTIONS "KW065" Warning "two solutions of one task, which both run when the lab is tested";

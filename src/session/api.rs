@@ -148,6 +148,9 @@ pub enum Answer {
         right: bool,
         words: String,
         attempts: u32,
+        /// What is right and why, in Markdown, where the lab tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<String>,
     },
     Events {
         events: Vec<EventLine>,

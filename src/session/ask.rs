@@ -371,15 +371,25 @@ impl<'a> Engine<'a> {
                 .get(step)
                 .and_then(|step| step.questions.get(question))
                 .map_or(0, |known| known.attempts);
+            let told = self.told(step, question);
             let words = words.unwrap_or_else(|| match (right, attempts) {
+                (false, _) if told.is_some() => "Not quite.".to_owned(),
                 (true, 1) => "That is right.".to_owned(),
                 (true, attempts) => format!("That is right, at attempt {attempts}."),
                 (false, 1) => "Not quite. Look again at what the step shows, and try once more.".to_owned(),
                 (false, _) => "Not yet. Take your time: every attempt is as good as the first.".to_owned(),
             });
-            Answer::Answered { right, words, attempts }
+            Answer::Answered { right, words, attempts, told }
         });
         drop(reply.send(answer));
+    }
+
+    /// What the question's answer fold holds.
+    fn told(&self, step: usize, question: usize) -> Option<String> {
+        let question = self.course.steps.get(step)?.questions.get(question)?.question;
+        let why = self.filled(question.why.as_ref()?);
+        let answer = redact(&question.answer.in_words(&self.ground.vars.values)).into_owned();
+        Some(format!("The answer: {answer}\n\n{why}").trim_end().to_owned())
     }
 
     fn quit(&mut self, keep: bool, reply: oneshot::Sender<Answer>) {

@@ -17,7 +17,7 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// The lab's title, and what stands before its first step.
     pub fn intro(&self) -> Vec<String> {
-        let mut sheet = Sheet { page: self, step: None, hints: 0, solutions: 0 };
+        let mut sheet = Sheet { page: self, step: None, hints: 0, solutions: 0, asked: None };
         let mut lines = markdown::set(self.lab.source.text(), self.lab.intro, self.look, &mut sheet);
         if !self.view.vars.is_empty() {
             lines.push(String::new());
@@ -34,7 +34,7 @@ impl Page<'_> {
         let mut lines = vec![self.heading(step)];
         let Some((at, written)) = self.written(step) else { return lines };
         let end = self.lab.steps.get(at + 1).map_or(self.lab.source.text().len(), |next| next.span.start);
-        let mut sheet = Sheet { page: self, step: Some(written), hints: 0, solutions: 0 };
+        let mut sheet = Sheet { page: self, step: Some(written), hints: 0, solutions: 0, asked: None };
         let part = Span::new(written.span.end, end);
         let text = markdown::set(self.lab.source.text(), part, self.look, &mut sheet);
         let folded = sheet.folded();
@@ -79,9 +79,11 @@ struct Sheet<'p> {
     step: Option<&'p Step>,
     hints: usize,
     solutions: usize,
+    /// The last question.
+    asked: Option<&'p Question>,
 }
 
-impl Sheet<'_> {
+impl<'p> Sheet<'p> {
     fn look(&self) -> Look {
         self.page.look
     }
@@ -102,7 +104,7 @@ impl Sheet<'_> {
         (!parts.is_empty()).then(|| format!("Folded away: {}", parts.join(if look.plain { ", " } else { " · " })))
     }
 
-    fn item(&self, span: Span) -> Option<&Item> {
+    fn item(&self, span: Span) -> Option<&'p Item> {
         let within = |at: usize| at >= span.start && at < span.end;
         self.step?.items.iter().find(|item| match item {
             Item::Action(action) => within(action.span.start),
@@ -168,9 +170,13 @@ impl Sheet<'_> {
         lines
     }
 
-    fn question(&self, question: &Question, width: usize) -> Vec<String> {
+    fn asked(&self, question: &Question) -> Option<&'p QuestionView> {
         let line = self.page.line(question.span.start);
-        let shown = self.page.view.step.questions.iter().find(|shown| shown.line == line);
+        self.page.view.step.questions.iter().find(|shown| shown.line == line)
+    }
+
+    fn question(&self, question: &Question, width: usize) -> Vec<String> {
+        let shown = self.asked(question);
         let only = self.page.view.step.questions.len() == 1;
         shown.map(|shown| question_lines(self.look(), width, shown, only)).unwrap_or_default()
     }
@@ -191,9 +197,17 @@ impl Fences for Sheet<'_> {
                 lines.extend(self.checks(block, width));
                 Some(lines)
             }
-            Some(Item::Question(question)) => Some(self.question(question, width)),
+            Some(Item::Question(question)) => {
+                self.asked = Some(question);
+                Some(self.question(question, width))
+            }
             // What the variables are is told by their values.
             _ if is_vars(info) => None,
+            _ if info == "answer" => {
+                let vars: Vars = self.page.view.vars.iter().cloned().collect();
+                let words = self.asked.map(|question| look.sentence(&question.answer.in_words(&vars)));
+                Some(words.map_or_else(Vec::new, |words| crate::text::wrapped(&words, width)))
+            }
             _ if info.split([' ', '{']).next() == Some("output") => {
                 let mut lines = vec![if look.plain {
                     "It prints:".to_owned()
@@ -218,6 +232,9 @@ impl Fences for Sheet<'_> {
         match FoldKind::of(summary) {
             FoldKind::Hint => self.hints += 1,
             FoldKind::Solution => self.solutions += 1,
+            FoldKind::Answer => {
+                return self.asked.and_then(|question| self.asked(question)).is_some_and(|shown| shown.attempts > 0);
+            }
             FoldKind::Other => return true,
         }
         false

@@ -234,3 +234,20 @@ fn what_turns_is_said_in_one_line() {
         golden(&format!("said-{name}"), &lines);
     }
 }
+
+#[test]
+fn an_answer_stands_below_its_question_after_a_try() {
+    let lab = first_look();
+    let page = |attempts| {
+        let mut view = view(&lab, 0, &[]);
+        view.step.questions[0].attempts = attempts;
+        let look = Look { columns: 80, color: false, plain: false };
+        Page { lab: &lab, view: &view, look }.step().join("\n")
+    };
+    let untold = page(0);
+    assert!(!untold.contains("Answer\n") && !untold.contains("mirror of it, under"), "{untold}");
+    let told = page(1);
+    let (_, answer) = told.split_once("\nAnswer\n").unwrap_or_else(|| panic!("{told}"));
+    assert!(answer.trim_start().starts_with("It is a static pod of that node: "), "{answer}");
+    assert!(answer.contains("mirror of it, under"), "{answer}");
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::look::Look;
 use super::outfit::{TERMINAL_VARIABLE, leave_to_type};
-use super::page::{Page, question_lines};
+use super::page::{Page, markdown, question_lines};
 use super::said::{InWords, Teller};
 use crate::lab::{Action, Item, Lab};
 use crate::session::door::Caller;
@@ -249,7 +249,7 @@ impl<'a> Desk<'a> {
                 return Ok(passed);
             }
             Answer::Why { checks, notes } => print(self.teller().why(&checks, &notes)),
-            Answer::Answered { right, words, .. } => {
+            Answer::Answered { right, words, told, .. } => {
                 let look = self.look();
                 let sign = match (look.plain, right) {
                     (true, true) => "Right: ".to_owned(),
@@ -258,6 +258,9 @@ impl<'a> Desk<'a> {
                     (false, false) => format!("  {} ", look.bad().apply_to(CROSS)),
                 };
                 print(crate::text::wrapped(&format!("{sign}{words}"), look.width()));
+                if let Some(told) = told {
+                    print(markdown(&told, look).into_iter().map(|line| format!("  {line}").trim_end().to_owned()));
+                }
                 return Ok(right);
             }
             Answer::HandedIn { file, points, max_points, learner } => {

@@ -26,7 +26,7 @@ impl Builder<'_, '_> {
                     .cx
                     .findings
                     .add(DETAILS, opened, "this fold has no summary")
-                    .hint("add <summary>Hint</summary> or <summary>Solution</summary>"),
+                    .hint("add <summary>Hint</summary>, <summary>Solution</summary> or <summary>Answer</summary>"),
                 Some((Fold::Hint, _)) => {
                     if let Some(Item::Hint(hint)) = self
                         .body
@@ -37,6 +37,7 @@ impl Builder<'_, '_> {
                         hint.span.end = span.start;
                     }
                 }
+                Some((Fold::Answer, opened)) => self.end_of_answer(opened, span),
                 Some(_) => {}
             },
             Tag::Summary { text, span } => self.summary(&text, span),
@@ -52,16 +53,26 @@ impl Builder<'_, '_> {
         *fold = match FoldKind::of(text) {
             FoldKind::Hint => Fold::Hint,
             FoldKind::Solution => Fold::Solution,
+            FoldKind::Answer => Fold::Answer,
             FoldKind::Other => {
-                if let Some(hint) = did_you_mean(first, ["Hint", "Solution"]) {
-                    let message =
-                        format!("`{first}` is neither a hint nor a solution, and its blocks would run for everyone");
+                if let Some(hint) = did_you_mean(first, ["Hint", "Solution", "Answer"]) {
+                    let message = format!(
+                        "`{first}` is neither a hint, a solution nor an answer, and its blocks would run for everyone"
+                    );
+                    let is_answer = hint.contains("`Answer`");
                     self.cx.findings.add(DETAILS, span, message).hint(hint);
+                    // Its fence is no finding of its own.
+                    if is_answer { Fold::Answer } else { Fold::Other }
+                } else {
+                    Fold::Other
                 }
-                Fold::Other
             }
         };
-        if *fold == Fold::Hint {
+        let fold = *fold;
+        if fold == Fold::Answer {
+            self.begin_answer(span);
+        }
+        if fold == Fold::Hint {
             let hint = Hint { summary: text.to_owned(), span: Span::new(opened.start, span.end) };
             self.item(Item::Hint(hint));
         }
@@ -142,17 +153,28 @@ impl Builder<'_, '_> {
     pub(super) fn hidden(&mut self, kind: FenceKind, fields: &Fields) -> bool {
         let in_hint = self.folds.iter().any(|(fold, _)| *fold == Fold::Hint);
         let in_solution = self.folds.iter().any(|(fold, _)| *fold == Fold::Solution);
+        let in_answer = self.folds.iter().any(|(fold, _)| *fold == Fold::Answer);
         let refused = match kind {
             FenceKind::Script | FenceKind::Console => {
-                (in_hint && !fields.has("norun")) || (in_solution && (fields.has("cleanup") || fields.has("setup")))
+                ((in_hint || in_answer) && !fields.has("norun"))
+                    || (in_solution && (fields.has("cleanup") || fields.has("setup")))
             }
-            FenceKind::Check | FenceKind::Question => in_hint || in_solution,
-            FenceKind::Wait => in_hint,
-            FenceKind::Output => false,
+            FenceKind::Check | FenceKind::Question => in_hint || in_solution || in_answer,
+            FenceKind::Wait => in_hint || in_answer,
+            // One outside its fold has a finding of its own.
+            FenceKind::Output | FenceKind::Answer => false,
         };
         if refused {
-            let place = if in_hint { "a hint" } else { "a solution" };
-            let hint = if kind.is_action() && in_hint {
+            let place = if in_hint {
+                "a hint"
+            } else if in_answer {
+                "an answer"
+            } else {
+                "a solution"
+            };
+            let hint = if kind.is_action() && in_answer {
+                "add `norun` where it is only shown"
+            } else if kind.is_action() && in_hint {
                 "add `norun` where it is only shown, or begin the summary with Solution"
             } else {
                 "move it out of the fold"
@@ -163,6 +185,9 @@ impl Builder<'_, '_> {
                 .hint(hint);
             // Its name is not known to what refers to it.
             self.cx.findings.unread = true;
+            if kind == FenceKind::Question {
+                self.refused_question(fields.span);
+            }
         }
         refused
     }

@@ -1,10 +1,13 @@
 //! Blocks in document order become steps: which fence belongs to which, and where each may stand.
 
+mod answers;
 mod folds;
 mod names;
 mod output;
 
 pub(in crate::parse) use names::slug;
+
+use answers::Asked;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +27,6 @@ use crate::parse::language::nearly;
 use crate::parse::markdown::{Block, Fence, Heading};
 use crate::parse::names::no_such;
 use crate::parse::output::expected;
-use crate::parse::question::question;
 use crate::parse::vars::{Export, exports};
 use crate::parse::words::Wrong;
 use crate::text::{Span, Spanned};
@@ -44,6 +46,7 @@ enum Fold {
     New,
     Hint,
     Solution,
+    Answer,
     Other,
 }
 
@@ -61,6 +64,8 @@ struct Builder<'c, 's> {
     titled: bool,
     /// The fold of the step's last solution that runs, until something judges it.
     solved: Option<Span>,
+    /// The last question, until it is known whether an answer follows.
+    asked: Option<Asked>,
 }
 
 /// Blocks before the first step, and the line that was probably meant to begin one.
@@ -86,6 +91,7 @@ pub(in crate::parse) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>
         early: Early::default(),
         titled: false,
         solved: None,
+        asked: None,
     };
     for block in blocks {
         builder.block(block);
@@ -95,6 +101,9 @@ pub(in crate::parse) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>
 
 impl Builder<'_, '_> {
     fn block(&mut self, block: &Block) {
+        if !matches!(block, Block::Html(_)) {
+            self.away_from_question();
+        }
         match block {
             Block::Heading(heading) => self.heading(heading),
             Block::Html(span) => {
@@ -164,6 +173,7 @@ impl Builder<'_, '_> {
             self.body.intro.end = heading.span.start;
         }
         self.solved = None;
+        self.leave_question();
         let title = heading.text.trim().to_owned();
         self.body.steps.push(Step {
             id: names::slug(&title),
@@ -239,7 +249,11 @@ impl Builder<'_, '_> {
                 self.solved = None;
                 Item::Wait(self.check(fence, &fields))
             }
-            FenceKind::Question => Item::Question(question(&fence.content, &fields, head, self.cx)),
+            FenceKind::Question => self.question(fence, &fields, head),
+            FenceKind::Answer => {
+                self.answer(fence, head);
+                return;
+            }
             FenceKind::Output => {
                 self.output(fence, &fields);
                 Item::Shown(fence.span)
@@ -380,6 +394,7 @@ impl Builder<'_, '_> {
     }
 
     fn finish(mut self) -> Body {
+        self.leave_question();
         self.before_the_first_step();
         for (fold, span) in std::mem::take(&mut self.folds) {
             self.cx.findings.take_back(HIDDEN_BLOCK, span.start);

@@ -202,6 +202,10 @@ export class Text {
       for (const input of question.querySelectorAll("input, .question-acts button")) input.disabled = true;
       const said = question.querySelector(".question-said");
       if (!said.textContent) said.replaceChildren(icon("holds"), el("span", {}, `Right, after ${plural(view.attempts, "answer")}.`));
+    } else if (view.attempts && !question.dataset.answered) {
+      // Drawn anew with the answer below it.
+      question.dataset.answered = "wrong";
+      question.querySelector(".question-said").replaceChildren(icon("broken"), el("span", {}, "Not right yet."));
     } else if (view.left) {
       question.querySelector(".question-said").textContent = `Not asked here: ${view.left}`;
     }

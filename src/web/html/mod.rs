@@ -13,7 +13,7 @@ use walk::{Fences, Fold};
 
 use crate::lab::{Action, Answer, CheckBlock, FoldKind, Item, Lab, Question, Role, Step, Vars};
 use crate::learn::Standing;
-use crate::session::{CheckView, View};
+use crate::session::{CheckView, QuestionView, View};
 use crate::text::{Span, filled};
 
 /// A lab, and how its session stands.
@@ -67,6 +67,8 @@ struct Page<'a> {
     /// Numbers of a step that the session does not show.
     checks: Cell<usize>,
     questions: Cell<usize>,
+    /// The last question.
+    asked: Option<&'a Question>,
 }
 
 impl<'a> Page<'a> {
@@ -79,6 +81,7 @@ impl<'a> Page<'a> {
             hints: 0,
             checks: Cell::new(0),
             questions: Cell::new(0),
+            asked: None,
         }
     }
 
@@ -143,9 +146,13 @@ impl<'a> Page<'a> {
         html
     }
 
-    fn question(&self, question: &Question) -> String {
+    fn asked(&self, question: &Question) -> Option<&'a QuestionView> {
         let line = self.sheet.line(question.span.start);
-        let shown = self.sheet.view.step.questions.iter().filter(|_| self.is_shown).find(|shown| shown.line == line);
+        self.sheet.view.step.questions.iter().filter(|_| self.is_shown).find(|shown| shown.line == line)
+    }
+
+    fn question(&self, question: &Question) -> String {
+        let shown = self.asked(question);
         self.questions.set(self.questions.get() + 1);
         let number = self.questions.get().to_string();
         let named = question.name.as_ref().map_or(number, |name| name.value.clone());
@@ -190,9 +197,15 @@ impl Fences for Page<'_> {
                 "<div class=\"wait\"><p>The step goes on once this holds:</p>{}</div>",
                 self.checks(block, true)
             )),
-            Some(Item::Question(question)) => Some(self.question(question)),
+            Some(Item::Question(question)) => {
+                self.asked = Some(question);
+                Some(self.question(question))
+            }
             // What the variables are is told by their values.
             _ if is_vars(info) => None,
+            _ if language == "answer" => self.asked.map(|question| {
+                format!("<p class=\"right\">{}</p>\n", sentence(&question.answer.in_words(&self.vars)))
+            }),
             _ if language == "output" => Some(format!(
                 "<figure class=\"output\"><figcaption>prints</figcaption>{}</figure>",
                 walk::code("", &self.fill(content))
@@ -221,6 +234,14 @@ impl Fences for Page<'_> {
                 Fold::Open("<details class=\"solution\" data-shown open>".to_owned())
             }
             FoldKind::Solution => Fold::Closed("<details class=\"solution\">".to_owned()),
+            FoldKind::Answer => {
+                let tried =
+                    self.asked.and_then(|question| self.asked(question)).is_some_and(|shown| shown.attempts > 0);
+                if tried && self.sheet.with_answers {
+                    return Fold::Open("<details class=\"answer\" open>".to_owned());
+                }
+                Fold::Closed("<details class=\"answer\" hidden>".to_owned())
+            }
             FoldKind::Other => Fold::Open("<details>".to_owned()),
         }
     }

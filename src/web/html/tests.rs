@@ -140,8 +140,18 @@ key /registry/namespaces/${NS} exists
 Which `key`?
 
 ( ) <b>this</b>
-(x) that
+( ) that
 ```
+
+<details><summary>Answer</summary>
+
+```answer
+B
+```
+
+Since *it is* ${NS}.
+
+</details>
 
 ## Then
 
@@ -190,6 +200,28 @@ fn hints_and_solutions_come_when_they_are_given() {
     // Who looks on is shown none of them.
     let on = html(2, true, false);
     assert!(!on.contains("It is") && !on.contains("Look above") && !on.contains("namespace other"), "{on}");
+}
+
+#[test]
+fn an_answer_comes_after_a_try() {
+    let lab = lab(STEP);
+    let html = |attempts, with_answers| {
+        let mut view = view(&lab, 0, false);
+        view.step.questions[0].attempts = attempts;
+        Sheet::new(&lab, &view, with_answers).step(0)
+    };
+    for untold in [html(0, true), html(1, false)] {
+        assert!(untold.contains("<details class=\"answer\" hidden>"), "{untold}");
+        assert!(!untold.contains("Since") && !untold.contains("class=\"right\""), "{untold}");
+    }
+    let told = html(1, true);
+    for part in [
+        "<details class=\"answer\" open><summary>Answer</summary>",
+        "<p class=\"right\">that</p>",
+        "<p>Since <em>it is</em> team-x.</p>\n</details>",
+    ] {
+        assert!(told.contains(part), "{part}\nin\n{told}");
+    }
 }
 
 #[test]

@@ -46,8 +46,18 @@ key /registry/namespaces/${NS} exists
 Which kind?
 
 ( ) a pod
-(x) a namespace
+( ) a namespace
 ```
+
+<details><summary>Answer</summary>
+
+```answer
+B
+```
+
+A pod would have a node.
+
+</details>
 
 ## Watch it
 
@@ -103,8 +113,10 @@ fn a_lab_is_done_in_the_page() {
     terminal.until("(label 1/2)");
 
     // A wrong answer, a hint, and why.
+    assert!(!serving.page("label").to_string().contains("would have a node"));
     let wrong = serving.ask("label", &json!({"request": "answer", "question": "1", "text": "1"}));
     assert_eq!(wrong["right"], false, "{wrong}");
+    assert_eq!(wrong["told"], "The answer: a namespace\n\nA pod would have a node.");
     assert_eq!(serving.ask("label", &json!({"request": "hint"}))["hint"]["number"], 1);
     let html = serving.page("label")["step"]["html"].to_string();
     assert!(html.contains("It is the block above") && !html.contains("data-block=\\\"other\\\""), "{html}");
@@ -114,7 +126,9 @@ fn a_lab_is_done_in_the_page() {
         &[("Host", &serving.host()), ("Authorization", &format!("Bearer {}", serving.present.as_ref().expect("one")))],
         "",
     );
+    assert!(html.contains("A pod would have a node"), "{html}");
     assert!(on.json()["present"] == true && !on.body.contains("It is the block above"), "{}", on.body);
+    assert!(!on.body.contains("would have a node"), "{}", on.body);
     for forged in ["finished", "printed", "environment"] {
         let reply = serving.post("/api/sessions/label/ask", &json!({"request": forged}));
         assert_eq!(reply.status, 400, "{forged}: {}", reply.body);
