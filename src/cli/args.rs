@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::journal::Look;
 use crate::lab::ClusterKind;
 use crate::lab::keywords::{CLUSTERS, word};
 
@@ -106,6 +107,23 @@ pub(super) struct LabArgs {
     /// Lab files, folders with a README.md, or folders of labs [default: labs/]
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+}
+
+/// What of a decoded value is shown.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct DecodedFlags {
+    /// Show the text of Secrets instead of its size
+    #[arg(long)]
+    pub(super) show_secrets: bool,
+    /// Leave out who manages which field
+    #[arg(long)]
+    hide_managed_fields: bool,
+}
+
+impl From<DecodedFlags> for Look {
+    fn from(flags: DecodedFlags) -> Self {
+        Self { show_secrets: flags.show_secrets, hide_managed_fields: flags.hide_managed_fields }
+    }
 }
 
 /// Which cluster is looked at, and how it is reached.

@@ -15,6 +15,7 @@ use super::error::CliError;
 use super::run::{Sink, exit};
 use super::{findings, lint, outputs, place, provider, screen};
 use crate::cluster::{Agreed, Attach, Consent, Reuse};
+use crate::lab::keywords::GIVEN_PREFIX;
 use crate::lab::{CheckKind, ClusterKind, Item, Lab, Var, VarDefault};
 use crate::learn::handin::{Attempt, JudgedCheck, Part, write};
 use crate::outcome::{Exit, RunEvent};
@@ -121,7 +122,7 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
 fn given_by_the_runner(grading: &Grading) -> Vec<(String, String)> {
     let mut found = BTreeMap::new();
     for graded in &grading.checks {
-        let given = graded.evidence.vars.iter().filter(|(name, _)| name.starts_with("LAB_"));
+        let given = graded.evidence.vars.iter().filter(|(name, _)| name.starts_with(GIVEN_PREFIX));
         let named = given.filter(|(name, _)| graded.check.text.contains(&format!("${{{name}}}")));
         found.extend(named.map(|(name, value)| (name.clone(), value.clone())));
     }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use crate::author::{Template, new_lab};
 use crate::outcome::Exit;
+use crate::text::is_lower_case;
 
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
@@ -32,7 +33,7 @@ pub(super) fn main(args: &NewArgs) -> Result<Exit, CliError> {
     let id = args.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let is_plain = id.starts_with(|c: char| c.is_ascii_lowercase())
         && id.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && is_lower_case(&id, &['-'])
         // The templates make a namespace of this name.
         && id.len() <= 50;
     if !is_plain {

@@ -87,8 +87,7 @@ pub(super) const ANSWERS: &str = "does the cluster still answer? `keywitness clu
 /// `deploy`, `deployment`, `Deployment`, `deployments` or `deployments.apps`.
 fn is_called(row: &Kind, name: &str) -> bool {
     let (name, group) = name.split_once('.').map_or((name, None), |(name, group)| (name, Some(group)));
-    let named = row.plural == name || row.kind.eq_ignore_ascii_case(name) || row.short_names.contains(&name);
-    named && group.is_none_or(|group| group == row.group)
+    row.is_called(name) && group.is_none_or(|group| group == row.group)
 }
 
 struct Defined {

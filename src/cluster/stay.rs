@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::kind::Kind;
 use super::reuse::{Clusters, Origin};
 use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, KeptSandbox, StageSink, kept};
+use crate::text::is_lower_case;
 
 /// `cluster up NAME`: makes the cluster and keeps it; returns what it is and where its kubeconfig lies.
 pub async fn bring_up_to_stay(
@@ -51,7 +52,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= 48
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+        && is_lower_case(name, &['-'])
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(super) struct Moment {
 
 /// What is known of something over time.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct Timeline {
     /// In order of time.
     pub(super) moments: Vec<Moment>,
     /// Nothing is missing up to here; `None`: nothing is known yet.
@@ -55,7 +55,7 @@ impl Clocks {
         self.start + self.within
     }
 
-    pub(super) fn rule(&self, line: &Line, now: SystemTime) -> Ruling {
+    pub(super) fn rule(&self, line: &Timeline, now: SystemTime) -> Ruling {
         let deadline = self.deadline();
         let mut broken: Option<(Duration, usize)> = None;
         let mut index = 0;

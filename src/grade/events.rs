@@ -19,7 +19,7 @@ use crate::outcome::{EvidenceRef, Verdict};
 pub(super) type Weighed = HashMap<(usize, Seq), Truth>;
 
 /// A line of an `events` check, or what a `never` forbids.
-struct Line<'a> {
+struct WantedEvent<'a> {
     /// `None`: either.
     kind: Option<EventKind>,
     condition: Option<&'a Expr>,
@@ -28,7 +28,7 @@ struct Line<'a> {
 pub(super) struct EventCheck<'a> {
     check: &'a Check,
     glob: KeyGlob,
-    lines: Vec<Line<'a>>,
+    lines: Vec<WantedEvent<'a>>,
     /// `None` for `never`.
     order: Option<EventOrder>,
     evidence: &'a Evidence,
@@ -43,14 +43,14 @@ impl<'a> EventCheck<'a> {
     pub(super) fn new(check: &'a Check, evidence: &'a Evidence, view: &'a JournalView) -> Option<Self> {
         let (glob, order, lines) = match &check.kind {
             CheckKind::Events { glob, order, patterns } => {
-                let line = |pattern: &'a crate::lab::Pattern| Line {
+                let line = |pattern: &'a crate::lab::Pattern| WantedEvent {
                     kind: Some(pattern.kind),
                     condition: pattern.condition.as_ref(),
                 };
                 (glob, Some(*order), patterns.iter().map(line).collect())
             }
             CheckKind::Never { glob, kind, condition } => {
-                (glob, None, vec![Line { kind: *kind, condition: condition.as_ref() }])
+                (glob, None, vec![WantedEvent { kind: *kind, condition: condition.as_ref() }])
             }
             _ => return None,
         };

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use super::clocks::{Clocks, Line, Ruling, WITHIN};
+use super::clocks::{Clocks, Ruling, Timeline, WITHIN};
 use super::events::EventCheck;
 use super::keys::KeyCheck;
 use super::names::{NOT_SO, Truth};
@@ -199,7 +199,7 @@ pub(super) fn sharpen(judgement: &mut Judgement, reason: impl FnOnce() -> Option
 }
 
 /// What it would be if time were up.
-pub(super) fn present(line: &Line) -> Ruling {
+pub(super) fn present(line: &Timeline) -> Ruling {
     match line.moments.last().map(|moment| &moment.truth) {
         Some(Truth::Yes) => Ruling::Pass(line.moments.len() - 1),
         Some(Truth::Unknown(reason)) => Ruling::CannotJudge(reason.clone()),
@@ -208,7 +208,7 @@ pub(super) fn present(line: &Line) -> Ruling {
     }
 }
 
-pub(super) fn ruled(ruling: &Ruling, line: &Line, clocks: &Clocks) -> Judgement {
+pub(super) fn ruled(ruling: &Ruling, line: &Timeline, clocks: &Clocks) -> Judgement {
     match ruling {
         Ruling::Pass(_) => Judgement::new(Verdict::Pass),
         Ruling::CannotJudge(reason) => Judgement::cannot_judge(reason.clone()),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::clocks::{Line, Moment};
+use super::clocks::{Moment, Timeline};
 use super::names::{Names, Truth, after, visible_change, weigh_change};
 use super::{Evidence, Judgement, fill, show};
 use crate::expr::Expr;
@@ -58,8 +58,8 @@ impl<'a> KeyCheck<'a> {
     }
 
     /// The truth from the end of the stretch on, and the moment of the journal that each part of it is of.
-    pub(super) fn line(&self, weighed: &mut Weighed) -> (Line, Vec<Seq>) {
-        let Some(start) = self.view.at(&self.evidence.end) else { return (Line::default(), Vec::new()) };
+    pub(super) fn line(&self, weighed: &mut Weighed) -> (Timeline, Vec<Seq>) {
+        let Some(start) = self.view.at(&self.evidence.end) else { return (Timeline::default(), Vec::new()) };
         let mut turns = vec![(start, self.evidence.end.at, None)];
         turns.extend(self.view.turns(&self.glob, start).into_iter().map(|(seq, at)| (seq, at, None)));
         turns.extend(self.view.holes(start).into_iter().map(|hole| (hole.seq, hole.at, Some(hole.reason))));
@@ -70,7 +70,7 @@ impl<'a> KeyCheck<'a> {
         });
         let moments = moments.collect();
         let known = self.view.delivered().map(|delivered| delivered.at);
-        (Line { moments, known }, turns.into_iter().map(|(seq, ..)| seq).collect())
+        (Timeline { moments, known }, turns.into_iter().map(|(seq, ..)| seq).collect())
     }
 
     fn remembered(&self, seq: Seq, weighed: &mut Weighed) -> Truth {

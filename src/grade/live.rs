@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::clocks::Line;
+use super::clocks::Timeline;
 use super::events::EventCheck;
 use super::judge::{Judge, hopeless, present, ruled, sharpen};
 use super::keys::KeyCheck;
@@ -153,7 +153,7 @@ impl Judge<'_> {
 }
 
 /// A pass counts when it has been so for as long as the check wants, as far as is known.
-fn held(judgement: Judgement, line: &Line, clocks: &Clocks) -> Look {
+fn held(judgement: Judgement, line: &Timeline, clocks: &Clocks) -> Look {
     if judgement.verdict != Verdict::Pass {
         return Look::of(judgement);
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use regex::Regex;
 use serde_json::Value;
 
-use super::clocks::{Clocks, Line, Moment};
+use super::clocks::{Clocks, Moment, Timeline};
 use super::keys::{label, values};
 use super::names::{Names, Truth};
 use super::{Evidence, Observation, Seen, fill, show};
@@ -32,7 +32,7 @@ impl<'a> Sample<'a> {
 
     /// The truth of every sample, as if it had stayed so until the next. The first sample past the
     /// deadline stands for the deadline: nobody can look at the very moment.
-    pub(super) fn line(&self, clocks: &Clocks) -> Line {
+    pub(super) fn line(&self, clocks: &Clocks) -> Timeline {
         let deadline = clocks.deadline();
         let mut last: Option<SystemTime> = None;
         let mut moments = Vec::new();
@@ -44,7 +44,7 @@ impl<'a> Sample<'a> {
             let is_final = matches!(observation.seen, Seen::Output { exit: Some(_), .. });
             last = Some(if is_final { observation.at.max(deadline + clocks.hold_for) } else { observation.at });
         }
-        Line { moments, known: last }
+        Timeline { moments, known: last }
     }
 
     pub(super) fn truth(&self, observation: &Observation) -> Truth {

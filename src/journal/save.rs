@@ -22,7 +22,7 @@ pub enum LoadError {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "UPPERCASE")]
-enum Line {
+enum SavedLine {
     Journal { version: u32, scope: String },
     Listed { revision: Revision, at: jiff::Timestamp, keys: usize },
     Key(Saved),
@@ -74,11 +74,11 @@ impl JournalView {
         redact: &dyn Fn(&str) -> String,
         wanted: &dyn Fn(&str) -> bool,
     ) -> io::Result<()> {
-        let mut write = |line: &Line| -> io::Result<()> {
+        let mut write = |line: &SavedLine| -> io::Result<()> {
             serde_json::to_writer(&mut *out, line)?;
             out.write_all(b"\n")
         };
-        write(&Line::Journal { version: 1, scope: self.scope() })?;
+        write(&SavedLine::Journal { version: 1, scope: self.scope() })?;
         let everything = KeyGlob::new("**");
         let mut lists = self.lists().into_iter().peekable();
         let is_wanted = |entry: &Entry| entry.change().is_none_or(|change| wanted(&change.key));
@@ -90,27 +90,27 @@ impl JournalView {
                     let (_, revision, at) = lists.next().expect("it was peeked");
                     let mut state = self.states(&everything, seq);
                     state.retain(|change| wanted(&change.key));
-                    write(&Line::Listed { revision, at: stamp(at), keys: state.len() })?;
+                    write(&SavedLine::Listed { revision, at: stamp(at), keys: state.len() })?;
                     for change in state {
-                        write(&Line::Key(saved(&change, redact)))?;
+                        write(&SavedLine::Key(saved(&change, redact)))?;
                     }
                 }
                 (_, Some(_)) => {
                     let entry = entries.next().expect("it was peeked").entry;
                     write(&match entry.as_ref() {
-                        Entry::Put(change) => Line::Put(saved(change, redact)),
-                        Entry::Delete(change) => Line::Delete(saved(change, redact)),
+                        Entry::Put(change) => SavedLine::Put(saved(change, redact)),
+                        Entry::Delete(change) => SavedLine::Delete(saved(change, redact)),
                         Entry::Gap { from, to, reason, at } => {
-                            Line::Gap { from: *from, to: *to, reason: reason.clone(), at: stamp(*at) }
+                            SavedLine::Gap { from: *from, to: *to, reason: reason.clone(), at: stamp(*at) }
                         }
-                        Entry::Epoch { reason, at } => Line::Epoch { reason: reason.clone(), at: stamp(*at) },
+                        Entry::Epoch { reason, at } => SavedLine::Epoch { reason: reason.clone(), at: stamp(*at) },
                     })?;
                 }
                 (_, None) => break,
             }
         }
         if let Some(delivered) = self.delivered() {
-            write(&Line::Delivered { revision: delivered.revision, at: stamp(delivered.at) })?;
+            write(&SavedLine::Delivered { revision: delivered.revision, at: stamp(delivered.at) })?;
         }
         Ok(())
     }
@@ -122,8 +122,8 @@ impl Journal {
         let mut list: Option<(Revision, SystemTime, usize, Vec<Change>)> = None;
         for (index, text) in input.lines().enumerate() {
             let malformed = |reason: String| LoadError::Malformed { line: index + 1, reason };
-            let line: Line = serde_json::from_str(&text?).map_err(|error| malformed(error.to_string()))?;
-            if let Line::Journal { version, scope } = line {
+            let line: SavedLine = serde_json::from_str(&text?).map_err(|error| malformed(error.to_string()))?;
+            if let SavedLine::Journal { version, scope } = line {
                 if version != 1 {
                     return Err(malformed(format!("it is of version {version}; this keywitness reads version 1")));
                 }
@@ -132,18 +132,18 @@ impl Journal {
             }
             let journal = journal.as_ref().ok_or_else(|| malformed("the first line must be of type JOURNAL".into()))?;
             match line {
-                Line::Journal { .. } => unreachable!("taken above"),
-                Line::Listed { revision, at, keys } => list = Some((revision, at.into(), keys, Vec::new())),
-                Line::Key(saved) => list
+                SavedLine::Journal { .. } => unreachable!("taken above"),
+                SavedLine::Listed { revision, at, keys } => list = Some((revision, at.into(), keys, Vec::new())),
+                SavedLine::Key(saved) => list
                     .as_mut()
                     .ok_or_else(|| malformed("a KEY belongs under a LISTED".into()))?
                     .3
                     .push(restored(saved)),
-                Line::Put(saved) => journal.push(Entry::Put(restored(saved))),
-                Line::Delete(saved) => journal.push(Entry::Delete(restored(saved))),
-                Line::Gap { from, to, reason, at } => journal.push(Entry::Gap { from, to, reason, at: at.into() }),
-                Line::Epoch { reason, at } => journal.push(Entry::Epoch { reason, at: at.into() }),
-                Line::Delivered { revision, at } => journal.delivered(revision, at.into()),
+                SavedLine::Put(saved) => journal.push(Entry::Put(restored(saved))),
+                SavedLine::Delete(saved) => journal.push(Entry::Delete(restored(saved))),
+                SavedLine::Gap { from, to, reason, at } => journal.push(Entry::Gap { from, to, reason, at: at.into() }),
+                SavedLine::Epoch { reason, at } => journal.push(Entry::Epoch { reason, at: at.into() }),
+                SavedLine::Delivered { revision, at } => journal.delivered(revision, at.into()),
             }
             if let Some((revision, at, _, state)) = list.take_if(|(_, _, keys, state)| state.len() == *keys) {
                 journal.listed(revision, at, state);

@@ -140,7 +140,10 @@ pub const GIVEN_VARS: &[&str] = &[
 
 /// An author's variable may not begin so: etcd and etcdctl read every one of theirs, and the runner
 /// gives the rest.
-pub const RESERVED_PREFIXES: &[&str] = &["LAB_", "ETCD_", "ETCDCTL_"];
+pub const RESERVED_PREFIXES: &[&str] = &[GIVEN_PREFIX, "ETCD_", "ETCDCTL_"];
+
+/// What the runner gives begins so.
+pub const GIVEN_PREFIX: &str = "LAB_";
 
 pub const LEVELS: &[(&str, Level)] =
     &[("beginner", Level::Beginner), ("intermediate", Level::Intermediate), ("advanced", Level::Advanced)];

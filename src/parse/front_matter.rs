@@ -7,7 +7,7 @@ use super::findings::{BAD_VALUE, BYTE_ORDER_MARK, FRONT_MATTER, UNKNOWN_KEY, UNQ
 use super::head_slips;
 use super::words;
 use super::yaml::{self, Node, Yaml};
-use crate::lab::keywords::{CLUSTERS, LEVELS, REQUIREMENTS, RESERVED_PREFIXES, word, words as words_of};
+use crate::lab::keywords::{CLUSTERS, GIVEN_PREFIX, LEVELS, REQUIREMENTS, RESERVED_PREFIXES, word, words as words_of};
 use crate::lab::{ClusterKind, ClusterSpec, Level, Requirement, Template, VarDefault};
 use crate::text::{Joined, Span, Spanned, did_you_mean, name_length, nearest, one_of};
 
@@ -342,7 +342,7 @@ pub(super) fn var_name(name: &str, span: Span, cx: &mut Context<'_>) -> bool {
         return false;
     }
     if let Some(prefix) = RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(**prefix)) {
-        let hint = if *prefix == "LAB_" {
+        let hint = if *prefix == GIVEN_PREFIX {
             "the runner sets the names that begin with LAB_; use another name"
         } else {
             "etcd and etcdctl read every variable with this prefix; use another name"

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::findings::{HALF_WRITTEN, NEARLY, UNDECLARED, UNUSED};
 use super::markdown::Block;
 use crate::expr::Expr;
-use crate::lab::keywords::GIVEN_VARS;
+use crate::lab::keywords::{GIVEN_PREFIX, GIVEN_VARS};
 use crate::lab::{
     Action, Answer, AnswerText, CheckKind, Code, ExpectedLine, Holds, Item, OutputTest, Piece, Step, Template,
     TemplatePart, Var,
@@ -80,12 +80,12 @@ fn is_known(name: &str, declared: &BTreeSet<&str>) -> bool {
 }
 
 fn undeclared(name: &str, span: Span, declared: &BTreeSet<&str>, cx: &mut Context<'_>) {
-    if cx.vars_lost && !name.starts_with("LAB_") {
+    if cx.vars_lost && !name.starts_with(GIVEN_PREFIX) {
         return;
     }
     let known = declared.iter().copied().chain(GIVEN_VARS.iter().copied());
     let hint = did_you_mean(name, known).unwrap_or_else(|| {
-        if name.starts_with("LAB_") {
+        if name.starts_with(GIVEN_PREFIX) {
             format!("the runner gives {}", GIVEN_VARS.join(", "))
         } else {
             format!("declare it in the front matter: `vars: {{ {name}: {{ default: \"…\" }} }}`")
@@ -170,7 +170,7 @@ fn slips(steps: &[Step], declared: &BTreeSet<&str>, cx: &mut Context<'_>) {
     let mut found = Vec::new();
     for span in actions() {
         for name in USES.captures_iter(cx.source.slice(span)).filter_map(|found| found.get(1)) {
-            let ours = is_known(name.as_str(), declared) || name.as_str().starts_with("LAB_");
+            let ours = is_known(name.as_str(), declared) || name.as_str().starts_with(GIVEN_PREFIX);
             if ours || set.contains(name.as_str()) || OF_EVERY_SHELL.contains(&name.as_str()) {
                 continue;
             }

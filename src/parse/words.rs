@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::lab::keywords::{CLUSTERS, word, words};
 use crate::lab::{ClusterKind, On};
-use crate::text::{did_you_mean, one_of};
+use crate::text::{did_you_mean, is_lower_case, one_of};
 
 /// Words that a check reads after `output`, and so no names.
 const NO_IDS: &[&str] = &["contains", "matches", "where"];
@@ -20,8 +20,7 @@ fn wrong<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Wr
 }
 
 pub(super) fn id(text: &str) -> Result<String, Wrong> {
-    let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let plain = text.starts_with(|c: char| c.is_ascii_lowercase()) && is_lower_case(text, &['-']);
     if !plain {
         let plainer: String = text
             .to_lowercase()
@@ -44,7 +43,7 @@ pub(super) fn id(text: &str) -> Result<String, Wrong> {
 }
 
 pub(super) fn terminal(text: &str) -> Result<String, Wrong> {
-    if !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+    if !text.is_empty() && is_lower_case(text, &['-']) {
         return Ok(text.to_owned());
     }
     wrong(

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use kube_etcd_codec::KINDS;
 use regex::Regex;
 
+use crate::lab::keywords::GIVEN_PREFIX;
 use crate::lab::{Action, Item, Role, Step};
 
 /// Words of commands, of checks and of every object: they name nothing of the lab's own.
@@ -54,8 +55,8 @@ fn names_of_block(action: &Action) -> BTreeSet<String> {
 /// Words that may be somebody's name for something: of an object, a label, a file; and the lab's variables.
 fn names(text: &str) -> BTreeSet<String> {
     let variables = VARIABLE.captures_iter(text).map(|found| found[1].to_owned());
-    let own =
-        variables.filter(|name| !name.starts_with("LAB_") && !matches!(name.as_str(), "HOME" | "PATH" | "KUBECONFIG"));
+    let own = variables
+        .filter(|name| !name.starts_with(GIVEN_PREFIX) && !matches!(name.as_str(), "HOME" | "PATH" | "KUBECONFIG"));
     let own = own.map(|name| format!("${name}")).collect::<Vec<_>>();
     let rest = VARIABLE.replace_all(text, " ");
     let words = rest.split_whitespace().filter(|word| !word.starts_with('-') || word.contains('='));

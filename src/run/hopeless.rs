@@ -90,14 +90,10 @@ fn target(command: &str) -> Option<Target> {
         [kind, name] if !name.contains('/') => (*kind, *name),
         _ => return None,
     };
-    let kind = match kind.split('.').next()? {
-        "po" | "pod" | "pods" => "Pod",
-        "deploy" | "deployment" | "deployments" => "Deployment",
-        "sts" | "statefulset" | "statefulsets" => "StatefulSet",
-        "ds" | "daemonset" | "daemonsets" => "DaemonSet",
-        "job" | "jobs" => "Job",
-        _ => return None,
-    };
+    let kind = kube_etcd_codec::kind_called(kind.split('.').next()?)?.kind;
+    if !matches!(kind, "Pod" | "Deployment" | "StatefulSet" | "DaemonSet" | "Job") {
+        return None;
+    }
     Some(Target { kind, name: name.to_owned(), namespace })
 }
 

@@ -1,10 +1,13 @@
 //! What faces ask of a session, and what they are told: owned and serialisable, so that it passes through the door.
 
+use std::time::SystemTime;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::{Standing, StepState};
 use crate::outcome::EvidenceRef;
+use crate::terminal::Finished;
 
 /// What a face asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +98,27 @@ pub struct Command {
     pub kubeconfig: Option<String>,
 }
 
+impl Command {
+    /// As the shell of a terminal saw it.
+    pub fn of(terminal: &str, finished: Finished) -> Self {
+        Self {
+            terminal: terminal.to_owned(),
+            text: finished.text,
+            status: finished.status,
+            output: finished.output,
+            cut: finished.is_cut,
+            began: time(finished.began),
+            ended: time(finished.ended),
+            kubeconfig: finished.kubeconfig,
+        }
+    }
+}
+
+/// A time that no timestamp holds is taken to be now.
+fn time(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or_else(|_| Timestamp::now())
+}
+
 /// A command that runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Printing {
@@ -105,6 +129,19 @@ pub struct Printing {
     #[serde(default)]
     pub cut: bool,
     pub began: Timestamp,
+}
+
+impl Printing {
+    /// As the shell of a terminal sees it so far.
+    pub fn of(terminal: &str, printed: Finished) -> Self {
+        Self {
+            terminal: terminal.to_owned(),
+            text: printed.text,
+            output: printed.output,
+            cut: printed.is_cut,
+            began: time(printed.began),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use super::api::Answer;
 use super::engine::Engine;
 use super::tell::SessionEvent;
 use crate::journal::{Clock, Delivered, JournalView};
+use crate::lab::keywords::GIVEN_PREFIX;
 use crate::learn::Place;
 use crate::learn::handin::{Attempt, JudgedCheck, Part, write};
 use crate::outcome::{CheckFact, ClusterReport, Verdict};
@@ -189,5 +190,5 @@ impl Engine<'_> {
 /// The variables that the runner gives, as far as a check names them.
 fn given_names(text: &str) -> impl Iterator<Item = String> {
     let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
-    names.map(|(name, _)| name.to_owned()).filter(|name| name.starts_with("LAB_")).collect::<Vec<_>>().into_iter()
+    names.map(|(name, _)| name.to_owned()).filter(|name| name.starts_with(GIVEN_PREFIX)).collect::<Vec<_>>().into_iter()
 }

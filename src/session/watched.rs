@@ -11,7 +11,7 @@ use crate::journal::{
     yaml_text,
 };
 use crate::run::{Ground, keep_secrets};
-use crate::text::redact;
+use crate::text::{EventKind, redact};
 use crate::witness::Follower;
 
 /// Fields of a change that are named; the others are counted.
@@ -137,7 +137,7 @@ impl Watched {
         }
         // What was there before the session began was never delivered as a change.
         let there = view.state(key, view.end()).filter(|change| change.revision == revision && place.is_none())?;
-        Some(shown(&there, 0, "PUT", None))
+        Some(shown(&there, 0, EventKind::Put.name(), None))
     }
 
     /// The journal, whose Secrets are known to the redaction by then.
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_object_is_shown_with_what_changed() {
-        let view = shown(&changed(Some(ONE), Some(TWO)), 5, "PUT", Some(6));
+        let view = shown(&changed(Some(ONE), Some(TWO)), 5, EventKind::Put.name(), Some(6));
         let changed_lines: Vec<String> = view
             .diff
             .iter()
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_deleted_object_is_shown_as_it_was() {
-        let view = shown(&changed(Some(ONE), None), 5, "DELETE", Some(6));
+        let view = shown(&changed(Some(ONE), None), 5, EventKind::Delete.name(), Some(6));
         assert!(view.yaml.contains("kind: ConfigMap"), "{}", view.yaml);
         assert!(view.diff.iter().all(|line| line.sign == '-'), "{:?}", view.diff);
     }

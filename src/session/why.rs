@@ -200,9 +200,9 @@ fn namespace_of(kind: &CheckKind, render: impl Fn(&Template) -> Option<String>, 
         }
         CheckKind::Resource { namespace: Some(namespace), .. } => return render(namespace),
         CheckKind::Resource { kind, name, namespace: None, .. } => {
-            return ["namespace", "namespaces", "ns"]
-                .contains(&kind.value.to_lowercase().as_str())
-                .then(|| render(name))?;
+            let is_namespace =
+                kube_etcd_codec::kind_called(&kind.value.to_lowercase()).is_some_and(|kind| kind.kind == "Namespace");
+            return if is_namespace { render(name) } else { None };
         }
         CheckKind::Output { .. } | CheckKind::Etcd { .. } | CheckKind::Snapshot { .. } | CheckKind::Run { .. } => {
             return None;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -227,27 +227,12 @@ impl Face<'_> {
         if self.is_own_word && finished.block.is_none() {
             return;
         }
-        let command = Command {
-            terminal: self.settings.name.clone(),
-            text: finished.text,
-            status: finished.status,
-            output: finished.output,
-            cut: finished.is_cut,
-            began: time(finished.began),
-            ended: time(finished.ended),
-            kubeconfig: finished.kubeconfig,
-        };
+        let command = Command::of(&self.settings.name, finished);
         self.replies.push(self.link.ask(Request::Finished { command }));
     }
 
     fn printed(&mut self, printed: Finished) {
-        let printing = Printing {
-            terminal: self.settings.name.clone(),
-            text: printed.text,
-            output: printed.output,
-            cut: printed.is_cut,
-            began: time(printed.began),
-        };
+        let printing = Printing::of(&self.settings.name, printed);
         // Nothing waits for the answer.
         drop(self.link.ask(Request::Printed { printing }));
     }
@@ -416,8 +401,4 @@ async fn ask_keep(keys: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<bool> {
             return Ok(keep);
         }
     }
-}
-
-fn time(time: SystemTime) -> jiff::Timestamp {
-    jiff::Timestamp::try_from(time).unwrap_or_else(|_| jiff::Timestamp::now())
 }

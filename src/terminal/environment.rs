@@ -37,9 +37,12 @@ const SHELL_OWN: &[&str] = &[
     "TMOUT",
 ];
 
-/// `LAB_` is ours to give. etcd and etcdctl read every variable of theirs and quarrel over them; the
-/// person's kubeconfig is not the lab's. `HIST` and exported functions belong to the person's shell.
-const FOREIGN: &[&str] = &["BASH_FUNC_", "ETCDCTL_", "ETCDUTL_", "ETCD_", "HIST", "KEYWITNESS_", "LAB_", "LC_"];
+/// What leads to another cluster or another lab. `LAB_` is the runner's to give; etcd and etcdctl read every
+/// variable of theirs.
+pub(super) const OF_OTHER_CLUSTERS: &[&str] = &["ETCDCTL_", "ETCDUTL_", "ETCD_", "KEYWITNESS_RUN", "LAB_"];
+
+/// `HIST` and exported functions belong to the person's shell.
+const FOREIGN: &[&str] = &["BASH_FUNC_", "HIST", "KEYWITNESS_", "LC_"];
 
 /// What a lab writes goes to its own HOME, not to where the person's settings say.
 const NAMES_HOME: &[&str] = &["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"];
@@ -114,7 +117,7 @@ fn is_dropped(name: &OsStr) -> bool {
         || NAMES_HOME.contains(&name.as_ref())
         || name == "KUBECONFIG"
         || name == "KUBECTL_EXTERNAL_DIFF"
-        || FOREIGN.iter().any(|prefix| name.starts_with(prefix))
+        || OF_OTHER_CLUSTERS.iter().chain(FOREIGN).any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub use nearest::{did_you_mean, nearest, one_of};
 pub use redact::{Redacted, Redactor, hidden_bytes, keep_secret, redact};
 pub use search::{Printed, Search};
 pub use source::{Position, SourceFile, Span, Spanned};
-pub use vars::{VarPiece, filled, name_length, var_pieces};
+pub use vars::{VarPiece, filled, is_lower_case, name_length, var_pieces};
 pub use wrap::wrapped;
 
 /// The sign of what holds or is done, and of what does not or failed.

@@ -77,6 +77,11 @@ pub fn name_length(text: &str) -> usize {
     chars.find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '_').map_or(text.len(), |(at, _)| at)
 }
 
+/// Whether a text has only lower-case letters, digits and these marks.
+pub fn is_lower_case(text: &str, marks: &[char]) -> bool {
+    text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || marks.contains(&c))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

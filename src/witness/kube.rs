@@ -159,10 +159,7 @@ impl Served {
     }
 
     fn path(&self, namespace: Option<&str>, name: &str) -> String {
-        let root = match self.group.as_str() {
-            "" => format!("/api/{}", self.version),
-            group => format!("/apis/{group}/{}", self.version),
-        };
+        let root = kube_etcd_codec::api_root(&self.group, &self.version);
         let within = namespace.map_or(String::new(), |namespace| format!("/namespaces/{namespace}"));
         format!("{root}{within}/{}/{name}", self.plural)
     }

@@ -78,6 +78,11 @@ impl Kind {
         self.kind.to_lowercase()
     }
 
+    /// Whether kubectl takes the word for this kind: `deployments`, `deployment`, `Deployment` or `deploy`.
+    pub fn is_called(&self, word: &str) -> bool {
+        self.plural == word || self.kind.eq_ignore_ascii_case(word) || self.short_names.contains(&word)
+    }
+
     /// `apps/v1`, or `v1` in the core group.
     pub fn api_version(&self) -> String {
         join_group(self.group, self.stored)

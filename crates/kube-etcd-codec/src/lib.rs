@@ -27,7 +27,7 @@ pub use explain::{Piece, explain};
 pub use kinds::{KINDS, Kind, Scale, Storage, VERBS, builtin};
 pub use lookup::{
     ObjectRef, api_root, by_key, first_folders, join_group, kind_by_api_version, kind_by_folder, kind_by_kind,
-    kind_by_plural, known_folder, prefix_end, split_group,
+    kind_by_plural, kind_called, known_folder, prefix_end, split_group,
 };
 pub use ordered::{Ordered, ordered_as};
 pub use quantity::{BINARY, canonical, exact as exact_quantity, is_quantity, quantity, thousandths};

@@ -46,6 +46,11 @@ pub fn kind_by_plural(group: &str, plural: &str) -> Option<&'static Kind> {
     BY_PLURAL.get(&(group, plural)).copied()
 }
 
+/// The first row that kubectl takes the word for: `pods`, `pod`, `Pod` or `po`.
+pub fn kind_called(word: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.is_called(word))
+}
+
 /// The row that an object's own `apiVersion` and `kind` name, whatever the version.
 pub fn kind_by_api_version(api_version: &str, kind: &str) -> Option<&'static Kind> {
     kind_by_kind(split_group(api_version).0, kind)

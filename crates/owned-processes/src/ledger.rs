@@ -39,7 +39,7 @@ pub enum Owned {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+enum Record {
     Owns { what: Owned, leader: Option<Stamp> },
     Released { what: Owned },
 }
@@ -67,14 +67,14 @@ impl Ledger {
             Owned::Group(pid) | Owned::Session(pid) => Some(Stamp::of(*pid)),
             _ => None,
         };
-        self.write(&Line::Owns { what, leader })
+        self.write(&Record::Owns { what, leader })
     }
 
     pub(super) fn release(&self, what: Owned) -> io::Result<()> {
-        self.write(&Line::Released { what })
+        self.write(&Record::Released { what })
     }
 
-    fn write(&self, line: &Line) -> io::Result<()> {
+    fn write(&self, line: &Record) -> io::Result<()> {
         let mut text = serde_json::to_string(line).map_err(io::Error::other)?;
         text.push('\n');
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -91,8 +91,8 @@ pub(super) fn read(mut ledger: impl Read) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for line in String::from_utf8_lossy(&bytes).lines() {
         match serde_json::from_str(line) {
-            Ok(Line::Owns { what, leader }) => entries.push(Entry { what, leader }),
-            Ok(Line::Released { what }) => entries.retain(|entry| entry.what != what),
+            Ok(Record::Owns { what, leader }) => entries.push(Entry { what, leader }),
+            Ok(Record::Released { what }) => entries.retain(|entry| entry.what != what),
             Err(_) => {}
         }
     }

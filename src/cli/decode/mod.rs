@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::args::DecodedFlags;
 use super::error::CliError;
 use crate::outcome::Exit;
 use input::{Known, Reader, Refused};
@@ -26,12 +27,8 @@ pub(super) struct DecodeArgs {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
     output: Output,
-    /// Show the text of Secrets instead of its size
-    #[arg(long)]
-    show_secrets: bool,
-    /// Leave out who manages which field
-    #[arg(long)]
-    hide_managed_fields: bool,
+    #[command(flatten)]
+    decoded: DecodedFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

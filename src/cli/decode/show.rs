@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::input::{Event, Item};
+use super::input::Item;
 use super::{DecodeArgs, Output};
-use crate::journal::{Look, Reading, in_a_word, printable, read, yaml_text};
+use crate::journal::{Reading, in_a_word, printable, read, yaml_text};
+use crate::text::EventKind;
 
 #[derive(Debug, Default)]
 pub(super) struct Shown {
@@ -15,12 +16,6 @@ pub(super) struct Shown {
     pub(super) notes: String,
     /// Every value of it.
     pub(super) decoded: bool,
-}
-
-impl From<&DecodeArgs> for Look {
-    fn from(args: &DecodeArgs) -> Self {
-        Self { show_secrets: args.show_secrets, hide_managed_fields: args.hide_managed_fields }
-    }
 }
 
 pub(super) fn item(args: &DecodeArgs, item: &Item, at: usize) -> Shown {
@@ -38,20 +33,13 @@ pub(super) fn item(args: &DecodeArgs, item: &Item, at: usize) -> Shown {
     shown
 }
 
-fn word(event: Event) -> &'static str {
-    match event {
-        Event::Put => "PUT",
-        Event::Delete => "DELETE",
-    }
-}
-
 fn yaml(args: &DecodeArgs, item: &Item, place: &str, shown: &mut Shown) {
-    let event = item.event.map(|event| format!("{} ", word(event))).unwrap_or_default();
+    let event = item.event.map(|event| format!("{event} ")).unwrap_or_default();
     if let Some(previous) = &item.previous {
         document(args, item, previous, &format!("{event}{place}, before"), place, shown);
         shown.out.push_str("---\n");
     }
-    if item.event == Some(Event::Delete) {
+    if item.event == Some(EventKind::Delete) {
         let _ = writeln!(shown.out, "# {event}{place}");
     } else {
         document(args, item, &item.value, &format!("{event}{place}"), place, shown);
@@ -59,7 +47,7 @@ fn yaml(args: &DecodeArgs, item: &Item, place: &str, shown: &mut Shown) {
 }
 
 fn document(args: &DecodeArgs, item: &Item, value: &[u8], head: &str, place: &str, shown: &mut Shown) {
-    match read(args.into(), item.key.as_deref(), value) {
+    match read(args.decoded.into(), item.key.as_deref(), value) {
         Reading::Object { object, encoding, remarks, .. } => {
             let _ = writeln!(shown.out, "# {head} ({} bytes, {})", value.len(), in_a_word(encoding));
             for remark in remarks {
@@ -78,15 +66,15 @@ fn document(args: &DecodeArgs, item: &Item, value: &[u8], head: &str, place: &st
 fn json(args: &DecodeArgs, item: &Item, place: &str, shown: &mut Shown) {
     let mut line = Map::new();
     if let Some(event) = item.event {
-        line.insert("type".to_owned(), word(event).into());
+        line.insert("type".to_owned(), event.name().into());
     }
     if let Some(key) = &item.key {
         line.insert("key".to_owned(), key.as_str().into());
     }
-    let now = (item.event != Some(Event::Delete)).then_some(item.value.as_slice());
+    let now = (item.event != Some(EventKind::Delete)).then_some(item.value.as_slice());
     for (name, value) in [("object", now), ("oldObject", item.previous.as_deref())] {
         let Some(value) = value else { continue };
-        match read(args.into(), item.key.as_deref(), value) {
+        match read(args.decoded.into(), item.key.as_deref(), value) {
             Reading::Object { object, remarks, .. } => {
                 for remark in remarks {
                     let _ = writeln!(shown.notes, "{place}: {remark}");

@@ -8,11 +8,11 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::args::LookFlags;
+use super::args::{DecodedFlags, LookFlags};
 use super::error::CliError;
 use super::object::{ANSWERS, Named, Stored};
 use super::place::{self, Place};
-use crate::journal::{Change, Look, Reading, Revision, difference, in_a_word, printable, read, yaml_text};
+use crate::journal::{Change, Reading, Revision, difference, in_a_word, printable, read, yaml_text};
 use crate::outcome::Exit;
 use crate::text::{did_you_mean, redact};
 use crate::witness::{Reader, WitnessError};
@@ -39,12 +39,8 @@ pub(super) struct GetArgs {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
     output: Output,
-    /// Show the text of Secrets instead of its size
-    #[arg(long)]
-    show_secrets: bool,
-    /// Leave out who manages which field
-    #[arg(long)]
-    hide_managed_fields: bool,
+    #[command(flatten)]
+    decoded: DecodedFlags,
     #[command(flatten)]
     look: LookFlags,
 }
@@ -128,13 +124,12 @@ async fn missing(args: &GetArgs, key: &str, reader: &Reader) -> CliError {
 
 fn shown(args: &GetArgs, change: &Change) -> Result<String, CliError> {
     let value = change.value.as_ref().map(|stored| stored.bytes().clone()).unwrap_or_default();
-    let look = Look { show_secrets: args.show_secrets, hide_managed_fields: args.hide_managed_fields };
-    let read = read(look, Some(&change.key), &value);
+    let read = read(args.decoded.into(), Some(&change.key), &value);
     if let Output::Raw | Output::Hex = args.output {
-        let whole = args.show_secrets || !raw::may_be_secret(&change.key, &read);
+        let whole = args.decoded.show_secrets || !raw::may_be_secret(&change.key, &read);
         let head = format!("# {}, revision {}, {} bytes\n", printable(&change.key), change.revision, value.len());
         return match args.output {
-            Output::Raw => Ok(head + &raw::explained(&value, &change.key, args.show_secrets)),
+            Output::Raw => Ok(head + &raw::explained(&value, &change.key, args.decoded.show_secrets)),
             _ if whole => Ok(head + &raw::hex(&value)),
             _ => Err(CliError::wrong_call("its bytes hold a secret", "--show-secrets shows them")),
         };

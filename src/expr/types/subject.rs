@@ -101,7 +101,6 @@ impl Subject {
     pub fn of_resource(name: &str, definitions: &[Definition]) -> Self {
         let (plain, rest) = name.split_once('.').map_or((name, None), |(plain, rest)| (plain, Some(rest)));
         let builtin = KINDS.iter().filter(|kind| !kind.served.is_empty()).find_map(|kind| {
-            let named = kind.plural == plain || kind.singular() == plain || kind.short_names.contains(&plain);
             let version = match rest {
                 None => kind.served.first(),
                 Some(group) if group == kind.group => kind.served.first(),
@@ -110,7 +109,7 @@ impl Subject {
                     full == dotted.trim_end_matches('.')
                 }),
             };
-            version.filter(|_| named).map(|version| (kind, *version))
+            version.filter(|_| kind.is_called(plain)).map(|version| (kind, *version))
         });
         let object = if let Some((kind, version)) = builtin {
             builtin_object(kind, version, Others::Never)

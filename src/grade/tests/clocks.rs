@@ -1,15 +1,15 @@
 use std::time::Duration;
 
 use super::world::at;
-use crate::grade::clocks::{Clocks, GRACE, Line, Moment, Ruling};
+use crate::grade::clocks::{Clocks, GRACE, Moment, Ruling, Timeline};
 use crate::grade::names::Truth;
 
-fn line(known: f64, moments: &[(f64, bool)]) -> Line {
+fn line(known: f64, moments: &[(f64, bool)]) -> Timeline {
     let moments = moments.iter().map(|(seconds, holds)| Moment {
         at: at(*seconds),
         truth: if *holds { Truth::Yes } else { Truth::No("no".to_owned()) },
     });
-    Line { moments: moments.collect(), known: Some(at(known)) }
+    Timeline { moments: moments.collect(), known: Some(at(known)) }
 }
 
 /// The stretch ends at second 0.

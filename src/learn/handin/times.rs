@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::verify::{checks, entries};
+use super::verify::{change_of, checks, entries};
 use super::{Body, Sealed, Tampering, Trace};
 
 /// A wall clock may be corrected by so much.
@@ -33,7 +33,7 @@ fn order_of_events(sealed: &Sealed) -> Option<Trace> {
             last = None;
             continue;
         }
-        if line["type"] != "PUT" && line["type"] != "DELETE" {
+        if change_of(line).is_none() {
             continue;
         }
         let at = line["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
@@ -61,7 +61,7 @@ fn judged_before(sealed: &Sealed) -> Option<Trace> {
 }
 
 fn last_event(sealed: &Sealed) -> Option<SystemTime> {
-    let changes = entries(sealed).filter(|(.., line)| matches!(line["type"].as_str(), Some("PUT" | "DELETE")));
+    let changes = entries(sealed).filter(|(.., line)| change_of(line).is_some());
     let times = changes.filter_map(|(.., line)| line["at"].as_str()?.parse::<Timestamp>().ok());
     times.max().map(SystemTime::from)
 }

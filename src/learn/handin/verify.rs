@@ -10,6 +10,7 @@ use crate::grade::{Evidence, Judge, concerns, needs};
 use crate::journal::{Delivered, Journal, Observation};
 use crate::lab::{Check, Vars};
 use crate::outcome::Verdict;
+use crate::text::EventKind;
 
 /// What the lab itself says.
 pub struct LabSide<'a> {
@@ -285,7 +286,7 @@ fn versions(sealed: &Sealed) -> Option<Trace> {
         if of.replace(part) != Some(part) {
             known.clear();
         }
-        let (Some(kind), Some(key)) = (line["type"].as_str(), line["key"].as_str()) else {
+        let Some(key) = line["key"].as_str() else {
             if matches!(line["type"].as_str(), Some("GAP" | "EPOCH" | "LISTED")) {
                 known.clear();
             }
@@ -293,19 +294,25 @@ fn versions(sealed: &Sealed) -> Option<Trace> {
         };
         let version = line["version"].as_i64().unwrap_or_default();
         let before = known.get(key).copied();
-        let follows = match (kind, before) {
-            ("PUT", Some(before)) => version == before + 1,
-            // A delete tells the version of what it deleted.
-            ("DELETE", Some(before)) => version == before,
+        let change = change_of(line);
+        let follows = match (change, before) {
+            (Some(EventKind::Put), Some(before)) => version == before + 1,
+            // A delete carries the version of what it deleted.
+            (Some(EventKind::Delete), Some(before)) => version == before,
             _ => true,
         };
         if !follows {
             let text = format!("{key} goes from version {} to {version}", before.unwrap_or_default());
             return Some(Trace::new(Tampering::DroppedEntry, Some(number), text));
         }
-        known.insert(key, if kind == "DELETE" { 0 } else { version });
+        known.insert(key, if change == Some(EventKind::Delete) { 0 } else { version });
     }
     None
+}
+
+/// Whether a line of the journal is a change, and which.
+pub(super) fn change_of(line: &Value) -> Option<EventKind> {
+    line["type"].as_str().and_then(EventKind::of)
 }
 
 /// Over everything but who it is.
@@ -317,7 +324,7 @@ fn fingerprint(sealed: &Sealed) -> String {
 
 /// The ids of the objects that were created while it was recorded: no two clusters give the same.
 fn made(sealed: &Sealed) -> BTreeSet<String> {
-    let puts = entries(sealed).filter(|(.., line)| line["type"] == "PUT" && line["version"] == 1);
+    let puts = entries(sealed).filter(|(.., line)| change_of(line) == Some(EventKind::Put) && line["version"] == 1);
     puts.filter_map(|(.., line)| line["value"]["object"]["metadata"]["uid"].as_str().map(str::to_owned)).collect()
 }
 

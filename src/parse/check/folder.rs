@@ -1,6 +1,6 @@
 //! Where Kubernetes keeps its objects in etcd, for those who look elsewhere.
 
-use crate::text::did_you_mean;
+use crate::text::{did_you_mean, is_lower_case};
 use kube_etcd_codec::{KINDS, Kind};
 
 /// Why a key names no folder of etcd.
@@ -66,7 +66,7 @@ pub(super) fn instead(path: &str, open: bool) -> Option<Instead> {
         }
     }
     if first.contains('.') {
-        let plain = first.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-');
+        let plain = is_lower_case(first, &['.', '-']);
         if plain && !first.starts_with('.') && !first.ends_with('.') {
             return None;
         }
@@ -90,9 +90,7 @@ fn shown(rest: &str, open: bool) -> String {
 /// The kind that kubectl would take the word for.
 pub(super) fn meant(word: &str) -> Option<&'static Kind> {
     let lower = word.to_lowercase();
-    let named =
-        |kind: &&Kind| kind.plural == lower || kind.singular() == lower || kind.short_names.contains(&lower.as_str());
-    KINDS.iter().filter(|kind| kind.is_stored()).find(named)
+    KINDS.iter().filter(|kind| kind.is_stored()).find(|kind| kind.is_called(&lower))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::lab::{Check, CheckKind, Compare, EventKind, EventOrder, OutputTest, P
 use crate::parse::context::Context;
 use crate::parse::findings::{CHECK_NUMBER, CHECK_SYNTAX, UNKNOWN_CHECK};
 use crate::parse::words;
-use crate::text::{Spanned, did_you_mean, one_of};
+use crate::text::{Spanned, did_you_mean, is_lower_case, one_of};
 
 /// Reads the check at the cursor; `None` after a finding.
 pub(super) fn check(cursor: &mut Cursor<'_>, cx: &mut Context<'_>) -> Option<Check> {
@@ -100,8 +100,7 @@ impl Line<'_, '_, '_> {
             return None;
         };
         let kind_text = &text[..slash];
-        let plain = kind_text.starts_with(|c: char| c.is_ascii_lowercase())
-            && kind_text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-');
+        let plain = kind_text.starts_with(|c: char| c.is_ascii_lowercase()) && is_lower_case(kind_text, &['.', '-']);
         let kind_span = self.cursor.span(word.start..word.start + slash);
         if !plain {
             self.cx

@@ -31,18 +31,18 @@ const GOES_ON: &[&str] = &[
 pub(super) fn mend(content: &Joined, cx: &mut Context<'_>) -> Joined {
     let mut mender = Mender { cx, out: Joined::new(), verb: None, outdent: 0, shifted: false, broken_off: false };
     for (at, line) in lines(content.text(), 0) {
-        let line = Line::read(content, at, line, mender.cx);
+        let line = Draft::read(content, at, line, mender.cx);
         mender.line(line);
     }
     mender.out
 }
 
 /// A line in pieces, each with its place in the file.
-struct Line {
+struct Draft {
     pieces: Vec<(String, usize)>,
 }
 
-impl Line {
+impl Draft {
     fn text(&self) -> String {
         self.pieces.iter().map(|(text, _)| text.as_str()).collect()
     }
@@ -152,7 +152,7 @@ struct Mender<'c, 's> {
 }
 
 impl Mender<'_, '_> {
-    fn line(&mut self, mut line: Line) {
+    fn line(&mut self, mut line: Draft) {
         let text = line.text();
         let trimmed = text.trim_start_matches([' ', '\t']);
         if trimmed.trim().is_empty() || trimmed.starts_with('#') {
@@ -205,14 +205,14 @@ impl Mender<'_, '_> {
         self.broken_off = false;
     }
 
-    fn push(&mut self, line: &Line) {
+    fn push(&mut self, line: &Draft) {
         for (text, at) in &line.pieces {
             self.out.push(text, *at);
         }
     }
 
     /// List marks, and verbs of other tools, before a check.
-    fn lead(&mut self, line: &mut Line, indent: usize) {
+    fn lead(&mut self, line: &mut Draft, indent: usize) {
         let text = line.text();
         let rest = &text[indent..];
         let first = word(rest);
@@ -231,7 +231,7 @@ impl Mender<'_, '_> {
         };
         let span = line.span(indent, indent + first.len());
         self.cx.findings.add(CHECK_SYNTAX, span, message).hint(format!("begin with `{next}`"));
-        let mut tail = Line { pieces: std::mem::take(&mut line.pieces) };
+        let mut tail = Draft { pieces: std::mem::take(&mut line.pieces) };
         let cut = rest.len() - after.len();
         if indent > 0 {
             line.pieces.push((text[..indent].to_owned(), tail.offset(0)));
@@ -241,7 +241,7 @@ impl Mender<'_, '_> {
     }
 
     /// `put`, or what `kubectl get --watch` says, in place of PUT.
-    fn event(&mut self, line: &mut Line, indent: usize, found: &str) {
+    fn event(&mut self, line: &mut Draft, indent: usize, found: &str) {
         let Some(event) =
             event_of(found).filter(|event| event.name() != found && self.verb.as_deref() == Some("events"))
         else {
@@ -252,7 +252,7 @@ impl Mender<'_, '_> {
         let message = format!("`{found}` is not an etcd event: write PUT or DELETE, in capitals");
         self.cx.findings.add(CHECK_SYNTAX, span, message).hint(format!("write `{event}`"));
         let start = line.offset(indent);
-        let mut tail = Line { pieces: std::mem::take(&mut line.pieces) };
+        let mut tail = Draft { pieces: std::mem::take(&mut line.pieces) };
         if indent > 0 {
             line.pieces.push((text[..indent].to_owned(), tail.offset(0)));
         }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ground, GroundRequest, Shared};
 use crate::cluster::{Cluster, ClusterInfo, ClusterRequest, EtcdAccess, StageSink};
+use crate::lab::keywords::GIVEN_PREFIX;
 use crate::lab::{ClusterKind, Lab, Requirement};
 use crate::outcome::StopCause;
 use crate::run::environment::{Environment, Folders};
@@ -161,7 +162,7 @@ struct Places {
 /// Checks and expected outputs name what the runner gives as well.
 fn with_given(vars: &Vars, environment: &Environment) -> Vars {
     let mut vars = vars.clone();
-    let given = environment.host.iter().filter(|(name, _)| name.starts_with("LAB_"));
+    let given = environment.host.iter().filter(|(name, _)| name.starts_with(GIVEN_PREFIX));
     vars.values.extend(given.cloned());
     vars
 }

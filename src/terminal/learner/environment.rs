@@ -2,8 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-/// Who finds these runs against something else than the lab.
-const FOREIGN: &[&str] = &["ETCDCTL_", "ETCDUTL_", "ETCD_", "KEYWITNESS_RUN", "LAB_"];
+use crate::terminal::environment::{OF_OTHER_CLUSTERS, direct_to_loopback};
 
 pub(super) fn environment(
     outer: impl Iterator<Item = (OsString, OsString)>,
@@ -11,12 +10,12 @@ pub(super) fn environment(
 ) -> Vec<(OsString, OsString)> {
     let is_foreign = |name: &OsStr| {
         let name = name.to_string_lossy();
-        name == "KUBECONFIG" || FOREIGN.iter().any(|prefix| name.starts_with(prefix))
+        name == "KUBECONFIG" || OF_OTHER_CLUSTERS.iter().any(|prefix| name.starts_with(prefix))
     };
     let is_own = |name: &OsStr| own.iter().any(|(known, _)| name == known.as_str());
     let mut env: Vec<_> = outer.filter(|(name, _)| !is_foreign(name) && !is_own(name)).collect();
     env.extend(own.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
-    crate::terminal::environment::direct_to_loopback(&mut env);
+    direct_to_loopback(&mut env);
     env
 }
 

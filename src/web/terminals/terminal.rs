@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::ring::Ring;
@@ -218,38 +217,15 @@ impl Terminal {
     }
 
     fn command(&self, finished: Finished) -> Request {
-        Request::Finished {
-            command: Command {
-                terminal: self.name.clone(),
-                text: finished.text,
-                status: finished.status,
-                output: finished.output,
-                cut: finished.is_cut,
-                began: time(finished.began),
-                ended: time(finished.ended),
-                kubeconfig: finished.kubeconfig,
-            },
-        }
+        Request::Finished { command: Command::of(&self.name, finished) }
     }
 
     fn printing(&self, printed: Finished) -> Request {
-        Request::Printed {
-            printing: Printing {
-                terminal: self.name.clone(),
-                text: printed.text,
-                output: printed.output,
-                cut: printed.is_cut,
-                began: time(printed.began),
-            },
-        }
+        Request::Printed { printing: Printing::of(&self.name, printed) }
     }
 }
 
 /// Nothing waits for the answer; in the order in which it is told.
 fn tell(session: &Handle, request: Request) {
     session.notify(request);
-}
-
-fn time(at: std::time::SystemTime) -> Timestamp {
-    Timestamp::try_from(at).unwrap_or_else(|_| Timestamp::now())
 }

@@ -303,17 +303,18 @@ pub(super) async fn bind(api: &SharedApi, call: &Call, binding: &Value) -> Resul
 /// What a token is to end with has to be there.
 async fn bound_object(api: &SharedApi, call: &Call, bound: &Value) -> Result<(), ApiError> {
     let text = |field: &str| bound.get(field).and_then(Value::as_str).unwrap_or_default();
-    let (plural, namespace) = match text("kind") {
+    let name = match text("kind") {
         "" => return Ok(()),
-        "Pod" => ("pods", call.path.namespace.as_deref()),
-        "Secret" => ("secrets", call.path.namespace.as_deref()),
-        "Node" => ("nodes", None),
+        "Pod" => names::PODS,
+        "Secret" => names::SECRETS,
+        "Node" => names::NODES,
         other => {
             let why = format!("cannot bind token for serviceaccount to object of type {}/{other}", text("apiVersion"));
             return Err(ApiError::bad_request(why));
         }
     };
-    let Some(resource) = api.objects.registry.served().find("", "v1", plural) else { return Ok(()) };
+    let Some(resource) = api.objects.registry.served().find(name.group, "v1", name.plural) else { return Ok(()) };
+    let namespace = call.path.namespace.as_deref().filter(|_| resource.namespaced);
     let object = api.objects.get(&resource, namespace, text("name")).await?;
     let uid = meta::text(&object, "uid");
     if !text("uid").is_empty() && text("uid") != uid {

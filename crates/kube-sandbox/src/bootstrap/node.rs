@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::addresses;
+use crate::object::meta;
 use crate::version::{KUBERNETES_VERSION, go_arch};
 
 /// In-tree volume plugins that CSI drivers stand in for, as a kubelet tells of itself.
@@ -125,7 +126,7 @@ fn registered(facts: &Facts, at: usize, node: &str, uid: &str, address: &str) ->
             },
             "spec": {
                 "holderIdentity": node, "leaseDurationSeconds": 40,
-                "renewTime": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
+                "renewTime": meta::micro_text(jiff::Timestamp::now()),
             },
         }),
     ]
@@ -133,7 +134,7 @@ fn registered(facts: &Facts, at: usize, node: &str, uid: &str, address: &str) ->
 
 /// The lease by which a part of the control plane is known; nobody contends for it here.
 fn held(name: &str, holder: &str, seconds: i64, labels: &Value) -> Value {
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
+    let now = meta::micro_text(jiff::Timestamp::now());
     let mut lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": name, "namespace": "kube-system"},

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::addresses;
+use crate::object::meta;
 use crate::version::KUBERNETES_VERSION;
 
 struct Part {
@@ -157,7 +158,7 @@ pub(super) fn objects(facts: &Facts) -> Vec<Value> {
 
 fn pod(part: &Part, facts: &Facts) -> Value {
     let hash = uuid::Uuid::new_v4().simple().to_string();
-    let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string();
+    let at = meta::nano_text(jiff::Timestamp::now());
     let mut annotations = json!({
         "kubernetes.io/config.hash": hash, "kubernetes.io/config.mirror": hash,
         "kubernetes.io/config.seen": at, "kubernetes.io/config.source": "file",

@@ -63,6 +63,16 @@ pub fn time_text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// As `metav1.MicroTime` has them.
+pub fn micro_text(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+/// With nanoseconds, as a node writes times into logs and annotations.
+pub fn nano_text(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()
+}
+
 /// The last moment that there is, where `seconds` reach past it.
 pub fn from_now(seconds: i64) -> Timestamp {
     let end = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };

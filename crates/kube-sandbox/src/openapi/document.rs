@@ -63,11 +63,7 @@ fn whole(mut schema: Value, components: &mut Components) -> Value {
 }
 
 fn add_paths(resource: &Resource, kind: &Value, component: &str, paths: &mut Map<String, Value>) {
-    let root = if resource.group.is_empty() {
-        format!("/api/{}", resource.version)
-    } else {
-        format!("/apis/{}/{}", resource.group, resource.version)
-    };
+    let root = kube_etcd_codec::api_root(&resource.group, &resource.version);
     let list = if resource.namespaced {
         format!("{root}/namespaces/{{namespace}}/{}", resource.plural)
     } else {

@@ -125,7 +125,7 @@ fn timed(log: &str) -> Vec<(Option<Timestamp>, String)> {
 
 fn stamped(line: &str, at: Option<Timestamp>) -> String {
     match at {
-        Some(at) => format!("{} {line}", at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ")),
+        Some(at) => format!("{} {line}", meta::nano_text(at)),
         None => line.to_owned(),
     }
 }

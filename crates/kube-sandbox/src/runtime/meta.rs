@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::object::{Key, Object};
-use crate::object::meta::LETTERS;
+use crate::object::meta::{LETTERS, micro_text};
 
 pub(crate) use crate::object::meta::{now_text as now, time_text as time};
 
 pub(crate) fn now_micro() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    micro_text(jiff::Timestamp::now())
 }
 
 pub(crate) fn now_seconds() -> i64 {

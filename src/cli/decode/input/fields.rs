@@ -1,7 +1,8 @@
 //! `-w fields`: `"Key" : "/registry/…"`, texts quoted as Go does.
 
 use super::raw::text;
-use super::{Event, Item, Known, Step};
+use super::{Item, Known, Step};
+use crate::text::EventKind;
 
 pub(super) fn begins(bytes: &[u8]) -> bool {
     field(super::line(bytes))
@@ -19,7 +20,7 @@ pub(super) fn step(bytes: &[u8], known: Known) -> Step {
         let Some((name, value)) = field(line.trim_ascii()) else { break };
         length += line.len();
         match name {
-            "Type" => item.event = Some(if value.trim_matches('"') == "DELETE" { Event::Delete } else { Event::Put }),
+            "Type" => item.event = Some(EventKind::of(value.trim_matches('"')).unwrap_or(EventKind::Put)),
             "Key" => item.key = unquoted(value).map(|key| text(&key)),
             "PrevValue" => item.previous = unquoted(value),
             "Value" => match unquoted(value) {

@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::raw::text;
-use super::{Event, Item, Known, Step};
+use super::{Item, Known, Step};
+use crate::text::EventKind;
 
 const OTHER: &str = "JSON that is neither etcdctl's nor an object of Kubernetes'";
 
@@ -62,14 +63,14 @@ fn items(value: &Value) -> Option<Vec<Item>> {
 
 fn event(event: &Value, kv: &Value) -> Option<Item> {
     // A put is the zero value, which is left out.
-    let delete = event["type"] == 1 || event["type"] == "DELETE";
-    let item = key_value(kv, Some(if delete { Event::Delete } else { Event::Put }))?;
+    let is_delete = event["type"] == 1 || event["type"] == EventKind::Delete.name();
+    let item = key_value(kv, Some(if is_delete { EventKind::Delete } else { EventKind::Put }))?;
     let previous = event.get("prev_kv").filter(|kv| kv.is_object());
     Some(Item { previous: previous.and_then(|kv| key_value(kv, None)).map(|before| before.value), ..item })
 }
 
 /// Not base64 is not etcdctl's: then nothing is decoded, rather than an empty value.
-fn key_value(kv: &Value, event: Option<Event>) -> Option<Item> {
+fn key_value(kv: &Value, event: Option<EventKind>) -> Option<Item> {
     let bytes = |name: &str| kv.get(name).map_or(Some(Vec::new()), |field| decoded(field.as_str()?));
     Some(Item { key: Some(text(&bytes("key")?)), event, value: bytes("value")?, previous: None })
 }

@@ -8,16 +8,12 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
-    Put,
-    Delete,
-}
+use crate::text::EventKind;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Item {
     pub(super) key: Option<String>,
-    pub(super) event: Option<Event>,
+    pub(super) event: Option<EventKind>,
     pub(super) value: Vec<u8>,
     /// With `--prev-kv`: what the event replaced.
     pub(super) previous: Option<Vec<u8>>,

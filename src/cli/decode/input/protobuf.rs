@@ -1,7 +1,8 @@
 //! `-w protobuf`: answers of etcd's own API, field after field.
 
 use super::raw::text;
-use super::{Event, Item, Known, Step};
+use super::{Item, Known, Step};
+use crate::text::EventKind;
 
 enum Wire<'a> {
     Number(u64),
@@ -31,11 +32,11 @@ pub(super) fn step(bytes: &[u8], known: Known) -> Step {
 }
 
 fn event(mut bytes: &[u8]) -> Option<Item> {
-    let mut item = Item { event: Some(Event::Put), ..Item::default() };
+    let mut item = Item { event: Some(EventKind::Put), ..Item::default() };
     while !bytes.is_empty() {
         let (number, wire, length) = field(bytes)?;
         match (number, wire) {
-            (1, Wire::Number(1)) => item.event = Some(Event::Delete),
+            (1, Wire::Number(1)) => item.event = Some(EventKind::Delete),
             (2, Wire::Bytes(kv)) => {
                 let (key, value) = key_value(kv)?;
                 (item.key, item.value) = (Some(key), value);

@@ -1,6 +1,7 @@
 //! Keys and values as they are (or with `--hex`), each with a line end after it.
 
-use super::{Event, Item, Known, Step, encoded, line, protobuf};
+use super::{Item, Known, Step, encoded, line, protobuf};
+use crate::text::EventKind;
 use kube_etcd_codec::value_length;
 
 const HEADS: [&[u8]; 3] = [b"k8s\0", b"k8s:enc:", &[0xd9, 0xd9, 0xf7]];
@@ -31,6 +32,10 @@ pub(super) fn is_noise(line: &[u8]) -> bool {
     NOISE.iter().any(|noise| line.starts_with(noise.as_bytes()))
 }
 
+fn event(word: &[u8]) -> Option<EventKind> {
+    EventKind::of(std::str::from_utf8(word).ok()?)
+}
+
 pub(super) fn step(bytes: &[u8], known: Known) -> Step {
     if starts_value(bytes) || may_start_value(bytes, known) {
         return match value(bytes, known) {
@@ -44,12 +49,7 @@ pub(super) fn step(bytes: &[u8], known: Known) -> Step {
     if is_noise(word) {
         return Step::skip(after);
     }
-    let event = match word {
-        b"PUT" => Some(Event::Put),
-        b"DELETE" => Some(Event::Delete),
-        _ => None,
-    };
-    let Some(event) = event else {
+    let Some(event) = event(word) else {
         return pair_or_value(bytes, known);
     };
     let Some((key, value, length)) = pair(&bytes[after..], known) else { return Step::More };
@@ -67,7 +67,7 @@ pub(super) fn step(bytes: &[u8], known: Known) -> Step {
     }
     let may_follow = again.starts_with(rest) && known < Known::Paused;
     // A deletion has no value: one that has must go on.
-    let must_follow = event == Event::Delete && !value.is_empty() && known < Known::All && again.starts_with(rest);
+    let must_follow = event == EventKind::Delete && !value.is_empty() && known < Known::All && again.starts_with(rest);
     if may_follow || must_follow { Step::More } else { Step::Items(vec![plain(value)], end) }
 }
 
@@ -167,7 +167,7 @@ fn next_key(bytes: &[u8], whole: bool) -> Option<usize> {
     let begins = |at: &usize| {
         let rest = &bytes[at + 1..];
         let next = line(rest).trim_ascii_end();
-        let is_event = (next == b"PUT" || next == b"DELETE") && rest.get(next.len() + 1) == Some(&b'/');
+        let is_event = event(next).is_some() && rest.get(next.len() + 1) == Some(&b'/');
         is_event || (whole && next.starts_with(b"/") && next.iter().all(u8::is_ascii_graphic))
     };
     let tail = bytes.len() - usize::from(bytes.ends_with(b"\n"));

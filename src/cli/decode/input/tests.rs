@@ -71,8 +71,8 @@ fn a_broken_or_encrypted_value_ends_at_the_next_key() {
 fn what_watch_prints() {
     let value = config_map("x");
     let text = [b"PUT\n/a/1\n", &value[..], b"\nDELETE\n/a/1\n\n"].concat();
-    let put = Item { event: Some(Event::Put), ..item(Some("/a/1"), &value) };
-    let delete = Item { event: Some(Event::Delete), ..item(Some("/a/1"), b"") };
+    let put = Item { event: Some(EventKind::Put), ..item(Some("/a/1"), &value) };
+    let delete = Item { event: Some(EventKind::Delete), ..item(Some("/a/1"), b"") };
     assert_eq!(read(&text).unwrap(), [put.clone(), delete.clone()]);
     let kv = |value: &[u8]| json!({"key": STANDARD.encode("/a/1"), "value": STANDARD.encode(value)});
     let lines = [
@@ -100,7 +100,7 @@ fn nothing_to_decode_says_why() {
     assert_eq!(message(b"/registry/a\n\n/registry/b\n\n"), "there are keys but no values on standard input");
 }
 
-fn event(event: Event, key: &str, value: &[u8], previous: Option<&[u8]>) -> Item {
+fn event(event: EventKind, key: &str, value: &[u8], previous: Option<&[u8]>) -> Item {
     Item { event: Some(event), previous: previous.map(<[u8]>::to_vec), ..item(Some(key), value) }
 }
 
@@ -122,10 +122,10 @@ fn old_and_new_are_told_apart() {
     ]
     .concat();
     let expected = [
-        event(Event::Put, "/a/1", &old, None),
-        event(Event::Put, "/a/1", &new, Some(&old)),
-        event(Event::Delete, "/a/1", b"", Some(&new)),
-        event(Event::Put, "/a/2", &old, None),
+        event(EventKind::Put, "/a/1", &old, None),
+        event(EventKind::Put, "/a/1", &new, Some(&old)),
+        event(EventKind::Delete, "/a/1", b"", Some(&new)),
+        event(EventKind::Put, "/a/2", &old, None),
     ];
     assert_eq!(read(&text).unwrap(), expected);
     // However it comes.
@@ -144,13 +144,13 @@ fn an_event_is_there_as_soon_as_it_is_whole() {
     let mut reader = Reader::default();
     let first = [b"PUT\n/a/1\n", &value[..], b"\n"].concat();
     assert_eq!(reader.feed(&first, Known::Part).unwrap(), []);
-    assert_eq!(reader.feed(&[], Known::Paused).unwrap(), [event(Event::Put, "/a/1", &value, None)]);
+    assert_eq!(reader.feed(&[], Known::Paused).unwrap(), [event(EventKind::Put, "/a/1", &value, None)]);
     assert_eq!(reader.feed(b"DELETE\n/a/1\n\n", Known::Part).unwrap(), []);
-    assert_eq!(reader.feed(&[], Known::Paused).unwrap(), [event(Event::Delete, "/a/1", b"", None)]);
+    assert_eq!(reader.feed(&[], Known::Paused).unwrap(), [event(EventKind::Delete, "/a/1", b"", None)]);
     let json = json!({"Events": [{"kv": {"key": STANDARD.encode("/a"), "value": STANDARD.encode(&value)}}]})
         .to_string()
         + "\n";
-    assert_eq!(reader.feed(json.as_bytes(), Known::Part).unwrap(), [event(Event::Put, "/a", &value, None)]);
+    assert_eq!(reader.feed(json.as_bytes(), Known::Part).unwrap(), [event(EventKind::Put, "/a", &value, None)]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) struct Typed {
 
 /// What a line does.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct Entered {
     pub(crate) played: Played,
     pub(crate) after: Typed,
     /// It ends the shell.
@@ -67,13 +67,13 @@ impl Typed {
         continued || matches!(syntax::script(text), Err(Unread::Wrong(why)) if open(&why))
     }
 
-    pub(crate) fn line(&self, world: &World, text: &str) -> Line {
+    pub(crate) fn line(&self, world: &World, text: &str) -> Entered {
         let begin = |shell: &mut Shell<'_>| {
             (shell.vars, shell.folder, shell.status) = (self.vars.clone(), self.folder.clone(), self.status);
         };
         let (played, left) = followed(world, false, begin, |shell, streams| shell.text(text, streams));
         let after = Self { name: self.name.clone(), vars: left.vars, folder: left.folder, status: left.status };
-        Line { played, after, exits: left.exits }
+        Entered { played, after, exits: left.exits }
     }
 }
 
