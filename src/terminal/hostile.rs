@@ -174,11 +174,11 @@ impl Dice {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Told {
     Right,
-    /// "The bookkeeping was changed", or the shell is gone.
-    Nothing,
+    /// "The bookkeeping was changed", or the shell is gone, and in what words.
+    Nothing(String),
 }
 
 /// Shells that run side by side.
@@ -200,7 +200,7 @@ async fn probe(preludes: Vec<&str>, (command, wanted): (&str, i32)) -> Told {
     };
     let told = match outcome.await {
         (Ended::AsWanted, Some(exit)) if exit == wanted => Told::Right,
-        (Ended::ShellChanged { .. } | Ended::ShellDied { .. }, _) => Told::Nothing,
+        (ended @ (Ended::ShellChanged { .. } | Ended::ShellDied { .. }), _) => Told::Nothing(format!("{ended:?}")),
         other => panic!("{preludes:?}, then {command:?}, which ends with {wanted}: {other:?}"),
     };
     lab.terminals.close_all().await;
