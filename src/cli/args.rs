@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Serve(super::serve::ServeArgs),
     /// Open one more terminal of a lab that is being learned
     Shell(super::learn::ShellArgs),
+    /// Put the reports of all parts of a course together
+    Merge(super::merge::MergeArgs),
     /// Begin a lab: a small one that passes its own test, with comments that teach the format
     New(super::new::NewArgs),
     /// Find mistakes in labs without running anything
@@ -51,6 +54,11 @@ pub(super) enum Command {
     Get(super::get::GetArgs),
     /// Check what this machine has: tools, container engine, limits, space
     Doctor(super::doctor::DoctorArgs),
+    /// Print completions for a shell: `keywitness completions bash > /etc/bash_completion.d/keywitness`
+    Completions(super::packaged::CompletionsArgs),
+    /// Write manual pages
+    #[command(hide = true)]
+    Man(super::packaged::ManArgs),
     /// Make a cluster that stays, a sandbox or a kind cluster; list, inspect or remove it
     Cluster(super::cluster::ClusterArgs),
 }
@@ -96,9 +104,47 @@ pub(super) struct TestArgs {
     /// Run N labs at once, each on its own cluster
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: u16,
-    /// Run each lab N times
+    /// Run each lab N times, each with a seed of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) repeat: u16,
+    /// Run a lab that has not passed up to N times more
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) retries: u16,
+    /// Let labs pass that passed sometimes and sometimes not; else they fail
+    #[arg(long)]
+    pub(super) allow_flaky: bool,
+    /// Begin no further lab once one has not passed
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// Stop a lab that takes longer; it fails
+    #[arg(long, value_name = "D", value_parser = crate::parse::duration_flag, conflicts_with = "keep")]
+    pub(super) timeout: Option<Duration>,
+    /// Test that the checks check something: each lab without one command, for each command, must fail. Commands that
+    /// no check looks at are reported, unless `survivors.txt` in the folder of labs gives a reason
+    #[arg(long, conflicts_with_all = ["repeat", "retries", "fail_fast", "keep"])]
+    pub(super) mutate: bool,
+    #[command(flatten)]
+    pub(super) choice: ChoiceArgs,
+}
+
+/// Which of the labs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choice of labs")]
+pub(super) struct ChoiceArgs {
+    /// Only labs of which this CEL expression is true: `level == "beginner" && "kind" in clusters`, of `id`, `file`,
+    /// `title`, `level`, `minutes`, `needs`, `clusters`, `requires`, `steps` and `checks`
+    #[arg(long, value_name = "EXPR")]
+    pub(super) filter: Option<String>,
+    /// Only labs of which a file has changed since this git revision, changes that are not committed included
+    #[arg(long, value_name = "REV")]
+    pub(super) changed_since: Option<String>,
+    /// Only the I-th of N parts of the labs: `--shard 1/4`; each lab is in one of them
+    #[arg(long, value_name = "I/N", value_parser = super::shard::spec)]
+    pub(super) shard: Option<super::shard::Spec>,
+    /// How long the labs took, as `--write-durations` writes it: the parts then take equally long [default:
+    /// `durations.json` in the folder of labs, if it is there; else labs are dealt by their ids]
+    #[arg(long, value_name = "FILE", requires = "shard")]
+    pub(super) durations: Option<PathBuf>,
 }
 
 /// Which labs.
@@ -229,12 +275,41 @@ pub(super) struct ReportArgs {
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: Format,
-    /// Also write a `JUnit` report
+    #[command(flatten)]
+    pub(super) files: FileArgs,
+    /// Write how long each lab took, for `test --shard`
     #[arg(long, value_name = "FILE")]
-    pub(super) junit: Option<PathBuf>,
-    /// Print each action's output, and where the time went
+    pub(super) write_durations: Option<PathBuf>,
+    /// Print every block and check, and where the time went; twice: what each block printed too
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+/// Reports beside the one on standard output.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Reports, written whatever the outcome")]
+pub(super) struct FileArgs {
+    /// Write the JSON report
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write a `JUnit` report
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write a TAP 14 report
+    #[arg(long, value_name = "FILE")]
+    pub(super) tap: Option<PathBuf>,
+    /// Write findings and failures as SARIF 2.1.0
+    #[arg(long, value_name = "FILE")]
+    pub(super) sarif: Option<PathBuf>,
+    /// Write findings and failures as `GitLab`'s code quality report
+    #[arg(long, value_name = "FILE")]
+    pub(super) gitlab: Option<PathBuf>,
+    /// Write a summary in Markdown [default: what `GITHUB_STEP_SUMMARY` names]
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Write one page for a browser, with time lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
 }
 
 /// What random values are drawn from, and what the user sets.

@@ -18,7 +18,7 @@ use crate::cluster::{Agreed, Attach, Consent, Reuse};
 use crate::lab::keywords::GIVEN_PREFIX;
 use crate::lab::{CheckKind, ClusterKind, Item, Lab, Var, VarDefault};
 use crate::learn::handin::{Attempt, JudgedCheck, Part, write};
-use crate::outcome::{Exit, RunEvent};
+use crate::outcome::{Exit, RunEvent, Terms};
 use crate::run::{GradeRequest, Graded, Grading, Mode, Plan, Vars, grade_lab, resolve};
 use crate::text::redact;
 use owned_processes::{Guard, GuardSettings, Interrupt};
@@ -79,6 +79,7 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
         command: Mode::Grade.command().to_owned(),
         seed,
         started_at: super::now(),
+        terms: Terms { host: super::host(), ..Terms::default() },
     });
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;

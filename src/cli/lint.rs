@@ -4,12 +4,12 @@ use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
 
-use super::args::LabArgs;
+use super::args::{FileArgs, LabArgs};
 use super::error::CliError;
 use super::labs::{Course, LabFile, NoLab, Oddity};
-use crate::outcome::{DiagnosticReport, Exit, RunReport};
+use crate::outcome::{DiagnosticReport, Exit, LeftOut, RunReport};
 use crate::parse::{FILE_NAME, NOT_UTF8, Parsed, RULES, ask_bash, explain, parse_all, rule};
-use crate::report::{Github, Reporter as _, SarifRule, sarif};
+use crate::report::{SarifRule, github, json, sarif};
 use crate::text::{Diagnostic, Severity, SourceFile, Span};
 
 #[derive(Debug, Args)]
@@ -25,6 +25,8 @@ pub(super) struct LintArgs {
     /// Say what a code is about: why, what leads to it, what it should be
     #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "fix"])]
     pub(super) explain: Option<String>,
+    #[command(flatten)]
+    pub(super) files: FileArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -169,21 +171,20 @@ pub(super) fn main(args: &LintArgs) -> Result<Exit, CliError> {
     }
     let (errors, warnings) = count(&labs);
     let exit = if errors > 0 { Exit::WrongInput } else { Exit::Passed };
-    let text = match args.format {
+    let report = run_report(&labs, &others, exit);
+    let mut stdout = std::io::stdout().lock();
+    let written = match args.format {
         LintFormat::Human => {
             draw(&labs);
             name_others(&others);
-            summary(labs.len(), errors, warnings)
+            writeln!(stdout, "{}", summary(labs.len(), errors, warnings))
         }
-        LintFormat::Json => serde_json::to_string_pretty(&run_report(&labs, exit)).unwrap_or_default(),
-        LintFormat::Github => {
-            Github::new(std::io::stdout()).finish(&run_report(&labs, exit)).map_err(unwritten)?;
-            return Ok(exit);
-        }
-        LintFormat::Sarif => sarif(&reports(&labs), &sarif_rules(), env!("CARGO_PKG_VERSION")),
+        LintFormat::Json => json(&report, &mut stdout),
+        LintFormat::Github => github(&report, &mut stdout),
+        LintFormat::Sarif => sarif_of(&report, &mut stdout),
     };
-    print(&text)?;
-    Ok(exit)
+    written.map_err(unwritten)?;
+    Ok(super::outputs::write_beside(&report, &args.files, None, args.format != LintFormat::Github))
 }
 
 fn print(text: &str) -> Result<(), CliError> {
@@ -192,6 +193,11 @@ fn print(text: &str) -> Result<(), CliError> {
 
 fn unwritten(source: std::io::Error) -> CliError {
     CliError::Output { what: "standard output".to_owned(), source }
+}
+
+/// With the rules of every finding.
+pub(super) fn sarif_of(report: &RunReport, to: &mut dyn std::io::Write) -> std::io::Result<()> {
+    sarif(report, &sarif_rules(), to)
 }
 
 fn sarif_rules() -> Vec<SarifRule<'static>> {
@@ -225,7 +231,12 @@ fn summary(labs: usize, errors: usize, warnings: usize) -> String {
     }
 }
 
-fn run_report(labs: &[Linted], exit: Exit) -> RunReport {
+/// What is to be told of Markdown files that are no labs.
+pub(super) fn left_out(others: &[NoLab]) -> impl Iterator<Item = LeftOut> {
+    others.iter().map(|other| LeftOut { file: other.path.display().to_string(), reason: other.reason.clone() })
+}
+
+fn run_report(labs: &[Linted], others: &[NoLab], exit: Exit) -> RunReport {
     RunReport {
         schema: 1,
         tool: format!("keywitness {}", env!("CARGO_PKG_VERSION")),
@@ -233,7 +244,9 @@ fn run_report(labs: &[Linted], exit: Exit) -> RunReport {
         seed: "0".to_owned(),
         exit: exit.code(),
         started_at: super::now(),
+        host: super::host(),
         diagnostics: reports(labs),
+        left_out: left_out(others).collect(),
         ..RunReport::default()
     }
 }

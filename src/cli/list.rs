@@ -138,7 +138,7 @@ pub(super) fn short_path(file: &Path) -> String {
     shell_words::quote(&path.display().to_string()).into_owned()
 }
 
-fn checks(lab: &Lab) -> usize {
+pub(super) fn checks(lab: &Lab) -> usize {
     let items = lab.steps.iter().flat_map(|step| &step.items);
     items.map(|item| if let Item::Check(block) = item { block.checks.len() } else { 0 }).sum()
 }

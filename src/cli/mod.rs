@@ -1,12 +1,15 @@
 //! clap types, settings, and the only place that builds concrete parts.
 
 mod args;
+mod changed;
+mod choose;
 mod cluster;
 mod control_plane;
 mod decode;
 mod doctor;
 mod error;
 mod events;
+mod filter;
 mod findings;
 mod get;
 mod grade;
@@ -16,14 +19,17 @@ mod learn;
 mod lint;
 mod list;
 mod log;
+mod merge;
 mod new;
 mod object;
 mod outputs;
+mod packaged;
 mod place;
 mod provider;
 mod run;
 mod screen;
 mod serve;
+mod shard;
 mod stages;
 mod verify;
 
@@ -31,7 +37,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::outcome::Exit;
+use crate::outcome::{Exit, HostReport};
 use clap::Parser;
 
 use args::{Cli, Command};
@@ -59,6 +65,9 @@ pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     if let Some(hidden) = args.get(1).and_then(|name| HIDDEN.iter().find(|(known, _)| name == known)) {
         return hidden.1(&args[2..]);
+    }
+    if packaged::asks_for_origin(&args) {
+        return packaged::origin();
     }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -95,6 +104,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Learn(args) => learn::learn(&args),
         Command::Serve(args) => serve::main(&args),
         Command::Shell(args) => learn::shell(&args),
+        Command::Merge(args) => merge::main(&args),
         Command::New(args) => new::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::List(args) => list::main(&args),
@@ -102,6 +112,8 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Events(args) => events::main(&args),
         Command::Get(args) => get::main(&args),
         Command::Doctor(args) => doctor::main(&args),
+        Command::Completions(args) => packaged::completions(&args),
+        Command::Man(args) => packaged::man(&args),
         Command::Cluster(args) => cluster::main(&args),
     }
 }
@@ -112,6 +124,20 @@ fn usage(error: &clap::Error) -> ExitCode {
     // A closed pipe while printing help leaves nobody to tell.
     drop(error.print());
     ExitCode::from(exit.code())
+}
+
+/// What a report says of this machine.
+fn host() -> HostReport {
+    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    HostReport {
+        os: std::env::consts::OS.to_owned(),
+        arch: std::env::consts::ARCH.to_owned(),
+        cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+        memory_mb: memory.map(|kib| kib / 1024),
+    }
 }
 
 /// The time, as a report's head shows it.

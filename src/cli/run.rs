@@ -1,21 +1,25 @@
 //! `run` and `test`: from paths to a report.
 
+mod mutate;
+
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error_span};
 
-use super::args::{Format, RunArgs, RunCommand, TestArgs};
+use super::args::{ChoiceArgs, Format, RunArgs, RunCommand, TestArgs};
+use super::choose::{self, choose};
 use super::error::CliError;
 use super::lint::{self, Linted};
 use super::provider::NoCluster;
 use super::{findings, outputs, provider, screen};
 use crate::cluster::Agreed;
 use crate::lab::{ClusterKind, Lab};
-use crate::outcome::{Exit, RunEvent, RunReport, Spent, StopCause};
+use crate::outcome::{self, Exit, RunEvent, RunReport, Spent, StopCause, Terms, Verdict};
 use crate::report::{Broken, Fanout};
 use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Stopped, Vars, resolve, run_lab, stop_lab};
 use crate::text::Severity;
@@ -23,25 +27,44 @@ use owned_processes::{Guard, GuardSettings, Interrupt};
 
 pub(super) fn run(args: &RunCommand) -> Result<Exit, CliError> {
     let mode = if args.solve { Mode::Solve } else { Mode::Run };
-    Call { args: &args.run, mode, jobs: 1, repeat: 1 }.execute()
+    Call::once(&args.run, mode).execute()
 }
 
 pub(super) fn test(args: &TestArgs) -> Result<Exit, CliError> {
-    let (jobs, repeat) = (usize::from(args.jobs), usize::from(args.repeat));
-    Call { args: &args.run, mode: Mode::Test, jobs, repeat }.execute()
+    Call {
+        jobs: usize::from(args.jobs),
+        repeats: u32::from(args.repeat),
+        retries: u32::from(args.retries),
+        allow_flaky: args.allow_flaky,
+        fail_fast: args.fail_fast,
+        timeout: args.timeout,
+        choice: Some(&args.choice),
+        mutate: args.mutate,
+        ..Call::once(&args.run, Mode::Test)
+    }
+    .execute()
 }
 
 struct Call<'a> {
     args: &'a RunArgs,
     mode: Mode,
     jobs: usize,
-    repeat: usize,
+    repeats: u32,
+    retries: u32,
+    allow_flaky: bool,
+    fail_fast: bool,
+    /// Of one run of a lab.
+    timeout: Option<Duration>,
+    choice: Option<&'a ChoiceArgs>,
+    mutate: bool,
 }
 
 /// A lab that parsed, and whether it was the only one named.
 struct Chosen {
     lab: Lab,
     alone: bool,
+    /// Its place in the course.
+    order: usize,
 }
 
 /// The cluster that a lab gets, what the lab comes to on it, and what was agreed to.
@@ -58,6 +81,24 @@ struct Attempt {
     vars: Vars,
 }
 
+/// A run of a lab that was asked for, retries aside.
+struct Turn<'a> {
+    lab: &'a Lab,
+    number: outcome::Attempt,
+    attempt: Result<Attempt, (Plan, Stopped)>,
+}
+
+/// What labs that run side by side share.
+struct Shared<'a> {
+    given: &'a BTreeMap<String, String>,
+    interrupt: CancellationToken,
+    /// Counts the runs of labs.
+    next: AtomicUsize,
+    /// The lab after which no other begins.
+    failed: OnceLock<String>,
+    sink: &'a Sink,
+}
+
 /// The fan-out, shared by labs that run side by side.
 pub(super) struct Sink(pub(super) Mutex<Fanout>);
 
@@ -67,27 +108,64 @@ impl EventSink for Sink {
     }
 }
 
-impl Call<'_> {
+impl<'a> Shared<'a> {
+    /// What labs share that belong to no report.
+    fn alone(given: &'a BTreeMap<String, String>, interrupt: CancellationToken, sink: &'a Sink) -> Self {
+        Self { given, interrupt, next: AtomicUsize::new(0), failed: OnceLock::new(), sink }
+    }
+}
+
+impl<'a> Call<'a> {
+    fn once(args: &'a RunArgs, mode: Mode) -> Self {
+        Self {
+            args,
+            mode,
+            jobs: 1,
+            repeats: 1,
+            retries: 0,
+            allow_flaky: false,
+            fail_fast: false,
+            timeout: None,
+            choice: None,
+            mutate: false,
+        }
+    }
+
     fn execute(&self) -> Result<Exit, CliError> {
         let started = Instant::now();
         let (files, others) = lint::read(&self.args.labs)?;
         if self.args.report.format == Format::Human {
             lint::name_others(&others);
         }
-        let sink = Sink(Mutex::new(outputs::fanout(&self.args.report, self.jobs > 1)));
+        let alone = files.len() == 1 && files[0].file.named;
+        let choose::Chosen { labs: files, left_out, notes, shard } = match self.choice {
+            Some(choice) => choose(files, &self.args.labs, choice)?,
+            None => choose::Chosen { labs: files.into_iter().enumerate().collect(), ..choose::Chosen::default() },
+        };
         let seed = self.args.settings.seed.unwrap_or_else(rand::random);
+        if self.mutate {
+            return self.mutants(files, seed);
+        }
+        let sink = Sink(Mutex::new(outputs::fanout(&self.args.report, self.jobs > 1)));
         sink.emit(RunEvent::RunStarted {
             tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")).to_owned(),
             command: self.mode.command().to_owned(),
             seed,
             started_at: super::now(),
+            terms: Terms { allow_flaky: self.allow_flaky, shard, host: super::host() },
         });
-        let (labs, wrong) = self.sort_out(files, &sink);
+        for left in lint::left_out(&others).chain(left_out) {
+            sink.emit(RunEvent::LeftOut(left));
+        }
+        for message in notes {
+            sink.emit(RunEvent::Noticed { lab: None, message });
+        }
+        let (labs, wrong) = self.sort_out(files, alone, &sink);
         if !labs.is_empty() {
             self.check_vars(&labs)?;
             let runtime = super::runtime()
                 .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
-            runtime.block_on(self.run_all(&labs, wrong, seed, &sink).instrument(error_span!("run")))?;
+            runtime.block_on(self.run_all(&labs, &wrong, seed, &sink).instrument(error_span!("run")))?;
             // Whatever still runs belongs to no lab any more.
             runtime.shutdown_background();
         }
@@ -97,26 +175,45 @@ impl Call<'_> {
         Ok(exit(&report, broken))
     }
 
-    /// The labs that can run; how many cannot, each of which is stopped with its errors and keeps no other from running.
-    fn sort_out(&self, files: Vec<Linted>, sink: &Sink) -> (Vec<Chosen>, usize) {
-        let alone = files.len() == 1 && files[0].file.named;
+    fn mutants(&self, files: Vec<(usize, Linted)>, seed: u64) -> Result<Exit, CliError> {
+        let folder = choose::folder(&self.args.labs).to_owned();
         let mut labs = Vec::new();
-        let mut wrong = 0;
-        for Linted { file, parsed } in files {
+        for (order, Linted { file, parsed }) in files {
+            let Some(lab) = parsed.lab else {
+                let message = format!("{} has errors", file.source.name());
+                return Err(CliError::wrong_call(message, "`keywitness lint` shows them"));
+            };
+            labs.push(Chosen { lab, alone: false, order });
+        }
+        self.check_vars(&labs)?;
+        let runtime = super::runtime()
+            .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
+        let exit = runtime.block_on(Box::pin(self.mutate(&labs, &folder, seed)));
+        runtime.shutdown_background();
+        exit
+    }
+
+    /// The labs that can run, and those that cannot, each of which is stopped with its errors and keeps no other from
+    /// running.
+    fn sort_out(&self, files: Vec<(usize, Linted)>, alone: bool, sink: &Sink) -> (Vec<Chosen>, Vec<String>) {
+        let mut labs = Vec::new();
+        let mut wrong = Vec::new();
+        for (order, Linted { file, parsed }) in files {
             let format = self.args.report.format;
             findings::emit_all(&parsed.findings, &file.source, format, &mut |event| sink.emit(event));
             if let Some(lab) = parsed.lab {
-                labs.push(Chosen { lab, alone });
+                labs.push(Chosen { lab, alone, order });
                 continue;
             }
             let errors = parsed.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-            let (name, path) = (file.source.name().to_owned(), file.source.path());
+            let (name, path, lab) = (file.source.name().to_owned(), file.source.path(), wrong.len());
             let id = crate::parse::id(path);
-            sink.emit(RunEvent::LabStarted { lab: wrong, title: id.clone(), id, file: name });
+            let attempt = outcome::Attempt { order, started_at: super::now(), ..outcome::Attempt::default() };
+            sink.emit(RunEvent::LabStarted { lab, title: id.clone(), id: id.clone(), file: name, attempt });
             let reason = format!("it has {errors} error{}", if errors == 1 { "" } else { "s" });
-            sink.emit(RunEvent::LabStopped { lab: wrong, cause: StopCause::Wrong, reason, detail: Vec::new() });
-            sink.emit(RunEvent::LabFinished { lab: wrong, duration_ms: 0, spent: Spent::default() });
-            wrong += 1;
+            sink.emit(RunEvent::LabStopped { lab, cause: StopCause::Wrong, reason, detail: Vec::new() });
+            sink.emit(RunEvent::LabFinished { lab, duration_ms: 0, spent: Spent::default() });
+            wrong.push(id);
         }
         (labs, wrong)
     }
@@ -135,31 +232,40 @@ impl Call<'_> {
         Ok(())
     }
 
-    async fn run_all(&self, labs: &[Chosen], first: usize, seed: u64, sink: &Sink) -> Result<(), CliError> {
+    async fn run_all(&self, labs: &[Chosen], wrong: &[String], seed: u64, sink: &Sink) -> Result<(), CliError> {
         let given: BTreeMap<String, String> = self.args.settings.vars.iter().cloned().collect();
         // Whatever is asked is asked here: before anything is started, and before anything moves on the screen.
         let mut places = Vec::new();
         for chosen in labs {
             places.push((chosen, self.place(chosen).await));
         }
-        let mut attempts = Vec::new();
-        for repeat in 0..self.repeat {
+        let mut turns = Vec::new();
+        for repeat in 0..self.repeats {
             for (chosen, place) in &places {
-                let seed = seed.wrapping_add(repeat as u64);
-                let attempt = place.clone().and_then(|place| match self.vars(&chosen.lab, seed, &given) {
-                    Ok(vars) => Ok(Attempt { place, vars }),
-                    Err(problems) => Err((place.plan, Stopped::new(StopCause::Wrong, problems.join("; ")))),
-                });
-                attempts.push((first + attempts.len(), &chosen.lab, attempt));
+                let seed = seed.wrapping_add(u64::from(repeat));
+                let attempt = place.clone().and_then(|place| self.attempt(&chosen.lab, place, seed, &given));
+                let number = outcome::Attempt {
+                    order: chosen.order,
+                    repeat: repeat + 1,
+                    repeats: self.repeats,
+                    seed,
+                    ..outcome::Attempt::default()
+                };
+                turns.push(Turn { lab: &chosen.lab, number, attempt });
             }
         }
         let interrupt = Interrupt::listen()
             .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
             .token();
-        let running = futures::stream::iter(attempts)
-            .map(|(index, lab, attempt)| {
-                let span = error_span!("lab", id = lab.id);
-                self.run_one(index, lab, attempt, &interrupt, sink).instrument(span)
+        let shared = Shared { next: AtomicUsize::new(wrong.len()), ..Shared::alone(&given, interrupt.clone(), sink) };
+        if let Some(id) = wrong.first().filter(|_| self.fail_fast) {
+            // It is empty until now.
+            drop(shared.failed.set(id.clone()));
+        }
+        let running = futures::stream::iter(turns)
+            .map(|turn| {
+                let span = error_span!("lab", id = turn.lab.id);
+                self.take_turn(turn, &shared).instrument(span)
             })
             .buffer_unordered(self.jobs)
             .collect::<()>();
@@ -173,6 +279,52 @@ impl Call<'_> {
             () = watching => {}
         }
         Ok(())
+    }
+
+    fn attempt(
+        &self,
+        lab: &Lab,
+        place: Place,
+        seed: u64,
+        given: &BTreeMap<String, String>,
+    ) -> Result<Attempt, (Plan, Stopped)> {
+        match self.vars(lab, seed, given) {
+            Ok(vars) => Ok(Attempt { place, vars }),
+            Err(problems) => Err((place.plan, Stopped::new(StopCause::Wrong, problems.join("; ")))),
+        }
+    }
+
+    /// Runs the lab, and again while it does not pass and may be retried.
+    async fn take_turn(&self, turn: Turn<'_>, shared: &Shared<'_>) {
+        let Turn { lab, mut number, attempt } = turn;
+        let mut attempt = match (shared.failed.get(), attempt) {
+            (Some(first), Ok(Attempt { place, .. })) => {
+                let reason = format!("not begun: {first} has not passed, and --fail-fast ends the run then");
+                Err((place.plan, Stopped::new(StopCause::FailFast, reason)))
+            }
+            (_, attempt) => attempt,
+        };
+        loop {
+            let again = attempt.as_ref().ok().map(|attempt| attempt.place.clone());
+            let index = shared.next.fetch_add(1, Ordering::Relaxed);
+            number.started_at = super::now();
+            self.run_one(index, lab, &number, attempt, shared, self.timeout).await;
+            let verdict = shared.sink.0.lock().unwrap_or_else(PoisonError::into_inner).verdict(index);
+            if matches!(verdict, Verdict::Pass | Verdict::Skipped) {
+                return;
+            }
+            match again {
+                Some(place) if number.retry < self.retries && !shared.interrupt.is_cancelled() => {
+                    number.retry += 1;
+                    attempt = self.attempt(lab, place, number.seed, shared.given);
+                }
+                _ => break,
+            }
+        }
+        if self.fail_fast {
+            // The first to fail is named.
+            drop(shared.failed.set(lab.id.clone()));
+        }
     }
 
     fn vars(&self, lab: &Lab, seed: u64, given: &BTreeMap<String, String>) -> Result<Vars, Vec<String>> {
@@ -204,15 +356,18 @@ impl Call<'_> {
         &self,
         index: usize,
         lab: &Lab,
+        number: &outcome::Attempt,
         attempt: Result<Attempt, (Plan, Stopped)>,
-        interrupt: &CancellationToken,
-        sink: &Sink,
+        shared: &Shared<'_>,
+        limit: Option<Duration>,
     ) {
-        let stop = |plan: &Plan, stopped| stop_lab(sink, index, self.mode, lab, plan, stopped);
+        let sink = shared.sink;
+        let stop = |plan: &Plan, stopped| stop_lab(sink, (index, number.clone()), self.mode, lab, plan, stopped);
         let (Place { kind, plan, agreed }, vars) = match attempt {
             Ok(Attempt { place, vars }) => (place, vars),
             Err((plan, stopped)) => return stop(&plan, stopped),
         };
+        let interrupt = shared.interrupt.child_token();
         if interrupt.is_cancelled() {
             return stop(&plan, Stopped::new(StopCause::Interrupted, "interrupted"));
         }
@@ -226,6 +381,7 @@ impl Call<'_> {
         let provider = provider::build(kind, &self.args.cluster, agreed, &guard);
         let request = LabRequest {
             index,
+            attempt: number.clone(),
             lab,
             plan,
             mode: self.mode,
@@ -236,7 +392,18 @@ impl Call<'_> {
             keep: self.args.cluster.keep,
             interrupt: interrupt.clone(),
         };
-        Box::pin(run_lab(request, sink)).await;
+        let mut running = std::pin::pin!(run_lab(request, sink));
+        let Some(limit) = limit else { return running.await };
+        tokio::select! {
+            () = &mut running => {}
+            () = tokio::time::sleep(limit) => {
+                let reason = format!("it had not ended after {} s, the limit of --timeout", limit.as_secs_f64());
+                let (lab, cause) = (index, StopCause::TimedOut);
+                sink.emit(RunEvent::LabStopped { lab, cause, reason, detail: Vec::new() });
+                interrupt.cancel();
+                running.await;
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::progress::StepState;
 use super::state::{Standing, State};
-use crate::outcome::{CheckFact, LabReport, QuestionFact, RunEvent, Verdict, lab_report};
+use crate::outcome::{Attempt, CheckFact, LabReport, QuestionFact, RunEvent, Verdict, lab_report};
 
 const NOT_REACHED: &str = "not reached";
 const SKIPPED: &str = "skipped by the learner";
@@ -40,10 +40,12 @@ impl State {
             id: outline.id.clone(),
             file: outline.file.clone(),
             title: outline.title.clone(),
+            attempt: Attempt::default(),
         }];
         for (step, known) in outline.steps.iter().zip(&self.progress.steps) {
             let id = || step.id.clone();
-            events.push(RunEvent::StepStarted { lab: 0, step: id(), title: step.title.clone(), line: step.line });
+            let (title, line) = (step.title.clone(), step.line);
+            events.push(RunEvent::StepStarted { lab: 0, step: id(), title, line, started_ms: 0 });
             let lost = match known.state {
                 _ if known.solved => Some(SOLVED),
                 StepState::Skipped => Some(SKIPPED),

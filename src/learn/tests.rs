@@ -16,6 +16,9 @@ fn check(line: usize, rule: ProofRule, lasts: bool) -> CheckOutline {
         file: "lab.md".to_owned(),
         line,
         column: 1,
+        end_line: 1,
+        end_column: 1,
+        at_ms: 0,
         verdict: Verdict::Skipped,
         reason: None,
         proof: Proof::NotRun,
@@ -51,8 +54,16 @@ fn step(id: &str, stretches: Vec<Vec<CheckOutline>>) -> StepOutline {
 }
 
 fn question(line: usize) -> QuestionOutline {
-    let fact =
-        QuestionFact { line, verdict: Verdict::Skipped, reason: None, points: 1, neutral: false, elsewhere: false };
+    let fact = QuestionFact {
+        line,
+        name: None,
+        text: String::new(),
+        verdict: Verdict::Skipped,
+        reason: None,
+        points: 1,
+        neutral: false,
+        elsewhere: false,
+    };
     QuestionOutline { id: line.to_string(), fact, left: None }
 }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::report::{ClusterReport, DiagnosticReport};
+use super::report::{ClusterReport, DiagnosticReport, HostReport, LeftOut, ShardReport};
 use super::{ActionReport, Proof, Verdict};
 use crate::lab::Role;
 use crate::text::EventKind;
@@ -16,15 +16,21 @@ pub enum RunEvent {
         command: String,
         seed: u64,
         started_at: String,
+        #[serde(default)]
+        terms: Terms,
     },
     DiagnosticFound {
         diagnostic: DiagnosticReport,
     },
+    /// A file that is no lab, or a lab that this run was told to leave.
+    LeftOut(LeftOut),
     LabStarted {
         lab: usize,
         id: String,
         file: String,
         title: String,
+        #[serde(default)]
+        attempt: Attempt,
     },
     /// A stage of bringing the cluster up or down.
     StagePassed {
@@ -49,6 +55,8 @@ pub enum RunEvent {
         step: String,
         title: String,
         line: usize,
+        #[serde(default)]
+        started_ms: u64,
     },
     ActionStarted {
         lab: usize,
@@ -98,6 +106,13 @@ pub enum RunEvent {
         cause: StopCause,
         reason: String,
     },
+    /// What etcd told meanwhile, heartbeats aside, and how much of it is not told here.
+    StepWitnessed {
+        lab: usize,
+        step: String,
+        events: Vec<WitnessedEvent>,
+        left_out: usize,
+    },
     StepFinished {
         lab: usize,
         step: String,
@@ -134,6 +149,7 @@ pub enum RunEvent {
 /// Why a step or a lab did not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum StopCause {
     /// The cluster, etcd or a tool failed.
     CannotJudge,
@@ -141,6 +157,12 @@ pub enum StopCause {
     Wrong,
     /// The cluster answered, and it does not hold.
     Failed,
+    /// A background block ended by itself.
+    Background,
+    /// It took longer than it may.
+    TimedOut,
+    /// Not begun, because another lab failed and the run was to end then: neutral.
+    FailFast,
     /// Not for this cluster or mode: neutral.
     NotHere,
     /// The only lab that was named has nothing to do here.
@@ -157,6 +179,14 @@ pub struct CheckFact {
     pub file: String,
     pub line: usize,
     pub column: usize,
+    /// Of the character after its last one.
+    #[serde(default)]
+    pub end_line: usize,
+    #[serde(default)]
+    pub end_column: usize,
+    /// When it was settled, in milliseconds from the lab's start.
+    #[serde(default)]
+    pub at_ms: u64,
     pub verdict: Verdict,
     pub reason: Option<String>,
     pub proof: Proof,
@@ -191,6 +221,10 @@ pub enum ProofRule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuestionFact {
     pub line: usize,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub text: String,
     pub verdict: Verdict,
     pub reason: Option<String>,
     pub points: u32,
@@ -200,8 +234,69 @@ pub struct QuestionFact {
     pub elsewhere: bool,
 }
 
+/// Which run of a lab this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attempt {
+    /// Its place among the labs of the course, from 0.
+    pub order: usize,
+    /// From 1, of so many that were asked for.
+    pub repeat: u32,
+    pub repeats: u32,
+    /// 0, then 1 for the first time that it was tried again because it had not passed.
+    pub retry: u32,
+    /// What its random values were drawn from.
+    pub seed: u64,
+    pub started_at: String,
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self { order: 0, repeat: 1, repeats: 1, retry: 0, seed: 0, started_at: String::new() }
+    }
+}
+
+/// What a run was asked for and where it took place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Terms {
+    /// Labs that passed only sometimes do not fail the run.
+    pub allow_flaky: bool,
+    pub shard: Option<ShardReport>,
+    pub host: HostReport,
+}
+
+/// A change, or a break, in what etcd told while a step took place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WitnessedEvent {
+    /// In milliseconds from the lab's start.
+    pub at_ms: u64,
+    /// `PUT` or `DELETE`; `gap` where the watch missed something, `epoch` where another store answers.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub revision: Option<i64>,
+    pub key: Option<String>,
+    /// What changed in it, or why there is a gap.
+    pub detail: Option<String>,
+}
+
+/// What of a block did not come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Fault {
+    /// A command of it.
+    Command,
+    /// Its output is not the expected one.
+    Output,
+    /// A background block was not ready, or could not be started or stopped.
+    Background,
+}
+
 /// What a person needs about a failed check without a second run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Failure {
     /// The author's word.
     pub author: Option<String>,
@@ -215,6 +310,7 @@ pub struct Failure {
 
 /// An event that a verdict rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EvidenceRef {
     pub revision: i64,
     #[serde(rename = "type")]
@@ -224,6 +320,7 @@ pub struct EvidenceRef {
 
 /// Where a lab's time went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spent {
     pub up_ms: u64,
     pub actions_ms: u64,

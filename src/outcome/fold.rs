@@ -1,6 +1,7 @@
-use super::report::{LabReport, RunReport, StepReport};
+use super::report::{LabReport, Notice, RunReport, StepReport};
 use super::score::{StepFacts, stop_verdict};
-use super::{Exit, RunEvent, StopCause, Verdict};
+use super::totals::is_flaky;
+use super::{Attempt, Exit, RunEvent, StopCause, Verdict};
 use crate::text::Severity;
 
 /// The command whose runs owe proofs.
@@ -42,23 +43,35 @@ struct LabFacts {
 impl Fold {
     pub fn apply(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::RunStarted { tool, command, seed, started_at } => {
+            RunEvent::RunStarted { tool, command, seed, started_at, terms } => {
                 self.run.schema = 1;
                 self.run.tool.clone_from(tool);
                 self.run.command.clone_from(command);
                 self.run.seed = seed.to_string();
                 self.run.started_at.clone_from(started_at);
+                self.run.allow_flaky = terms.allow_flaky;
+                self.run.shard.clone_from(&terms.shard);
+                self.run.host.clone_from(&terms.host);
             }
             RunEvent::DiagnosticFound { diagnostic } => self.run.diagnostics.push(diagnostic.clone()),
-            RunEvent::LabStarted { lab, id, file, title } => self.start_lab(*lab, id, file, title),
+            RunEvent::LeftOut(left) => self.run.left_out.push(left.clone()),
+            RunEvent::LabStarted { lab, id, file, title, attempt } => {
+                self.start_lab(*lab, id, file, title, attempt);
+            }
             RunEvent::ClusterReady { lab, cluster, vars } => self.with_lab(*lab, |facts| {
                 facts.report.cluster = cluster.clone();
                 facts.report.vars = vars.iter().cloned().collect();
             }),
-            RunEvent::StepStarted { lab, step, title, line } => self.with_lab(*lab, |facts| {
+            RunEvent::StepStarted { lab, step, title, line, started_ms } => self.with_lab(*lab, |facts| {
                 if !facts.steps.iter().any(|known| known.report.id == *step) {
-                    facts.steps.push(StepFacts::new(step, title, *line));
+                    let mut step = StepFacts::new(step, title, *line);
+                    step.report.started_ms = *started_ms;
+                    facts.steps.push(step);
                 }
+            }),
+            RunEvent::StepWitnessed { lab, step, events, left_out } => self.with_step(*lab, step, |facts| {
+                facts.report.events.extend_from_slice(events);
+                facts.report.events_left_out += left_out;
             }),
             RunEvent::ActionFinished { lab, step, action, detail } => self.with_step(*lab, step, |facts| {
                 let mut action = action.clone();
@@ -76,6 +89,7 @@ impl Fold {
             }
             RunEvent::StepStopped { lab, step, cause, reason } => self.with_step(*lab, step, |facts| {
                 facts.stop.get_or_insert((*cause, reason.clone()));
+                facts.report.stop = facts.stop.as_ref().map(|(cause, _)| *cause);
             }),
             RunEvent::StepFinished { lab, step, duration_ms } => {
                 self.with_step(*lab, step, |facts| facts.report.duration_ms += duration_ms);
@@ -93,7 +107,10 @@ impl Fold {
                 // Clean-up runs last, wherever the document has it.
                 facts.steps.sort_by_key(|step| step.report.line);
             }),
-            RunEvent::Noticed { message, .. } => self.run.notices.push(message.clone()),
+            RunEvent::Noticed { lab, message } => {
+                let lab = lab.and_then(|lab| self.labs.get(lab)).map(|facts| facts.report.id.clone());
+                self.run.notices.push(Notice { lab, message: message.clone() });
+            }
             RunEvent::Interrupted => self.interrupted = true,
             RunEvent::RunFinished { duration_ms } => {
                 self.run.duration_ms = *duration_ms;
@@ -109,8 +126,13 @@ impl Fold {
     pub fn report(&self) -> RunReport {
         let mut run = self.run.clone();
         run.labs = self.labs.iter().map(LabFacts::settled).collect();
+        run.sum_up();
         run.exit = self.exit().code();
         run
+    }
+
+    pub fn verdict(&self, lab: usize) -> Verdict {
+        self.labs.get(lab).map_or(Verdict::Skipped, LabFacts::verdict)
     }
 
     pub fn lab(&self, lab: usize) -> Option<LabReport> {
@@ -124,7 +146,11 @@ impl Fold {
 
     /// In order of precedence.
     pub fn exit(&self) -> Exit {
-        let any = |test: &dyn Fn(&LabFacts) -> bool| self.labs.iter().any(test);
+        let decides = |lab: &&LabFacts| {
+            let runs = self.labs.iter().filter(|other| other.report.file == lab.report.file).map(LabFacts::verdict);
+            !self.run.allow_flaky || !is_flaky(runs)
+        };
+        let any = |test: &dyn Fn(&LabFacts) -> bool| self.labs.iter().filter(decides).any(test);
         if self.interrupted {
             Exit::Interrupted
         } else if self.run.diagnostics.iter().any(|finding| finding.severity == Severity::Error)
@@ -141,7 +167,7 @@ impl Fold {
         }
     }
 
-    fn start_lab(&mut self, lab: usize, id: &str, file: &str, title: &str) {
+    fn start_lab(&mut self, lab: usize, id: &str, file: &str, title: &str, attempt: &Attempt) {
         // Labs run side by side, so that one may start before those that were named before it.
         while self.labs.len() <= lab {
             self.labs.push(LabFacts::default());
@@ -150,6 +176,10 @@ impl Fold {
         id.clone_into(&mut report.id);
         file.clone_into(&mut report.file);
         title.clone_into(&mut report.title);
+        report.order = u32::try_from(attempt.order).unwrap_or(u32::MAX);
+        (report.repeat, report.repeats, report.retry) = (attempt.repeat, attempt.repeats, attempt.retry);
+        report.seed = attempt.seed.to_string();
+        attempt.started_at.clone_into(&mut report.started_at);
     }
 
     fn with_lab(&mut self, lab: usize, change: impl FnOnce(&mut LabFacts)) {
@@ -183,7 +213,7 @@ impl LabFacts {
         report.max_points = report.steps.iter().map(|step| step.max_points).sum();
         report.verdict = self.verdict();
         report.reason = self.reason(report.verdict);
-        report.stopped = self.stop.is_some();
+        report.stop = self.stop.as_ref().map(|(cause, _)| *cause);
         report.keys_left.clone_from(&self.keys_left);
         report
     }
@@ -196,6 +226,9 @@ impl LabFacts {
                 StopCause::Wrong | StopCause::NothingToDo => true,
                 StopCause::CannotJudge
                 | StopCause::Failed
+                | StopCause::Background
+                | StopCause::TimedOut
+                | StopCause::FailFast
                 | StopCause::NotHere
                 | StopCause::EarlierFailed
                 | StopCause::Interrupted => false,

@@ -6,13 +6,16 @@ mod fold;
 mod redact;
 mod report;
 mod score;
+mod totals;
 
 pub use event::{
-    CheckFact, EvidenceRef, Failure, ProofRule, PullState, PulledLayer, QuestionFact, RunEvent, Spent, StopCause,
+    Attempt, CheckFact, EvidenceRef, Failure, Fault, ProofRule, PullState, PulledLayer, QuestionFact, RunEvent, Spent,
+    StopCause, Terms, WitnessedEvent,
 };
 pub use fold::{Fold, fold, lab_report};
 pub use report::{
-    ActionReport, CheckReport, ClusterReport, DiagnosticReport, LabReport, QuestionReport, RunReport, StepReport,
+    ActionReport, CheckReport, ClusterReport, Counts, DiagnosticReport, HostReport, LabReport, LabResult, LeftOut,
+    Notice, QuestionReport, RunReport, ShardReport, StepReport, Totals,
 };
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +23,7 @@ use serde::{Deserialize, Serialize};
 /// Only `pass` passes. In order of weight: the worst part decides the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Verdict {
     Pass,
     Skipped,
@@ -42,6 +46,7 @@ impl Verdict {
 /// Whether a check was red before its stretch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Proof {
     Red,
     ProvesNothing,
@@ -79,9 +84,15 @@ impl Exit {
 
     /// The meaning of a status that a report carries; what no status of ours means is no pass.
     pub fn from_code(code: u8) -> Self {
-        let all = [Exit::Interrupted, Exit::WrongInput, Exit::CheckFailed, Exit::CannotJudge, Exit::Passed];
-        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::CannotJudge)
+        Self::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::CannotJudge)
     }
+
+    /// The one that comes first in the order of precedence.
+    pub fn worst(all: impl IntoIterator<Item = Self>) -> Self {
+        all.into_iter().min_by_key(|exit| *exit as u8).unwrap_or(Exit::Passed)
+    }
+
+    const ALL: [Exit; 5] = [Exit::Interrupted, Exit::WrongInput, Exit::CheckFailed, Exit::CannotJudge, Exit::Passed];
 }
 
 #[cfg(test)]

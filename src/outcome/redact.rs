@@ -12,6 +12,7 @@ impl RunEvent {
             RunEvent::ActionStarted { text, .. } => rewrite(text),
             RunEvent::ActionFinished { action, detail, .. } => {
                 some(&mut action.reason);
+                rewrite(&mut action.text);
                 rewrite(&mut action.output);
                 all(detail);
             }
@@ -31,7 +32,14 @@ impl RunEvent {
                     all(journal);
                 }
             }
-            RunEvent::QuestionFinished { question, .. } => some(&mut question.reason),
+            RunEvent::QuestionFinished { question, .. } => {
+                rewrite(&mut question.text);
+                some(&mut question.reason);
+            }
+            RunEvent::StepWitnessed { events, .. } => events.iter_mut().for_each(|event| {
+                some(&mut event.key);
+                some(&mut event.detail);
+            }),
             RunEvent::StepStopped { reason, .. } => rewrite(reason),
             RunEvent::LabStopped { reason, detail, .. } => {
                 rewrite(reason);
@@ -46,6 +54,7 @@ impl RunEvent {
             RunEvent::ClusterReady { vars, .. } => vars.iter_mut().for_each(|(_, value)| rewrite(value)),
             RunEvent::LabStarted { title, .. } | RunEvent::StepStarted { title, .. } => rewrite(title),
             RunEvent::RunStarted { .. }
+            | RunEvent::LeftOut(_)
             | RunEvent::StepFinished { .. }
             | RunEvent::LabFinished { .. }
             | RunEvent::Interrupted

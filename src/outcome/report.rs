@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceRef, Failure, Proof, Spent, Verdict};
+use super::{EvidenceRef, Failure, Fault, Proof, Spent, StopCause, Verdict, WitnessedEvent};
 use crate::lab::Role;
 use crate::text::Severity;
 
-/// The whole run as one tree; serialises to the documented JSON. What is marked `skip` serves the other
-/// formats, which come from this same tree.
+/// The whole run as one tree; serialises to the documented JSON, of which `schemas/report.json` is the schema. Every
+/// other format comes from this same tree.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunReport {
     pub schema: u32,
     pub tool: String,
@@ -17,15 +18,103 @@ pub struct RunReport {
     pub seed: String,
     pub exit: u8,
     pub started_at: String,
-    pub diagnostics: Vec<DiagnosticReport>,
-    pub labs: Vec<LabReport>,
-    #[serde(skip)]
     pub duration_ms: u64,
-    #[serde(skip)]
-    pub notices: Vec<String>,
+    pub host: HostReport,
+    /// Which part of a course this run was.
+    pub shard: Option<ShardReport>,
+    /// Labs that passed only sometimes do not fail the run.
+    pub allow_flaky: bool,
+    pub totals: Totals,
+    /// How each lab came out over all its runs.
+    pub results: Vec<LabResult>,
+    pub diagnostics: Vec<DiagnosticReport>,
+    /// Markdown files that are no labs, and labs that this run was told to leave.
+    pub left_out: Vec<LeftOut>,
+    pub notices: Vec<Notice>,
+    /// Every run of every lab.
+    pub labs: Vec<LabReport>,
+}
+
+/// What the run took place on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HostReport {
+    pub os: String,
+    pub arch: String,
+    pub cpus: u32,
+    pub memory_mb: Option<u64>,
+}
+
+/// One of the parts into which a course was divided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ShardReport {
+    /// From 1.
+    pub index: u32,
+    pub of: u32,
+    /// The labs of the whole course, of which each part must be one.
+    pub course: String,
+    pub labs: u32,
+}
+
+/// A file or a lab that was not run, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeftOut {
+    pub file: String,
+    pub reason: String,
+}
+
+/// Something that decides nothing, but that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Notice {
+    /// The lab's id.
+    pub lab: Option<String>,
+    pub message: String,
+}
+
+/// Sums over the runs of all labs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Totals {
+    pub labs: Counts,
+    /// Labs that passed only sometimes.
+    pub flaky: u32,
+    pub checks: Counts,
+    /// Of the checks that passed, those that were red before.
+    pub proved: u32,
+    pub points: u32,
+    pub max_points: u32,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Counts {
+    pub pass: u32,
+    pub fail: u32,
+    pub cannot_judge: u32,
+    pub skipped: u32,
+}
+
+/// A lab over all its runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LabResult {
+    pub id: String,
+    pub file: String,
+    /// That of the worst run; a flaky lab passes where that is allowed.
+    pub verdict: Verdict,
+    /// It passed sometimes, and sometimes not.
+    pub flaky: bool,
+    pub runs: u32,
+    pub passed: u32,
+    /// The longest of its runs.
+    pub duration_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiagnosticReport {
     pub code: String,
     pub severity: Severity,
@@ -40,6 +129,7 @@ pub struct DiagnosticReport {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClusterReport {
     pub kind: String,
     pub kubernetes: Option<String>,
@@ -47,10 +137,23 @@ pub struct ClusterReport {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LabReport {
     pub id: String,
     pub file: String,
     pub title: String,
+    /// Its place in the course, from 0.
+    pub order: u32,
+    /// From 1, of so many that were asked for.
+    pub repeat: u32,
+    pub repeats: u32,
+    /// How often it had been tried before without passing.
+    pub retry: u32,
+    /// Other runs of the same lab came out otherwise.
+    pub flaky: bool,
+    /// A uint64 as text.
+    pub seed: String,
+    pub started_at: String,
     pub cluster: ClusterReport,
     pub vars: BTreeMap<String, String>,
     pub verdict: Verdict,
@@ -58,19 +161,17 @@ pub struct LabReport {
     pub points: u32,
     pub max_points: u32,
     pub duration_ms: u64,
-    pub steps: Vec<StepReport>,
     /// Its reason is the lab's own, told by no step.
-    #[serde(skip)]
-    pub stopped: bool,
-    #[serde(skip)]
+    pub stop: Option<StopCause>,
     pub detail: Vec<String>,
-    #[serde(skip)]
+    /// Keys that the lab created and its clean-up left.
     pub keys_left: Vec<String>,
-    #[serde(skip)]
     pub spent: Spent,
+    pub steps: Vec<StepReport>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepReport {
     pub id: String,
     pub title: String,
@@ -80,49 +181,72 @@ pub struct StepReport {
     pub points: u32,
     pub max_points: u32,
     pub hints_used: u32,
+    /// In milliseconds from the lab's start.
+    pub started_ms: u64,
     pub duration_ms: u64,
+    /// What stopped it beside its parts.
+    pub stop: Option<StopCause>,
     pub actions: Vec<ActionReport>,
     /// The lines of `wait` fences, which earn nothing.
     pub waits: Vec<CheckReport>,
     pub checks: Vec<CheckReport>,
     pub questions: Vec<QuestionReport>,
+    /// What etcd told meanwhile, heartbeats aside: the last of it where it is much.
+    #[serde(default)]
+    pub events: Vec<WitnessedEvent>,
+    #[serde(default)]
+    pub events_left_out: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ActionReport {
     pub name: Option<String>,
     pub line: usize,
+    /// Its commands.
+    #[serde(default)]
+    pub text: String,
     pub role: Role,
     pub terminal: String,
     pub verdict: Verdict,
     pub reason: Option<String>,
     pub exit: Option<i32>,
     pub failed_line: Option<usize>,
+    pub fault: Option<Fault>,
     pub output: String,
     pub truncated: bool,
+    #[serde(default)]
+    pub started_ms: u64,
     pub duration_ms: u64,
-    #[serde(skip)]
+    /// What more a person needs where it failed: the difference to the expected output.
+    #[serde(default)]
     pub detail: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckReport {
     pub text: String,
     pub file: String,
     pub line: usize,
     pub column: usize,
+    /// Of the character after its last one.
+    pub end_line: usize,
+    pub end_column: usize,
+    /// When it was settled, in milliseconds from the lab's start.
+    pub at_ms: u64,
     pub verdict: Verdict,
     pub reason: Option<String>,
     pub points: u32,
     pub max_points: u32,
     pub proof: Proof,
+    /// It passed, and fails for want of its proof.
+    pub unproved: bool,
     pub sampled: bool,
     pub revision: Option<i64>,
     pub evidence: Vec<EvidenceRef>,
-    #[serde(skip)]
     pub failure: Option<Failure>,
     /// Not judged because it is not for this cluster or mode, so that it counts nowhere.
-    #[serde(skip)]
     pub neutral: bool,
 }
 
@@ -133,6 +257,13 @@ impl LabReport {
             id: String::new(),
             file: String::new(),
             title: String::new(),
+            order: 0,
+            repeat: 1,
+            repeats: 1,
+            retry: 0,
+            flaky: false,
+            seed: "0".to_owned(),
+            started_at: String::new(),
             cluster: ClusterReport::default(),
             vars: BTreeMap::new(),
             verdict: Verdict::Skipped,
@@ -141,7 +272,7 @@ impl LabReport {
             max_points: 0,
             duration_ms: 0,
             steps: Vec::new(),
-            stopped: false,
+            stop: None,
             detail: Vec::new(),
             keys_left: Vec::new(),
             spent: Spent::default(),
@@ -160,8 +291,11 @@ impl StepReport {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QuestionReport {
     pub line: usize,
+    pub name: Option<String>,
+    pub text: String,
     pub verdict: Verdict,
     pub reason: Option<String>,
     pub points: u32,

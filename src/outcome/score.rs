@@ -26,11 +26,15 @@ impl StepFacts {
             points: 0,
             max_points: 0,
             hints_used: 0,
+            started_ms: 0,
             duration_ms: 0,
+            stop: None,
             actions: Vec::new(),
             waits: Vec::new(),
             checks: Vec::new(),
             questions: Vec::new(),
+            events: Vec::new(),
+            events_left_out: 0,
         };
         let (waits, checks, questions) = (Vec::new(), Vec::new(), Vec::new());
         Self { report, waits, checks, questions, stop: None, proof_failed: false }
@@ -140,9 +144,11 @@ impl StepFacts {
 
 pub(super) fn stop_verdict(cause: StopCause) -> Verdict {
     match cause {
-        StopCause::Wrong | StopCause::Failed => Verdict::Fail,
+        StopCause::Wrong | StopCause::Failed | StopCause::Background | StopCause::TimedOut => Verdict::Fail,
         StopCause::CannotJudge | StopCause::Interrupted => Verdict::CannotJudge,
-        StopCause::NotHere | StopCause::NothingToDo | StopCause::EarlierFailed => Verdict::Skipped,
+        StopCause::NotHere | StopCause::NothingToDo | StopCause::EarlierFailed | StopCause::FailFast => {
+            Verdict::Skipped
+        }
     }
 }
 
@@ -179,6 +185,7 @@ fn demand_proofs(facts: &[(CheckFact, Option<Failure>)], checks: &mut [CheckRepo
         if let Some(problem) = problem {
             failed = true;
             check.verdict = Verdict::Fail;
+            check.unproved = true;
             check.reason = Some(problem);
         }
     }
@@ -204,11 +211,15 @@ fn report((fact, failure): &(CheckFact, Option<Failure>)) -> CheckReport {
         file: fact.file.clone(),
         line: fact.line,
         column: fact.column,
+        end_line: fact.end_line,
+        end_column: fact.end_column,
+        at_ms: fact.at_ms,
         verdict: fact.verdict,
         reason: fact.reason.clone(),
         points: 0,
         max_points: 0,
         proof: fact.proof,
+        unproved: false,
         sampled: fact.sampled,
         revision: fact.revision,
         evidence: fact.evidence.clone(),
@@ -220,6 +231,8 @@ fn report((fact, failure): &(CheckFact, Option<Failure>)) -> CheckReport {
 fn question(fact: &QuestionFact) -> QuestionReport {
     QuestionReport {
         line: fact.line,
+        name: fact.name.clone(),
+        text: fact.text.clone(),
         verdict: fact.verdict,
         reason: fact.reason.clone(),
         points: if fact.verdict == Verdict::Pass { fact.points } else { 0 },

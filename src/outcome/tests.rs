@@ -35,13 +35,19 @@ struct Script(Vec<RunEvent>);
 impl Script {
     fn new(command: &str) -> Self {
         let (tool, started_at) = ("keywitness".to_owned(), String::new());
-        Self(vec![RunEvent::RunStarted { tool, command: command.to_owned(), seed: 1, started_at }])
+        Self(vec![RunEvent::RunStarted {
+            tool,
+            command: command.to_owned(),
+            seed: 1,
+            started_at,
+            terms: Terms::default(),
+        }])
     }
 
     fn lab(mut self, lab: usize) -> Self {
         let text = || format!("lab{lab}");
-        self.0.push(RunEvent::LabStarted { lab, id: text(), file: text(), title: text() });
-        self.0.push(RunEvent::StepStarted { lab, step: "s".to_owned(), title: "S".to_owned(), line: 1 });
+        self.0.push(RunEvent::LabStarted { lab, id: text(), file: text(), title: text(), attempt: Attempt::default() });
+        self.0.push(RunEvent::StepStarted { lab, step: "s".to_owned(), title: "S".to_owned(), line: 1, started_ms: 0 });
         self
     }
 
@@ -52,6 +58,9 @@ impl Script {
             file: String::new(),
             line,
             column: 1,
+            end_line: 1,
+            end_column: 1,
+            at_ms: 0,
             verdict,
             reason: (verdict != Verdict::Pass).then(|| format!("why {line}")),
             proof: Proof::Red,
@@ -112,7 +121,13 @@ fn a_run_whose_end_was_never_told_has_not_passed() {
 fn a_lab_with_nothing_to_do_is_wrong_only_where_it_was_named_alone() {
     let lab = |script: Script| {
         let text = String::new;
-        script.with(RunEvent::LabStarted { lab: 0, id: text(), file: text(), title: text() })
+        script.with(RunEvent::LabStarted {
+            lab: 0,
+            id: text(),
+            file: text(),
+            title: text(),
+            attempt: Attempt::default(),
+        })
     };
     let skipped = lab(Script::new("run")).stop(0, StopCause::NotHere).report();
     assert_eq!((skipped.exit, skipped.labs[0].verdict), (0, Verdict::Skipped));
@@ -222,7 +237,7 @@ fn keys_that_the_clean_up_left_make_the_lab_wrong() {
 #[test]
 fn a_step_that_is_not_for_here_is_neutral() {
     let report = pass(Script::new("run"), 0)
-        .with(RunEvent::StepStarted { lab: 0, step: "n".to_owned(), title: "N".to_owned(), line: 9 })
+        .with(RunEvent::StepStarted { lab: 0, step: "n".to_owned(), title: "N".to_owned(), line: 9, started_ms: 0 })
         .with(RunEvent::StepStopped {
             lab: 0,
             step: "n".to_owned(),

@@ -6,7 +6,10 @@ use std::io::{self, Write};
 
 use console::style;
 
-use lines::{Lines, cleaned_up, cluster_line, lab_detail, spent, step_detail, step_line, summary, total};
+use lines::{
+    Lines, cleaned_up, cluster_line, header, lab_detail, seed_line, several_runs, spent, step_detail, step_line,
+    summary, total,
+};
 
 use super::layout::{duration, screen_columns, screen_width};
 use super::{Live, PullLines, Reporter};
@@ -14,7 +17,7 @@ use crate::outcome::{Fold, RunEvent, RunReport, Verdict};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HumanOptions {
-    /// 1: where the time went, every check and action; 2: their outputs too.
+    /// 1: where the time went, every check and block; 2: their outputs too.
     pub verbose: u8,
     /// Labs run side by side: each is written when it is over, so that they do not mix.
     pub side_by_side: bool,
@@ -69,11 +72,37 @@ impl<W: Write> Human<W> {
             if let Some(report) = so_far.lab(lab) {
                 let gap = if self.labs_written > 0 { "\n" } else { "" };
                 page.lines.text.push_str(gap);
-                page.lines.push(0, format!("{}  {}", style(&report.id).bold(), report.title));
+                page.lines.push(0, header(&report));
             }
             self.labs_written += 1;
         }
         page
+    }
+
+    /// A finished report, as its events would have written it.
+    pub fn whole(&mut self, report: &RunReport) -> io::Result<()> {
+        for lab in &report.labs {
+            let mut lines = Lines { columns: self.columns, ..Lines::default() };
+            let gap = if self.labs_written > 0 { "\n" } else { "" };
+            lines.text.push_str(gap);
+            lines.push(0, header(lab));
+            self.labs_written += 1;
+            if !lab.cluster.kind.is_empty() {
+                lines.push(2, style(cluster_line(&lab.cluster)).dim());
+            }
+            for step in lab.steps.iter().filter(|step| lab.stop.is_none() || step.verdict != Verdict::Skipped) {
+                lines.push(0, step_line(step, self.width));
+                step_detail(&mut lines, lab, step, self.options.verbose);
+            }
+            lab_detail(&mut lines, lab);
+            lines.push(2, summary(lab));
+            self.write(&lines.text)?;
+        }
+        for notice in &report.notices {
+            let lab = notice.lab.as_ref().map_or_else(String::new, |lab| format!("{lab}: "));
+            self.write(&format!("{}: {lab}{}\n", style("note").cyan(), notice.message))?;
+        }
+        Ok(())
     }
 
     /// Writes what a lab's page has gathered, unless other labs run beside it and it goes on.
@@ -112,7 +141,7 @@ impl<W: Write + Send> Reporter for Human<W> {
             RunEvent::StepFinished { lab, step, .. } => {
                 let (width, verbose) = (self.width, self.options.verbose);
                 if let (Some(report), Some(step)) = (so_far.lab(*lab), so_far.step(*lab, step))
-                    && !(report.stopped && step.verdict == Verdict::Skipped)
+                    && !(report.stop.is_some() && step.verdict == Verdict::Skipped)
                 {
                     let page = self.page(*lab, so_far);
                     let is_new = page.steps.insert(step.id.clone());
@@ -152,7 +181,17 @@ impl<W: Write + Send> Reporter for Human<W> {
     }
 
     fn finish(&mut self, report: &RunReport) -> io::Result<()> {
-        let text = if report.labs.len() > 1 { format!("\n{}\n", total(report)) } else { String::new() };
-        self.write(&text)
+        let mut lines = Lines { columns: self.columns, ..Lines::default() };
+        if report.labs.len() > 1 {
+            lines.text.push('\n');
+            lines.push(0, total(report));
+        }
+        for line in several_runs(report) {
+            lines.push(2, line);
+        }
+        if let Some(line) = seed_line(report) {
+            lines.push(0, style(line).dim());
+        }
+        self.write(&lines.text)
     }
 }

@@ -1,6 +1,6 @@
 //! Widths, times and blocks of lines, as every text output has them.
 
-use crate::outcome::Failure;
+use crate::outcome::{Failure, WitnessedEvent};
 
 /// Narrower and wider screens are written for as these.
 const NARROWEST: usize = 40;
@@ -21,6 +21,15 @@ pub(super) fn screen_columns() -> Option<usize> {
 /// A check's text where there is room for a line only.
 pub(super) fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// Which of several runs of a lab it is.
+pub(super) fn run_of(repeat: u32, repeats: u32, retry: u32) -> String {
+    let mut run = if repeats > 1 { format!(" (run {repeat} of {repeats})") } else { String::new() };
+    if retry > 0 {
+        run.push_str(&format!(" (retry {retry})"));
+    }
+    run
 }
 
 /// Three figures are enough for a person.
@@ -56,4 +65,12 @@ pub(super) fn surroundings(failure: &Failure) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What etcd told, in one line.
+pub(super) fn event_lines(event: &WitnessedEvent) -> String {
+    let revision = event.revision.map(|revision| format!("revision {revision} ")).unwrap_or_default();
+    let key = event.key.as_deref().unwrap_or_default();
+    let detail = event.detail.as_ref().map(|detail| format!("  {detail}")).unwrap_or_default();
+    format!("+{:.2}s {revision}{:<6} {key}{detail}", event.at_ms as f64 / 1000.0, event.kind)
 }

@@ -68,8 +68,9 @@ impl Reporter for Log {
             RunEvent::Noticed { message, .. } => info!(message, "notice"),
             RunEvent::Interrupted => warn!("interrupted"),
             RunEvent::RunFinished { duration_ms } => info!(ms = duration_ms, "run finished"),
-            // As often as layers move.
-            RunEvent::Pulling { .. } => {}
+            RunEvent::LeftOut(left) => debug!(file = left.file, reason = left.reason, "left out"),
+            // As often as layers move, and what the journal holds.
+            RunEvent::Pulling { .. } | RunEvent::StepWitnessed { .. } => {}
         }
         Ok(())
     }

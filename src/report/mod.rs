@@ -1,35 +1,57 @@
-//! One fan-out of `RunEvent`s to terminal, JSON, `JUnit` and `GitHub`; a broken reporter never stops the others.
+//! One fan-out of `RunEvent`s to a person's screen, and of the finished report to every other format; a broken reporter
+//! never stops the others.
 
+mod file;
 mod github;
+mod gitlab;
+mod html;
 mod human;
 mod json;
 mod junit;
 mod layout;
 mod live;
 mod log;
+mod markdown;
+mod problems;
 mod pull;
 mod sarif;
+mod tap;
 
 use std::borrow::Cow;
 use std::io;
 
-use crate::outcome::{Fold, RunEvent, RunReport};
+use crate::outcome::{Fold, RunEvent, RunReport, Verdict};
 use crate::text::redact;
 
-pub use github::Github;
+pub use file::{Format, ToFile, ToStream};
+pub use github::github;
+pub use gitlab::gitlab;
+pub use html::html;
 pub use human::{Human, HumanOptions};
-pub use json::Json;
-pub use junit::Junit;
+pub use json::json;
+pub use junit::junit;
 pub use live::{Live, above_bars, bars};
 pub use log::Log;
+pub use markdown::markdown;
 pub use pull::{PullBars, PullLines};
 pub use sarif::{SarifRule, sarif};
+pub use tap::tap;
 
 /// One output. It is told facts and the report so far; it never calls back.
 pub trait Reporter: Send {
     fn event(&mut self, event: &RunEvent, so_far: &Fold) -> io::Result<()>;
     /// The run is over.
     fn finish(&mut self, report: &RunReport) -> io::Result<()>;
+}
+
+impl Reporter for Box<dyn Reporter> {
+    fn event(&mut self, event: &RunEvent, so_far: &Fold) -> io::Result<()> {
+        (**self).event(event, so_far)
+    }
+
+    fn finish(&mut self, report: &RunReport) -> io::Result<()> {
+        (**self).finish(report)
+    }
 }
 
 /// Hands every event to every reporter that still works.
@@ -69,6 +91,11 @@ impl Fanout {
         for output in &mut self.outputs {
             output.attempt(|reporter| reporter.event(event, &self.fold));
         }
+    }
+
+    /// How a lab stands so far.
+    pub fn verdict(&self, lab: usize) -> Verdict {
+        self.fold.verdict(lab)
     }
 
     pub fn finish(mut self) -> (RunReport, Vec<Broken>) {

@@ -9,7 +9,7 @@ use super::plan::PlannedStep;
 use super::runner::{Output, PATIENCE, Runner, Running, Stopped, UNSEEN};
 use super::stuck;
 use crate::lab::{self, Action, Background, Code, Ending, Ready, Role};
-use crate::outcome::{ActionReport, RunEvent, StopCause, Verdict};
+use crate::outcome::{ActionReport, Fault, RunEvent, StopCause, Verdict};
 use crate::terminal::{Block, BlockResult, CommandResult, Ended, Last, TerminalError, TerminalId};
 use crate::text::redact;
 
@@ -26,6 +26,8 @@ pub(super) struct Outcome {
     pub(super) verdict: Option<Verdict>,
     pub(super) reason: Option<String>,
     pub(super) detail: Vec<String>,
+    /// What failed, where it is not a command.
+    pub(super) fault: Option<Fault>,
     pub(super) exit: Option<i32>,
     pub(super) failed_line: Option<usize>,
     pub(super) output: String,
@@ -54,7 +56,7 @@ impl<'a> Runner<'a> {
 
     /// How it came out, and why so.
     pub(super) async fn act_now(&mut self, step: &PlannedStep, action: &Action) -> (Verdict, Option<String>) {
-        let started = Instant::now();
+        let (started, started_ms) = (Instant::now(), self.emitter.elapsed_ms());
         self.emitter.emit(RunEvent::ActionStarted {
             lab: self.emitter.lab(),
             step: step.id.clone(),
@@ -90,6 +92,8 @@ impl<'a> Runner<'a> {
                 reason: outcome.reason,
                 exit: outcome.exit,
                 failed_line: outcome.failed_line,
+                fault: (verdict != Verdict::Pass).then(|| outcome.fault.unwrap_or(Fault::Command)),
+                started_ms,
                 output: outcome.output,
                 truncated: outcome.truncated,
                 duration_ms: Self::clock(started),
@@ -104,12 +108,12 @@ impl<'a> Runner<'a> {
         if let Some(stop) = &action.stop
             && let Err(outcome) = self.stop(&stop.block.value, stop.kill, action.role).await
         {
-            return outcome;
+            return Outcome { fault: Some(Fault::Background), ..outcome };
         }
         if let Some(start) = &action.start {
             let outcome = self.start_again(&start.value, timeout).await;
             if outcome.verdict.is_some() {
-                return outcome;
+                return Outcome { fault: Some(Fault::Background), ..outcome };
             }
         }
         if !action.prints() {
@@ -119,7 +123,7 @@ impl<'a> Runner<'a> {
         if action.background.is_some() {
             // Its definition in the lab outlives the run; the plan's copy does not.
             return match self.own(action) {
-                Some(own) => self.start(own, &block, timeout).await,
+                Some(own) => Outcome { fault: Some(Fault::Background), ..self.start(own, &block, timeout).await },
                 None => Outcome::cannot_judge("this block is not in the lab"),
             };
         }
@@ -182,11 +186,13 @@ impl<'a> Runner<'a> {
                 Compared::Same => {}
                 Compared::Differs(difference) => {
                     outcome.verdict = Some(Verdict::Fail);
+                    outcome.fault = Some(Fault::Output);
                     outcome.reason = Some(format!("the output differs from the `output` fence at line {line}"));
                     outcome.detail = legend(difference);
                 }
                 Compared::Unknown => {
                     outcome.verdict = Some(Verdict::CannotJudge);
+                    outcome.fault = Some(Fault::Output);
                     outcome.reason = Some(format!("the fence at line {line} cannot be judged: {TOO_MUCH}"));
                 }
             }
@@ -211,6 +217,7 @@ impl<'a> Runner<'a> {
                 }
             };
             (outcome.verdict, outcome.reason, outcome.failed_line) = (Some(verdict), Some(reason), Some(line));
+            outcome.fault = Some(Fault::Output);
             return;
         }
     }
@@ -276,7 +283,7 @@ impl<'a> Runner<'a> {
         let last_words = last_words(&result.output);
         let cause = match result.ended {
             Ended::ShellDied { by_errexit: false, .. } | Ended::ShellChanged { .. } => StopCause::CannotJudge,
-            _ => StopCause::Failed,
+            _ => StopCause::Background,
         };
         let line = self.line(line);
         Some((cause, format!("the background block `{key}` at line {line} exited early{last_words}")))

@@ -31,7 +31,7 @@ impl Runner<'_> {
             if blocks.is_empty() {
                 continue;
             }
-            let started = Instant::now();
+            let (started, since) = (Instant::now(), self.witness.journal().end());
             let span = error_span!("step", id = step.id);
             let cleaning = async {
                 self.named().start_step(step);
@@ -39,6 +39,7 @@ impl Runner<'_> {
                     // What failed has been told.
                     let _ = self.act(step, action).await;
                 }
+                self.witnessed(step, since);
                 self.named().finish_step(step, started);
             };
             cleaning.instrument(span).await;

@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 
+use super::plan::PlannedStep;
 use super::runner::Runner;
-use crate::grade::Judgement;
-use crate::journal::{Entry, Heartbeat, Mark};
+use crate::grade::{Judgement, what_changed};
+use crate::journal::{Entry, Heartbeat, Mark, Seq};
 use crate::lab::{Action, CheckBlock};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, RunEvent, WitnessedEvent};
 use crate::text::redact;
 
 const OUTPUT_LINES: usize = 12;
 const JOURNAL_LINES: usize = 20;
+/// How much of what etcd told during a step is kept for the report: a loop may write without end.
+const EVENTS_KEPT: usize = 200;
 
 impl Runner<'_> {
     pub(super) fn failure(
@@ -26,6 +29,33 @@ impl Runner<'_> {
             output: self.last_output(actions),
             journal: self.journal_since(mark),
         }
+    }
+
+    /// Tells what came over the watch since then.
+    pub(super) fn witnessed(&self, step: &PlannedStep, since: Seq) {
+        let view = self.witness.journal();
+        let entries = view.entries(since, |entry| {
+            entry.change().is_none_or(|change| Heartbeat::of(&self.info.prefix, &change.key).is_none())
+        });
+        if entries.is_empty() {
+            return;
+        }
+        let left_out = entries.len().saturating_sub(EVENTS_KEPT);
+        let events = entries[left_out..].iter().map(|recorded| {
+            let entry = &recorded.entry;
+            let (kind, at_ms) = (entry.name().to_owned(), self.emitter.ms_at(entry.at()));
+            match entry.as_ref() {
+                Entry::Put(change) | Entry::Delete(change) => {
+                    let (revision, key) = (Some(change.revision), Some(change.key.to_string()));
+                    WitnessedEvent { at_ms, kind, revision, key, detail: Some(what_changed(change)) }
+                }
+                Entry::Gap { reason, .. } | Entry::Epoch { reason, .. } => {
+                    WitnessedEvent { at_ms, kind, revision: None, key: None, detail: Some(reason.clone()) }
+                }
+            }
+        });
+        let (lab, events) = (self.emitter.lab(), events.collect());
+        self.emitter.emit(RunEvent::StepWitnessed { lab, step: step.id.clone(), events, left_out });
     }
 
     fn last_output(&self, actions: &[&Action]) -> Vec<String> {

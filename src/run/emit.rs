@@ -1,13 +1,16 @@
 use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
 
 use super::{EventSink, Mode};
-use crate::outcome::{Fold, RunEvent, Verdict};
+use crate::outcome::{Fold, RunEvent, Terms, Verdict};
 
 /// The one way out for everything that a lab's run has to say, which keeps the fold by which the engine knows
 /// how its lab stands.
 pub struct Emitter<'a> {
     sink: &'a dyn EventSink,
     lab: usize,
+    started: Instant,
+    started_at: SystemTime,
     fold: Mutex<Fold>,
 }
 
@@ -16,8 +19,19 @@ impl<'a> Emitter<'a> {
         let mut fold = Fold::default();
         // What the fold must know of the run to decide this lab as the whole run's fold will.
         let (tool, started_at) = (String::new(), String::new());
-        fold.apply(&RunEvent::RunStarted { tool, command: mode.command().to_owned(), seed: 0, started_at });
-        Self { sink, lab, fold: Mutex::new(fold) }
+        let (command, terms) = (mode.command().to_owned(), Terms::default());
+        fold.apply(&RunEvent::RunStarted { tool, command, seed: 0, started_at, terms });
+        Self { sink, lab, started: Instant::now(), started_at: SystemTime::now(), fold: Mutex::new(fold) }
+    }
+
+    /// From the lab's start.
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        super::lab::millis(self.started.elapsed())
+    }
+
+    /// From the lab's start to that moment.
+    pub(super) fn ms_at(&self, moment: SystemTime) -> u64 {
+        super::lab::millis(moment.duration_since(self.started_at).unwrap_or_default())
     }
 
     pub(super) fn lab(&self) -> usize {

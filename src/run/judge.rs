@@ -218,6 +218,7 @@ impl Runner<'_> {
             sampled: judgement.sampled,
             revision: judgement.revision,
             evidence: judgement.evidence.clone(),
+            at_ms: self.emitter.elapsed_ms(),
             neutral: false,
             ..self.named().bare_fact(placed.block, placed.check)
         }

@@ -14,7 +14,7 @@ use super::{EventSink, Mode, Plan, Unsolved, Vars};
 use crate::cluster::{ClusterError, Layer, LayerState, Provider, StageSink};
 use crate::journal::Seq;
 use crate::lab::{ClusterKind, Lab};
-use crate::outcome::{ClusterReport, PullState, PulledLayer, RunEvent, Spent, StopCause, Verdict};
+use crate::outcome::{Attempt, ClusterReport, PullState, PulledLayer, RunEvent, Spent, StopCause, Verdict};
 use crate::text::keep_secret;
 use owned_processes::Guard;
 
@@ -22,6 +22,7 @@ use owned_processes::Guard;
 pub struct LabRequest<'a> {
     /// Counts the labs of the run.
     pub index: usize,
+    pub attempt: Attempt,
     pub lab: &'a Lab,
     pub plan: Plan,
     pub mode: Mode,
@@ -40,7 +41,7 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     let lab = request.lab;
     let emitter = Emitter::new(sink, request.index, request.mode);
     keep_secret(&request.vars.secrets);
-    begin(lab, &emitter);
+    begin(lab, &emitter, request.attempt.clone());
     if let Some(Unsolved { title, steps }) = request.plan.unsolved.as_deref() {
         let (all, s) = (request.plan.steps.len(), if *steps == 1 { "" } else { "s" });
         emitter.notice(format!(
@@ -61,25 +62,33 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
 }
 
 /// Reports a lab that stopped before anything of it was started.
-pub fn stop_lab(sink: &dyn EventSink, index: usize, mode: Mode, lab: &Lab, plan: &Plan, stopped: Stopped) {
+pub fn stop_lab(
+    sink: &dyn EventSink,
+    (index, attempt): (usize, Attempt),
+    mode: Mode,
+    lab: &Lab,
+    plan: &Plan,
+    stopped: Stopped,
+) {
     let emitter = Emitter::new(sink, index, mode);
-    begin(lab, &emitter);
+    begin(lab, &emitter, attempt);
     stop(lab, plan, stopped, &emitter);
     emitter.emit(RunEvent::LabFinished { lab: index, duration_ms: 0, spent: Spent::default() });
 }
 
-pub(super) fn begin(lab: &Lab, emitter: &Emitter<'_>) {
+pub(super) fn begin(lab: &Lab, emitter: &Emitter<'_>, attempt: Attempt) {
     emitter.emit(RunEvent::LabStarted {
         lab: emitter.lab(),
         id: lab.id.clone(),
         file: lab.source.name().to_owned(),
         title: lab.title.clone(),
+        attempt,
     });
 }
 
 /// What gives points is named even where no step was begun, unless the lab is not for this cluster.
 pub(super) fn stop(lab: &Lab, plan: &Plan, stopped: Stopped, emitter: &Emitter<'_>) {
-    let is_for_here = !matches!(stopped.cause, StopCause::NotHere | StopCause::NothingToDo);
+    let is_for_here = !matches!(stopped.cause, StopCause::NotHere | StopCause::NothingToDo | StopCause::FailFast);
     emitter.emit(stopped.event(emitter.lab()));
     if is_for_here && !emitter.has_steps() {
         Named { lab, emitter, counted: &plan.counted }.not_started(plan);

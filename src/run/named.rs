@@ -63,7 +63,8 @@ impl Named<'_> {
 
     pub(super) fn start_step(self, step: &PlannedStep) {
         let (lab, line) = (self.emitter.lab(), self.line(step.offset));
-        self.emitter.emit(RunEvent::StepStarted { lab, step: step.id.clone(), title: step.title.clone(), line });
+        let (id, title, started_ms) = (step.id.clone(), step.title.clone(), self.emitter.elapsed_ms());
+        self.emitter.emit(RunEvent::StepStarted { lab, step: id, title, line, started_ms });
     }
 
     pub(super) fn finish_step(self, step: &PlannedStep, started: Instant) {
@@ -167,14 +168,17 @@ impl Named<'_> {
         ActionReport {
             name: action.name.as_ref().map(|name| name.value.clone()),
             line: self.line(action.span.start),
+            text: action.code.lines().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n"),
             role: action.role,
             terminal: action.terminal.clone(),
             verdict: Verdict::Skipped,
             reason: None,
             exit: None,
             failed_line: None,
+            fault: None,
             output: String::new(),
             truncated: false,
+            started_ms: self.emitter.elapsed_ms(),
             duration_ms: 0,
             detail: Vec::new(),
         }
@@ -217,11 +221,15 @@ pub fn question_fact(lab: &Lab, plan: &Plan, question: &Question) -> QuestionFac
 
 fn bare_fact(lab: &Lab, counted: &BTreeSet<usize>, block: &CheckBlock, check: &Check) -> CheckFact {
     let position = lab.source.position(check.span.start);
+    let end = lab.source.position(check.span.end);
     CheckFact {
         text: check.text.clone(),
         file: lab.source.name().to_owned(),
         line: position.line,
         column: position.column,
+        end_line: end.line,
+        end_column: end.column,
+        at_ms: 0,
         verdict: Verdict::Skipped,
         reason: None,
         proof: Proof::NotRun,
@@ -240,6 +248,8 @@ fn bare_fact(lab: &Lab, counted: &BTreeSet<usize>, block: &CheckBlock, check: &C
 fn bare_question(lab: &Lab, counted: &BTreeSet<usize>, question: &Question) -> QuestionFact {
     QuestionFact {
         line: lab.source.position(question.span.start).line,
+        name: question.name.as_ref().map(|name| name.value.clone()),
+        text: question.text.clone(),
         verdict: Verdict::Skipped,
         reason: None,
         points: question.points.unwrap_or(1),

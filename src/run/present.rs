@@ -16,7 +16,7 @@ use crate::cluster::Provider;
 use crate::grade::{self, Evidence, Judge, Judgement, Observation};
 use crate::journal::{Clock, Delivered, JournalView, Mark};
 use crate::lab::{Check, CheckKind, ClusterKind, Lab};
-use crate::outcome::{CheckFact, ClusterReport, Failure, RunEvent, Spent, StopCause, Verdict};
+use crate::outcome::{Attempt, CheckFact, ClusterReport, Failure, RunEvent, Spent, StopCause, Verdict};
 use crate::text::keep_secret;
 use owned_processes::Guard;
 
@@ -69,7 +69,7 @@ pub async fn grade_lab(
     let started = Instant::now();
     let emitter = Emitter::new(sink, request.index, Mode::Grade);
     keep_secret(&request.vars.secrets);
-    begin(request.lab, &emitter);
+    begin(request.lab, &emitter, Attempt::default());
     let mut spent = Spent::default();
     let grading = match Box::pin(whole(&request, recording, &emitter, &mut spent)).await {
         Ok(grading) => Some(grading),

@@ -9,7 +9,7 @@ use super::named::Named;
 use super::plan::{Act, Judged};
 use super::{EventSink, Mode, Plan};
 use crate::lab::{Check, Lab, Question};
-use crate::outcome::{CheckFact, RunEvent, Verdict, lab_report};
+use crate::outcome::{Attempt, CheckFact, RunEvent, Verdict, lab_report};
 
 #[derive(Default)]
 struct Collected(Mutex<Vec<RunEvent>>);
@@ -39,7 +39,7 @@ fn place(lab: &Lab, check: &Check) -> CheckPlace {
 pub fn score(lab: &Lab, plan: &Plan, verdicts: &BTreeMap<CheckPlace, Verdict>, right: &BTreeSet<usize>) -> (u32, u32) {
     let collected = Collected::default();
     let emitter = Emitter::new(&collected, 0, Mode::Grade);
-    begin(lab, &emitter);
+    begin(lab, &emitter, Attempt::default());
     let named = Named { lab, emitter: &emitter, counted: &plan.counted };
     for step in plan.steps.iter().filter(|step| !step.is_empty()) {
         named.start_step(step);

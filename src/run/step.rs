@@ -19,7 +19,7 @@ impl Runner<'_> {
     pub(super) async fn steps(&mut self, steps: &[PlannedStep]) {
         let mut stopped = false;
         for step in steps {
-            let started = Instant::now();
+            let (started, since) = (Instant::now(), self.witness.journal().end());
             // A step that only cleans up takes place at the end.
             if step.is_empty() {
                 continue;
@@ -36,6 +36,7 @@ impl Runner<'_> {
                 } else {
                     self.step(step).await
                 };
+                self.witnessed(step, since);
                 self.named().finish_step(step, started);
                 went
             };

@@ -43,4 +43,5 @@ pub use learner::{
     restore_after_panic,
 };
 pub use settings::{NodeSettings, NodeShells, Place, TerminalError, TerminalId, TerminalSettings};
+pub use split::commands_of;
 pub use terminals::Terminals;

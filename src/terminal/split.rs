@@ -68,6 +68,11 @@ pub(super) async fn split(lines: &[(usize, String)]) -> Vec<ShellCommand> {
     commands
 }
 
+/// The complete commands of a block's lines, each with its first line's number.
+pub async fn commands_of(lines: &[(usize, String)]) -> Vec<(usize, String)> {
+    split(lines).await.into_iter().map(|command| (command.line, command.text)).collect()
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     /// `is_wrong`: by a syntax error, which no further line mends.

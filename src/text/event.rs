@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What etcd did to a key, in the words of etcdctl and of checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum EventKind {
     Put,
     Delete,

@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("author", "text"),
     (
         "cli",
-        "text owned_processes expr lab parse kube_etcd_codec journal grade outcome terminal cluster witness \
+        "text owned_processes expr lab parse kube_cel kube_etcd_codec journal grade outcome terminal cluster witness \
          kube_sandbox run learn session shell web report author",
     ),
 ];

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::harness::{need, record_skip};
+use crate::harness::{Test, need, record_skip};
 
 /// What `scripts/setup --browser` has installed, at the lock of this tree.
 fn tools() -> Option<PathBuf> {
@@ -59,6 +59,19 @@ fn driven(case: &str, before: &[&str]) {
 #[test]
 fn causes_patterns_and_places_are_right() {
     driven("plain.mjs", &[]);
+}
+
+/// Of the recording in tests/golden/report, which has every kind of failure: as the only part of a course.
+#[test]
+fn the_report_for_a_browser_is_whole_and_accessible() {
+    let text = include_str!("../golden/report/report.json");
+    let mut report: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let labs = report["results"].as_array().map_or(0, Vec::len);
+    report["shard"] = serde_json::json!({ "index": 1, "of": 1, "course": "", "labs": labs });
+    let test = Test::new(&["merge", "part.json", "--html", "report.html"]).file("part.json", &report.to_string());
+    let done = test.run().expect_exit(2);
+    let page = done.dir().join("report.html");
+    driven("report.mjs", &["env", &format!("KEYWITNESS_REPORT={}", page.display())]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["--help"],
     &["run", "--help"],
     &["test", "--help"],
+    &["merge", "--help"],
     &["learn", "--help"],
     &["shell", "--help"],
     &["lint", "--help"],

@@ -73,7 +73,9 @@ fn test(args: &[&str], lab: &str) -> Test {
 }
 
 fn json(done: &Done) -> Value {
-    serde_json::from_str(&done.stdout()).expect("standard output is JSON")
+    let report = serde_json::from_str(&done.stdout()).expect("standard output is JSON");
+    crate::ci::keeps_its_schema(&report);
+    report
 }
 
 fn checks(report: &Value) -> Vec<&Value> {

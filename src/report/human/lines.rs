@@ -6,7 +6,7 @@ use crate::lab::Role;
 use crate::outcome::{
     ActionReport, CheckReport, ClusterReport, LabReport, Proof, RunReport, Spent, StepReport, Verdict,
 };
-use crate::report::layout::{duration, plural, surroundings};
+use crate::report::layout::{duration, plural, run_of, surroundings};
 use crate::text::{CROSS, TICK, wrapped};
 
 /// How many of its last lines stand for a failed action's output.
@@ -78,10 +78,14 @@ pub(super) fn cleaned_up(step: &StepReport) -> StepReport {
         points: 0,
         max_points: 0,
         hints_used: 0,
+        started_ms: actions.first().map_or(0, |action| action.started_ms),
+        stop: None,
         actions,
         waits: Vec::new(),
         checks: Vec::new(),
         questions: Vec::new(),
+        events: Vec::new(),
+        events_left_out: 0,
     }
 }
 
@@ -220,7 +224,7 @@ fn proof(proof: Proof) -> &'static str {
 
 /// What stopped the lab, where no step tells it, and what it left behind.
 pub(super) fn lab_detail(text: &mut Lines, lab: &LabReport) {
-    if lab.stopped {
+    if lab.stop.is_some() {
         let reason = lab.reason.as_deref().unwrap_or_default();
         text.push(2, format!("{} {reason}", mark(lab.verdict)));
         for line in &lab.detail {
@@ -278,17 +282,53 @@ pub(super) fn spent(spent: &Spent) -> String {
     parts.map(|(what, ms)| format!("{what} {}", duration(ms))).join(" · ")
 }
 
+pub(super) fn header(lab: &LabReport) -> String {
+    let run = run_of(lab.repeat, lab.repeats, lab.retry);
+    format!("{}  {}{run}", style(&lab.id).bold(), lab.title)
+}
+
 pub(super) fn total(report: &RunReport) -> String {
-    let count = |verdict| report.labs.iter().filter(|lab| lab.verdict == verdict).count();
-    let parts: Vec<String> = [
-        (Verdict::Pass, "passed"),
-        (Verdict::Fail, "failed"),
-        (Verdict::CannotJudge, "cannot be judged"),
-        (Verdict::Skipped, "skipped"),
+    let counts = &report.totals.labs;
+    let mut parts: Vec<String> = [
+        (Verdict::Pass, counts.pass, "passed"),
+        (Verdict::Fail, counts.fail, "failed"),
+        (Verdict::CannotJudge, counts.cannot_judge, "cannot be judged"),
+        (Verdict::Skipped, counts.skipped, "skipped"),
     ]
     .into_iter()
-    .filter(|(verdict, _)| count(*verdict) > 0)
-    .map(|(verdict, word)| accent(verdict).apply_to(format!("{} {word}", count(verdict))).to_string())
+    .filter(|(_, count, _)| *count > 0)
+    .map(|(verdict, count, word)| accent(verdict).apply_to(format!("{count} {word}")).to_string())
     .collect();
-    format!("{}: {} · {}", plural(report.labs.len(), "lab"), parts.join(", "), duration(report.duration_ms))
+    if report.totals.flaky > 0 {
+        parts.push(Style::new().yellow().apply_to(format!("{} flaky", report.totals.flaky)).to_string());
+    }
+    let labs = plural(report.results.len(), "lab");
+    let runs = if report.labs.len() > report.results.len() {
+        format!(" in {}", plural(report.labs.len(), "run"))
+    } else {
+        String::new()
+    };
+    format!("{labs}{runs}: {} · {}", parts.join(", "), duration(report.duration_ms))
+}
+
+/// How often each lab passed that was run more than once.
+pub(super) fn several_runs(report: &RunReport) -> Vec<String> {
+    let several = report.results.iter().filter(|result| result.runs > 1);
+    several
+        .map(|result| {
+            let flaky = match (result.flaky, report.allow_flaky) {
+                (true, true) => ": flaky, which --allow-flaky allows",
+                (true, false) => ": flaky",
+                (false, _) => "",
+            };
+            format!("{} {}: passed {} of {}{flaky}", mark(result.verdict), result.id, result.passed, result.runs)
+        })
+        .collect()
+}
+
+/// By which a run that did not pass is repeated.
+pub(super) fn seed_line(report: &RunReport) -> Option<String> {
+    let is_of_labs = matches!(report.command.as_str(), "run" | "test");
+    let line = format!("seed {}: --seed repeats the run with the same random values", report.seed);
+    (report.exit != 0 && is_of_labs && !report.seed.is_empty()).then_some(line)
 }
