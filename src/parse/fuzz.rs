@@ -47,6 +47,8 @@ fn lines() -> impl Strategy<Value = String> {
         "  ```bash",
         "    ```bash",
         "<details><summary>Hint</summary>",
+        "<details><summary>Answer</summary>",
+        "```answer",
         "</details>",
         "<!-- lab:step id=x -->",
         "<!-- lab:stp",

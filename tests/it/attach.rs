@@ -192,6 +192,38 @@ fn a_node_like_minikubes() {
         .file("paths.md", &lab("", paths))
         .run()
         .expect_exit(0);
+
+    // A lab of the course, and the block of the course for those who follow by hand.
+    let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs");
+    let first = labs.join("first-look").display().to_string();
+    let pki = "PKI=/var/lib/minikube/certs/etcd";
+    keywitness(
+        &["test", "--on", "attach", "--yes", "--kubeconfig", &kubeconfig, "--var", pki, &first],
+        image,
+        home.path(),
+    )
+    .run()
+    .expect_exit(0);
+    let page = fs::read_to_string(labs.join("README.md")).expect("the course's overview");
+    let block = page.split("```bash\n").find(|block| block.contains("LAB_ETCD_POD=")).expect("the block to paste");
+    let block = block.split("```").next().expect("the block's text");
+    let script = format!("{block}\netcdctl endpoint health 2>&1 && echo \"$LAB_ETCD_PKI $LAB_ETCD_DATA\"");
+    let tools = crate::harness::tool("kubectl").expect("needed above");
+    let folder = tools.parent().expect("a folder").display().to_string();
+    let done = std::process::Command::new("bash")
+        .args(["--noprofile", "--norc", "-c", &script])
+        .env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap_or_default()))
+        .env("HOME", home.path())
+        .env("KUBECONFIG", &kubeconfig)
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        said.contains("is healthy") && said.contains("/var/lib/minikube/certs/etcd /var/lib/minikube/etcd"),
+        "{said}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 struct Minikube {

@@ -7,6 +7,7 @@ mod cases;
 mod ci;
 mod containers;
 mod controllers;
+mod course;
 mod courses;
 mod decode;
 mod deploy;
