@@ -50,7 +50,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Course, CliError> {
     if paths.is_empty() && !default[0].is_dir() {
         return Err(CliError::wrong_call(
             "no lab was named, and there is no folder `labs` here",
-            "name a lab: keywitness run PATH",
+            "name a lab: its Markdown file, or its folder with a README.md",
         ));
     }
     let mut walk = Walk::default();

@@ -1,6 +1,5 @@
 //! `learn` and `shell`, and the word `lab` behind them: where a session gets its lab, its cluster and its terminals.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -13,14 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::args::{ClusterFlags, Color, Format, LabArgs, SettingArgs};
 use super::error::CliError;
 use super::lint::{self, Linted};
-use super::provider::{self, NoCluster};
+use super::session::{Wanted, not_started, request};
 use super::stages::StageLines;
 use super::{findings, screen};
-use crate::lab::{ClusterKind, Lab};
-use crate::learn::Progress;
+use crate::lab::Lab;
 use crate::outcome::Exit;
-use crate::run::{Ask, Vars, resolve};
-use crate::session::{Found, Left as Kept, Request, SessionRequest, StartError, door, running, start};
+use crate::session::{Found, Left as Kept, Request, door, running, start};
 use crate::shell::{self, FaceSettings, Left, Look, Setting};
 use crate::terminal::Screen;
 use crate::text::SourceFile;
@@ -124,28 +121,17 @@ fn joined(lab: Option<&str>, sessions: Vec<Found>) -> Result<Found, CliError> {
 }
 
 async fn session(args: &LearnArgs, lab: Arc<Lab>) -> Result<Exit, CliError> {
-    let kept = match Kept::of(&state_folder(), &lab) {
-        Kept::Progress(progress) if !args.reset => Some(progress),
-        _ => None,
-    };
-    let kind = kind(&args.cluster, &lab, kept.as_deref())?;
-    let agreed = provider::agree(&lab, kind, &args.cluster).await?;
-    let SettingArgs { seed, vars: given } = &args.settings;
-    let (seed, vars) = vars(*seed, given, &lab, kept.as_deref(), true)?;
-    let interrupt = Interrupt::listen().map_err(|error| unusable(&error))?.token();
-    let guard = Guard::start(GuardSettings::with_watchdog()).map_err(|error| unusable(&error))?;
-    let request = SessionRequest {
+    let wanted = Wanted {
         lab: Arc::clone(&lab),
-        kind,
-        seed,
-        vars,
-        provider: provider::build(kind, &args.cluster, agreed, &guard),
-        guard: guard.clone(),
-        learner: args.name.clone(),
+        cluster: &args.cluster,
+        seed: args.settings.seed,
+        vars: &args.settings.vars,
+        asks: true,
         fresh: args.reset,
-        state: state_folder(),
-        interrupt: interrupt.clone(),
+        learner: args.name.clone(),
     };
+    let request = request(wanted, || Ok(Interrupt::listen()?.token())).await?;
+    let (guard, interrupt) = (request.guard.clone(), request.interrupt.clone());
     let session = match start(request, &StageLines::new()).await {
         Ok(session) => session,
         Err(error) => {
@@ -191,61 +177,6 @@ async fn session(args: &LearnArgs, lab: Arc<Lab>) -> Result<Exit, CliError> {
         Left::Ended { kept: false } => Ok(Exit::Passed),
         Left::Cancelled => Ok(Exit::Interrupted),
         Left::Lost => Err(lost()),
-    }
-}
-
-/// That of the attempt that is taken up again, or what the flags ask for.
-pub(super) fn kind(flags: &ClusterFlags, lab: &Lab, kept: Option<&Progress>) -> Result<ClusterKind, CliError> {
-    let before =
-        kept.and_then(|kept| lab.clusters.iter().map(|kind| kind.value).find(|kind| kind.name() == kept.cluster));
-    if let (Some(kind), None) = (before, flags.on) {
-        return Ok(kind);
-    }
-    provider::choose(lab, flags)
-        .map_err(|NoCluster { reason, detail }| CliError::unavailable(reason, detail.join("; ")))
-}
-
-/// The values of the attempt that is taken up again, or new ones.
-pub(super) fn vars(
-    seed: Option<u64>,
-    named: &[(String, String)],
-    lab: &Lab,
-    kept: Option<&Progress>,
-    asks: bool,
-) -> Result<(u64, Vars), CliError> {
-    let mut given: BTreeMap<String, String> = kept.map(|kept| kept.vars.clone()).unwrap_or_default();
-    for (name, value) in named {
-        if !lab.vars.iter().any(|var| var.name.value == *name) {
-            let hint = crate::text::did_you_mean(name, lab.vars.iter().map(|var| var.name.value.as_str()));
-            let hint =
-                hint.unwrap_or_else(|| "the front matter of a lab declares its variables under `vars`".to_owned());
-            return Err(CliError::wrong_call(format!("{} has no variable {name}", lab.id), hint));
-        }
-        given.insert(name.clone(), value.clone());
-    }
-    let before = kept.and_then(|kept| kept.seed.parse().ok());
-    let seed = seed.or(before).unwrap_or_else(rand::random);
-    let mut ask = screen::ask;
-    let asks = asks && kept.is_none() && console::user_attended() && std::io::stdin().is_terminal();
-    let ask: Option<&mut Ask<'_>> = if asks { Some(&mut ask) } else { None };
-    let vars = resolve(lab, seed, &given, ask);
-    vars.map(|vars| (seed, vars))
-        .map_err(|problems| CliError::wrong_call(problems.join("; "), "set it with --var NAME=VALUE"))
-}
-
-pub(super) fn not_started(error: StartError, lab: &Lab) -> CliError {
-    match error {
-        StartError::Running { .. } => {
-            CliError::wrong_call(error.to_string(), format!("join it: keywitness shell {}", lab.id))
-        }
-        StartError::Stopped { stopped } => {
-            let hint = if stopped.detail.is_empty() { "try again".to_owned() } else { stopped.detail.join("; ") };
-            CliError::unavailable(stopped.reason, hint)
-        }
-        StartError::NotHere(_) => {
-            CliError::wrong_call(error.to_string(), "`keywitness list` shows where each lab runs")
-        }
-        StartError::Folder(_) => CliError::unavailable(error.to_string(), "is the state folder writable?"),
     }
 }
 

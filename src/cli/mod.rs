@@ -29,6 +29,7 @@ mod provider;
 mod run;
 mod screen;
 mod serve;
+mod session;
 mod shard;
 mod stages;
 mod verify;

@@ -10,16 +10,15 @@ use clap::Args;
 use super::args::{ClusterFlags, LabArgs};
 use super::error::CliError;
 use super::lint::{self, Linted};
-use super::provider;
-use super::{here, learn};
+use super::{here, learn, session};
 use crate::cluster::StageSink;
 use crate::lab::{ClusterKind, Lab, VarDefault};
 use crate::learn::Progress;
 use crate::outcome::Exit;
-use crate::session::{Left, SessionRequest, StartError, lessons, running, start};
+use crate::session::{StartError, lessons, running, start};
 use crate::text::did_you_mean;
 use crate::web::{Entry, Library, Need, Question, Refusal, Secret, Server, Settings, Stages, Started, Wanted};
-use owned_processes::{Guard, GuardSettings, Interrupt, state_folder};
+use owned_processes::{Interrupt, state_folder};
 
 /// On a telephone's keys: KEYW, and one that is free where it is taken.
 const PORT: u16 = 5399;
@@ -60,6 +59,9 @@ pub(super) struct ServeArgs {
     present: bool,
     /// What the course is called [default: the folder's name]
     #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Your name in what you hand in
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Leave a session that no page has looked at for so long; it can be resumed
     #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = crate::parse::duration_flag)]
@@ -193,7 +195,8 @@ fn say(lines: &[String]) -> Result<(), CliError> {
 #[derive(Clone)]
 struct Course {
     paths: Vec<PathBuf>,
-    name: Option<String>,
+    title: Option<String>,
+    learner: Option<String>,
     cluster: ClusterFlags,
 }
 
@@ -201,7 +204,7 @@ impl Course {
     fn of(args: &ServeArgs) -> Self {
         // A lab's name in `labs/` is as good as its path.
         let paths: Vec<PathBuf> = args.labs.paths.iter().map(|path| learn::in_labs(path)).collect();
-        Self { paths, name: args.name.clone(), cluster: args.cluster.clone() }
+        Self { paths, title: args.title.clone(), learner: args.name.clone(), cluster: args.cluster.clone() }
     }
 
     /// Each with an id of its own: two labs of different folders may have one name.
@@ -232,7 +235,7 @@ fn file_name(path: &Path) -> String {
 #[async_trait::async_trait]
 impl Library for Course {
     fn title(&self) -> String {
-        self.name.clone().unwrap_or_else(|| match self.paths.as_slice() {
+        self.title.clone().unwrap_or_else(|| match self.paths.as_slice() {
             [path] => std::fs::canonicalize(path).map_or_else(|_| file_name(path), |path| file_name(&path)),
             _ => "Labs".to_owned(),
         })
@@ -269,30 +272,18 @@ impl Course {
     }
 
     async fn begin(&self, wanted: Wanted, lab: Arc<Lab>, stages: Stages) -> Result<Started, Refusal> {
-        let Wanted { vars: given, fresh, interrupt, .. } = wanted;
-        let kept = match Left::of(&state_folder(), &lab) {
-            Left::Progress(progress) if !fresh => Some(progress),
-            _ => None,
-        };
-        let kind = learn::kind(&self.cluster, &lab, kept.as_deref()).map_err(|error| told(&error))?;
-        let agreed = provider::agree(&lab, kind, &self.cluster).await;
-        let agreed = agreed.map_err(|error| told(&CliError::from(error)))?;
-        let given: Vec<(String, String)> = given.into_iter().collect();
-        let (seed, vars) = learn::vars(None, &given, &lab, kept.as_deref(), false).map_err(|error| told(&error))?;
-        let guard = Guard::start(GuardSettings::with_watchdog());
-        let guard = guard.map_err(|error| Refusal::new(error.to_string(), "is the temp folder writable?"))?;
-        let request = SessionRequest {
+        let given: Vec<(String, String)> = wanted.vars.into_iter().collect();
+        let begins = session::Wanted {
             lab: Arc::clone(&lab),
-            kind,
-            seed,
-            vars,
-            provider: provider::build(kind, &self.cluster, agreed, &guard),
-            guard: guard.clone(),
-            learner: None,
-            fresh,
-            state: state_folder(),
-            interrupt,
+            cluster: &self.cluster,
+            seed: None,
+            vars: &given,
+            asks: false,
+            fresh: wanted.fresh,
+            learner: self.learner.clone(),
         };
+        let request = session::request(begins, || Ok(wanted.interrupt)).await.map_err(|error| told(&error))?;
+        let guard = request.guard.clone();
         match start(request, &Passed(stages)).await {
             Ok(session) => Ok(Started { lab, session, guard }),
             Err(error) => {
@@ -305,7 +296,7 @@ impl Course {
                             lab.id
                         ),
                     ),
-                    error => told(&learn::not_started(error, &lab)),
+                    error => told(&session::not_started(error, &lab)),
                 })
             }
         }

@@ -25,6 +25,10 @@ pub enum Input {
     Solution,
     Solve,
     Skip,
+    /// On with what was asked about under this number, if that is the same still.
+    Agreed {
+        number: i64,
+    },
     Answered {
         step: usize,
         question: usize,
@@ -44,7 +48,7 @@ pub enum Input {
 /// What has to be done, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    Tell(Fact),
+    Emit(Fact),
     Refuse(Refusal),
     /// Keep the cluster's state where a step begins, run the stretch's set-up, set its mark, look at its checks; then
     /// [`Input::Opened`].
@@ -133,7 +137,7 @@ pub enum Refusal {
         held: usize,
         of: usize,
     },
-    /// Asked again, it goes on without.
+    /// Agreed to, it goes on without.
     OpenQuestions {
         count: usize,
     },
@@ -142,9 +146,9 @@ pub enum Refusal {
         given: u32,
     },
     NoSolution,
-    /// Asked again, it is shown.
+    /// Agreed to, it is shown.
     SolutionOnce,
-    /// Asked again, it is skipped.
+    /// Agreed to, it is skipped.
     SkipOnce {
         cost: Cost,
     },
@@ -155,4 +159,6 @@ pub enum Refusal {
     /// A step that has not been begun.
     NotBegun,
     AnsweredAlready,
+    /// Something else was asked for since, or nothing was asked about.
+    NotAsked,
 }

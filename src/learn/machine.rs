@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::input::{Cost, Effect, Fact, Input, Refusal};
 use super::outline::StepOutline;
 use super::progress::StepState;
-use super::state::{Asked, Place, Stage, Standing, State, fresh};
+use super::state::{Asked, Place, Stage, Standing, State, Wish, fresh};
 use crate::outcome::EvidenceRef;
 
 impl State {
@@ -16,34 +16,41 @@ impl State {
         let asked = self.asked.take();
         let witnessed =
             matches!(input, Input::Turned { .. } | Input::Opened { .. } | Input::Restored { .. } | Input::Started);
-        let effects = self.change(at, input, asked);
+        let effects = match input {
+            Input::Agreed { number } => match asked.filter(|asked| asked.number == number) {
+                Some(Asked { wish, step, .. }) => self.agreed(at, wish, step),
+                None => refuse(Refusal::NotAsked),
+            },
+            input => self.change(at, input),
+        };
         if witnessed {
-            // What etcd does between two requests of a learner does not take back the first.
+            // What etcd does between a learner's request and their consent does not take back the request.
             self.asked = self.asked.or(asked);
         }
         self.count();
         (self, effects)
     }
 
-    fn change(&mut self, at: Timestamp, input: Input, asked: Option<Asked>) -> Vec<Effect> {
+    fn change(&mut self, at: Timestamp, input: Input) -> Vec<Effect> {
         match input {
             Input::Started => self.started(at),
-            Input::Opened { mark } => self.opened(at, mark),
+            Input::Opened { mark } => self.opened(mark),
             Input::Turned { place, standing, reason, revision, evidence } => {
                 self.turned(at, place, standing, reason, revision, evidence)
             }
-            Input::Next => self.next(at, asked),
+            Input::Next => self.next(at, false),
             Input::Prev => match self.shown.checked_sub(1) {
                 Some(step) => self.show(step),
                 None => refuse(Refusal::FirstStep),
             },
             Input::Hint => self.hint(),
-            Input::Solution => self.solution(asked),
+            Input::Solution => self.solution(at, false),
             Input::Solve => self.solve(),
-            Input::Skip => self.skip(at, asked),
+            Input::Skip => self.skip(at, false),
             Input::Answered { step, question, right } => self.answered(step, question, right),
             Input::Reset { step } => self.reset(step),
             Input::Restored { step } => self.restored(at, step),
+            Input::Agreed { .. } => Vec::new(),
             Input::NotRestored => {
                 if self.stage != Stage::Resetting {
                     return Vec::new();
@@ -55,6 +62,24 @@ impl State {
                 effects
             }
         }
+    }
+
+    /// On with a wish, if it is about the same step still.
+    fn agreed(&mut self, at: Timestamp, wish: Wish, step: usize) -> Vec<Effect> {
+        match wish {
+            Wish::Solution if step == self.shown => self.solution(at, true),
+            Wish::Skip if step == self.open() => self.skip(at, true),
+            Wish::NextWithQuestions if step == self.shown => self.next(at, true),
+            _ => refuse(Refusal::NotAsked),
+        }
+    }
+
+    /// Nothing is done before the learner agrees.
+    fn ask(&mut self, at: Timestamp, wish: Wish, step: usize, refusal: Refusal) -> Vec<Effect> {
+        // By the clock: none is that of a session before.
+        self.last_asked = at.as_millisecond().max(self.last_asked + 1);
+        self.asked = Some(Asked { wish, step, number: self.last_asked });
+        refuse(refusal)
     }
 
     fn started(&mut self, at: Timestamp) -> Vec<Effect> {
@@ -82,7 +107,7 @@ impl State {
             progress.state = StepState::Open;
             progress.entered.get_or_insert(at);
         }
-        let mut effects = vec![Effect::Tell(Fact::StepOpened { step })];
+        let mut effects = vec![Effect::Emit(Fact::StepOpened { step })];
         effects.extend(self.reopen());
         effects.push(Effect::Save);
         effects
@@ -92,7 +117,7 @@ impl State {
         vec![Effect::Open { step: self.open(), stretch: self.stretch() }]
     }
 
-    fn opened(&mut self, at: Timestamp, mark: i64) -> Vec<Effect> {
+    fn opened(&mut self, mark: i64) -> Vec<Effect> {
         if self.stage != Stage::Opening {
             return Vec::new();
         }
@@ -107,8 +132,8 @@ impl State {
             }
         }
         let mut effects =
-            vec![Effect::Tell(Fact::StretchOpened { step: self.open(), stretch: self.stretch() }), Effect::Save];
-        effects.extend(self.settle(at));
+            vec![Effect::Emit(Fact::StretchOpened { step: self.open(), stretch: self.stretch() }), Effect::Save];
+        effects.extend(self.settle());
         effects
     }
 
@@ -139,13 +164,13 @@ impl State {
             return Vec::new();
         }
         known.since = (standing == Standing::Holds).then_some(at);
-        let mut effects = vec![Effect::Tell(Fact::CheckTurned { place, was, now: standing }), Effect::Save];
-        effects.extend(self.settle(at));
+        let mut effects = vec![Effect::Emit(Fact::CheckTurned { place, was, now: standing }), Effect::Save];
+        effects.extend(self.settle());
         effects
     }
 
     /// Goes on to the next stretch where all checks of the open one hold, and back where one of a green step does not.
-    fn settle(&mut self, _at: Timestamp) -> Vec<Effect> {
+    fn settle(&mut self) -> Vec<Effect> {
         let step = self.open();
         let all_hold = self
             .live_checks()
@@ -162,17 +187,17 @@ impl State {
             }
             (Stage::Live, true) => {
                 self.stage = Stage::Green;
-                vec![Effect::Tell(Fact::StepGreen { step })]
+                vec![Effect::Emit(Fact::StepGreen { step })]
             }
             (Stage::Green, false) => {
                 self.stage = Stage::Live;
-                vec![Effect::Tell(Fact::StepBroke { step })]
+                vec![Effect::Emit(Fact::StepBroke { step })]
             }
             _ => Vec::new(),
         }
     }
 
-    fn next(&mut self, at: Timestamp, asked: Option<Asked>) -> Vec<Effect> {
+    fn next(&mut self, at: Timestamp, is_agreed: bool) -> Vec<Effect> {
         if self.shown < self.open() {
             return self.show(self.shown + 1);
         }
@@ -186,16 +211,16 @@ impl State {
             Stage::Green => {}
         }
         let open_questions = self.open_questions();
-        if open_questions > 0 && asked != Some(Asked::NextWithQuestions) {
-            self.asked = Some(Asked::NextWithQuestions);
-            return refuse(Refusal::OpenQuestions { count: open_questions });
-        }
         let step = self.open();
+        if open_questions > 0 && !is_agreed {
+            let refusal = Refusal::OpenQuestions { count: open_questions };
+            return self.ask(at, Wish::NextWithQuestions, step, refusal);
+        }
         if let Some(progress) = self.step_progress() {
             progress.state = StepState::Done;
             progress.left = Some(at);
         }
-        let mut effects = vec![Effect::Tell(Fact::StepDone { step })];
+        let mut effects = vec![Effect::Emit(Fact::StepDone { step })];
         effects.extend(self.advance(at));
         effects
     }
@@ -217,12 +242,12 @@ impl State {
     fn finish(&mut self, at: Timestamp) -> Vec<Effect> {
         self.stage = Stage::Over;
         self.progress.finished = Some(at);
-        vec![Effect::Tell(Fact::Finished), Effect::Save, Effect::Finish]
+        vec![Effect::Emit(Fact::Finished), Effect::Save, Effect::Finish]
     }
 
     fn show(&mut self, step: usize) -> Vec<Effect> {
         self.shown = step;
-        vec![Effect::Tell(Fact::StepShown { step })]
+        vec![Effect::Emit(Fact::StepShown { step })]
     }
 
     fn hint(&mut self) -> Vec<Effect> {
@@ -236,21 +261,20 @@ impl State {
             return refuse(Refusal::NoMoreHints { given: all });
         }
         progress.hints += 1;
-        vec![Effect::Tell(Fact::HintGiven { step, number: progress.hints }), Effect::Save]
+        vec![Effect::Emit(Fact::HintGiven { step, number: progress.hints }), Effect::Save]
     }
 
-    fn solution(&mut self, asked: Option<Asked>) -> Vec<Effect> {
+    fn solution(&mut self, at: Timestamp, is_agreed: bool) -> Vec<Effect> {
         let step = self.shown;
         if !self.outline.steps.get(step).is_some_and(|outline| outline.has_solution) {
             return refuse(Refusal::NoSolution);
         }
         let Some(progress) = self.progress.steps.get_mut(step) else { return refuse(Refusal::NoSolution) };
-        if !progress.solution && asked != Some(Asked::Solution) {
-            self.asked = Some(Asked::Solution);
-            return refuse(Refusal::SolutionOnce);
+        if !progress.solution && !is_agreed {
+            return self.ask(at, Wish::Solution, step, Refusal::SolutionOnce);
         }
         progress.solution = true;
-        vec![Effect::Tell(Fact::SolutionShown { step }), Effect::Save]
+        vec![Effect::Emit(Fact::SolutionShown { step }), Effect::Save]
     }
 
     fn solve(&mut self) -> Vec<Effect> {
@@ -266,7 +290,7 @@ impl State {
         vec![Effect::Save, Effect::Solve { step: self.open(), stretch: self.stretch() }]
     }
 
-    fn skip(&mut self, at: Timestamp, asked: Option<Asked>) -> Vec<Effect> {
+    fn skip(&mut self, at: Timestamp, is_agreed: bool) -> Vec<Effect> {
         match self.stage {
             Stage::Over => return refuse(Refusal::Over),
             Stage::Opening | Stage::Resetting => return refuse(Refusal::NotReady),
@@ -275,15 +299,14 @@ impl State {
         let step = self.open();
         let points = self.step_maximum(step);
         let cost = Cost { points };
-        if asked != Some(Asked::Skip) {
-            self.asked = Some(Asked::Skip);
-            return refuse(Refusal::SkipOnce { cost });
+        if !is_agreed {
+            return self.ask(at, Wish::Skip, step, Refusal::SkipOnce { cost });
         }
         if let Some(progress) = self.step_progress() {
             progress.state = StepState::Skipped;
             progress.left = Some(at);
         }
-        let mut effects = vec![Effect::Tell(Fact::StepSkipped { step, cost })];
+        let mut effects = vec![Effect::Emit(Fact::StepSkipped { step, cost })];
         effects.extend(self.advance(at));
         effects
     }
@@ -300,7 +323,7 @@ impl State {
         known.attempts = known.attempts.saturating_add(1);
         known.right = right;
         let attempts = known.attempts;
-        vec![Effect::Tell(Fact::Answered { step, question, right, attempts }), Effect::Save]
+        vec![Effect::Emit(Fact::Answered { step, question, right, attempts }), Effect::Save]
     }
 
     fn reset(&mut self, step: Option<usize>) -> Vec<Effect> {
@@ -333,7 +356,7 @@ impl State {
         self.progress.open = step;
         self.progress.stretch = 0;
         self.progress.mark = None;
-        let mut effects = vec![Effect::Tell(Fact::WentBack { step })];
+        let mut effects = vec![Effect::Emit(Fact::WentBack { step })];
         effects.extend(self.enter(at));
         effects
     }
@@ -347,7 +370,7 @@ impl State {
     }
 }
 
-/// What a learner was told stays told, and answers stay given; what was witnessed is gone.
+/// Hints stay given, and answers too; what was witnessed is gone.
 fn begin_again(outline: &StepOutline, known: &super::StepProgress) -> super::StepProgress {
     super::StepProgress {
         questions: known.questions.clone(),

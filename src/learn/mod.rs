@@ -18,4 +18,4 @@ mod tests;
 pub use input::{Cost, Effect, Fact, Input, Refusal};
 pub use outline::{CheckOutline, Outline, QuestionOutline, StepOutline, StretchOutline};
 pub use progress::{CheckProgress, Progress, QuestionProgress, SCHEMA, StepProgress, StepState};
-pub use state::{Place, Standing, State};
+pub use state::{Place, Standing, State, Wish};

@@ -34,6 +34,8 @@ pub struct State {
     pub(super) shown: usize,
     pub(super) stage: Stage,
     pub(super) asked: Option<Asked>,
+    /// The number of the last thing that was asked about.
+    pub(super) last_asked: i64,
 }
 
 /// What the open stretch is at.
@@ -49,12 +51,20 @@ pub(super) enum Stage {
     Over,
 }
 
-/// What is done only when it is asked for twice in a row.
+/// What is done only when the learner agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub enum Wish {
     Solution,
     Skip,
     NextWithQuestions,
+}
+
+/// A wish that was asked about, in which step, and by which number it is agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) wish: Wish,
+    pub(super) step: usize,
+    pub(super) number: i64,
 }
 
 impl State {
@@ -85,7 +95,7 @@ impl State {
 
     fn at(outline: Outline, progress: Progress) -> Self {
         let stage = if progress.finished.is_some() { Stage::Over } else { Stage::Opening };
-        let mut state = Self { shown: progress.open, outline, progress, stage, asked: None };
+        let mut state = Self { shown: progress.open, outline, progress, stage, asked: None, last_asked: 0 };
         state.count();
         state
     }
@@ -128,6 +138,16 @@ impl State {
 
     pub fn is_over(&self) -> bool {
         self.stage == Stage::Over
+    }
+
+    /// The number by which what was asked about is agreed to.
+    pub fn asked(&self) -> Option<i64> {
+        self.asked.map(|asked| asked.number)
+    }
+
+    /// What was asked about under this number, where nothing else came since.
+    pub fn wish(&self, number: i64) -> Option<Wish> {
+        self.asked.filter(|asked| asked.number == number).map(|asked| asked.wish)
     }
 
     pub fn check(&self, place: Place) -> Option<(&CheckOutline, &CheckProgress)> {

@@ -119,12 +119,12 @@ fn turn(step: usize, check: usize, standing: Standing) -> Input {
 /// A state with what the last input led to, in words.
 struct Walk {
     state: State,
-    told: Vec<String>,
+    said: Vec<String>,
 }
 
 impl Walk {
     fn new() -> Self {
-        let walk = Self { state: State::new(outline(), progress()), told: Vec::new() };
+        let walk = Self { state: State::new(outline(), progress()), said: Vec::new() };
         walk.with([Input::Started, OPENED])
     }
 
@@ -133,7 +133,7 @@ impl Walk {
             let (state, effects) = self.state.apply(at(1), input);
             self.state = state;
             let words = |effect: &Effect| match effect {
-                Effect::Tell(fact) => Some(format!("{fact:?}")),
+                Effect::Emit(fact) => Some(format!("{fact:?}")),
                 Effect::Refuse(why) => Some(format!("refused {why:?}")),
                 Effect::Open { step, stretch } => Some(format!("open {step}/{stretch}")),
                 Effect::Solve { step, .. } => Some(format!("solve {step}")),
@@ -141,32 +141,42 @@ impl Walk {
                 Effect::Finish => Some("finish".to_owned()),
                 Effect::Save => None,
             };
-            self.told = effects.iter().filter_map(words).collect();
+            self.said = effects.iter().filter_map(words).collect();
         }
         self
     }
 
-    fn told(&self, part: &str) -> bool {
-        self.told.iter().any(|told| told.contains(part))
+    /// The consent to what was asked about last.
+    fn asked(&self) -> Input {
+        Input::Agreed { number: self.state.asked().expect("something was asked about") }
+    }
+
+    fn agrees(self) -> Self {
+        let consent = self.asked();
+        self.with([consent])
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.said.iter().any(|said| said.contains(part))
     }
 }
 
 #[test]
 fn stretches_open_one_after_the_other_and_the_step_waits_for_next() {
     let walk = Walk::new().with([turn(0, 0, Standing::Holds)]);
-    assert!(!walk.told("open"), "{:?}", walk.told);
+    assert!(!walk.has("open"), "{:?}", walk.said);
     let walk = walk.with([turn(0, 1, Standing::Holds)]);
-    assert!(walk.told("open 0/1"), "{:?}", walk.told);
+    assert!(walk.has("open 0/1"), "{:?}", walk.said);
     let walk = walk.with([OPENED, turn(0, 0, Standing::NotYet)]);
-    assert!(walk.told.is_empty(), "what was judged is settled: {:?}", walk.told);
+    assert!(walk.said.is_empty(), "what was judged is settled: {:?}", walk.said);
     let walk = walk.with([Input::Next]);
-    assert!(walk.told("NotGreen { held: 2, of: 3 }"), "{:?}", walk.told);
+    assert!(walk.has("NotGreen { held: 2, of: 3 }"), "{:?}", walk.said);
     let walk = walk.with([turn(0, 2, Standing::Holds)]);
-    assert!(walk.told("StepGreen") && walk.state.is_green(), "{:?}", walk.told);
+    assert!(walk.has("StepGreen") && walk.state.is_green(), "{:?}", walk.said);
     let walk = walk.with([turn(0, 2, Standing::NotYet)]);
-    assert!(walk.told("StepBroke") && !walk.state.is_green(), "{:?}", walk.told);
+    assert!(walk.has("StepBroke") && !walk.state.is_green(), "{:?}", walk.said);
     let walk = walk.with([turn(0, 2, Standing::Holds), Input::Next]);
-    assert!(walk.told("StepDone { step: 0 }") && walk.told("open 2/0"), "past the one for kind: {:?}", walk.told);
+    assert!(walk.has("StepDone { step: 0 }") && walk.has("open 2/0"), "past the one for kind: {:?}", walk.said);
 }
 
 #[test]
@@ -177,74 +187,86 @@ fn what_happened_once_stays_and_what_is_forbidden_holds_beside_the_others() {
     let walk = walk.with([turn(2, 0, Standing::Holds)]);
     assert!(walk.state.others_hold() && !walk.state.is_green());
     let walk = walk.with([turn(2, 0, Standing::NotYet)]);
-    assert!(walk.told.is_empty() && walk.state.others_hold());
+    assert!(walk.said.is_empty() && walk.state.others_hold());
     let broken = walk.with([turn(2, 1, Standing::Broken)]);
     assert!(!broken.state.is_green());
     let walk = broken.with([turn(2, 1, Standing::Holds)]);
-    assert!(walk.told("StepGreen"));
+    assert!(walk.has("StepGreen"));
     let walk = walk.with([Input::Next]);
-    assert!(walk.told("OpenQuestions { count: 1 }"), "{:?}", walk.told);
-    let walk = walk.with([Input::Answered { step: 2, question: 0, right: false }, Input::Next]);
-    assert!(walk.told("OpenQuestions"), "something else was asked between: {:?}", walk.told);
-    let walk = walk.with([Input::Next, OPENED]);
-    assert!(walk.told("StepGreen { step: 3 }"), "a step without checks is green: {:?}", walk.told);
+    assert!(walk.has("OpenQuestions { count: 1 }"), "{:?}", walk.said);
     let walk = walk.with([Input::Next]);
-    assert!(walk.told("Finished") && walk.told("finish") && walk.state.is_over(), "{:?}", walk.told);
+    assert!(walk.has("OpenQuestions"), "the same request is no consent: {:?}", walk.said);
+    let stale = walk.asked();
+    let walk = walk.with([Input::Answered { step: 2, question: 0, right: false }, stale]);
+    assert!(walk.has("NotAsked"), "something else was asked for between: {:?}", walk.said);
+    let walk = walk.with([Input::Next]).agrees().with([OPENED]);
+    assert!(walk.has("StepGreen { step: 3 }"), "a step without checks is green: {:?}", walk.said);
+    let walk = walk.with([Input::Next]);
+    assert!(walk.has("Finished") && walk.has("finish") && walk.state.is_over(), "{:?}", walk.said);
     assert_eq!(walk.state.points(), (5, 6));
-    assert!(walk.with([Input::Next]).told("Over"));
+    assert!(walk.with([Input::Next]).has("Over"));
 }
 
 #[test]
 fn what_costs_something_is_asked_for_twice() {
     let walk = Walk::new().with([Input::Skip]);
-    assert!(walk.told("SkipOnce { cost: Cost { points: 3 } }"), "{:?}", walk.told);
+    assert!(walk.has("SkipOnce { cost: Cost { points: 3 } }"), "{:?}", walk.said);
     // What etcd does meanwhile does not take it back.
-    let walk = walk.with([turn(0, 0, Standing::Holds), Input::Skip]);
-    assert!(walk.told("StepSkipped") && walk.told("open 2/0"), "{:?}", walk.told);
+    let walk = walk.with([turn(0, 0, Standing::Holds)]).agrees();
+    assert!(walk.has("StepSkipped") && walk.has("open 2/0"), "{:?}", walk.said);
     assert_eq!(walk.state.points(), (0, 6), "a skipped step earns nothing, and costs nothing of the maximum");
-    let walk = Walk::new().with([Input::Solution, Input::Hint, Input::Solution]);
-    assert!(walk.told("SolutionOnce"), "another request lies between: {:?}", walk.told);
-    let walk = walk.with([Input::Solution]);
-    assert!(walk.told("SolutionShown"));
+    let walk = Walk::new().with([Input::Solution]);
+    assert!(walk.has("SolutionOnce"), "{:?}", walk.said);
+    // Consent is to one thing: neither to what was asked about before, nor to what another face asks for.
+    let (first, walk) = (walk.asked(), walk.with([Input::Skip]));
+    let second = walk.asked();
+    assert_ne!(first, second);
+    let walk = walk.with([first.clone()]);
+    assert!(walk.has("NotAsked"), "{:?}", walk.said);
+    let walk = walk.with([second]);
+    assert!(walk.has("NotAsked"), "a wrong consent takes it back: {:?}", walk.said);
+    let walk = walk.with([Input::Solution]).agrees();
+    assert!(walk.has("SolutionShown"));
+    assert!(walk.with([first]).has("NotAsked"), "it is agreed to once");
     let walk = Walk::new().with([Input::Hint, Input::Hint, Input::Hint]);
-    assert!(walk.told("NoMoreHints { given: 2 }"));
+    assert!(walk.has("NoMoreHints { given: 2 }"));
     assert_eq!(walk.state.progress().steps[0].hints, 2);
 }
 
 #[test]
 fn what_the_session_solves_earns_nothing() {
     let walk = Walk::new().with([Input::Solve]);
-    assert!(walk.told("solve 0"));
+    assert!(walk.has("solve 0"));
     let walk = walk.with([turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), OPENED]);
     let walk = walk.with([turn(0, 2, Standing::Holds), Input::Solve]);
-    assert!(walk.told("Green"));
+    assert!(walk.has("Green"));
     assert_eq!(walk.state.points(), (0, 6));
 }
 
 #[test]
-fn going_back_forgets_what_was_witnessed_and_keeps_what_was_told() {
+fn going_back_forgets_what_was_witnessed_and_keeps_hints_and_answers() {
     let green = [turn(0, 0, Standing::Holds), turn(0, 1, Standing::Holds), OPENED, turn(0, 2, Standing::Holds)];
     let walk = Walk::new().with([Input::Hint]).with(green).with([Input::Next, OPENED]);
     assert!(walk.state.points().0 == 3);
     let walk = walk.with([Input::Reset { step: Some(3) }]);
-    assert!(walk.told("NotBegun"));
+    assert!(walk.has("NotBegun"));
     let walk = walk.with([Input::Reset { step: Some(0) }, turn(2, 0, Standing::Holds), Input::Next]);
-    assert!(walk.told("NotReady"), "{:?}", walk.told);
+    assert!(walk.has("NotReady"), "{:?}", walk.said);
     let walk = walk.with([Input::Restored { step: 0 }]);
-    assert!(walk.told("WentBack { step: 0 }") && walk.told("open 0/0"), "{:?}", walk.told);
+    assert!(walk.has("WentBack { step: 0 }") && walk.has("open 0/0"), "{:?}", walk.said);
     assert_eq!((walk.state.open(), walk.state.points()), (0, (0, 6)));
     let first = &walk.state.progress().steps[0];
     assert_eq!((first.hints, first.resets), (1, 1));
     // Broken off half-way, it is done again.
     let half = Walk::new().with([turn(0, 0, Standing::Holds), Input::Reset { step: None }]);
     let state = State::resumed(outline(), half.state.progress().clone()).expect("it is of this lab");
-    let half = Walk { state, told: Vec::new() }.with([Input::Started]);
-    assert!(half.told("restore 0"), "{:?}", half.told);
+    let half = Walk { state, said: Vec::new() }.with([Input::Started]);
+    assert!(half.has("restore 0"), "{:?}", half.said);
     assert_eq!(half.with([Input::Restored { step: 0 }]).state.points().0, 0);
     // One that did not work leaves all as it was.
     let walk = walk.with([OPENED, turn(0, 0, Standing::Holds), Input::Reset { step: None }, Input::NotRestored]);
     assert_eq!(walk.state.points().0, 1);
-    assert!(walk.told("open 0/0"));
+    assert!(walk.has("open 0/0"));
 }
 
 #[test]
@@ -255,8 +277,8 @@ fn progress_that_was_written_is_read_where_it_stood() {
     let read: Progress = serde_json::from_str(&text).expect("it is read");
     let state = State::resumed(outline(), read).expect("it is of this lab");
     assert_eq!((state.open(), state.stretch(), state.points()), (0, 1, (2, 6)));
-    let walk = Walk { state, told: Vec::new() }.with([Input::Started]);
-    assert!(walk.told("open 0/1"), "{:?}", walk.told);
+    let walk = Walk { state, said: Vec::new() }.with([Input::Started]);
+    assert!(walk.has("open 0/1"), "{:?}", walk.said);
     let mut other = outline();
     other.steps.pop();
     assert!(State::resumed(other, walk.state.progress().clone()).is_none());
@@ -280,6 +302,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Solution),
         1 => Just(Input::Solve),
         2 => Just(Input::Skip),
+        2 => (0..3i64).prop_map(|number| Input::Agreed { number }),
         2 => (0..5usize, 0..2usize, any::<bool>())
             .prop_map(|(step, question, right)| Input::Answered { step, question, right }),
         1 => proptest::option::of(0..6usize).prop_map(|step| Input::Reset { step }),
@@ -300,6 +323,11 @@ proptest! {
         state = begun;
         let mut done = 0;
         for (second, input) in (1..).zip(inputs) {
+            // Mostly to what was asked about just now.
+            let input = match input {
+                Input::Agreed { number: 1.. } => Input::Agreed { number: state.asked().unwrap_or_default() },
+                input => input,
+            };
             let goes_back = matches!(input, Input::Restored { .. });
             let (next, _) = state.apply(at(second), input);
             state = next;

@@ -1,4 +1,4 @@
-//! What faces ask of a session, and what they are told: owned and serialisable, so that it passes through the door.
+//! What faces ask of a session, and what it answers: owned and serialisable, so that it passes through the door.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::learn::{Standing, StepState};
 use crate::outcome::EvidenceRef;
-use crate::terminal::Finished;
+use crate::terminal::{Began, Finished};
 
 /// What a face asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ use crate::terminal::Finished;
 pub enum Request {
     /// Everything that a face shows: [`Answer::View`].
     Show,
-    /// On to the next step. With questions open it takes a second request.
+    /// On to the next step. With questions open it is asked about first.
     Next,
     /// Back to look at the step before; the one in progress stays so.
     Prev,
@@ -35,7 +35,7 @@ pub enum Request {
     Hint,
     /// What each check that is not green wants, and what there is: [`Answer::Why`].
     Why,
-    /// The solution's blocks. The first request only says what it costs.
+    /// The solution's blocks. It is asked about first.
     Solution,
     /// Runs what is left of the step's blocks, solutions too.
     Solve,
@@ -43,7 +43,7 @@ pub enum Request {
         question: Option<String>,
         text: String,
     },
-    /// The first request only says what it costs.
+    /// Leaves the step out. What it costs is asked about first.
     Skip,
     /// What etcd has witnessed since the step began, the last `limit` of it: [`Answer::Events`].
     Events {
@@ -57,6 +57,16 @@ pub enum Request {
     List,
     /// What a shell of the learner's must find in its environment: [`Answer::Environment`].
     Environment,
+    /// On with what an [`Answer::AskAgain`] has asked about; refused where anything else came between.
+    Agree {
+        number: i64,
+    },
+    /// A shell of the learner's has begun a command.
+    Began {
+        terminal: String,
+        text: String,
+        began: Timestamp,
+    },
     /// A shell of the learner's has finished a command.
     Finished {
         command: Command,
@@ -64,6 +74,10 @@ pub enum Request {
     /// A command that still runs has printed more.
     Printed {
         printing: Printing,
+    },
+    /// A shell of the learner's has ended, and with it what ran in it.
+    Left {
+        terminal: String,
     },
     /// Writes a file to hand in: [`Answer::HandedIn`].
     HandIn {
@@ -76,6 +90,13 @@ pub enum Request {
     Quit {
         keep: bool,
     },
+}
+
+impl Request {
+    /// As the shell of a terminal has begun it.
+    pub fn began(terminal: &str, began: Began) -> Self {
+        Self::Began { terminal: terminal.to_owned(), text: began.text, began: time(began.at) }
+    }
 }
 
 /// A command that a learner's shell has run to its end.
@@ -157,9 +178,12 @@ pub enum Answer {
         reason: String,
         hint: Option<String>,
     },
-    /// The same request once more goes on; what it costs.
+    /// What it costs; [`Request::Agree`] with this number goes on.
     AskAgain {
         reason: String,
+        /// What a learner types to go on, where that is how it is done.
+        again: String,
+        number: i64,
     },
     Hint {
         hint: HintView,
@@ -253,6 +277,9 @@ pub struct ClusterView {
     pub etcd: Option<String>,
     /// How etcd is reached, for a person.
     pub route: String,
+    /// Etcd does not answer, and why: nothing is judged until it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a face shows")]

@@ -14,8 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::api::{Answer, Request};
+use super::event::SessionEvent;
 use super::handle::Handle;
-use super::tell::SessionEvent;
 
 /// The variable of a learner's shell that holds the socket's path.
 pub const VARIABLE: &str = "KEYWITNESS_DOOR";

@@ -159,7 +159,7 @@ impl Home {
         serde_json::from_slice(&text).ok()
     }
 
-    pub(super) fn tell_door(&self, found: &Found) -> io::Result<()> {
+    pub(super) fn announce(&self, found: &Found) -> io::Result<()> {
         self.write(LIVE, &serde_json::to_vec_pretty(found).map_err(io::Error::other)?)
     }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::api::Answer;
 use super::engine::Engine;
-use super::tell::SessionEvent;
+use super::event::SessionEvent;
 use crate::journal::{Clock, Delivered, JournalView};
 use crate::lab::keywords::GIVEN_PREFIX;
 use crate::learn::Place;
@@ -43,7 +43,7 @@ impl Engine<'_> {
     fn say_if_lost(&self, kept: io::Result<()>) {
         if let Err(error) = kept {
             let message = format!("what this check rests on cannot be kept for a hand-in: {error}");
-            self.handle.tell(SessionEvent::Noticed { message });
+            self.handle.emit(SessionEvent::Noticed { message });
         }
     }
 
@@ -99,7 +99,7 @@ impl Engine<'_> {
             Ok(file) => self.handed_in = Some(file),
             Err(error) => {
                 let message = format!("the file to hand in cannot be written: {error}");
-                self.handle.tell(SessionEvent::Noticed { message });
+                self.handle.emit(SessionEvent::Noticed { message });
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::api::{Answer, Request};
-use super::tell::SessionEvent;
+use super::event::SessionEvent;
 
 /// Events that a slow hearer may be behind.
 pub(super) const BEHIND: usize = 1024;
@@ -48,7 +48,7 @@ impl Handle {
 
     /// Asks without waiting for the answer; what is asked so is done in its order.
     pub fn notify(&self, request: Request) {
-        // A session that has ended is not told any more.
+        // A session that has ended takes nothing more.
         drop(self.asks.send(Asked { request, reply: oneshot::channel().0 }));
     }
 
@@ -61,14 +61,14 @@ impl Handle {
         &self.door
     }
 
-    pub fn tell(&self, event: SessionEvent) {
+    pub fn emit(&self, event: SessionEvent) {
         // Nobody may listen.
         let _ = self.events.send(event);
     }
 }
 
 impl Events {
-    /// `None` once the session has ended and all is told.
+    /// `None` once the session has ended and all has come.
     pub async fn next(&mut self) -> Option<SessionEvent> {
         match self.from.recv().await {
             Ok(event) => Some(event),

@@ -6,17 +6,25 @@
 
 mod api;
 mod ask;
+mod blocks;
+mod clock;
 pub mod door;
 mod engine;
+mod event;
 mod folder;
 mod handin;
 mod handle;
 mod live;
+mod looks;
+mod opening;
 mod outline;
+mod outputs;
 mod printed;
+mod questions;
 mod reset;
+#[cfg(test)]
+mod sample;
 mod start;
-mod tell;
 mod views;
 mod watched;
 mod why;
@@ -26,8 +34,10 @@ pub use api::{
     Answer, BlockText, BlockView, CheckView, ClusterView, Command, Environment, EventLine, HintView, LabView, Printing,
     QuestionView, Request, StepLine, StepView, Summary, View, Why,
 };
+pub use event::SessionEvent;
 pub use folder::{Found, Left, lessons, running};
 pub use handle::{Events, Handle, SessionGone};
+#[cfg(test)]
+pub use sample::sample;
 pub use start::{Session, SessionRequest, StartError, start};
-pub use tell::SessionEvent;
 pub use watched::{DiffLine, ObjectView, Watched, Witnessed};

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::api::Answer;
 use super::engine::{Engine, Worked};
-use super::tell::SessionEvent;
+use super::event::SessionEvent;
 use crate::lab::ClusterKind;
 use crate::learn::Input;
 use crate::run::Undone;
@@ -95,7 +95,7 @@ impl Engine<'_> {
                     .collect();
                 self.done.retain(|offset| !again.contains(offset));
                 let id = self.state.outline().steps.get(step).map(|step| step.id.clone()).unwrap_or_default();
-                self.handle.tell(SessionEvent::WentBack { step: id.clone(), left: undone.left.clone() });
+                self.handle.emit(SessionEvent::WentBack { step: id.clone(), left: undone.left.clone() });
                 self.input(Input::Restored { step });
                 if let Some(reply) = reply {
                     drop(reply.send(Answer::WentBack { step: id, left: undone.left }));

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::door;
 use super::engine::{Engine, Wiring};
+use super::event::SessionEvent;
 use super::folder::{Found, Home, Left, digest};
 use super::handle::{Asked, Handle};
 use super::outline::Course;
-use super::tell::SessionEvent;
 use super::watched::Watched;
 use crate::cluster::{Provider, StageSink};
 use crate::lab::{ClusterKind, Lab, Role};
@@ -115,7 +115,7 @@ pub async fn start(request: SessionRequest, stages: &dyn StageSink) -> Result<Se
         process: std::process::id(),
         door: socket,
     };
-    home.tell_door(&found).map_err(folder)?;
+    home.announce(&found).map_err(folder)?;
     let resumed = kept.is_some();
     let watched = Watched::of(&ground);
     let begun = Begun { request, plan, home, ground, handle: handle.clone(), kept };
@@ -218,7 +218,7 @@ impl Begun {
             left.push(error.to_string());
         }
         left.extend(request.guard.end().await);
-        handle.tell(SessionEvent::Ended { kept });
+        handle.emit(SessionEvent::Ended { kept });
         left
     }
 }
@@ -238,12 +238,12 @@ impl EventSink for Sink {
     fn emit(&self, event: RunEvent) {
         match event {
             RunEvent::ActionStarted { line, role, text, .. } if role != Role::Setup => {
-                self.handle.tell(SessionEvent::BlockStarted { line, role: role.name().to_owned(), text });
+                self.handle.emit(SessionEvent::BlockStarted { line, role: role.name().to_owned(), text });
             }
             RunEvent::ActionFinished { action, .. }
                 if action.role != Role::Setup || action.verdict != Verdict::Pass =>
             {
-                self.handle.tell(SessionEvent::BlockFinished {
+                self.handle.emit(SessionEvent::BlockFinished {
                     line: action.line,
                     name: action.name,
                     role: action.role.name().to_owned(),
@@ -251,7 +251,7 @@ impl EventSink for Sink {
                     reason: action.reason,
                 });
             }
-            RunEvent::Noticed { message, .. } => self.handle.tell(SessionEvent::Noticed { message }),
+            RunEvent::Noticed { message, .. } => self.handle.emit(SessionEvent::Noticed { message }),
             _ => {}
         }
     }

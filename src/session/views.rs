@@ -4,9 +4,9 @@ use super::api::{
     Answer, BlockView, CheckView, ClusterView, Environment, EventLine, LabView, QuestionView, StepLine, StepView,
     Summary, View,
 };
-use super::ask::shown;
+use super::blocks::shown;
 use super::engine::Engine;
-use super::tell::SessionEvent;
+use super::event::SessionEvent;
 use crate::grade;
 use crate::journal::{Heartbeat, Recorded};
 use crate::lab::{self, Place as Where};
@@ -30,6 +30,7 @@ impl Engine<'_> {
                 kubernetes: info.kubernetes.clone(),
                 etcd: info.etcd.clone(),
                 route: info.etcd_route.clone(),
+                lost: self.cluster_lost().map(str::to_owned),
             },
             step: self.step_view(self.state.shown(), &report),
             open: self.state.open() + 1,
@@ -268,7 +269,7 @@ impl Engine<'_> {
                 right,
                 attempts,
             },
-            // Told when what could not be undone is known.
+            // It comes when what could not be undone is known.
             Fact::WentBack { .. } => return None,
             Fact::Finished => SessionEvent::Finished { summary: self.summary() },
         })

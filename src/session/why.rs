@@ -46,8 +46,12 @@ impl Engine<'_> {
             notes.push("the lab is finished".to_owned());
         } else if self.state.is_green() {
             notes.push("every check of this step holds; `lab next` goes on".to_owned());
-        } else if !self.state.is_live() {
+        } else if !self.state.is_live() && self.cluster_lost().is_none() {
             notes.push("the step is being prepared".to_owned());
+        }
+        if let Some(reason) = self.cluster_lost() {
+            notes
+                .push(format!("etcd does not answer ({reason}): nothing is judged, and no step begins, until it does"));
         }
         notes.extend(self.dull_causes());
         let count = self.state.outline().steps.get(step).map_or(0, |outline| outline.checks().count());

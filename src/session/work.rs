@@ -27,11 +27,11 @@ pub(super) fn keep(work: &Path, copy: &Path) -> io::Result<()> {
 
 /// Puts the folder back to what was kept; the folder itself stays, which shells stand in. What could not be put back.
 pub(super) fn put_back(copy: &Path, work: &Path) -> Vec<String> {
-    let told = |why: String| vec![format!("LAB_WORK is as it was before the reset: {why}")];
+    let as_it_was = |why: String| vec![format!("LAB_WORK is as it was before the reset: {why}")];
     match fs::symlink_metadata(copy) {
         Ok(found) if found.is_dir() => {}
-        Ok(_) => return told(fs::read_to_string(copy).unwrap_or_else(|error| error.to_string())),
-        Err(_) => return told("its files were not kept when the step began".to_owned()),
+        Ok(_) => return as_it_was(fs::read_to_string(copy).unwrap_or_else(|error| error.to_string())),
+        Err(_) => return as_it_was("its files were not kept when the step began".to_owned()),
     }
     let mut room = Room { bytes: u64::MAX, files: usize::MAX };
     let put = clear(work).and_then(|()| copy_into(copy, work, &mut room));

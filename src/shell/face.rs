@@ -1,26 +1,25 @@
 //! A terminal of a session: the learner's own shell, with what the session has to say put between its commands.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::edges::{ask_keep, gone, greet, look_of, print, shown, so_far};
 use super::link::{Link, Reply};
 use super::look::Look;
 use super::outfit::{Outfit, WordStyle, label, to_type};
 use super::page::Page;
 use super::said::{InWords, Teller};
-use super::word::{KEEP, keeps};
 use crate::lab::Lab;
 use crate::session::{Answer, Command, Printing, Request, SessionEvent, Summary, View};
-use crate::terminal::{Finished, Happened, LearnerSettings, LearnerShell, Screen};
+use crate::terminal::{Began, Finished, Happened, LearnerSettings, LearnerShell, Screen};
 use owned_processes::Guard;
 
 /// How long a prompt waits for what its command has brought about.
-const LONGEST_WAIT: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// What follows from a command is witnessed within this of its end, or comes later above the prompt.
 const NEWS_WAIT: Duration = Duration::from_millis(40);
 /// News that come so close after each other are told together.
@@ -70,13 +69,7 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
     let style = WordStyle { is_plain: settings.screen.is_plain, is_attended: settings.screen.is_terminal };
     let outfit = Outfit::make(&environment, &settings.program, &dir, style)?;
     let shell = LearnerShell::start(LearnerSettings {
-        guard: settings.guard.clone(),
-        cwd: PathBuf::from(&environment.work),
-        env: outfit.env,
-        path_prefix: outfit.path_prefix,
-        completer: outfit.completer,
-        label: label(&view),
-        dir: dir.clone(),
+        shell: outfit.shell(settings.guard.clone(), &environment, &dir, &view),
         screen: settings.screen,
         cancel: settings.cancel.clone(),
     })?;
@@ -100,60 +93,6 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
         summary: None,
     };
     Box::pin(face.run()).await
-}
-
-fn look_of(screen: Screen) -> Look {
-    let columns = console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns));
-    Look { columns, color: screen.color, plain: screen.is_plain }
-}
-
-fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the session has ended")
-}
-
-async fn shown(link: &Link) -> io::Result<View> {
-    match link.ask(Request::Show).await {
-        Ok(Answer::View { view }) => Ok(*view),
-        Ok(other) => Err(io::Error::other(format!("the session answers otherwise than expected: {other:?}"))),
-        Err(_) => Err(gone()),
-    }
-}
-
-fn greet(page: &Page<'_>, is_first: bool) -> io::Result<()> {
-    let mut lines = Vec::new();
-    let is_new = page.view.open == 1 && page.view.points == 0;
-    if is_first {
-        lines.push(String::new());
-        if is_new {
-            lines.extend(page.intro());
-            lines.push(String::new());
-        }
-        lines.extend(page.step());
-        lines.push(String::new());
-        let word = page.look.quoted("lab help");
-        let own = page.look.dim().apply_to("This is your own shell, on the lab's cluster.");
-        let text = format!("{own} {word} lists what the word lab does in it.");
-        lines.extend(crate::text::wrapped(&text, page.look.width()));
-        lines.push(String::new());
-    } else {
-        lines.push(format!(
-            "{}: step {} of {}, {}. {} shows it.",
-            page.view.lab.title,
-            page.view.step.number,
-            page.view.of,
-            page.view.step.title,
-            page.look.quoted("lab")
-        ));
-    }
-    print(lines)
-}
-
-fn print(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    for line in lines {
-        writeln!(stdout, "{line}")?;
-    }
-    stdout.flush()
 }
 
 struct Face<'a> {
@@ -188,6 +127,7 @@ impl Face<'_> {
             let tell_at = self.tell_at.unwrap_or_else(Instant::now);
             tokio::select! {
                 happened = self.shell.next() => match happened? {
+                    Happened::Began(began) => self.began(began),
                     Happened::Finished(finished) => self.finished(finished),
                     Happened::Printed(printed) => self.printed(printed),
                     Happened::Prompt => self.prompt().await?,
@@ -229,6 +169,11 @@ impl Face<'_> {
         }
         let command = Command::of(&self.settings.name, finished);
         self.replies.push(self.link.ask(Request::Finished { command }));
+    }
+
+    fn began(&mut self, began: Began) {
+        // Nothing waits for the answer.
+        drop(self.link.ask(Request::began(&self.settings.name, began)));
     }
 
     fn printed(&mut self, printed: Finished) {
@@ -329,6 +274,7 @@ impl Face<'_> {
     async fn leave(self, left: Left) -> io::Result<Left> {
         let Self { mut link, shell, settings, summary, words, .. } = self;
         let mut keys = shell.end().await;
+        drop(link.ask(Request::Left { terminal: settings.name.clone() }));
         let look = look_of(settings.screen);
         let left = match left {
             Left::Alone if settings.is_first => {
@@ -368,37 +314,10 @@ impl Face<'_> {
     }
 }
 
-/// How a lab stands that is left before its end.
-async fn so_far(link: &Link) -> Option<Summary> {
-    match timeout(LONGEST_WAIT, link.ask(Request::Summary)).await {
-        Ok(Ok(Answer::Summary { summary })) if !summary.finished => Some(summary),
-        _ => None,
-    }
-}
-
 /// Never where nothing was asked; nothing inside where the session is gone.
 async fn shown_now(showing: &mut Option<Reply>) -> Option<Option<Answer>> {
     match showing {
         Some(reply) => Some(reply.await.ok()),
         None => std::future::pending().await,
-    }
-}
-
-/// Asked on the terminal that the shell has left.
-async fn ask_keep(keys: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<bool> {
-    loop {
-        let mut stdout = io::stdout();
-        stdout.write_all(KEEP.as_bytes())?;
-        stdout.flush()?;
-        let mut line = Vec::new();
-        while !line.contains(&b'\n') {
-            match keys.recv().await {
-                Some(more) => line.extend(more),
-                None => return Ok(true),
-            }
-        }
-        if let Some(keep) = keeps(&String::from_utf8_lossy(&line)) {
-            return Ok(keep);
-        }
     }
 }

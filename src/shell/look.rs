@@ -58,6 +58,13 @@ impl Look {
         self.style(Style::new().yellow())
     }
 
+    /// What etcd's silence means for the learner.
+    pub(super) fn etcd_is_away(self, reason: &str) -> Vec<String> {
+        let sign = self.unsure().apply_to(if self.plain { "Note:" } else { "?" }).to_string();
+        let line = format!("  {sign} etcd does not answer ({reason}). Nothing is judged until it does.");
+        crate::text::wrapped(&crate::text::redact(&line), self.width())
+    }
+
     /// A sentence in which what stands between backticks is shown as code.
     pub(super) fn sentence(self, text: &str) -> String {
         if !self.color || text.matches('`').count() % 2 == 1 {

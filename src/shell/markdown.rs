@@ -1,14 +1,13 @@
 //! Markdown set for a terminal.
 
 use console::{Style, measure_text_width as width};
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::flow::Flow;
 use super::look::Look;
+use super::raw_text::{printable, summary};
+use super::table::{Table, set_table};
 use crate::text::Span;
-
-/// What stands between the blanks of a line and its text.
-const INDENT: usize = 4;
 
 /// A block that is not Markdown's to set: a fence, by where it stands in the file.
 pub(super) enum Fence<'a> {
@@ -72,11 +71,6 @@ struct Setter<'f> {
 struct Container {
     first: Option<String>,
     rest: String,
-}
-
-struct Table {
-    alignments: Vec<Alignment>,
-    rows: Vec<Vec<Flow>>,
 }
 
 impl<'f> Setter<'f> {
@@ -374,98 +368,6 @@ impl<'f> Setter<'f> {
     }
 }
 
-/// The text of a fold's summary, without its tags.
-fn summary(html: &str) -> Option<String> {
-    let lower = html.to_ascii_lowercase();
-    let open = lower.find("<summary")?;
-    let start = open + lower[open..].find('>')? + 1;
-    let end = start + lower[start..].find("</summary")?;
-    let mut text = String::new();
-    let mut is_tag = false;
-    for c in html[start..end].chars() {
-        match c {
-            '<' => is_tag = true,
-            '>' => is_tag = false,
-            c if !is_tag => text.push(c),
-            _ => {}
-        }
-    }
-    Some(text.trim().to_owned())
-}
-
 fn rule(look: Look, width: usize) -> String {
     if look.plain { "---".to_owned() } else { "─".repeat(width.min(40)) }
-}
-
-fn set_table(table: Table, look: Look, room: usize) -> Vec<String> {
-    let Table { alignments, rows } = table;
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    if count == 0 {
-        return Vec::new();
-    }
-    // As wide as their widest cell, and where that is too much, the widest give way first.
-    let rows: Vec<Vec<String>> =
-        rows.into_iter().map(|row| row.into_iter().map(|cell| cell.set(usize::MAX).join(" ")).collect()).collect();
-    let gap = if look.plain { " | " } else { "  " };
-    let mut widths: Vec<usize> = (0..count)
-        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).max().unwrap_or(0))
-        .collect();
-    let most = room.saturating_sub(width(gap) * (count - 1));
-    while widths.iter().sum::<usize>() > most {
-        let Some(widest) = widths.iter_mut().max().filter(|width| **width > 6) else { break };
-        *widest -= 1;
-    }
-    let mut lines = Vec::new();
-    for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<Vec<String>> =
-            row.iter().zip(&widths).map(|(cell, width)| crate::text::wrapped(cell, (*width).max(6))).collect();
-        for at in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
-            let mut line = String::new();
-            for (column, (cell, columns)) in cells.iter().zip(&widths).enumerate() {
-                if column > 0 {
-                    line.push_str(gap);
-                }
-                let align = match alignments.get(column) {
-                    Some(Alignment::Right) => console::Alignment::Right,
-                    Some(Alignment::Center) => console::Alignment::Center,
-                    _ => console::Alignment::Left,
-                };
-                let text = cell.get(at).map_or("", |text| text.trim());
-                line.push_str(&console::pad_str(text, *columns, align, None));
-            }
-            lines.push(line.trim_end().to_owned());
-        }
-        if number == 0 && !look.plain {
-            let line: Vec<String> = widths.iter().map(|columns| "─".repeat(*columns)).collect();
-            lines.push(look.dim().apply_to(line.join(gap)).to_string());
-        }
-    }
-    lines
-}
-
-/// A file's own control sequences must not reach the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
-}
-
-/// A drawing in letters that a screen reader leaves out or reads as one word.
-pub(super) fn without_drawing(text: &str) -> String {
-    let plain = |c: char| match c {
-        '─' | '━' | '═' => '-',
-        '│' | '┃' | '║' => '|',
-        '▶' | '→' | '►' => '>',
-        '◀' | '←' | '◄' => '<',
-        '▲' | '↑' => '^',
-        '▼' | '↓' => 'v',
-        '\u{2500}'..='\u{257f}' => '+',
-        c => c,
-    };
-    text.chars().map(plain).collect()
-}
-
-/// Code as it stands, so that it can be copied: only pushed in.
-pub(super) fn code(content: &str, style: &Style) -> Vec<String> {
-    content.trim_end().lines().map(|line| format!("{:INDENT$}{}", "", style.apply_to(line))).collect()
 }

@@ -3,6 +3,7 @@
 //!
 //! Everything goes through the session's door: the first terminal is connected to it as each further one is.
 
+mod edges;
 mod face;
 mod flow;
 mod link;
@@ -10,8 +11,11 @@ mod look;
 mod markdown;
 mod outfit;
 mod page;
+mod raw_text;
 mod said;
+mod table;
 mod word;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -19,4 +23,5 @@ mod tests;
 pub use face::{FaceSettings, Left, face};
 pub use look::Look;
 pub use outfit::{Outfit, TERMINAL_VARIABLE, WordStyle, label, to_type};
-pub use word::{Setting, completions, lab};
+pub use word::{Setting, lab};
+pub use words::completions;

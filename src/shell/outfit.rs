@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 
 use crate::session::door::VARIABLE;
 use crate::session::{Environment, View};
+use crate::terminal::ShellSettings;
+use owned_processes::Guard;
 
 /// The folder in which a terminal finds what it shall do: type a block.
 pub const TERMINAL_VARIABLE: &str = "KEYWITNESS_TERMINAL";
 /// The file of that folder which holds a block to type: its name, a line end, its text.
 const TO_TYPE: &str = "type";
+/// The file of that folder which names the word that has asked about something, and the number of what it asked.
+const ASKED: &str = "asked";
 
 /// How the word `lab` answers in a shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub struct WordStyle {
     pub is_attended: bool,
 }
 
-/// What [`RecordedSettings`](crate::terminal::RecordedSettings) want of a session.
+/// What a session gives to a shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outfit {
     pub env: Vec<(String, String)>,
@@ -45,6 +49,19 @@ impl Outfit {
         let mut path_prefix = vec![bin];
         path_prefix.extend(environment.path.iter().map(PathBuf::from));
         Ok(Self { env: variables(environment, dir), path_prefix, completer: format!("{program} __lab --words") })
+    }
+
+    /// A shell with it; `dir` is the private folder that it was made in.
+    pub fn shell(self, guard: Guard, environment: &Environment, dir: &Path, view: &View) -> ShellSettings {
+        ShellSettings {
+            guard,
+            dir: dir.to_owned(),
+            cwd: PathBuf::from(&environment.work),
+            env: self.env,
+            path_prefix: self.path_prefix,
+            completer: self.completer,
+            label: label(view),
+        }
     }
 }
 
@@ -83,6 +100,26 @@ pub fn to_type(dir: &Path) -> io::Result<Option<(String, String)>> {
     Ok(text.split_once('\n').map(|(name, text)| (name.to_owned(), text.to_owned())))
 }
 
+/// Keeps what a word has asked about in this terminal, and the number by which it is agreed to.
+pub(super) fn remember_asked(dir: &Path, word: &str, number: i64) -> io::Result<()> {
+    std::fs::write(dir.join(ASKED), format!("{word} {number}"))
+}
+
+/// The number of what this word has asked about last in this terminal.
+pub(super) fn asked_about(dir: &Path, word: &str) -> Option<i64> {
+    let text = std::fs::read_to_string(dir.join(ASKED)).ok()?;
+    let (of, number) = text.split_once(' ')?;
+    (of == word).then(|| number.parse().ok()).flatten()
+}
+
+/// Another word came between.
+pub(super) fn forget_asked(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_file(dir.join(ASKED)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +142,16 @@ mod tests {
         let word = std::fs::read_to_string(dir.path().join("bin/lab")).expect("the word");
         assert_eq!(word, "#!/bin/sh\nexec '/a b/keywitness' __lab --plain --unattended \"$@\"\n");
         assert_eq!(outfit.completer, "'/a b/keywitness' __lab --words");
+    }
+
+    #[test]
+    fn what_a_word_has_asked_is_agreed_to_by_the_same_word() {
+        let dir = tempfile::tempdir().expect("a folder");
+        remember_asked(dir.path(), "skip", 7).expect("kept");
+        assert_eq!((asked_about(dir.path(), "skip"), asked_about(dir.path(), "next")), (Some(7), None));
+        forget_asked(dir.path()).expect("forgotten");
+        forget_asked(dir.path()).expect("nothing is left to forget");
+        assert_eq!(asked_about(dir.path(), "skip"), None);
     }
 
     #[test]

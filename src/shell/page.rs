@@ -32,6 +32,9 @@ impl Page<'_> {
     pub fn step(&self) -> Vec<String> {
         let step = &self.view.step;
         let mut lines = vec![self.heading(step)];
+        if let Some(reason) = &self.view.cluster.lost {
+            lines.extend(self.look.etcd_is_away(reason));
+        }
         let Some((at, written)) = self.written(step) else { return lines };
         let end = self.lab.steps.get(at + 1).map_or(self.lab.source.text().len(), |next| next.span.start);
         let mut sheet = Sheet { page: self, step: Some(written), hints: 0, solutions: 0, asked: None };
@@ -154,7 +157,7 @@ impl<'p> Sheet<'p> {
             let head = if look.plain { format!("Block {words}:") } else { format!("  {}", look.dim().apply_to(words)) };
             lines.push(head);
         }
-        lines.extend(markdown::code(content, &look.code()));
+        lines.extend(super::raw_text::code(content, &look.code()));
         Some(lines)
     }
 
@@ -214,11 +217,11 @@ impl Fences for Sheet<'_> {
                 } else {
                     look.dim().apply_to("  prints").to_string()
                 }];
-                lines.extend(markdown::code(&self.fill(content), &look.dim()));
+                lines.extend(super::raw_text::code(&self.fill(content), &look.dim()));
                 Some(lines)
             }
-            _ if look.plain => Some(markdown::code(&markdown::without_drawing(content), &look.dim())),
-            _ => Some(markdown::code(content, &look.dim())),
+            _ if look.plain => Some(super::raw_text::code(&super::raw_text::without_drawing(content), &look.dim())),
+            _ => Some(super::raw_text::code(content, &look.dim())),
         }
     }
 
@@ -324,7 +327,7 @@ pub(super) fn markdown(text: &str, look: Look) -> Vec<String> {
     impl Fences for Plain {
         fn fence(&mut self, _: Span, fence: &Fence<'_>, _: usize) -> Option<Vec<String>> {
             let (Fence::Code { content, .. } | Fence::Indented { content }) = fence;
-            Some(markdown::code(content, &self.0.code()))
+            Some(super::raw_text::code(content, &self.0.code()))
         }
 
         fn fill(&self, text: &str) -> String {

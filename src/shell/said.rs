@@ -53,10 +53,7 @@ impl Teller<'_> {
             SessionEvent::StepBroke { held, of, .. } => {
                 line(format!("  The step is not done any more: {held} of {of} hold."))
             }
-            SessionEvent::ClusterLost { reason } => line(format!(
-                "  {} etcd does not answer ({reason}). Nothing is judged until it does.",
-                look.unsure().apply_to(if look.plain { "Note:" } else { "?" })
-            )),
+            SessionEvent::ClusterLost { reason } => return look.etcd_is_away(reason),
             SessionEvent::ClusterBack => line("  etcd answers again; the checks are looked at as before.".to_owned()),
             SessionEvent::Noticed { message } => line(format!("  {message}")),
             SessionEvent::BlockFinished { name, verdict, reason: Some(reason), .. }

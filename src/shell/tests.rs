@@ -6,11 +6,9 @@ use std::path::Path;
 use super::look::Look;
 use super::page::Page;
 use super::said::{InWords, Teller};
-use crate::lab::{Answer, Item, Lab, Role};
+use crate::lab::Lab;
 use crate::learn::{Standing, StepState};
-use crate::session::{
-    BlockView, CheckView, ClusterView, LabView, QuestionView, SessionEvent, StepLine, StepView, Summary, View,
-};
+use crate::session::{SessionEvent, StepLine, Summary, View, sample};
 use crate::text::SourceFile;
 
 fn lab(text: &str) -> Lab {
@@ -25,90 +23,11 @@ fn first_look() -> Lab {
 
 /// A step as a session shows it, its checks standing in turn as given.
 fn view(lab: &Lab, step: usize, standings: &[Standing]) -> View {
-    let line = |at: usize| lab.source.position(at).line;
-    let written = &lab.steps[step];
-    let (mut checks, mut questions, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut hints, mut has_solution) = (0, false);
-    for item in &written.items {
-        match item {
-            Item::Check(block) | Item::Wait(block) => checks.extend(block.checks.iter().map(|check| CheckView {
-                number: 0,
-                text: check.to_string(),
-                line: line(check.span.start),
-                fence: line(block.span.start),
-                standing: Standing::NotYet,
-                reason: None,
-                fail: None,
-                evidence: Vec::new(),
-                revision: None,
-                wait: matches!(item, Item::Wait(_)),
-                left: None,
-            })),
-            Item::Question(question) => questions.push(QuestionView {
-                id: question.name.as_ref().map_or("1".to_owned(), |name| name.value.clone()),
-                line: line(question.span.start),
-                text: question.text.clone(),
-                choices: match &question.answer {
-                    Answer::Choices(choices) => choices.iter().map(|choice| choice.text.clone()).collect(),
-                    Answer::Texts(_) => Vec::new(),
-                },
-                attempts: 0,
-                right: false,
-                points: 1,
-                left: None,
-            }),
-            Item::Action(action) => {
-                has_solution |= action.role == Role::Solution;
-                blocks.push(BlockView {
-                    id: action.name.as_ref().map_or("1".to_owned(), |name| name.value.clone()),
-                    line: line(action.span.start),
-                    role: action.role.name().to_owned(),
-                    done: false,
-                    background: action.background.is_some(),
-                    on_node: false,
-                    left: None,
-                });
-            }
-            Item::Hint(_) => hints += 1,
-            Item::Prose(_) | Item::Shown(_) => {}
-        }
-    }
-    for (check, standing) in checks.iter_mut().zip(standings) {
+    let mut view = sample(lab, step, &[("NAMESPACE", "demo"), ("PKI", "/etc/kubernetes/pki/etcd")]);
+    for (check, standing) in view.step.checks.iter_mut().zip(standings) {
         check.standing = *standing;
     }
-    View {
-        lab: LabView { id: "first-look".to_owned(), title: lab.title.clone(), file: "lab.md".to_owned() },
-        cluster: ClusterView { kind: "sandbox".to_owned(), kubernetes: None, etcd: None, route: String::new() },
-        step: StepView {
-            id: written.id.clone(),
-            title: written.title.clone(),
-            number: step + 1,
-            line: line(written.span.start),
-            state: StepState::Open,
-            green: false,
-            preparing: false,
-            elsewhere: None,
-            checks,
-            questions,
-            blocks,
-            hints_given: 0,
-            hints,
-            has_solution,
-            solution_shown: false,
-            points: 0,
-            max_points: 3,
-        },
-        open: step + 1,
-        of: lab.steps.len(),
-        points: 0,
-        max_points: 10,
-        finished: false,
-        vars: vec![
-            ("NAMESPACE".to_owned(), "demo".to_owned()),
-            ("PKI".to_owned(), "/etc/kubernetes/pki/etcd".to_owned()),
-        ],
-        running: Vec::new(),
-    }
+    view
 }
 
 #[track_caller]

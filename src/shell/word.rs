@@ -4,9 +4,10 @@ use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::look::Look;
-use super::outfit::{TERMINAL_VARIABLE, leave_to_type};
+use super::outfit::{TERMINAL_VARIABLE, asked_about, forget_asked, leave_to_type, remember_asked};
 use super::page::{Page, markdown, question_lines};
 use super::said::{InWords, Teller};
+use super::words::{WORDS, help};
 use crate::lab::{Action, Item, Lab};
 use crate::session::door::Caller;
 use crate::session::{Answer, BlockText, Request, View};
@@ -15,26 +16,8 @@ use crate::text::{CROSS, TICK, did_you_mean};
 /// Changes shown by `lab events`.
 const EVENTS: usize = 40;
 
-/// Each word, what may follow it, and what it does.
-const WORDS: &[(&str, &str, &str)] = &[
-    ("next", "", "go on to the next step"),
-    ("prev", "", "look at the step before"),
-    ("run", "[BLOCK]", "type the next block, or this one, for you"),
-    ("hint", "", "show one hint more"),
-    ("why", "", "say of each check that is not done what it wants, and what there is"),
-    ("answer", "[QUESTION] ANSWER", "answer the question"),
-    ("solution", "", "show the solution"),
-    ("solve", "", "have the rest of the step done for you; it earns no points"),
-    ("skip", "", "leave this step out"),
-    ("events", "", "show what etcd has seen since the step began"),
-    ("reset", "[STEP]", "go back to the start of this step, or of an earlier one"),
-    ("list", "", "show all steps"),
-    ("hand-in", "[FILE]", "write a file to hand in: what you have done, with what etcd witnessed of it"),
-    ("stop", "[BLOCK]", "end what `lab run` left running"),
-    ("terminal", "", "open one more terminal for this lab"),
-    ("quit", "", "leave the lab; it can be taken up again"),
-    ("help", "", "show this list"),
-];
+/// Words that may be asked about before they are done.
+const ASKS: [&str; 3] = ["next", "solution", "skip"];
 
 /// What the command line knows and this does not: how a lab's file is read, and which program this is.
 pub struct Setting<'a> {
@@ -86,44 +69,6 @@ pub fn lab(args: &[String], setting: &Setting<'_>) -> u8 {
     }
 }
 
-/// The words that may come next after these, the last of which is being typed.
-pub fn completions(words: &[String], door: &Path) -> Vec<String> {
-    if words.len() <= 1 {
-        return WORDS.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    }
-    let Ok(mut caller) = Caller::connect(door) else { return Vec::new() };
-    match (words[0].as_str(), words.len()) {
-        ("run" | "stop" | "reset" | "answer", 2) => {}
-        _ => return Vec::new(),
-    }
-    if words[0] == "reset" {
-        return match caller.ask(Request::List) {
-            Ok(Answer::Steps { steps, .. }) => {
-                steps.into_iter().filter(|step| step.can_reset).map(|step| step.id).collect()
-            }
-            _ => Vec::new(),
-        };
-    }
-    let Ok(Answer::View { view }) = caller.ask(Request::Show) else { return Vec::new() };
-    match words[0].as_str() {
-        "run" => view.step.blocks.into_iter().filter(|block| block.left.is_none()).map(|block| block.id).collect(),
-        "stop" => view.running,
-        _ => view.step.questions.into_iter().map(|question| question.id).collect(),
-    }
-}
-
-fn help(look: Look) -> Vec<String> {
-    let line = |(name, args, what): &(&str, &str, &str)| {
-        let form = format!("lab {name} {args}");
-        if look.plain { format!("{}: {what}", form.trim_end()) } else { format!("  {form:<29}{what}") }
-    };
-    let first = if look.plain { "lab: show the step".to_owned() } else { format!("  {:<29}show the step", "lab") };
-    std::iter::once(first)
-        .chain(WORDS.iter().map(line))
-        .flat_map(|line| crate::text::wrapped(&line, look.width()))
-        .collect()
-}
-
 fn print(lines: impl IntoIterator<Item = String>) {
     let mut stdout = io::stdout().lock();
     for line in lines {
@@ -141,6 +86,8 @@ struct Desk<'a> {
     lab: Lab,
     view: View,
     words: InWords,
+    /// The folder of the terminal that the word was typed in.
+    terminal: Option<PathBuf>,
 }
 
 impl<'a> Desk<'a> {
@@ -152,7 +99,8 @@ impl<'a> Desk<'a> {
         };
         let lab = (setting.load)(Path::new(&view.lab.file))?;
         let words = InWords::of(&lab, &view.vars);
-        Ok(Self { caller, setting, lab, view, words })
+        let terminal = std::env::var_os(TERMINAL_VARIABLE).map(PathBuf::from).filter(|dir| dir.is_dir());
+        Ok(Self { caller, setting, lab, view, words, terminal })
     }
 
     fn look(&self) -> Look {
@@ -166,22 +114,25 @@ impl<'a> Desk<'a> {
     /// Whether it was done.
     fn word(&mut self, word: &str, rest: &[String]) -> io::Result<bool> {
         let first = rest.first().cloned();
+        if !ASKS.contains(&word) {
+            self.forget_asked()?;
+        }
         match word {
-            "next" => self.ask(Request::Next),
+            "next" => self.agree_or_ask(word, Request::Next),
             "prev" => self.ask(Request::Prev),
             "run" => self.run(first),
             "hint" => self.ask(Request::Hint),
             "why" => self.ask(Request::Why),
             "answer" => self.answer(rest),
-            "solution" => self.ask(Request::Solution),
+            "solution" => self.agree_or_ask(word, Request::Solution),
             "solve" => self.ask(Request::Solve),
-            "skip" => self.ask(Request::Skip),
+            "skip" => self.agree_or_ask(word, Request::Skip),
             "events" => self.ask(Request::Events { limit: EVENTS }),
             "reset" => self.ask(Request::Reset { step: first }),
             "list" => self.ask(Request::List),
             "hand-in" => self.hand_in(first),
             "stop" => self.ask(Request::Stop { block: first }),
-            "terminal" => Ok(self.terminal()),
+            "terminal" => Ok(self.split_window()),
             "quit" => self.quit(),
             _ => {
                 self.show();
@@ -212,6 +163,27 @@ impl<'a> Desk<'a> {
         self.say(answer)
     }
 
+    /// The same word once more in this terminal agrees to what it asked about, unless anything came between.
+    fn agree_or_ask(&mut self, word: &str, request: Request) -> io::Result<bool> {
+        let asked = self.terminal.as_deref().and_then(|dir| asked_about(dir, word));
+        self.forget_asked()?;
+        if let Some(number) = asked {
+            let answer = self.caller.ask(Request::Agree { number })?;
+            if !matches!(answer, Answer::Refused { .. }) {
+                return self.say(answer);
+            }
+        }
+        let answer = self.caller.ask(request)?;
+        if let (Answer::AskAgain { number, .. }, Some(dir)) = (&answer, &self.terminal) {
+            remember_asked(dir, word, *number)?;
+        }
+        self.say(answer)
+    }
+
+    fn forget_asked(&self) -> io::Result<()> {
+        self.terminal.as_deref().map_or(Ok(()), forget_asked)
+    }
+
     fn say(&mut self, answer: Answer) -> io::Result<bool> {
         match answer {
             Answer::Done | Answer::Environment { .. } => {}
@@ -229,8 +201,8 @@ impl<'a> Desk<'a> {
                 print(crate::text::wrapped(&text, self.look().width()));
                 return Ok(false);
             }
-            Answer::AskAgain { reason } => {
-                let text = self.look().sentence(&format!("  {reason}"));
+            Answer::AskAgain { reason, again, .. } => {
+                let text = self.look().sentence(&format!("  {reason}; {again}"));
                 print(crate::text::wrapped(&text, self.look().width()));
                 return Ok(false);
             }
@@ -281,7 +253,7 @@ impl<'a> Desk<'a> {
     fn solution(&self, blocks: &[BlockText]) {
         let look = self.look();
         for block in blocks {
-            print(super::markdown::code(&block.text, &look.code()));
+            print(super::raw_text::code(&block.text, &look.code()));
         }
         if !blocks.is_empty() {
             print([format!("  {} types it for you.", look.quoted("lab run"))]);
@@ -297,17 +269,16 @@ impl<'a> Desk<'a> {
         let action = self.action(block.line);
         let starts = action.is_some_and(|action| action.start.is_some());
         let stops = action.and_then(|action| action.stop.as_ref()).map(|stop| stop.block.value.clone());
-        let face = std::env::var_os(TERMINAL_VARIABLE).map(PathBuf::from).filter(|dir| dir.is_dir());
-        match face {
-            Some(face) if !block.background && !block.on_node && !starts => {
+        match &self.terminal {
+            Some(terminal) if !block.background && !block.on_node && !starts => {
                 if stops.is_some() {
                     self.caller.ask(Request::Stop { block: stops })?;
                 }
-                leave_to_type(&face, &block.id, &block.text)?;
+                leave_to_type(terminal, &block.id, &block.text)?;
                 Ok(true)
             }
             _ => {
-                print(super::markdown::code(&block.text, &self.look().code()));
+                print(super::raw_text::code(&block.text, &self.look().code()));
                 let is_left_running = block.background;
                 let done = self.ask(Request::Run { block: Some(block.id) })?;
                 if done && is_left_running {
@@ -353,7 +324,7 @@ impl<'a> Desk<'a> {
         self.ask(Request::HandIn { file })
     }
 
-    fn terminal(&self) -> bool {
+    fn split_window(&self) -> bool {
         let program = self.setting.program.display().to_string();
         let door = self.setting.door.display().to_string();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -39,8 +39,8 @@ pub use block::{Block, BlockResult, CommandResult, Ended, Last};
 pub use environment::environment;
 pub use etcdctl::{EtcdctlRoute, EtcdctlTls, install_etcdctl};
 pub use learner::{
-    Finished, Happened, LearnerSettings, LearnerShell, RecordedSettings, RecordedShell, Screen, ShellEvent, restore,
-    restore_after_panic,
+    Began, Finished, Happened, LearnerSettings, LearnerShell, RecordedSettings, RecordedShell, Screen, ShellEvent,
+    ShellSettings, restore, restore_after_panic,
 };
 pub use settings::{NodeSettings, NodeShells, Place, TerminalError, TerminalId, TerminalSettings};
 pub use split::commands_of;

@@ -229,10 +229,24 @@ impl Room {
         };
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            SessionEvent::CommandBegan { terminal, text, began } => {
+                note(&mut noted.commands, json!({"terminal": terminal, "text": text, "began": began}));
+            }
             SessionEvent::CommandFinished { terminal, text, status, began, ended } => {
                 let command =
                     json!({"terminal": terminal, "text": text, "status": status, "began": began, "ended": ended});
-                note(&mut noted.commands, command);
+                let is_it = |known: &&mut Value| known["terminal"] == **terminal && known["began"] == command["began"];
+                match noted.commands.iter_mut().rev().find(is_it) {
+                    Some(known) => *known = command,
+                    None => note(&mut noted.commands, command),
+                }
+            }
+            SessionEvent::TerminalLeft { terminal, at } => {
+                let still_runs = |known: &&mut Value| known["terminal"] == **terminal && known["ended"].is_null();
+                for known in noted.commands.iter_mut().filter(still_runs) {
+                    // With which status, nobody knows.
+                    known["ended"] = json!(at);
+                }
             }
             SessionEvent::CheckTurned { step, check, now: standing, .. } => {
                 let mark = json!({

@@ -83,10 +83,12 @@ pub(super) async fn ask(State(state): Shared, Path(id): Path<String>, bytes: Byt
     let live = room.live()?;
     let request: Request = body(&bytes)?;
     match request {
-        // What commands ran is told by the server's own terminals, and nobody else.
-        Request::Finished { .. } | Request::Printed { .. } | Request::Environment => {
-            Err(Failure::wrong("a page does not ask this"))
-        }
+        // What commands ran is known from the server's own terminals, and nobody else.
+        Request::Began { .. }
+        | Request::Finished { .. }
+        | Request::Printed { .. }
+        | Request::Left { .. }
+        | Request::Environment => Err(Failure::wrong("a page does not ask this")),
         request => Ok(answer(&asked(&live, request).await?)),
     }
 }

@@ -34,15 +34,16 @@ const KUBECONFIG: &str = r#"{"apiVersion": "v1", "kind": "Config", "current-cont
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a terminal shows of the run, where a person types an answer whenever a text has come; and its exit status.
-fn typed(answers: &[(&str, &str)]) -> (String, u32) {
+/// What a terminal shows of a command on that cluster, where a person types an answer whenever a text has come; and its exit status.
+fn typed(verb: &str, answers: &[(&str, &str)]) -> (String, u32) {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("lab.md"), LAB).expect("written");
     fs::write(dir.path().join("config"), KUBECONFIG).expect("written");
     let pty = portable_pty::native_pty_system().openpty(portable_pty::PtySize::default()).expect("a PTY");
     let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_keywitness"));
-    command.args(["run", "--on", "attach", "--kubeconfig", "config", "lab.md"]);
+    command.args([verb, "--on", "attach", "--kubeconfig", "config", "lab.md"]);
     command.cwd(dir.path());
+    command.env("XDG_STATE_HOME", dir.path().join("state"));
     for name in ["CI", "GITHUB_ACTIONS", "NO_COLOR"] {
         command.env_remove(name);
     }
@@ -77,18 +78,36 @@ fn typed(answers: &[(&str, &str)]) -> (String, u32) {
 #[test]
 fn a_cluster_of_ones_own_is_asked_about_before_variables_each_on_its_own_line() {
     need!("kubectl");
-    let (screen, exit) = typed(&[("Continue? [y/N] ", "n\r")]);
+    let (screen, exit) = typed("run", &[("Continue? [y/N] ", "n\r")]);
     assert_eq!(exit, 3, "{screen}");
     assert!(screen.contains("cluster of the context mine (https://127.0.0.1:1)"), "{screen}");
     assert!(screen.contains("you did not agree") && screen.contains("0/4 points"), "{screen}");
     assert!(!screen.contains("A name for your namespace"), "{screen}");
 
-    let (screen, exit) = typed(&[("Continue? [y/N] ", "y\r"), ("A name for your namespace [demo]: ", "\r")]);
+    let (screen, exit) = typed("run", &[("Continue? [y/N] ", "y\r"), ("A name for your namespace [demo]: ", "\r")]);
     assert_eq!(exit, 3, "{screen}");
     assert!(screen.contains("does not answer"), "{screen}");
     for prompt in ["Continue? [y/N]", "A name for your namespace [demo]:"] {
         assert!(screen.lines().any(|line| line.starts_with(prompt)), "{prompt:?} shares its line:\n{screen}");
     }
+}
+
+#[test]
+fn a_learner_is_asked_before_their_own_cluster_is_used() {
+    need!("kubectl");
+    let (screen, exit) = typed("learn", &[("Continue? [y/N] ", "n\r")]);
+    assert_eq!(exit, 3, "{screen}");
+    assert!(screen.contains("cluster of the context mine (https://127.0.0.1:1)"), "{screen}");
+    assert!(screen.contains("you did not agree") && !screen.contains("A name for your namespace"), "{screen}");
+
+    let (screen, exit) = typed("learn", &[("Continue? [y/N] ", "y\r"), ("A name for your namespace [demo]: ", "\r")]);
+    assert_eq!(exit, 3, "{screen}");
+    assert!(screen.contains("does not answer"), "{screen}");
+
+    // Nobody to ask is no consent.
+    let call = Test::new(&["learn", "--on", "attach", "--kubeconfig", "config", "lab.md"]);
+    let done = call.file("lab.md", LAB).file("config", KUBECONFIG).run().expect_exit(3);
+    assert!(done.stderr().contains("no terminal to ask on") && done.stderr().contains("--yes"), "{}", done.stderr());
 }
 
 fn on(engine: &Engine, dir: &Path, args: &[&str]) -> Test {
@@ -112,6 +131,9 @@ fn a_kind_cluster_of_somebody_else_is_asked_about_and_never_removed() {
     for part in ["kind cluster mine", "keywitness did not make", "no terminal to ask on", "--yes", "0/4 points"] {
         assert!(done.stdout().contains(part), "{part:?}: {}", done.stdout());
     }
+    let unknown = on(&engine, tempfile::tempdir().expect("a folder").path(), &["cluster", "down", "mien"]);
+    let unknown = unknown.run().expect_exit(2).stderr();
+    assert!(unknown.contains("there is no cluster mien") && unknown.contains("did you mean `mine`?"), "{unknown}");
     let down = call(&["cluster", "down", "mine"]).stderr();
     assert!(down.contains("was not made by keywitness"), "{down}");
     let up = call(&["cluster", "up", "mine"]).stderr();

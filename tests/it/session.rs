@@ -1,5 +1,7 @@
 //! Learners on the real sandbox: what is witnessed, judged and told while somebody works.
 
+mod away;
+mod bare;
 mod faults;
 mod handin;
 mod helper;
@@ -133,14 +135,14 @@ async fn a_lab_is_walked_and_what_breaks_turns_back() {
     let right = learner.ask(answer("a namespace", "kind")).await;
     assert!(matches!(right, Answer::Answered { right: true, attempts: 2, .. }), "{right:?}");
     let once = learner.ask(Request::Next).await;
-    assert!(matches!(&once, Answer::AskAgain { reason } if reason.contains("1 question")), "{once:?}");
+    assert!(matches!(&once, Answer::AskAgain { reason, .. } if reason.contains("1 question")), "{once:?}");
     let right = learner.ask(answer("Active", "phase")).await;
     assert!(matches!(right, Answer::Answered { right: true, attempts: 1, .. }), "{right:?}");
     learner.goes_on_to("label-it").await;
 
     let once = learner.ask(Request::Solution).await;
     assert!(matches!(once, Answer::AskAgain { .. }), "{once:?}");
-    let Answer::Solution { blocks } = learner.ask(Request::Solution).await else { panic!("the solution") };
+    let Answer::Solution { blocks } = learner.agrees(Request::Solution).await else { panic!("the solution") };
     assert!(blocks[0].text.contains("tier=gold"), "{blocks:?}");
     learner.types(&blocks[0].text).await;
     learner.until(|event| matches!(event, SessionEvent::StepGreen { .. })).await;
@@ -227,15 +229,19 @@ async fn a_step_is_solved_or_skipped_and_the_maximum_stays() {
     let mut learner = Learner::begin(Settings::of(lab_text(LABEL))).await;
     learner.until_open("make-it").await;
     let cost = learner.ask(Request::Skip).await;
-    assert!(matches!(&cost, Answer::AskAgain { reason } if reason.contains("4 points")), "{cost:?}");
+    assert!(matches!(&cost, Answer::AskAgain { reason, .. } if reason.contains("4 points")), "{cost:?}");
     let solved = learner.ask(Request::Solve).await;
     assert!(matches!(solved, Answer::View { .. }), "{solved:?}");
     let view = learner.until_green("make-it").await;
     assert_eq!((view.points, view.max_points), (0, 7), "what the session did earns nothing");
     learner.ask(Request::Next).await;
     learner.goes_on_to("label-it").await;
-    learner.ask(Request::Skip).await;
-    let view = learner.ask(Request::Skip).await;
+    // What another face asks for takes back what this one has asked about.
+    let Answer::AskAgain { number, .. } = learner.ask(Request::Skip).await else { panic!("it is asked about") };
+    learner.ask(Request::Hint).await;
+    let stale = learner.ask(Request::Agree { number }).await;
+    assert!(matches!(&stale, Answer::Refused { reason, .. } if reason.contains("came between")), "{stale:?}");
+    let view = learner.agrees(Request::Skip).await;
     assert!(matches!(&view, Answer::View { view } if view.max_points == 7), "{view:?}");
     let Answer::Steps { steps, max_points, .. } = learner.ask(Request::List).await else { panic!("the steps") };
     assert_eq!((steps[1].state, steps[0].solved, max_points), (StepState::Skipped, true, 7));

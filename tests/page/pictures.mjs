@@ -67,7 +67,7 @@ async function picture(page, name, shows) {
 }
 
 await run(async () => {
-  const served = await serve(process.env.KEYWITNESS_LABS, ["--name", "etcd behind Kubernetes"]);
+  const served = await serve(process.env.KEYWITNESS_LABS, ["--title", "etcd behind Kubernetes"]);
   const { open } = await browser();
   const page = await watched(await open({ colorScheme: "light", reducedMotion: "reduce", viewport: { width: 1440, height: 900 } }), served);
 

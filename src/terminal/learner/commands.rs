@@ -30,6 +30,14 @@ pub struct Finished {
     pub kubeconfig: Option<String>,
 }
 
+/// A command that the learner's shell has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Began {
+    /// As it was typed.
+    pub text: String,
+    pub at: SystemTime,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Start-up files, or what runs between a command and the prompt.
@@ -44,6 +52,7 @@ enum Phase {
 /// What a mark in the stream means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Noted {
+    Began(Began),
     Finished(Finished),
     /// The next prompt begins.
     Prompt,
@@ -61,6 +70,8 @@ pub(super) struct Commands {
     running: Option<(String, SystemTime)>,
     /// What the block that was typed has come to so far.
     typed: Option<Finished>,
+    /// Its first command has begun.
+    has_typed_begun: bool,
     /// The command that runs has printed something that was not reported yet.
     has_printed: bool,
 }
@@ -77,6 +88,7 @@ impl Commands {
             columns,
             running: None,
             typed: None,
+            has_typed_begun: false,
             has_printed: false,
         }
     }
@@ -121,6 +133,7 @@ impl Commands {
     /// What comes next is a block of the lab, typed for the learner: its commands are one.
     pub(super) fn types_block(&mut self, name: String, text: String) {
         let now = SystemTime::now();
+        self.has_typed_begun = false;
         self.typed = Some(Finished {
             text,
             status: 0,
@@ -169,6 +182,7 @@ impl Commands {
             (Mark::CommandBegins, _) => {
                 let typed = self.standing.text_from(self.typed_from);
                 self.running = Some((self.command_text(typed), SystemTime::now()));
+                noted.extend(self.began().map(Noted::Began));
                 self.marks.begin_recording();
                 self.has_printed = false;
                 self.phase = Phase::Running;
@@ -180,6 +194,15 @@ impl Commands {
                 self.phase = Phase::Between;
             }
             (Mark::PromptEnds, _) => {}
+        }
+    }
+
+    /// The command that has begun just now; all commands of a block that was typed are one.
+    fn began(&mut self) -> Option<Began> {
+        match &self.typed {
+            None => self.running.clone().map(|(text, at)| Began { text, at }),
+            Some(_) if std::mem::replace(&mut self.has_typed_begun, true) => None,
+            Some(typed) => Some(Began { text: typed.text.clone(), at: typed.began }),
         }
     }
 
@@ -265,12 +288,14 @@ mod tests {
         assert_eq!(all(&mut commands, &prompt()), [Noted::Prompt], "a first prompt ends no command");
         assert!(commands.is_typing());
         let noted = all(&mut commands, &format!("ls x\r\n{}no x\r\n", mark("C")));
-        assert_eq!(noted, []);
+        let [Noted::Began(began)] = noted.as_slice() else { panic!("{noted:?}") };
+        let (text, at) = (began.text.clone(), began.at);
         assert_eq!(commands.printed().map(|printed| printed.output), Some("no x\n".to_owned()));
         let noted = all(&mut commands, &format!("{}{}$ {}", mark("D;2"), mark("A"), mark("B")));
         let [Noted::Finished(finished), Noted::Prompt] = noted.as_slice() else { panic!("{noted:?}") };
         assert_eq!((finished.text.as_str(), finished.status, finished.output.as_str()), ("ls x", 2, "no x\n"));
         assert_eq!(finished.block, None);
+        assert_eq!((text, at), (finished.text.clone(), finished.began), "it is known again at its end");
     }
 
     #[test]
@@ -280,9 +305,12 @@ mod tests {
         all(&mut commands, &prompt());
         commands.types_block("make".to_owned(), "a\nb".to_owned());
         let pasted = format!("a\r\nb\r\n{}1\r\n{}{}2\r\n{}", mark("C"), mark("D;3"), mark("C"), mark("D;0"));
-        assert_eq!(all(&mut commands, &pasted), []);
+        let noted = all(&mut commands, &pasted);
+        let [Noted::Began(began)] = noted.as_slice() else { panic!("{noted:?}") };
+        let (text, at) = (began.text.clone(), began.at);
         let noted = all(&mut commands, &mark("A"));
         let [Noted::Finished(block), Noted::Prompt] = noted.as_slice() else { panic!("{noted:?}") };
+        assert_eq!((text, at), (block.text.clone(), block.began));
         assert_eq!((block.block.as_deref(), block.status, block.output.as_str()), (Some("make"), 3, "1\n2\n"));
     }
 }

@@ -14,7 +14,7 @@ mod rc;
 mod recorded;
 mod shell;
 
-pub use commands::Finished;
+pub use commands::{Began, Finished};
 pub use raw::{restore, restore_after_panic};
-pub use recorded::{RecordedSettings, RecordedShell, ShellEvent};
+pub use recorded::{RecordedSettings, RecordedShell, ShellEvent, ShellSettings};
 pub use shell::{Happened, LearnerSettings, LearnerShell, Screen};

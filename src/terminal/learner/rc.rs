@@ -89,9 +89,20 @@ __keywitness_ended() {
 # Last of all before a prompt: whatever PS1 and PS0 have become, the marks stand around them.
 __keywitness_prompt() {
   local status=$?
-  PS1=${PS1//"$__keywitness_open"/} PS1=${PS1//"$__keywitness_close"/} PS0=${PS0//"$__keywitness_begun"/}
-  PS1=$__keywitness_open$PS1$__keywitness_close PS0=${PS0-}$__keywitness_begun
+  PS1=${PS1//"$__keywitness_open"/} PS1=${PS1//"$__keywitness_apart"/} PS1=${PS1//"$__keywitness_close"/}
+  PS0=${PS0//"$__keywitness_begun"/}
+  local close=$__keywitness_close
+  if __keywitness_is_too_wide; then close=$__keywitness_apart; fi
+  PS1=$__keywitness_open$PS1$close PS0=${PS0-}$__keywitness_begun
   return "$status"
+}
+
+# On a dumb terminal a line scrolls sideways: the end of a prompt that is wider than that, and our mark, is never written.
+__keywitness_is_too_wide() {
+  [[ ${TERM-} == dumb ]] && ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || return 1
+  local seen=${__keywitness_label-}${PS1@P}
+  seen=${seen##*$'\n'}
+  ((${#seen} + 10 > ${COLUMNS:-80}))
 }
 
 # What is typed, as bash's history has it.
@@ -101,6 +112,7 @@ __keywitness_command() {
 
 __keywitness_open='\[\e]133;A;aid=@WORD@\a\]'
 __keywitness_close='\[\e]133;B;aid=@WORD@\a\]'
+__keywitness_apart='\n'$__keywitness_close
 __keywitness_begun='\e]133;C;aid=@WORD@\a'
 if shopt -q promptvars; then
   __keywitness_open+='@STYLE@${__keywitness_label-}@PLAIN@'

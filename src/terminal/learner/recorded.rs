@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::above::Standing;
-use super::commands::{Commands, Finished, Noted};
+use super::commands::{Began, Commands, Finished, Noted};
 use super::environment::environment;
 use super::rc::{Files, Rc, write_private};
 use owned_processes::{Echo, Guard, ShellControl, shell_on_pty};
@@ -25,7 +25,8 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Bytes that are read at once.
 const READ: usize = 16 << 10;
 
-pub struct RecordedSettings {
+/// What a learner's shell is started with, wherever it is shown.
+pub struct ShellSettings {
     pub guard: Guard,
     /// A private folder for the shell's own files.
     pub dir: PathBuf,
@@ -37,6 +38,10 @@ pub struct RecordedSettings {
     pub completer: String,
     /// What stands before each prompt, until another is set.
     pub label: String,
+}
+
+pub struct RecordedSettings {
+    pub shell: ShellSettings,
     pub color: bool,
     /// TERM, where it is not that of this process.
     pub term: Option<String>,
@@ -50,6 +55,7 @@ pub struct RecordedSettings {
 pub enum ShellEvent {
     /// Bytes for whoever looks on.
     Output(Vec<u8>),
+    Began(Began),
     Finished(Finished),
     /// A command that runs on has printed more.
     Printed(Finished),
@@ -82,36 +88,31 @@ pub struct RecordedShell {
 
 impl RecordedShell {
     pub fn start(settings: RecordedSettings) -> io::Result<Self> {
-        let RecordedSettings { guard, dir, rows, columns, echo, .. } = &settings;
+        let RecordedSettings { shell, color, term, rows, columns, echo } = settings;
+        let ShellSettings { guard, dir, cwd, env, path_prefix, completer, label } = shell;
         let word: String = uuid::Uuid::new_v4().simple().to_string();
         let files = Files::of(dir.clone());
-        let text = Rc {
-            word: &word,
-            env: &settings.env,
-            path_prefix: &settings.path_prefix,
-            files: &files,
-            completer: &settings.completer,
-            color: settings.color,
-        }
-        .text();
+        let text =
+            Rc { word: &word, env: &env, path_prefix: &path_prefix, files: &files, completer: &completer, color }
+                .text();
         write_private(&files.rc(), &text)?;
-        files.set_label(&settings.label)?;
+        files.set_label(&label)?;
         let mut command = CommandBuilder::new("bash");
         command.args(["--rcfile".as_ref(), files.rc().as_os_str(), "-i".as_ref()]);
-        command.cwd(&settings.cwd);
+        command.cwd(&cwd);
         command.env_clear();
-        for (name, value) in environment(std::env::vars_os(), &settings.env) {
+        for (name, value) in environment(std::env::vars_os(), &env) {
             command.env(name, value);
         }
-        if let Some(term) = &settings.term {
+        if let Some(term) = &term {
             command.env("TERM", term);
         }
-        let io = shell_on_pty(guard, command, *rows, *columns, echo.clone())?;
+        let io = shell_on_pty(&guard, command, rows, columns, echo)?;
         Ok(Self {
             input: io.input,
             output: io.output,
             control: io.control,
-            commands: Commands::new(dir.clone(), &word, *rows, *columns),
+            commands: Commands::new(dir, &word, rows, columns),
             files,
             events: VecDeque::new(),
             read: Vec::new(),
@@ -167,6 +168,7 @@ impl RecordedShell {
         self.events.push_back(ShellEvent::Output(std::mem::replace(&mut self.read, rest)));
         for noted in noted {
             self.events.push_back(match noted {
+                Noted::Began(began) => ShellEvent::Began(began),
                 Noted::Finished(finished) => ShellEvent::Finished(finished),
                 Noted::Prompt => {
                     self.is_block_under_way = false;

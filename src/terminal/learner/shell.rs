@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,11 +9,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::commands::Finished;
+use super::commands::{Began, Finished};
 use super::marks::WithoutMarks;
 use super::raw::{self, Raw};
-use super::recorded::{QUIET, RecordedSettings, RecordedShell, ShellEvent};
-use owned_processes::{Echo, Guard};
+use super::recorded::{QUIET, RecordedSettings, RecordedShell, ShellEvent, ShellSettings};
+use owned_processes::Echo;
 
 /// A line that is not complete is followed by the next.
 const NEXT_LINE: Duration = Duration::from_millis(50);
@@ -26,17 +25,7 @@ const ROWS_UNKNOWN: u16 = 24;
 const COLUMNS_UNKNOWN: u16 = 80;
 
 pub struct LearnerSettings {
-    pub guard: Guard,
-    /// A private folder for the shell's own files.
-    pub dir: PathBuf,
-    pub cwd: PathBuf,
-    /// Variables of the lab, which hold whatever the person's start-up files set.
-    pub env: Vec<(String, String)>,
-    pub path_prefix: Vec<PathBuf>,
-    /// The command that prints the words which may follow `lab`, and what was typed of them.
-    pub completer: String,
-    /// What stands before each prompt, until another is set.
-    pub label: String,
+    pub shell: ShellSettings,
     pub screen: Screen,
     pub cancel: CancellationToken,
 }
@@ -53,6 +42,7 @@ pub struct Screen {
 
 #[derive(Debug)]
 pub enum Happened {
+    Began(Began),
     Finished(Finished),
     /// A command that runs on has printed more.
     Printed(Finished),
@@ -91,26 +81,13 @@ pub struct LearnerShell {
 impl LearnerShell {
     /// Makes the terminal raw and starts the shell.
     pub fn start(settings: LearnerSettings) -> io::Result<Self> {
-        let LearnerSettings { guard, dir, cwd, env, path_prefix, completer, label, screen, cancel } = settings;
+        let LearnerSettings { shell, screen, cancel } = settings;
         let (rows, columns) = size();
         let echo = raw::settings().map_or(Echo::AsTheShellSets, |modes| Echo::Like(Box::new(modes)));
         // Without a terminal nobody redraws a line.
         let term = (!screen.is_terminal).then(|| "dumb".to_owned());
         let color = screen.color;
-        let shell = RecordedShell::start(RecordedSettings {
-            guard,
-            dir,
-            cwd,
-            env,
-            path_prefix,
-            completer,
-            label,
-            color,
-            term,
-            rows,
-            columns,
-            echo,
-        })?;
+        let shell = RecordedShell::start(RecordedSettings { shell, color, term, rows, columns, echo })?;
         let raw = if screen.is_terminal { Some(Raw::enter(cancel.clone())?) } else { None };
         Ok(Self {
             shell,
@@ -184,6 +161,7 @@ impl LearnerShell {
                         self.quiet_from = Instant::now() + QUIET;
                         self.show_output(&bytes)?;
                     }
+                    ShellEvent::Began(began) => return Ok(Happened::Began(began)),
                     ShellEvent::Finished(finished) => return Ok(Happened::Finished(finished)),
                     ShellEvent::Printed(printed) => return Ok(Happened::Printed(printed)),
                     ShellEvent::Prompt => {

@@ -119,7 +119,7 @@ class Lab {
     const { view, step } = this.page;
     const shown = view.step;
     const looking = step.number !== shown.number;
-    if (!this.differs("acts", [shown, step.number, view.open, view.of, view.finished, this.readOnly, this.steps[shown.number - 1]?.can_reset])) return;
+    if (!this.differs("acts", [shown, view.cluster.lost, step.number, view.open, view.of, view.finished, this.readOnly, this.steps[shown.number - 1]?.can_reset])) return;
     const checks = shown.checks.filter((check) => !check.left);
     const held = checks.filter((check) => check.standing === "holds").length;
     const asked = shown.questions.filter((question) => !question.left && !question.right).length;
@@ -127,7 +127,8 @@ class Lab {
     if (!looking) {
       if (checks.length) stands.push(el("span", { class: `stand${held === checks.length ? " stand-holds" : ""}` }, icon(held === checks.length ? "holds" : "not_yet"), `${held} of ${plural(checks.length, "check")}`));
       if (asked) stands.push(el("span", { class: "stand" }, plural(asked, "open question")));
-      if (shown.preparing) stands.push(el("span", { class: "stand busy" }, "being prepared…"));
+      if (view.cluster.lost) stands.push(el("span", { class: "stand", title: view.cluster.lost }, "etcd does not answer: nothing is judged until it does"));
+      else if (shown.preparing) stands.push(el("span", { class: "stand busy" }, "being prepared…"));
     }
     const acts = [];
     if (looking) {
@@ -256,7 +257,6 @@ class Lab {
       case "step_green":
         this.once(`step ${told.step}`, "green", () => say(this.page.view.open === this.page.view.of ? "Every check holds: finish the lab" : "Every check of this step holds", { kind: "holds" }));
         break;
-      case "step_opened": this.session.asked.clear(); break;
       case "step_broke": this.said.delete(`step ${told.step}`); break;
       case "step_done": say(`Step ${line?.number ?? ""} is done: ${told.points} of ${plural(told.max_points, "point")}`, { kind: "holds" }); break;
       case "went_back": this.said.clear(); say("Back at the start of the step"); break;
@@ -266,6 +266,7 @@ class Lab {
       case "cluster_back": this.lost?.remove(); say("etcd answers again", { kind: "holds" }); break;
       case "missed": this.timeline(true); break;
       case "command_finished": case "command_began": this.witness.timeLine.command(told); break;
+      case "terminal_left": this.witness.timeLine.left(told); break;
       case "finished": this.finished(told.summary); break;
       case "ended": this.ended(told.kept ? "The lab was left; it can be resumed." : "The lab has ended."); return;
       case "terminal_opened": case "terminal_closed": return;

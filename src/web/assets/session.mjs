@@ -7,8 +7,6 @@ export class Session extends EventTarget {
   constructor(id) {
     super();
     this.id = id;
-    /** What the session has asked about and the learner did not want, with its words. */
-    this.asked = new Map();
     /** Aborted when the session is over for this page: a request after that would only be told that it is gone. */
     this.left = new AbortController();
   }
@@ -19,21 +17,12 @@ export class Session extends EventTarget {
 
   /** The answer; null where it was refused or not wanted after all, which the learner has been told. */
   async ask(request, words = {}) {
-    const send = () => post(this.path("ask"), request);
-    const what = JSON.stringify(request);
-    // The session goes on at the second request in a row: one that was taken back here is asked about again.
-    const before = this.asked.get(what);
-    if (before && !(await this.sure(before, words))) return null;
-    this.asked.delete(what);
-    let answer = await send();
+    const send = (request) => post(this.path("ask"), request);
+    let answer = await send(request);
     if (answer.answer === "ask_again") {
-      if (!before && !(await this.sure(answer.reason, words))) {
-        this.asked.set(what, answer.reason);
-        return null;
-      }
-      answer = await send();
+      if (!(await this.sure(answer.reason, words))) return null;
+      answer = await send({ request: "agree", number: answer.number });
     }
-    if (answer.answer === "ask_again") return null;
     if (answer.answer === "refused") {
       say(answer.reason, { kind: "cannot_judge", hint: answer.hint });
       return null;

@@ -16,6 +16,7 @@ const seconds = (milliseconds) => {
   return whole < 3600 ? `${Math.round(whole / 60)} min` : `${(whole / 3600).toFixed(1)} h`;
 };
 const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const outcome = (run) => (run.end === null ? "still runs" : run.status === undefined ? "ended with its terminal" : `status ${run.status}`);
 const oneLine = (text) => text.replace(/\\\n\s*/g, " ").split("\n").map((line) => line.trim()).filter(Boolean).join("; ");
 
 export class TimeLine {
@@ -58,6 +59,12 @@ export class TimeLine {
     const known = this.commands.findIndex((command) => command.terminal === told.terminal && command.began === told.began);
     if (known >= 0) this.commands[known] = told;
     else this.commands.push(told);
+    this.redraw();
+  }
+
+  /** A terminal has ended, and with it what ran in it: with which status, nobody knows. */
+  left({ terminal, at }) {
+    for (const command of this.commands) if (command.terminal === terminal && !command.ended) command.ended = at;
     this.redraw();
   }
 
@@ -162,8 +169,8 @@ export class TimeLine {
       const next = it.runs.find((other, at) => at > index && other.terminal === run.terminal);
       const room = Math.max(40, (next?.x ?? Math.max(it.width, this.scroll.clientWidth)) - run.x - 10);
       const running = run.end === null;
-      const failed = !running && run.status !== 0;
-      const state = running ? "still runs" : failed ? `ended with status ${run.status}` : `took ${seconds(run.end - run.time)}`;
+      const failed = !running && run.status !== undefined && run.status !== 0;
+      const state = failed ? `ended with ${outcome(run)}` : run.status === 0 ? `took ${seconds(run.end - run.time)}` : outcome(run);
       const caused = run.writes.length ? `, ${plural(run.writes.length, "write")}` : ", no write";
       const sign = failed ? `✗${run.status} ` : "";
       const fit = Math.floor(room / 6.7) - sign.length;
@@ -238,7 +245,7 @@ export class TimeLine {
     if (kind === "c") {
       const run = it.runs[index];
       light(`[data-of="${index}"]`);
-      const state = run.end === null ? "still runs" : `${seconds(run.end - run.time)}, status ${run.status}`;
+      const state = run.end === null ? outcome(run) : `${seconds(run.end - run.time)}, ${outcome(run)}`;
       lines = [el("code", {}, run.text), el("span", {}, `${clock(run.time)} · ${state} · ${run.writes.length ? plural(run.writes.length, "write") : "no write"}`)];
     } else if (kind === "w") {
       const { change, run, during, time } = it.writes[index];
@@ -283,7 +290,7 @@ export class TimeLine {
 
   drawTable(it) {
     const rows = [
-      ...it.runs.map((run) => [run.time, "command", oneLine(run.text), run.end === null ? "still runs" : `status ${run.status}, ${plural(run.writes.length, "write")}`]),
+      ...it.runs.map((run) => [run.time, "command", oneLine(run.text), run.end === null ? outcome(run) : `${outcome(run)}, ${plural(run.writes.length, "write")}`]),
       ...it.writes.map(({ time, change, run }) => [time, `${verb(change)} ${kindOf(change.key)}`, change.key, `revision ${change.revision}${run ? `, after ${oneLine(run.text).slice(0, 60)}` : ""}`]),
       ...it.judged.map(({ time, mark }) => [time, "check", `check ${mark.check} ${STANDINGS[mark.standing] ?? mark.standing}`, mark.revision ? `by revision ${mark.revision}` : ""]),
     ].sort((a, b) => a[0] - b[0]);

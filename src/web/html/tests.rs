@@ -1,7 +1,6 @@
 use super::*;
-use crate::learn::StepState;
 use crate::parse::parse;
-use crate::session::{BlockView, CheckView, ClusterView, LabView, QuestionView, StepView};
+use crate::session::sample;
 use crate::text::SourceFile;
 
 fn lab(text: &str) -> Lab {
@@ -12,80 +11,15 @@ fn lab(text: &str) -> Lab {
 
 /// As a session shows the first step: a check that holds, a block that was run.
 fn view(lab: &Lab, hints_given: u32, solution_shown: bool) -> View {
-    let step = &lab.steps[0];
-    let line = |at: usize| lab.source.position(at).line;
-    let (mut checks, mut questions, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
-    for item in &step.items {
-        match item {
-            Item::Check(block) => {
-                for check in &block.checks {
-                    checks.push(CheckView {
-                        number: checks.len() + 1,
-                        text: check.text.clone(),
-                        line: line(check.span.start),
-                        fence: line(block.span.start),
-                        standing: Standing::Holds,
-                        reason: None,
-                        fail: None,
-                        evidence: Vec::new(),
-                        revision: None,
-                        wait: false,
-                        left: None,
-                    });
-                }
-            }
-            Item::Question(question) => questions.push(QuestionView {
-                id: (questions.len() + 1).to_string(),
-                line: line(question.span.start),
-                text: question.text.clone(),
-                choices: Vec::new(),
-                attempts: 0,
-                right: false,
-                points: 1,
-                left: None,
-            }),
-            Item::Action(action) if action.role != Role::Setup => blocks.push(BlockView {
-                id: (blocks.len() + 1).to_string(),
-                line: line(action.span.start),
-                role: action.role.name().to_owned(),
-                done: blocks.is_empty(),
-                background: false,
-                on_node: false,
-                left: None,
-            }),
-            _ => {}
-        }
+    let mut view = sample(lab, 0, &[("NS", "team-x")]);
+    for check in &mut view.step.checks {
+        check.standing = Standing::Holds;
     }
-    View {
-        lab: LabView { id: "lab".to_owned(), title: "T".to_owned(), file: "/lab.md".to_owned() },
-        cluster: ClusterView { kind: "sandbox".to_owned(), kubernetes: None, etcd: None, route: String::new() },
-        step: StepView {
-            id: step.id.clone(),
-            title: step.title.clone(),
-            number: 1,
-            line: 1,
-            state: StepState::Open,
-            green: false,
-            preparing: false,
-            elsewhere: None,
-            checks,
-            questions,
-            blocks,
-            hints_given,
-            hints: 2,
-            has_solution: true,
-            solution_shown,
-            points: 0,
-            max_points: 1,
-        },
-        open: 1,
-        of: lab.steps.len(),
-        points: 0,
-        max_points: 1,
-        finished: false,
-        vars: vec![("NS".to_owned(), "team-x".to_owned())],
-        running: Vec::new(),
+    if let Some(block) = view.step.blocks.first_mut() {
+        block.done = true;
     }
+    (view.step.hints_given, view.step.solution_shown) = (hints_given, solution_shown);
+    view
 }
 
 fn step(text: &str) -> String {
@@ -163,7 +97,7 @@ fn a_step_has_its_blocks_checks_and_questions() {
     let html = step(STEP);
     for part in [
         "<p>Some <em>text</em> with <code>code team-x</code>.</p>",
-        "<figure class=\"block\" data-block=\"1\" data-role=\"action\" data-terminal=\"1\"",
+        "<figure class=\"block\" data-block=\"create\" data-role=\"action\" data-terminal=\"1\"",
         "data-done><pre tabindex=\"0\"><code class=\"language-bash\">kubectl create namespace <span class=\"hl-string\">&quot;$NS&quot;</span>",
         "<figcaption>prints</figcaption><pre tabindex=\"0\"><code>namespace/team-x created",
         "<div class=\"check\" data-check=\"1\" data-standing=\"holds\"><span class=\"words\">etcd holds the key /registry/namespaces/team-x</span></div>",

@@ -18,7 +18,7 @@ use super::answer::{Answered, Failure, answer, done};
 use super::room::{Live, Room};
 use super::sessions::{Shared, body};
 use crate::session::{Answer, BlockText, Request};
-use crate::shell::{Outfit, WordStyle, label};
+use crate::shell::{Outfit, WordStyle};
 use crate::terminal::{RecordedSettings, RecordedShell};
 use owned_processes::Echo;
 pub(super) use socket::socket;
@@ -114,13 +114,7 @@ impl Terminals {
         let outfit = Outfit::make(&environment, &self.program, &dir, style).map_err(cannot)?;
         let (rows, columns) = size.unwrap_or(SIZE);
         let shell = RecordedShell::start(RecordedSettings {
-            guard: live.guard.clone(),
-            dir: dir.clone(),
-            cwd: PathBuf::from(&environment.work),
-            env: outfit.env,
-            path_prefix: outfit.path_prefix,
-            completer: outfit.completer,
-            label: label(&view),
+            shell: outfit.shell(live.guard.clone(), &environment, &dir, &view),
             color: true,
             term: Some("xterm-256color".to_owned()),
             rows,

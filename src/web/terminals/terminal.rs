@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::ring::Ring;
 use crate::session::{Command, Handle, Printing, Request};
 use crate::shell::to_type;
-use crate::terminal::{Finished, RecordedShell, ShellEvent};
+use crate::terminal::{RecordedShell, ShellEvent};
 
 /// Output that a page has not shown yet, before its shell waits.
 pub(super) const UNSHOWN: u64 = 256 << 10;
@@ -158,32 +158,39 @@ impl Terminal {
             // Ctrl-C has to get through, whatever is printed.
             let goes_on = self.may_print() || shell.unread() > 0;
             tokio::select! {
-                biased;
-                key = keys.recv() => match key {
-                    Some(Key::End) | None => break,
-                    Some(key) => {
-                        if self.pressed(&mut shell, key, &mut opened).await.is_err() {
-                            break;
-                        }
-                    }
-                },
-                event = shell.next(), if goes_on => match event {
-                    Ok(ShellEvent::Output(bytes)) => self.print(&bytes),
-                    Ok(ShellEvent::Finished(finished)) => tell(&session, self.command(finished)),
-                    Ok(ShellEvent::Printed(printed)) => tell(&session, self.printing(printed)),
-                    Ok(ShellEvent::Prompt) => {
-                        opened = false;
-                        if let Ok(Some((name, text))) = to_type(&dir) {
-                            shell.type_block(name, text);
-                        }
-                    }
-                    Ok(ShellEvent::Left) | Err(_) => break,
-                },
-                () = self.moved.notified(), if !goes_on => {}
-            }
+                           biased;
+                           key = keys.recv() => match key {
+                               Some(Key::End) | None => break,
+                               Some(key) => {
+                                   if self.pressed(&mut shell, key, &mut opened).await.is_err() {
+                                       break;
+                                   }
+                               }
+                           },
+                           event = shell.next(), if goes_on => match event {
+                               Ok(ShellEvent::Output(bytes)) => self.print(&bytes),
+                               // Nothing waits for the answers; the session takes them in this order.
+                               Ok(ShellEvent::Began(began)) => session.notify(Request::began(&self.name, began)),
+                               Ok(ShellEvent::Finished(finished)) => {
+            session.notify(Request::Finished { command: Command::of(&self.name, finished) });
+            },
+                               Ok(ShellEvent::Printed(printed)) => {
+            session.notify(Request::Printed { printing: Printing::of(&self.name, printed) });
+            },
+                               Ok(ShellEvent::Prompt) => {
+                                   opened = false;
+                                   if let Ok(Some((name, text))) = to_type(&dir) {
+                                       shell.type_block(name, text);
+                                   }
+                               }
+                               Ok(ShellEvent::Left) | Err(_) => break,
+                           },
+                           () = self.moved.notified(), if !goes_on => {}
+                       }
             self.is_busy.store(!shell.is_typing(), Ordering::Relaxed);
         }
         shell.end().await;
+        session.notify(Request::Left { terminal: self.name.clone() });
         self.now.send_modify(|now| now.is_closed = true);
     }
 
@@ -215,17 +222,4 @@ impl Terminal {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
         self.now.send_modify(|now| now.end += bytes.len() as u64);
     }
-
-    fn command(&self, finished: Finished) -> Request {
-        Request::Finished { command: Command::of(&self.name, finished) }
-    }
-
-    fn printing(&self, printed: Finished) -> Request {
-        Request::Printed { printing: Printing::of(&self.name, printed) }
-    }
-}
-
-/// Nothing waits for the answer; in the order in which it is told.
-fn tell(session: &Handle, request: Request) {
-    session.notify(request);
 }

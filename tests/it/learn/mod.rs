@@ -1,11 +1,13 @@
 //! `keywitness learn` as a person meets it: typed at, in a terminal window, against the real sandbox.
 
+mod asleep;
 mod ends;
 mod first_look;
 mod inside;
 mod plain;
 mod programs;
 mod screens;
+mod split;
 mod walk;
 mod window;
 

@@ -42,3 +42,20 @@ fn a_lab_is_learned_through_a_pipe_in_words_alone() {
     assert_eq!((&of("first-look")["step"], &of("first-look")["finished"]), (&2.into(), &serde_json::Value::Null));
     assert_eq!(of("break-it"), serde_json::Value::Null);
 }
+
+/// On a dumb terminal bash writes no more of a prompt than fits into a line: the session hears of its end all the same.
+#[test]
+fn a_prompt_wider_than_the_screen_is_as_good_as_another() {
+    need!("etcd", "etcdctl", "kubectl");
+    let lab = super::labs().join("first-look");
+    let wide = format!("PS1='{}$ '\n", "wide ".repeat(40));
+    let test = Test::new(&["learn", &lab.display().to_string()]).file(".bashrc", &wide);
+    let (home, state) = (test.dir().display().to_string(), test.dir().join("state").display().to_string());
+    let test = test.env("HOME", &home).env("KEYWITNESS_STATE", &state);
+    let typed = "kubectl -n kube-system get pods -l component=etcd\nlab skip\nlab skip\nlab quit\n";
+    let said = test.stdin(typed).run().expect_exit(0).stdout();
+    for words in ["Done: `find` prints \"Running\"", "costs its", "Step 2 of 8: Run etcdctl in it", "takes it up again"]
+    {
+        assert!(said.contains(words), "no {words:?} in:\n{said}");
+    }
+}

@@ -61,6 +61,25 @@ impl Window {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The number of a process, by tmux' name for it.
+    pub(crate) fn process(&self, format: &str) -> u32 {
+        self.run(&["display-message", "-p", format]).trim().parse().expect("a number")
+    }
+
+    /// Waits until the window is split into so many panes.
+    #[track_caller]
+    pub(crate) fn wait_for_panes(&self, count: usize) {
+        let end = Instant::now() + SOON;
+        while self.run(&["list-panes", "-F", "#{pane_id}"]).lines().count() != count {
+            assert!(Instant::now() < end, "there are not {count} panes:\n{}", self.everything());
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
     /// Names of keys as tmux has them: `C-c`, `Enter`, `Up`.
     pub(crate) fn keys(&self, keys: &[&str]) {
         self.run(&[&["send-keys"], keys].concat());

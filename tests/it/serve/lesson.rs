@@ -129,9 +129,13 @@ fn a_lab_is_done_in_the_page() {
     assert!(html.contains("A pod would have a node"), "{html}");
     assert!(on.json()["present"] == true && !on.body.contains("It is the block above"), "{}", on.body);
     assert!(!on.body.contains("would have a node"), "{}", on.body);
-    for forged in ["finished", "printed", "environment"] {
-        let reply = serving.post("/api/sessions/label/ask", &json!({"request": forged}));
-        assert_eq!(reply.status, 400, "{forged}: {}", reply.body);
+    for forged in ["began", "finished", "printed", "left", "environment"] {
+        let command = json!({"terminal": "main", "text": "x", "status": 0, "output": "", "began": "2026-01-01T00:00:00Z",
+            "ended": "2026-01-01T00:00:01Z"});
+        let request = json!({"request": forged, "terminal": "main", "text": "x", "began": command["began"],
+            "command": command, "printing": command});
+        let reply = serving.post("/api/sessions/label/ask", &request);
+        assert!(reply.status == 400 && reply.body.contains("a page does not ask this"), "{forged}: {}", reply.body);
     }
 
     // Run from the page, seen in the terminal, green without being asked for.
@@ -165,10 +169,23 @@ fn a_lab_is_done_in_the_page() {
     let ran = serving.post("/api/sessions/label/run", &json!({"block": "watcher"})).json();
     assert_eq!(ran["typed"]["terminal"], "watcher", "{ran}");
     events.until(|event| event["event"] == "terminal_opened" && event["name"] == "watcher");
+    // The time line has it while it runs.
+    let (_, began) = events.until(|event| event["event"] == "command_began" && event["terminal"] == "watcher");
+    let of_watcher = || {
+        let line = serving.get("/api/sessions/label/timeline").json();
+        let commands = line["commands"].as_array().expect("commands").iter();
+        commands.filter(|command| command["terminal"] == "watcher").cloned().collect::<Vec<Value>>()
+    };
+    let running = of_watcher();
+    assert!(running.len() == 1 && running[0]["began"] == began["began"], "{running:?}");
+    assert_eq!(running[0]["ended"], Value::Null);
     events.until(|event| event["event"] == "check_turned" && event["step"] == "watch-it" && event["now"] == "holds");
     let ran = serving.post("/api/sessions/label/run", &json!({"block": "end"})).json();
     assert_eq!(ran["typed"]["terminal"], "main", "{ran}");
-    events.until(|event| event["event"] == "command_finished" && event["terminal"] == "watcher");
+    let (_, ended) = events.until(|event| event["event"] == "command_finished" && event["terminal"] == "watcher");
+    assert_eq!(ended["began"], began["began"], "it is known again at its end");
+    let finished = of_watcher();
+    assert!(finished.len() == 1 && finished[0]["ended"] == ended["ended"], "{finished:?}");
     events.until(|event| event["event"] == "step_green" && event["step"] == "watch-it");
     let (_, secret) = changes.until(|change| change["key"] == "/registry/secrets/team/s");
     let object = serving

@@ -78,8 +78,7 @@ async fn an_heirloom_that_was_made_anew_is_another() {
     need!("etcd", "etcdctl", "etcdutl", "kubectl");
     let mut learner = begin().await;
     learner.until_open(NAMESPACE.0).await;
-    learner.ask(Request::Skip).await;
-    learner.ask(Request::Skip).await;
+    learner.agrees(Request::Skip).await;
     broken(&mut learner, BEHIND.0, BEHIND.1, 2).await;
     learner
         .types(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keywitness::cluster::{Attach, Consent, GivenEtcd, Kind, Provider, SandboxProvider, StageSink};
+use keywitness::cluster::{Attach, Bare, Consent, GivenEtcd, Kind, Provider, SandboxProvider, StageSink};
 use keywitness::lab::{ClusterKind, Lab};
 use keywitness::parse::parse;
 use keywitness::run::resolve;
@@ -29,12 +29,14 @@ pub(super) struct Settings {
     own: Option<(PathBuf, String, PathBuf)>,
     /// The node image of a kind cluster.
     kind: Option<&'static str>,
+    /// The lab starts its etcd itself.
+    is_bare: bool,
     _dir: Arc<tempfile::TempDir>,
 }
 
 impl Settings {
     pub(super) fn of((dir, lab): (tempfile::TempDir, PathBuf)) -> Self {
-        Self { lab, state: dir.path().join("state"), own: None, kind: None, _dir: Arc::new(dir) }
+        Self { lab, state: dir.path().join("state"), own: None, kind: None, is_bare: false, _dir: Arc::new(dir) }
     }
 
     pub(super) fn on_kind(mut self, image: &'static str) -> Self {
@@ -48,6 +50,11 @@ impl Settings {
         self
     }
 
+    pub(super) fn bare(mut self) -> Self {
+        self.is_bare = true;
+        self
+    }
+
     pub(super) fn lab(&self) -> &Path {
         &self.lab
     }
@@ -56,6 +63,9 @@ impl Settings {
         if let Some(image) = self.kind {
             let kind = Kind { guard: guard.clone(), engine: None, image: Some(image.to_owned()), config: None };
             return (ClusterKind::Kind, Box::new(kind));
+        }
+        if self.is_bare {
+            return (ClusterKind::Bare, Box::new(Bare));
         }
         let Some((kubeconfig, etcd, pki)) = &self.own else {
             return (ClusterKind::Sandbox, Box::new(SandboxProvider { guard: guard.clone(), apiserver: None }));
@@ -72,7 +82,14 @@ impl Settings {
 
     pub(super) fn in_folder(lab: &Path, state: &Path) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        Self { lab: lab.to_owned(), state: state.to_owned(), own: None, kind: None, _dir: Arc::new(dir) }
+        Self {
+            lab: lab.to_owned(),
+            state: state.to_owned(),
+            own: None,
+            kind: None,
+            is_bare: false,
+            _dir: Arc::new(dir),
+        }
     }
 }
 
@@ -111,7 +128,30 @@ pub(super) struct Learner {
     /// Every event that was heard.
     pub(super) heard: Vec<SessionEvent>,
     /// Whose folders stay as long as the learner.
-    _settings: Settings,
+    settings: Settings,
+}
+
+/// A process that can be stopped; it goes on at the latest when this is dropped.
+pub(super) struct Etcd(u32);
+
+impl Etcd {
+    pub(super) fn stops(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(super) fn goes_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        drop(std::process::Command::new("kill").args([name, &self.0.to_string()]).output());
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        self.goes_on();
+    }
 }
 
 impl Learner {
@@ -147,7 +187,7 @@ impl Learner {
         let Ok(Answer::Environment { environment }) = session.handle.request(Request::Environment).await else {
             return Err("no environment".to_owned());
         };
-        Ok(Self { lab, resumed: session.resumed, session, events, environment, heard: Vec::new(), _settings: settings })
+        Ok(Self { lab, resumed: session.resumed, session, events, environment, heard: Vec::new(), settings })
     }
 
     pub(super) fn var(&self, name: &str) -> String {
@@ -221,11 +261,17 @@ impl Learner {
         panic!("{:#?}\n{:#?}", self.heard, self.ask(Request::Why).await)
     }
 
+    /// Asks, and agrees where that is asked about.
+    pub(super) async fn agrees(&self, request: Request) -> Answer {
+        match self.ask(request).await {
+            Answer::AskAgain { number, .. } => self.ask(Request::Agree { number }).await,
+            answer => answer,
+        }
+    }
+
     /// To the next step, whatever questions are open.
     pub(super) async fn goes_on_to(&mut self, step: &str) {
-        if let Answer::AskAgain { .. } = self.ask(Request::Next).await {
-            self.ask(Request::Next).await;
-        }
+        self.agrees(Request::Next).await;
         self.until_open(step).await;
     }
 
@@ -240,6 +286,18 @@ impl Learner {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
+    }
+
+    /// The sandbox's etcd, where processes can be found.
+    pub(super) fn etcd(&self) -> Option<Etcd> {
+        let state = self.settings.state.display().to_string();
+        let is_it = |process: &u32| {
+            let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line);
+            line.split('\0').next().is_some_and(|program| program.ends_with("etcd")) && line.contains(&state)
+        };
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(is_it).map(Etcd)
     }
 
     /// Runs without telling the session.

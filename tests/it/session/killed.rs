@@ -10,6 +10,10 @@ use rand::Rng;
 use super::helper::{Learner, Settings, read};
 use crate::harness::need;
 
+/// Sessions that are killed at once.
+const LANES: u32 = 4;
+/// Milliseconds from a session's start to its end: it has gone through all steps and back by then.
+const LONGEST: u64 = 2500;
 const CHILD: &str = "KEYWITNESS_TEST_SESSION";
 const LAB: &str = r#"---
 title: Many steps
@@ -97,10 +101,8 @@ fn processes_of(dir: &Path) -> Vec<String> {
     lines.filter(|line| line.contains(&dir) && line.contains("etcd")).collect()
 }
 
-#[test]
-fn a_killed_session_is_resumed_where_it_stood() {
-    need!("etcd", "etcdctl", "etcdutl", "kubectl");
-    let times = std::env::var("KEYWITNESS_KILLS").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
+/// Begins and kills a session so many times; what is then left of it is resumed.
+fn killed_and_resumed(times: u32) {
     let dir = tempfile::tempdir().expect("a folder");
     let (lab, state): (PathBuf, PathBuf) = (dir.path().join("many.md"), dir.path().join("state"));
     std::fs::write(&lab, LAB).expect("it is written");
@@ -109,7 +111,7 @@ fn a_killed_session_is_resumed_where_it_stood() {
         let mut child = begin(&lab, &state);
         let found = wait_for("no session began", || running(&state).pop());
         // Any moment: while it starts, acts, writes its progress or goes back.
-        std::thread::sleep(Duration::from_millis(rand::rng().random_range(0..4000)));
+        std::thread::sleep(Duration::from_millis(rand::rng().random_range(0..LONGEST)));
         let answer = door::ask(&found.door, Request::List);
         child.kill().expect("it is killed");
         child.wait().expect("it is gone");
@@ -140,4 +142,19 @@ fn a_killed_session_is_resumed_where_it_stood() {
         }
         assert!(learner.quit(false).await.is_empty());
     });
+}
+
+/// Twenty kills, or `KEYWITNESS_KILLS`, of several sessions beside each other: most of the time each of them waits.
+#[test]
+fn a_killed_session_is_resumed_where_it_stood() {
+    need!("etcd", "etcdctl", "etcdutl", "kubectl");
+    let kills: u32 = std::env::var("KEYWITNESS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            let times = kills / LANES + u32::from(lane < kills % LANES);
+            scope.spawn(move || killed_and_resumed(times));
+        }
+    });
+    eprintln!("{kills} kills took {:?}", began.elapsed());
 }

@@ -69,9 +69,7 @@ pub(super) async fn walk(settings: Settings) -> (u32, u32) {
         learner.until_open(&id).await;
         walk_step(&mut learner, &id).await;
         learner.until_green(&id).await;
-        if let Answer::AskAgain { .. } = learner.ask(Request::Next).await {
-            learner.ask(Request::Next).await;
-        }
+        learner.agrees(Request::Next).await;
     }
     let finished = learner.heard.iter().any(|event| matches!(event, SessionEvent::CheckTurned { .. }));
     assert!(finished, "what turned was told");

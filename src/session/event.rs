@@ -78,6 +78,12 @@ pub enum SessionEvent {
         verdict: Verdict,
         reason: Option<String>,
     },
+    /// A shell of the learner's has begun a command.
+    CommandBegan {
+        terminal: String,
+        text: String,
+        began: Timestamp,
+    },
     /// A shell of the learner's has run a command to its end.
     CommandFinished {
         terminal: String,
@@ -85,6 +91,11 @@ pub enum SessionEvent {
         status: i32,
         began: Timestamp,
         ended: Timestamp,
+    },
+    /// A shell of the learner's has ended, and with it what ran in it.
+    TerminalLeft {
+        terminal: String,
+        at: Timestamp,
     },
     WentBack {
         step: String,
