@@ -131,8 +131,8 @@ fn a_kind_cluster_of_somebody_else_is_asked_about_and_never_removed() {
     for part in ["kind cluster mine", "keywitness did not make", "no terminal to ask on", "--yes", "0/4 points"] {
         assert!(done.stdout().contains(part), "{part:?}: {}", done.stdout());
     }
-    let unknown = on(&engine, tempfile::tempdir().expect("a folder").path(), &["cluster", "down", "mien"]);
-    let unknown = unknown.run().expect_exit(2).stderr();
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let unknown = on(&engine, elsewhere.path(), &["cluster", "down", "mien"]).run().expect_exit(2).stderr();
     assert!(unknown.contains("there is no cluster mien") && unknown.contains("did you mean `mine`?"), "{unknown}");
     let down = call(&["cluster", "down", "mine"]).stderr();
     assert!(down.contains("was not made by keywitness"), "{down}");

@@ -66,6 +66,7 @@ fn a_terminal_outlives_its_pages_and_is_shared_by_them() {
     }
     let mut side = serving.terminal("first-look", "side", 0);
     side.until("1/");
+    let mut events = serving.stream("/api/sessions/first-look/events", None);
     side.types("exit\r");
     loop {
         let told = side.step().expect("it is told");
@@ -73,6 +74,12 @@ fn a_terminal_outlives_its_pages_and_is_shared_by_them() {
             break;
         }
     }
+    // What ran in it has ended with it; with which status, nobody knows.
+    events.until(|event| event["event"] == "terminal_left" && event["terminal"] == "side");
+    let line = serving.get("/api/sessions/first-look/timeline").json();
+    let of_side = |command: &&serde_json::Value| command["terminal"] == "side";
+    let exit = line["commands"].as_array().expect("commands").iter().rfind(of_side).expect("the last command");
+    assert!(exit["text"] == "exit" && exit["ended"].is_string() && exit["status"].is_null(), "{exit}");
     let page = serving.until("first-look", |page| page["terminals"].as_array().is_some_and(|list| list.len() == 1));
     assert_eq!(page["terminals"][0]["name"], "main");
 
