@@ -9,6 +9,7 @@
 pub mod author;
 pub mod cli;
 pub mod cluster;
+pub mod editor;
 pub mod expr;
 pub mod grade;
 pub mod journal;

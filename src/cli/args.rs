@@ -44,6 +44,8 @@ pub(super) enum Command {
     New(super::new::NewArgs),
     /// Find mistakes in labs without running anything
     Lint(super::lint::LintArgs),
+    /// Serve an editor: findings as you write, completion, what a word means (see docs/editors.md)
+    Lsp(super::lsp::LspArgs),
     /// List labs
     List(super::list::ListArgs),
     /// Decode etcd values from standard input

@@ -8,7 +8,7 @@ use super::args::{FileArgs, LabArgs};
 use super::error::CliError;
 use super::labs::{Course, LabFile, NoLab, Oddity};
 use crate::outcome::{DiagnosticReport, Exit, LeftOut, RunReport};
-use crate::parse::{FILE_NAME, NOT_UTF8, Parsed, RULES, ask_bash, explain, parse_all, rule};
+use crate::parse::{FILE_NAME, Heard, NOT_UTF8, Parsed, RULES, ask_bash, explain, parse_all, rule};
 use crate::report::{SarifRule, github, json, sarif};
 use crate::text::{Diagnostic, Severity, SourceFile, Span};
 
@@ -55,15 +55,16 @@ pub(super) fn read(args: &LabArgs) -> Result<(Vec<Linted>, Vec<NoLab>), CliError
 fn parsed(labs: Vec<LabFile>) -> Vec<Linted> {
     let sources: Vec<SourceFile> = labs.iter().map(|file| file.source.clone()).collect();
     let mut parsed = parse_all(&sources);
+    let mut heard = Heard::default();
     for (parsed, source) in parsed.iter_mut().zip(&sources) {
-        ask_bash(parsed, source);
+        ask_bash(parsed, source, &mut heard);
     }
     let mut labs: Vec<Linted> = labs.into_iter().zip(parsed).map(|(file, parsed)| Linted { file, parsed }).collect();
     for lab in &mut labs {
         if let Some(oddity) = lab.file.oddity {
             let finding = odd(oddity, &lab.file.source);
             if finding.severity == Severity::Error {
-                lab.parsed.lab = None;
+                lab.parsed.refuse();
             }
             lab.parsed.findings.insert(0, finding);
         }
@@ -71,7 +72,7 @@ fn parsed(labs: Vec<LabFile>) -> Vec<Linted> {
     in_course_order(labs)
 }
 
-fn odd(oddity: Oddity, source: &SourceFile) -> Diagnostic {
+pub(super) fn odd(oddity: Oddity, source: &SourceFile) -> Diagnostic {
     let name = source.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match oddity {
         Oddity::NearReadme => FILE_NAME.finding(

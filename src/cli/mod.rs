@@ -20,6 +20,7 @@ mod lint;
 mod list;
 mod log;
 mod merge;
+mod lsp;
 mod new;
 mod object;
 mod outputs;
@@ -108,6 +109,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Merge(args) => merge::main(&args),
         Command::New(args) => new::main(&args),
         Command::Lint(args) => lint::main(&args),
+        Command::Lsp(args) => lsp::main(&args),
         Command::List(args) => list::main(&args),
         Command::Decode(args) => decode::main(&args),
         Command::Events(args) => events::main(&args),

@@ -91,7 +91,7 @@ pub fn string_value(quoted: &str) -> Option<String> {
 }
 
 /// One line for CEL: comments and line ends become blanks, so that every byte keeps its place.
-fn flat(text: &str) -> String {
+pub(super) fn flat(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while at < text.len() {

@@ -4,6 +4,7 @@
 //! when any part is missing or null, `${NAME}` in a quoted string is a variable's value put in as
 //! data, and the whole numbers of JSON are ints.
 
+mod ask;
 mod check;
 mod compile;
 mod evaluate;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use crate::text::{Span, Spanned};
 
+pub use ask::{Asked, ask};
 pub use compile::{compile, on_big_stack, string_value};
 pub use evaluate::{Outcome, PathValue};
 pub use path::Path;

@@ -124,6 +124,31 @@ pub fn split(source: &Joined, from: usize, in_events: bool) -> Result<Range<usiz
     Ok(from..end)
 }
 
+/// What the beginning of an expression leaves open: the closing brackets that are to come, and where a text begins that
+/// has no closing quote.
+pub(super) fn left_open(lead: &str) -> (Vec<&'static str>, Option<usize>) {
+    let mut open = Vec::new();
+    let mut at = 0;
+    while at < lead.len() {
+        match token(lead, at) {
+            _ if lead[at..].starts_with(' ') => at += 1,
+            Ok((kind, range)) => {
+                match (kind, &lead[range.clone()]) {
+                    (Kind::Open, "(") => open.push(")"),
+                    (Kind::Open, "[") => open.push("]"),
+                    (Kind::Open, _) => open.push("}"),
+                    (Kind::Close, _) => drop(open.pop()),
+                    _ => {}
+                }
+                at = range.end;
+            }
+            Err(NoToken::OpenString) => return (open, Some(at)),
+            Err(_) => at += lead[at..].chars().next().map_or(1, char::len_utf8),
+        }
+    }
+    (open, None)
+}
+
 /// What lies between two words of a check.
 #[derive(Debug, Clone, Copy)]
 pub struct Gap {

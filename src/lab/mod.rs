@@ -4,6 +4,7 @@ mod action;
 mod check;
 mod fold;
 pub mod keywords;
+pub mod meanings;
 mod print;
 mod question;
 mod stretch;

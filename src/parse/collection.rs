@@ -11,45 +11,40 @@ use crate::text::{Diagnostic, SourceFile, Span, did_you_mean};
 pub fn parse_all(sources: &[SourceFile]) -> Vec<Parsed> {
     let mut all: Vec<Parsed> = sources.iter().map(parse).collect();
     let labs: Vec<Option<Lab>> = all.iter().map(|parsed| parsed.lab.clone()).collect();
-    let known: BTreeMap<&str, &Lab> = labs.iter().flatten().map(|lab| (lab.id.as_str(), lab)).collect();
-    let mut first: BTreeMap<&str, &SourceFile> = BTreeMap::new();
-    for (at, lab) in labs.iter().enumerate() {
-        let Some(lab) = lab else { continue };
-        let mut found = Vec::new();
-        if let Some(other) = first.get(lab.id.as_str()) {
-            let hint = Some("rename one of the folders: the id is the folder's name".to_owned());
-            let message = format!("{} has the id `{}` already", other.name(), lab.id);
-            found.push(finding(SAME_LAB, Span::new(0, 0), message, hint));
-        } else {
-            first.insert(&lab.id, &lab.source);
-        }
-        for need in &lab.needs {
-            if need.value == lab.id {
-                found.push(finding(
-                    CIRCLE,
-                    need.span,
-                    "this lab needs itself".to_owned(),
-                    Some("remove it".to_owned()),
-                ));
-            } else if known.contains_key(need.value.as_str()) {
-                if let Some(way) = way_back(&known, &need.value, &lab.id) {
-                    let hint = Some("remove one of the two `needs`".to_owned());
-                    found.push(finding(CIRCLE, need.span, format!("circular `needs`: {} → {way}", lab.id), hint));
-                }
-            } else if !lies_beside(lab, &need.value) {
-                let hint = did_you_mean(&need.value, known.keys().copied())
-                    .unwrap_or_else(|| "a lab's id is the name of its folder".to_owned());
-                let message = format!("there is no lab `{}` in this collection", need.value);
-                found.push(finding(NO_SUCH_LAB, need.span, message, Some(hint)));
-            }
-        }
-        if !found.is_empty() {
-            all[at].lab = None;
-            all[at].findings.extend(found);
-            all[at].findings.sort_by_key(|finding| finding.span.start);
-        }
+    for (at, parsed) in all.iter_mut().enumerate() {
+        let Some(lab) = &labs[at] else { continue };
+        let (before, after) = (labs[..at].iter().flatten().collect::<Vec<_>>(), labs[at + 1..].iter().flatten());
+        parsed.add(together(lab, &before, &after.collect::<Vec<_>>()));
     }
     all
+}
+
+/// What is wrong with a lab among those that stand before and after it in their collection.
+pub fn together(lab: &Lab, before: &[&Lab], after: &[&Lab]) -> Vec<Diagnostic> {
+    let all = before.iter().copied().chain([lab]).chain(after.iter().copied());
+    let known: BTreeMap<&str, &Lab> = all.map(|lab| (lab.id.as_str(), lab)).collect();
+    let mut found = Vec::new();
+    if let Some(other) = before.iter().find(|other| other.id == lab.id) {
+        let hint = Some("rename one of the folders: the id is the folder's name".to_owned());
+        let message = format!("{} has the id `{}` already", other.source.name(), lab.id);
+        found.push(finding(SAME_LAB, Span::new(0, 0), message, hint));
+    }
+    for need in &lab.needs {
+        if need.value == lab.id {
+            found.push(finding(CIRCLE, need.span, "this lab needs itself".to_owned(), Some("remove it".to_owned())));
+        } else if known.contains_key(need.value.as_str()) {
+            if let Some(way) = way_back(&known, &need.value, &lab.id) {
+                let hint = Some("remove one of the two `needs`".to_owned());
+                found.push(finding(CIRCLE, need.span, format!("circular `needs`: {} → {way}", lab.id), hint));
+            }
+        } else if !lies_beside(lab, &need.value) {
+            let hint = did_you_mean(&need.value, known.keys().copied())
+                .unwrap_or_else(|| "a lab's id is the name of its folder".to_owned());
+            let message = format!("there is no lab `{}` in this collection", need.value);
+            found.push(finding(NO_SUCH_LAB, need.span, message, Some(hint)));
+        }
+    }
+    found
 }
 
 fn finding(rule: super::Rule, span: Span, message: String, hint: Option<String>) -> Diagnostic {

@@ -16,7 +16,8 @@ const MOST_FILES: usize = 200;
 const MOST_ENTRIES: usize = 2000;
 const LARGEST: u64 = 1 << 20;
 
-pub(super) fn of(source: &SourceFile) -> Vec<Definition> {
+/// The custom resources that this lab declares.
+pub fn of(source: &SourceFile) -> Vec<Definition> {
     let mut found = in_text(source.text());
     if let Some(folder) = source.path().parent() {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

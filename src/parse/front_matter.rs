@@ -2,6 +2,8 @@
 
 mod vars;
 
+pub(super) use vars::VAR_KEYS;
+
 use super::context::Context;
 use super::findings::{BAD_VALUE, BYTE_ORDER_MARK, FRONT_MATTER, UNKNOWN_KEY, UNQUOTED, VARIABLE_NAME};
 use super::head_slips;
@@ -40,7 +42,7 @@ pub(super) struct HeadVar {
 
 pub(super) const KEYS: &[&str] =
     &["title", "summary", "level", "minutes", "needs", "clusters", "requires", "cluster", "etcd", "vars"];
-const CLUSTER_KEYS: &[&str] = &["nodes", "kubernetes"];
+pub(super) const CLUSTER_KEYS: &[&str] = &["nodes", "kubernetes"];
 
 /// Reads the front matter, if the file begins with one, and says where the Markdown begins.
 pub(super) fn head(cx: &mut Context<'_>) -> (Head, usize) {

@@ -2,8 +2,10 @@
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag};
 
+use super::front_matter::KEYS;
 use super::head_slips;
 use crate::lab::keywords::FenceKind;
+use crate::text::nearest;
 
 /// What a Markdown file of a course is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +30,62 @@ pub fn kind_of(text: &str) -> Kind {
             Kind::Other("no front matter")
         };
     }
-    let is_lab_fence = |info: &str| {
-        let info = info.trim();
-        let end = info.find([' ', '\t', '{']).unwrap_or(info.len());
-        let braces = info[end..].trim_start().starts_with('{');
-        FenceKind::of(&info[..end])
-            .is_some_and(|kind| braces || matches!(kind, FenceKind::Check | FenceKind::Wait | FenceKind::Question))
-    };
-    let fences = Parser::new(text).any(|event| match event {
-        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => is_lab_fence(&info),
+    if has_fence(text, is_lab_fence) {
+        Kind::Lab
+    } else {
+        Kind::Other("it has no front matter, no check, and no attributes on a fence")
+    }
+}
+
+/// Whether an editor is to say anything of a file: front matter is what other tools' pages have too, with keys that no lab
+/// has.
+pub fn is_ours(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if kind_of(text) != Kind::Lab {
+        return false;
+    }
+    if super::markdown::too_much(text).is_none() && has_fence(text, is_lab_fence) {
+        return true;
+    }
+    let near = |key: &str| nearest(key, KEYS.iter().copied());
+    let keys: Vec<&str> = keys_of_front_matter(text);
+    let ours = |key: &&str| near(key).is_some_and(|near| !["title", "summary"].contains(&near));
+    keys.iter().any(ours) || keys.iter().all(|key| near(key).is_some())
+}
+
+/// The first words of the front matter's lines, as far as they are keys.
+fn keys_of_front_matter(text: &str) -> Vec<&str> {
+    let inner = head_slips::near_miss(text, 0).map_or_else(
+        || {
+            let start = text.find('\n').map_or(text.len(), |end| end + 1);
+            let rest = &text[start..];
+            let end = rest.find("\n---").or_else(|| rest.find("\n...")).or_else(|| rest.find("\n#"));
+            start..start + end.unwrap_or(rest.len())
+        },
+        |(place, _)| place.inner,
+    );
+    let lines = text[inner].lines().filter(|line| !line.starts_with([' ', '\t', '#', '-']));
+    let keys = lines.filter_map(|line| line.split_once(':')).map(|(key, _)| key.trim_end());
+    keys.filter(|key| !key.is_empty() && !key.contains(' ')).collect()
+}
+
+fn language(info: &str) -> &str {
+    let info = info.trim();
+    &info[..info.find([' ', '\t', '{']).unwrap_or(info.len())]
+}
+
+fn is_lab_fence(info: &str) -> bool {
+    let language = language(info);
+    let braces = info.trim()[language.len()..].trim_start().starts_with('{');
+    FenceKind::of(language)
+        .is_some_and(|kind| braces || matches!(kind, FenceKind::Check | FenceKind::Wait | FenceKind::Question))
+}
+
+fn has_fence(text: &str, is: impl Fn(&str) -> bool) -> bool {
+    Parser::new(text).any(|event| match event {
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => is(&info),
         _ => false,
-    });
-    if fences { Kind::Lab } else { Kind::Other("it has no front matter, no check, and no attributes on a fence") }
+    })
 }
 
 #[cfg(test)]
@@ -68,6 +114,27 @@ mod tests {
             "```yaml {a}\n```\n",
         ] {
             assert!(matches!(kind_of(other), Kind::Other(_)), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_editor_is_silent_on_pages_of_other_tools() {
+        for page in [
+            "---\ntitle: My post\nlayout: post\ndate: 2026-01-01\n---\n\n```bash\nls\n```\n",
+            "---\ntitle: My page\nweight: 3\n---\n\nText.\n",
+            "---\nname: Bug report\nabout: \"\"\n---\n",
+            "# A\n\n```bash\nls\n```\n",
+            "",
+        ] {
+            assert!(!is_ours(page), "{page}");
+        }
+        for lab in [
+            "---\ntitle: A\nlevel: beginner\n---\n",
+            "---\ntitle: A\nlevl: beginner\n---\n",
+            "---\ntitle: A\n---\n## A\n\n```bash\nls\n```\n",
+            "---\ntitle: A\nlayout: post\n---\n## A\n\n```check\nkey /a exists\n```\n",
+        ] {
+            assert!(is_ours(lab), "{lab}");
         }
     }
 }

@@ -25,10 +25,12 @@ mod language;
 mod links;
 mod markdown;
 mod names;
+mod outline;
 mod output;
 mod question;
 mod quotes;
 mod reach;
+mod schema;
 mod secrets;
 mod shell;
 mod solutions;
@@ -47,13 +49,16 @@ use crate::text::{Diagnostic, Severity, SourceFile, Span, Spanned};
 
 use context::Context;
 
-pub use collection::parse_all;
+pub use collection::{parse_all, together};
+pub use definitions::of as definitions_of;
 pub use explain::{explain, rule};
 pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
-pub use kind::{Kind, kind_of};
+pub use kind::{Kind, is_ours, kind_of};
 pub use markdown::LARGEST;
+pub use outline::{FenceOutline, Outline, Written, outline};
+pub use schema::front_matter_schema;
 pub use secrets::secret_defaults;
-pub use syntax::ask_bash;
+pub use syntax::{Heard, ask_bash};
 pub use words::duration_flag;
 
 /// What one file gave: a lab where no finding is an error, and every finding in file order.
@@ -61,9 +66,34 @@ pub use words::duration_flag;
 pub struct Parsed {
     pub lab: Option<Lab>,
     pub findings: Vec<Diagnostic>,
+    /// What could be read where a finding is an error: an editor goes by it.
+    pub draft: Option<Lab>,
     /// What a shell is to read once more: see [`ask_bash`].
     scripts: Vec<syntax::Script>,
 }
+
+impl Parsed {
+    /// An error was found afterwards: the lab is a draft.
+    pub fn refuse(&mut self) {
+        self.draft = self.lab.take().or(self.draft.take());
+    }
+
+    /// Adds what was found of the lab among others of its collection.
+    pub fn add(&mut self, found: Vec<Diagnostic>) {
+        if !found.is_empty() {
+            self.refuse();
+            self.findings.extend(found);
+            self.findings.sort_by_key(|finding| finding.span.start);
+        }
+    }
+
+    fn nothing(findings: Vec<Diagnostic>) -> Self {
+        Self { lab: None, findings, draft: None, scripts: Vec::new() }
+    }
+}
+
+/// A cure can uncover a finding that has one too; a lab that is never done is no lab.
+pub const ROUNDS: usize = 8;
 
 /// Reads one lab.
 pub fn parse(source: &SourceFile) -> Parsed {
@@ -81,13 +111,13 @@ fn parse_here(source: &SourceFile) -> Parsed {
         cx.findings
             .add(findings::FRONT_MATTER, Span::new(at, at + 1), "the lines of this file end in CR only, as on old Macs")
             .hint("save it with LF or CRLF line ends");
-        return Parsed { lab: None, findings: cx.findings.finish(), scripts: Vec::new() };
+        return Parsed::nothing(cx.findings.finish());
     }
     if let Some((at, message)) = markdown::too_much(source.text()) {
         cx.findings
             .add(findings::TOO_MUCH, Span::new(at, at + 1), message)
             .hint("split it into several labs, and keep long files beside them");
-        return Parsed { lab: None, findings: cx.findings.finish(), scripts: Vec::new() };
+        return Parsed::nothing(cx.findings.finish());
     }
     let (head, from) = front_matter::head(&mut cx);
     cx.bare = cx.head_lost || !head.etcd.is_empty() || head.clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
@@ -137,7 +167,21 @@ fn parse_here(source: &SourceFile) -> Parsed {
     };
     let findings = cx.findings.finish();
     let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
-    Parsed { lab: (!broken).then_some(lab), findings, scripts }
+    let (lab, draft) = if broken { (None, Some(lab)) } else { (Some(lab), None) };
+    Parsed { lab, findings, draft, scripts }
+}
+
+/// Whether a block may be called so; says why not.
+pub fn name_fault(name: &str) -> Option<String> {
+    words::id(name)
+        .err()
+        .map(|wrong| wrong.hint.map_or(wrong.message.clone(), |hint| format!("{}; {hint}", wrong.message)))
+}
+
+/// Whether a variable may be called so.
+pub fn is_variable_name(name: &str) -> bool {
+    let source = SourceFile::new("", "", "");
+    front_matter::var_name(name, Span::default(), &mut Context::new(&source))
 }
 
 /// Where the lab lies; `lab.md` lies in the current folder.

@@ -1,5 +1,6 @@
 //! Every block as bash itself reads it: `bash -n`, which runs nothing.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -45,32 +46,64 @@ pub(super) fn scripts(steps: &[Step], cx: &Context<'_>) -> Vec<Script> {
     scripts
 }
 
+/// What bash said of scripts before: most blocks of a lab that is being written stay as they are.
+#[derive(Debug, Default)]
+pub struct Heard(HashMap<String, Option<(usize, String)>>);
+
+/// So many scripts are remembered.
+const REMEMBERED: usize = 5000;
+
+impl Heard {
+    /// Asks bash about those that it has not read.
+    fn ask(&mut self, scripts: &[Script]) {
+        if self.0.len() > REMEMBERED {
+            self.0.clear();
+        }
+        let mut new: Vec<String> = scripts.iter().map(Script::text).filter(|text| !self.0.contains_key(text)).collect();
+        new.sort_unstable();
+        new.dedup();
+        self.read(&new);
+    }
+
+    /// One call answers for all where they are sound: each is a function's body, so that none can end what another
+    /// begins. Else the halves are asked.
+    fn read(&mut self, scripts: &[String]) {
+        let said = match scripts {
+            [] => return,
+            [one] => complaint(one),
+            all => complaint(&all.iter().map(|script| format!("f() {{ :\n{script}\n}}\n")).collect::<String>()),
+        };
+        match (scripts, said) {
+            (all, None) => self.0.extend(all.iter().map(|script| (script.clone(), None))),
+            ([one], said) => drop(self.0.insert(one.clone(), said)),
+            (all, Some(_)) => {
+                let (left, right) = all.split_at(all.len() / 2);
+                self.read(left);
+                self.read(right);
+            }
+        }
+    }
+}
+
 /// Has bash read all blocks of a lab, and adds what it finds. Without bash there is nothing to say.
-pub fn ask_bash(parsed: &mut Parsed, source: &SourceFile) {
+pub fn ask_bash(parsed: &mut Parsed, source: &SourceFile, heard: &mut Heard) {
     let scripts = std::mem::take(&mut parsed.scripts);
-    // One call answers for all blocks of a sound lab: each is a function's body, so that none can end what another begins.
-    let mut all = String::new();
-    for script in &scripts {
-        all += &format!("f() {{ :\n{}\n}}\n", script.text());
-    }
-    if all.is_empty() || complaint(&all).is_none() {
-        return;
-    }
+    heard.ask(&scripts);
     for script in scripts {
-        let Some((line, message)) = complaint(&script.text()) else { continue };
+        let Some(Some((line, message))) = heard.0.get(&script.text()) else { continue };
         // At the end of the script, where something was left open, there is no line.
         let last = script.lines.iter().rposition(|line| !line.text.trim().is_empty()).unwrap_or(0);
         let Some(at) = script.lines.get(line.saturating_sub(1).min(last)) else { continue };
         let text = at.text.trim_end();
         let from = text.len() - text.trim_start().len();
-        let part = near(&message, text).unwrap_or(from..text.len());
+        let part = near(message, text).unwrap_or(from..text.len());
         let finding = NO_BASH.finding(
             source.place_in_line(at.number, &at.text, part),
             format!("bash does not understand this block: {message}"),
             Some("mend it, or mark the block `norun` where it is only shown".to_owned()),
         );
         parsed.findings.push(finding);
-        parsed.lab = None;
+        parsed.refuse();
     }
     parsed.findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.code));
 }
@@ -124,7 +157,7 @@ mod tests {
     fn found(body: &str) -> Vec<(usize, String)> {
         let source = SourceFile::new("lab.md", "lab.md", format!("---\ntitle: A lab\n---\n## A step\n\n{body}"));
         let mut parsed = parse(&source);
-        ask_bash(&mut parsed, &source);
+        ask_bash(&mut parsed, &source, &mut Heard::default());
         let findings = parsed.findings.iter().filter(|finding| finding.code == NO_BASH.code);
         findings.map(|f| (source.position(f.span.start).line, source.slice(f.span).to_owned())).collect()
     }

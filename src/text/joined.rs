@@ -48,6 +48,15 @@ impl Joined {
         }
     }
 
+    /// The byte of the text at this place of the file, where the text goes on to it; the end of a line is part of it.
+    pub fn index(&self, offset: usize) -> Option<usize> {
+        (0..self.pieces.len()).rev().find_map(|at| {
+            let (start, file) = self.pieces[at];
+            let end = self.pieces.get(at + 1).map_or(self.text.len(), |(next, _)| *next);
+            (file <= offset && offset <= file + (end - start)).then(|| start + (offset - file))
+        })
+    }
+
     pub fn span(&self, range: Range<usize>) -> Span {
         let start = self.offset(range.start);
         // The end is the byte after the last one: where that one lies decides, not where the next
@@ -74,5 +83,7 @@ mod tests {
         assert_eq!(joined.span(3..5), Span::new(7, 9));
         assert_eq!(joined.offset(6), 10);
         assert_eq!(joined.offset(60), 10);
+        assert_eq!([2, 4, 7, 9, 10].map(|at| joined.index(at)), [Some(0), Some(2), Some(3), Some(5), Some(6)]);
+        assert_eq!([0, 6, 11].map(|at| joined.index(at)), [None, None, None]);
     }
 }

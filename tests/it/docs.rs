@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use keywitness::lab::keywords::FenceKind;
+use keywitness::lab::meanings::{self, attributes_of, meaning, table};
 use keywitness::parse::{RULES, parse};
 use keywitness::text::{Severity, SourceFile};
 
@@ -47,4 +49,22 @@ fn every_code_stands_in_the_reference() {
     }
     let found = REFERENCE.split("## What lint finds\n\n").nth(1).unwrap_or_default();
     assert_eq!(found, wanted, "docs/labs.md should end with this table:\n{wanted}");
+}
+
+#[test]
+fn the_tables_of_the_reference_are_made_from_the_code() {
+    let of_check = ["on", "points", "fail", "pre"].map(|word| meaning(meanings::FENCE, word).expect("an attribute"));
+    let actions = attributes_of(&[FenceKind::Script, FenceKind::Console]);
+    let checks = table("check", meanings::CHECKS).replacen("| meaning |", "| holds when |", 1);
+    for wanted in [
+        table("key", meanings::FRONT_MATTER),
+        table("of the step", meanings::STEP),
+        table("attribute", actions),
+        table("key of a variable", meanings::VARIABLE),
+        table("variable", meanings::GIVEN),
+        checks,
+        table("attribute of `check`", of_check),
+    ] {
+        assert!(REFERENCE.contains(&format!("\n{wanted}\n")), "docs/labs.md should have this table:\n{wanted}");
+    }
 }

@@ -31,7 +31,7 @@ fn examples(code: &str) -> Vec<String> {
 fn codes(text: &str) -> Vec<&'static str> {
     let source = SourceFile::new("lab.md", "lab.md", text);
     let mut parsed = parse(&source);
-    keywitness::parse::ask_bash(&mut parsed, &source);
+    keywitness::parse::ask_bash(&mut parsed, &source, &mut keywitness::parse::Heard::default());
     parsed.findings.iter().map(|finding| finding.code.0).collect()
 }
 

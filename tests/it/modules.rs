@@ -29,10 +29,11 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("web", "text owned_processes lab outcome journal terminal learn session shell"),
     ("report", "text lab outcome"),
     ("author", "text"),
+    ("editor", "text expr lab parse kube_etcd_codec"),
     (
         "cli",
         "text owned_processes expr lab parse kube_cel kube_etcd_codec journal grade outcome terminal cluster witness \
-         kube_sandbox run learn session shell web report author",
+         kube_sandbox run learn session shell web report author editor",
     ),
 ];
 

@@ -67,6 +67,7 @@ pub use control_plane::{ControlPlane, ControlPlaneSpec};
 pub use controllers::{Controllers, Settings};
 pub use error::SandboxError;
 pub use etcd::why_it_ended as why_etcd_ended;
+pub use openapi::description;
 pub use pki::{Pki, PkiNames};
 pub use start::{Sandbox, SandboxOptions};
 pub use version::KUBERNETES_VERSION;

@@ -7,10 +7,8 @@ use std::path::Path;
 use super::{Linted, parsed};
 use crate::cli::error::CliError;
 use crate::cli::labs::{LabFile, Oddity};
+use crate::parse::ROUNDS;
 use crate::text::{SourceFile, mended};
-
-/// A cure can uncover a finding that has one too; a lab that is never done is no lab.
-const ROUNDS: usize = 8;
 
 /// Mends the files, and reads them again.
 pub(super) fn all(mut labs: Vec<Linted>) -> Result<Vec<Linted>, CliError> {

@@ -149,7 +149,7 @@ impl Checker<'_> {
 }
 
 /// Whether a value of this type can be handed over.
-fn takes(wanted: &Wanted, kind: &Type) -> bool {
+pub(in crate::expr) fn takes(wanted: &Wanted, kind: &Type) -> bool {
     kind.alternatives().iter().any(|kind| match (wanted, kind) {
         (Wanted::Dyn | Wanted::Param(_), _)
         | (_, Type::Dyn | Type::Never)

@@ -8,6 +8,7 @@ use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue, operators};
 use super::field::{can_be, is_number, never_null};
 use super::{Checker, is_literal, is_plain, literal_text};
 use crate::expr::FaultKind;
+use crate::expr::ask::{Asked, HERE};
 use crate::expr::types::{Others, Text, Type, Words};
 use crate::text::{did_you_mean, name_length};
 
@@ -179,6 +180,9 @@ impl Checker<'_> {
 
     /// A text that is written out, against the form that the other side has.
     pub(super) fn form(&mut self, kind: &Type, part: &IdedExpr, literal: &IdedExpr) {
+        if literal_text(literal) == Some(HERE) {
+            self.asked = Some(Asked::Text(kind.clone()));
+        }
         let (Type::Text(form), Some(word)) = (kind, literal_text(literal)) else { return };
         let text = self.places.text(part);
         let (message, hint) = match form {

@@ -5,6 +5,7 @@ use kube_cel::ast::{Expr as Node, LiteralValue};
 
 use super::{Checker, is_object, literal_text};
 use crate::expr::FaultKind;
+use crate::expr::ask::{Asked, HERE};
 use crate::expr::types::{Object, Text, Type};
 use crate::text::did_you_mean;
 
@@ -18,6 +19,13 @@ impl Checker<'_> {
     /// The field of this name; `node` is the selection.
     pub(super) fn field(&mut self, base: &Type, name: &str, node: &IdedExpr) -> Type {
         let Node::Select(select) = &node.expr else { return Type::Dyn };
+        if name == HERE {
+            // What the conditions around say makes the type narrower, or nothing is known of it.
+            if !matches!(&self.asked, Some(Asked::Member(known)) if base.is_dyn() && !known.is_dyn()) {
+                self.asked = Some(Asked::Member(base.clone()));
+            }
+            return Type::Dyn;
+        }
         if let Some(kind) = of(base, name) {
             return kind;
         }

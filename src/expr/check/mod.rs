@@ -10,12 +10,14 @@ mod place;
 use kube_cel::IdedExpr;
 use kube_cel::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr as Node, LiteralValue, operators};
 
+use super::ask::{Asked, HERE};
 use super::path::Path;
 use super::scope::{Scope, TYPES};
 use super::types::{Fact, Known, Object, Subject, Text, Type, Writes};
 use super::{Fault, FaultKind};
 use crate::text::Span;
 
+pub(super) use call::takes;
 pub(super) use place::Places;
 
 pub(super) struct Checker<'a> {
@@ -31,6 +33,8 @@ pub(super) struct Checker<'a> {
     pub(super) explained: Vec<Span>,
     /// Each path, and whether its type is known.
     pub(super) seen: Vec<(String, bool)>,
+    /// What stands at the place that an editor asks for.
+    pub(super) asked: Option<Asked>,
 }
 
 impl<'a> Checker<'a> {
@@ -44,6 +48,7 @@ impl<'a> Checker<'a> {
             faults: Vec::new(),
             explained: Vec::new(),
             seen: Vec::new(),
+            asked: None,
         }
     }
 
@@ -125,6 +130,11 @@ impl<'a> Checker<'a> {
     }
 
     fn name(&mut self, name: &str, node: &IdedExpr) -> Type {
+        if name == HERE {
+            let written = self.locals.iter().filter(|(local, _)| !local.starts_with('@'));
+            self.asked = Some(Asked::Name(written.cloned().collect()));
+            return Type::Dyn;
+        }
         if let Some((_, kind)) = self.locals.iter().rev().find(|(local, _)| local == name) {
             return kind.clone();
         }

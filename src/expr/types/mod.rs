@@ -153,6 +153,40 @@ impl Type {
         }
     }
 
+    /// The fields of an object, in their order; of several kinds, each that one of them has.
+    pub fn fields(&self) -> Vec<(String, Type)> {
+        let mut fields: Vec<(String, Type)> = Vec::new();
+        for object in self.objects() {
+            for name in object.names() {
+                if !fields.iter().any(|(known, _)| known == name)
+                    && let Some(field) = object.field(name)
+                {
+                    fields.push((name.to_owned(), field.kind));
+                }
+            }
+        }
+        fields
+    }
+
+    /// The objects that it can be.
+    pub fn objects(&self) -> Vec<&Object> {
+        let object = |kind| match kind {
+            &Type::Object(ref object) => vec![object],
+            Type::Optional(of) => of.objects(),
+            _ => Vec::new(),
+        };
+        self.alternatives().iter().flat_map(object).collect()
+    }
+
+    /// The words that a text can be, where they are few.
+    pub fn words(&self) -> Vec<String> {
+        let words = |kind: &Type| match kind {
+            Type::Text(Text::Words(words)) => words.words.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
+        self.alternatives().iter().flat_map(words).collect()
+    }
+
     /// The one or the other.
     #[must_use]
     pub fn or(self, other: Type) -> Type {

@@ -69,6 +69,16 @@ impl Object {
         }
     }
 
+    /// What Kubernetes calls a field of its own: `core/v1.PodSpec.nodeName`.
+    pub fn field_path(&self, name: &str) -> Option<String> {
+        match self {
+            Object::Message(message) | Object::Kind { message, .. } => {
+                holder(message, name).map(|holder| format!("{holder}.{name}"))
+            }
+            Object::Record(_) | Object::Declared(_) => None,
+        }
+    }
+
     /// The names of its fields, in the schema's order.
     pub fn names(&self) -> Vec<&str> {
         match self {
@@ -78,6 +88,14 @@ impl Object {
             Object::Declared(declared) => declared.fields.keys().map(String::as_str).collect(),
         }
     }
+}
+
+/// The message that has the field, through inlined structs.
+fn holder(message: &'static Message, name: &str) -> Option<&'static str> {
+    if message.fields.iter().any(|field| field.name == name && !field.inline) {
+        return Some(message.name);
+    }
+    message.fields.iter().filter(|field| field.inline).find_map(|field| holder(field.message()?, name))
 }
 
 fn of_fields(message: &'static Message) -> Vec<&'static str> {

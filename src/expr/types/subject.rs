@@ -131,6 +131,11 @@ impl Subject {
         self
     }
 
+    /// The names of the kinds, such as `Pod`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.kinds.iter().map(|kind| kind.kind.as_str()).filter(|name| !name.is_empty())
+    }
+
     /// How many kinds it can be of.
     pub(in crate::expr) fn count(&self) -> usize {
         self.kinds.len()

@@ -7,7 +7,7 @@ use crate::parse::findings::{BAD_VALUE, VARIABLE_DEFAULT};
 use crate::parse::yaml::{Node, Yaml};
 use crate::text::{Span, Spanned, name_length};
 
-const VAR_KEYS: &[&str] = &["default", "random", "port", "ask", "pattern", "secret"];
+pub(in crate::parse) const VAR_KEYS: &[&str] = &["default", "random", "port", "ask", "pattern", "secret"];
 
 pub(super) fn vars(value: &Yaml, cx: &mut Context<'_>) -> Vec<HeadVar> {
     let Node::Map(entries) = &value.node else {

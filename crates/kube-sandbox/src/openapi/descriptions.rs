@@ -14,8 +14,8 @@ static TEXTS: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
     text.lines().filter_map(|line| line.split_once('\t')).collect()
 });
 
-/// The description of `core/v1.Pod`, `core/v1.Pod.spec` or `Quantity`.
-pub(super) fn of(name: &str) -> Option<String> {
+/// What Kubernetes says of `core/v1.Pod`, `core/v1.Pod.spec` or `Quantity`.
+pub fn of(name: &str) -> Option<String> {
     let text = TEXTS.get(name).filter(|text| !text.is_empty())?;
     let (mut plain, mut escaped) = (String::with_capacity(text.len()), false);
     for c in text.chars() {

@@ -7,6 +7,8 @@ mod document;
 mod extensions;
 mod second;
 
+pub use descriptions::of as description;
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 

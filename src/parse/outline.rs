@@ -1,0 +1,107 @@
+//! What stands where in a file, whatever is wrong with it: an editor asks this of a text that is being written.
+
+use super::attrs;
+use super::context::Context;
+use super::findings::Findings;
+use super::front_matter;
+use super::html::{Tag, tags};
+use super::markdown::{self, Block};
+use crate::lab::keywords::FenceKind;
+use crate::text::{Joined, SourceFile, Span, Spanned};
+
+/// The parts of a file.
+#[derive(Debug)]
+pub struct Outline {
+    /// Where the Markdown begins, after the front matter.
+    pub body: usize,
+    pub fences: Vec<FenceOutline>,
+    /// `lab:` comments, from their word on.
+    pub comments: Vec<Span>,
+}
+
+/// A fence.
+#[derive(Debug)]
+pub struct FenceOutline {
+    pub span: Span,
+    /// What follows the backticks.
+    pub info: Span,
+    pub language: Spanned<String>,
+    pub kind: Option<FenceKind>,
+    /// The braces and all.
+    pub braces: Option<Span>,
+    pub attributes: Vec<Written>,
+    pub content: Joined,
+}
+
+/// An attribute as it is written.
+#[derive(Debug)]
+pub struct Written {
+    pub name: Spanned<String>,
+    /// Without its quotes.
+    pub value: Option<Spanned<String>>,
+}
+
+impl FenceOutline {
+    pub fn attribute(&self, name: &str) -> Option<&Written> {
+        self.attributes.iter().find(|attribute| attribute.name.value == name)
+    }
+}
+
+/// Reads the parts of a file.
+pub fn outline(source: &SourceFile) -> Outline {
+    let mut outline = Outline { body: 0, fences: Vec::new(), comments: Vec::new() };
+    if markdown::too_much(source.text()).is_some() {
+        return outline;
+    }
+    let mut cx = Context::new(source);
+    outline.body = front_matter::head(&mut cx).1;
+    for block in markdown::blocks(source.text(), outline.body) {
+        match block {
+            Block::Fence(fence) => {
+                let info = attrs::info(source, fence.info);
+                let mut ignored = Findings::default();
+                let read = info.braces.map(|braces| attrs::in_braces(source, braces, &mut ignored));
+                outline.fences.push(FenceOutline {
+                    span: fence.span,
+                    info: fence.info,
+                    kind: FenceKind::of(&info.language.value),
+                    language: info.language,
+                    braces: info.braces,
+                    attributes: read.unwrap_or_default().into_iter().map(written).collect(),
+                    content: fence.content,
+                });
+            }
+            Block::Html(span) => {
+                outline.comments.extend(tags(source, span).into_iter().filter_map(|tag| match tag {
+                    Tag::Directive(span) => Some(span),
+                    _ => None,
+                }));
+            }
+            Block::Heading(_) | Block::Indented(_) | Block::Prose(_) => {}
+        }
+    }
+    outline
+}
+
+fn written(attr: attrs::Attr) -> Written {
+    Written { name: attr.name, value: attr.value.map(|value| Spanned::new(value.text, value.span)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_half_written_has_its_place_all_the_same() {
+        let text = "---\ntitle: A\nvars: {\n---\n## A\n<!-- lab:step id=x -->\n\n```bash {name=a stop=\nls\n```\n\n- x\n\n  ```check\n  key /reg\n  ```\n";
+        let source = SourceFile::new("lab.md", "lab.md", text);
+        let outline = outline(&source);
+        assert_eq!(outline.body, text.find("## A").unwrap_or_default());
+        let kinds: Vec<_> = outline.fences.iter().map(|fence| fence.kind).collect();
+        assert_eq!(kinds, [Some(FenceKind::Script), Some(FenceKind::Check)]);
+        let name = outline.fences[0].attribute("name").and_then(|name| name.value.as_ref());
+        assert_eq!(name.map(|name| name.value.as_str()), Some("a"));
+        assert_eq!(outline.fences[1].content.text(), "key /reg\n");
+        assert_eq!(source.slice(outline.comments[0]).trim(), "lab:step id=x");
+    }
+}
