@@ -66,7 +66,7 @@ pub(super) fn complete(open: &Open<'_>, at: usize) -> Vec<CompletionItem> {
 fn offers(open: &Open<'_>, at: usize) -> (usize, Vec<Offer>) {
     let text = open.source.text();
     let word = word_before(text, at, |c| is_name(c) || c == '-');
-    let part = part(&open.outline, &open.source, at);
+    let part = part(&open.outline, open.source, at);
     // `${NA`, and `$NA` where a shell reads it.
     let name = word_before(text, at, is_name);
     let lead = &text[..name];
@@ -89,7 +89,7 @@ fn offers(open: &Open<'_>, at: usize) -> (usize, Vec<Offer>) {
                 FenceKind::Check => "what must be true of etcd, the API or an output",
                 FenceKind::Wait => "holds the lab up until these come true",
                 FenceKind::Output => "what the block before prints",
-                _ => "asks a learner",
+                FenceKind::Question => "asks a learner",
             };
             let offers =
                 LANGUAGES.iter().map(|(name, kind)| Offer::new(*name, Kind::KEYWORD).means(means(*kind))).collect();
@@ -100,7 +100,7 @@ fn offers(open: &Open<'_>, at: usize) -> (usize, Vec<Offer>) {
             let content = fence.content.text();
             check(open, content, index, at)
         }
-        Part::Inside(fence, FenceKind::Question, index) => {
+        Part::Inside(fence, FenceKind::Question | FenceKind::Answer, index) => {
             let line = fence.content.text()[..index].rsplit('\n').next().unwrap_or_default();
             let asks = line.trim_start().strip_prefix('=').is_some_and(|rest| rest.trim_start().starts_with("from "));
             (word, if asks { blocks(open, |_| true) } else { Vec::new() })
@@ -288,7 +288,7 @@ fn check(open: &Open<'_>, content: &str, index: usize, at: usize) -> (usize, Vec
             let subject = if open.is_bare() {
                 crate::expr::Subject::any()
             } else {
-                line::subject(&found, &definitions_of(&open.source))
+                line::subject(&found, &definitions_of(open.source))
             };
             let mut offers = match ask(lead.trim_start(), found.scope, &subject) {
                 Some(Asked::Member(kind)) => members(open, &kind),

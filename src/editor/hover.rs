@@ -109,6 +109,9 @@ fn variable(open: &Open<'_>, name: &str) -> Option<String> {
     Some(format!("variable `{name}`: {value}{asks}{pattern}"))
 }
 
+/// So many kinds are named.
+const SHOWN: usize = 6;
+
 /// What a key, or a pattern, holds.
 fn key(open: &Open<'_>, written: &str) -> Option<String> {
     if open.is_bare() {
@@ -134,7 +137,6 @@ fn key(open: &Open<'_>, written: &str) -> Option<String> {
         writes: crate::expr::Writes::Any,
     };
     let subject = line::subject(&found, &definitions_of(open.source));
-    const SHOWN: usize = 6;
     let names: Vec<&str> = subject.names().collect();
     match names.len() {
         0 => None,

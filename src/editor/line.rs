@@ -140,10 +140,7 @@ impl Reader<'_> {
             },
             "never" => match rest {
                 [] => Wanted::Key,
-                [glob] => {
-                    let _ = glob;
-                    Wanted::Words(vec!["PUT", "DELETE", "where", "for"])
-                }
+                [_] => Wanted::Words(vec!["PUT", "DELETE", "where", "for"]),
                 [glob, rest @ ..] => {
                     let kind = EventKind::of(&rest[0].text);
                     let rest = if kind.is_some() { &rest[1..] } else { rest };

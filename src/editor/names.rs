@@ -86,13 +86,11 @@ impl Found<'_> {
         let content = fence.content.text();
         match kind {
             FenceKind::Check | FenceKind::Wait => {
-                let lines = content.split_inclusive('\n').scan(0, |at, line| {
-                    let start = *at;
-                    *at += line.len();
-                    Some((start, line))
-                });
-                for (start, line) in lines.filter(|(_, line)| line.starts_with("output")) {
-                    let words = line::words(content, start);
+                let mut next = 0;
+                for line in content.split_inclusive('\n') {
+                    let start = next;
+                    next += line.len();
+                    let words = if line.starts_with("output") { line::words(content, start) } else { Vec::new() };
                     let tests = ["contains", "matches", "where"];
                     if let [verb, name, ..] = &words[..]
                         && verb.text == "output"
@@ -102,10 +100,9 @@ impl Found<'_> {
                         let span = fence.content.span(name.start..name.start + name.text.len());
                         self.add(Sort::Block, span, false);
                     }
-                    let _ = line;
                 }
             }
-            FenceKind::Question => {
+            FenceKind::Question | FenceKind::Answer => {
                 let mut at = 0;
                 for line in content.split_inclusive('\n') {
                     if let Some(rest) = line.trim_start().strip_prefix('=')

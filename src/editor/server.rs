@@ -12,10 +12,9 @@ use lsp_types::notification::{
 use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CodeLensOptions, CompletionOptions,
     DiagnosticSeverity, DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    DidSaveTextDocumentParams, ExecuteCommandOptions, HoverProviderCapability, InitializeParams, LogMessageParams,
-    MessageType, NumberOrString, OneOf, PublishDiagnosticsParams, RenameOptions, SaveOptions, ServerCapabilities,
-    ShowMessageParams, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions, Uri,
+    ExecuteCommandOptions, HoverProviderCapability, InitializeParams, LogMessageParams, MessageType, NumberOrString,
+    OneOf, PublishDiagnosticsParams, RenameOptions, SaveOptions, ServerCapabilities, ShowMessageParams,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, Uri,
 };
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -153,15 +152,14 @@ impl Server<'_> {
     fn run(&mut self) -> Result<(), ProtocolError> {
         loop {
             // Of many changes in a row the last one counts.
-            let message = match self.connection.receiver.try_recv() {
-                Ok(message) => message,
-                Err(_) => {
-                    self.publish();
-                    match self.connection.receiver.recv() {
-                        Ok(message) => message,
-                        // The client is gone.
-                        Err(_) => return Ok(()),
-                    }
+            let message = if let Ok(message) = self.connection.receiver.try_recv() {
+                message
+            } else {
+                self.publish();
+                match self.connection.receiver.recv() {
+                    Ok(message) => message,
+                    // The client is gone.
+                    Err(_) => return Ok(()),
                 }
             };
             match message {
@@ -209,11 +207,7 @@ impl Server<'_> {
                 file.version = Some(params.text_document.version);
                 file.known = None;
             }
-            DidSaveTextDocument::METHOD => {
-                if read::<DidSaveTextDocumentParams>(notification.params).is_some() {
-                    self.look_around();
-                }
-            }
+            DidSaveTextDocument::METHOD => self.look_around(),
             DidCloseTextDocument::METHOD => {
                 let Some(params) = read::<DidCloseTextDocumentParams>(notification.params) else { return };
                 let uri = params.text_document.uri;

@@ -2,6 +2,7 @@
 
 mod vars;
 
+#[cfg(test)]
 pub(super) use vars::VAR_KEYS;
 
 use super::context::Context;

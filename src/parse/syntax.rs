@@ -71,7 +71,13 @@ impl Heard {
         let said = match scripts {
             [] => return,
             [one] => complaint(one),
-            all => complaint(&all.iter().map(|script| format!("f() {{ :\n{script}\n}}\n")).collect::<String>()),
+            all => {
+                let mut whole = String::new();
+                for script in all {
+                    whole += &format!("f() {{ :\n{script}\n}}\n");
+                }
+                complaint(&whole)
+            }
         };
         match (scripts, said) {
             (all, None) => self.0.extend(all.iter().map(|script| (script.clone(), None))),

@@ -1,19 +1,22 @@
 //! `docs/labs.md` is the format's reference: its examples are labs, and its codes are all there are.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use keywitness::lab::keywords::FenceKind;
 use keywitness::lab::meanings::{self, attributes_of, meaning, table};
 use keywitness::parse::{RULES, parse};
 use keywitness::text::{Severity, SourceFile};
 
+use crate::harness::{Test, need};
+
 const REFERENCE: &str = include_str!("../../docs/labs.md");
 
 /// Each block of four backticks and `markdown`, with the line that it begins in.
-fn examples() -> Vec<(usize, String)> {
+fn examples(page: &str) -> Vec<(usize, String)> {
     let mut examples = Vec::new();
     let mut open: Option<(usize, String)> = None;
-    for (number, line) in REFERENCE.lines().enumerate() {
+    for (number, line) in page.lines().enumerate() {
         match &mut open {
             None if line == "````markdown" => open = Some((number + 2, String::new())),
             Some(_) if line == "````" => examples.extend(open.take()),
@@ -26,7 +29,7 @@ fn examples() -> Vec<(usize, String)> {
 
 #[test]
 fn each_example_is_a_lab_without_findings() {
-    let examples = examples();
+    let examples = examples(REFERENCE);
     assert!(examples.len() >= 8, "only {} examples were found", examples.len());
     for (line, text) in examples {
         // A part of a lab gets the head that it does not show.
@@ -67,4 +70,26 @@ fn the_tables_of_the_reference_are_made_from_the_code() {
     ] {
         assert!(REFERENCE.contains(&format!("\n{wanted}\n")), "docs/labs.md should have this table:\n{wanted}");
     }
+}
+
+/// The pages whose examples are labs; the findings' page shows what is wrong.
+const PAGES: &[&str] = &["labs.md", "writing.md"];
+
+#[test]
+fn each_example_passes_its_own_test() {
+    need!("etcd", "kubectl", "etcdctl", "etcdutl");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut test = Test::new(&["test", "examples", "--jobs", "2"]);
+    let mut count = 0;
+    for page in PAGES {
+        let text = std::fs::read_to_string(docs.join(page)).expect("the page");
+        for (line, text) in examples(&text) {
+            // A part of a lab gets the head that it does not show.
+            let text = if text.starts_with("---") { text } else { format!("---\ntitle: An example\n---\n{text}") };
+            test = test.file(&format!("examples/{}-{line}/README.md", page.trim_end_matches(".md")), &text);
+            count += 1;
+        }
+    }
+    assert!(count >= 20, "only {count} examples were found");
+    test.run().expect_exit(0);
 }

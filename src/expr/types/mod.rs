@@ -170,12 +170,15 @@ impl Type {
 
     /// The objects that it can be.
     pub fn objects(&self) -> Vec<&Object> {
-        let object = |kind| match kind {
-            &Type::Object(ref object) => vec![object],
-            Type::Optional(of) => of.objects(),
-            _ => Vec::new(),
-        };
-        self.alternatives().iter().flat_map(object).collect()
+        let mut objects = Vec::new();
+        for kind in self.alternatives() {
+            match kind {
+                Type::Object(object) => objects.push(object),
+                Type::Optional(of) => objects.extend(of.objects()),
+                _ => {}
+            }
+        }
+        objects
     }
 
     /// The words that a text can be, where they are few.

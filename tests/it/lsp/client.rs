@@ -105,14 +105,14 @@ impl Client {
     }
 
     pub(super) fn replace(&mut self, file: &Path, text: &str) {
-        self.edit(file, json!({"text": text}));
+        self.edit(file, vec![json!({"text": text})]);
     }
 
-    pub(super) fn edit(&mut self, file: &Path, change: Value) {
+    pub(super) fn edit(&mut self, file: &Path, changes: Vec<Value>) {
         let version = self.versions.get_mut(file).expect("an open file");
         *version += 1;
         let document = json!({"uri": uri(file), "version": version});
-        self.notify("textDocument/didChange", json!({"textDocument": document, "contentChanges": [change]}));
+        self.notify("textDocument/didChange", json!({"textDocument": document, "contentChanges": changes}));
     }
 
     /// The last that was published of a file, once the server has read all that was sent; `None` where nothing was.
