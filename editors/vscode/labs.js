@@ -3,7 +3,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 
-const FENCE = /^[ \t>]*(?:`{3,}|~{3,})[ \t]*(?:(?:check|wait|question)\b|(?:bash|sh|console|output)[ \t]*\{)/m;
+const FENCE = /^[ \t>]*(?:`{3,}|~{3,})[ \t]*(?:(?:check|wait|question|answer)\b|(?:bash|sh|console|output)[ \t]*\{)/m;
 const KEY = /^(?:level|minutes|needs|clusters|requires|cluster|etcd|vars)[ \t]*:/m;
 
 // The server decides; this is asked only before anything is said or started.

@@ -90,6 +90,7 @@ fn offers(open: &Open<'_>, at: usize) -> (usize, Vec<Offer>) {
                 FenceKind::Wait => "holds the lab up until these come true",
                 FenceKind::Output => "what the block before prints",
                 FenceKind::Question => "asks a learner",
+                FenceKind::Answer => "what is right, in a fold below its question",
             };
             let offers =
                 LANGUAGES.iter().map(|(name, kind)| Offer::new(*name, Kind::KEYWORD).means(means(*kind))).collect();

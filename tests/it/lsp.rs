@@ -345,7 +345,10 @@ fn what_can_be_written_is_offered() {
             &["w"],
         ),
         ("---\ntitle: A\nlevel: beginner\n---\n## A\n\n```bash {on=kind,|}\nls\n```\n", &["sandbox", "attach"]),
-        ("---\ntitle: A\nlevel: beginner\n---\n## A\n\n```ba|\nls\n```\n", &["bash", "check", "output", "question"]),
+        (
+            "---\ntitle: A\nlevel: beginner\n---\n## A\n\n```ba|\nls\n```\n",
+            &["bash", "check", "output", "question", "answer"],
+        ),
         (
             "---\ntitle: A\nlevel: beginner\nvars:\n  NS: { default: a }\n---\n## A\n\n```bash\necho $|\n```\n",
             &["NS", "LAB_WORK"],
