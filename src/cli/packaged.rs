@@ -52,7 +52,7 @@ pub(super) fn asks_for_origin(args: &[OsString]) -> bool {
     let words: Vec<&str> = args.iter().skip(1).filter_map(|word| word.to_str()).collect();
     let is_version = |word: &&str| matches!(*word, "--version" | "-V");
     let is_verbose = |word: &&str| matches!(*word, "--verbose" | "-v");
-    words.len() == 2 && words.iter().any(|word| is_version(&word)) && words.iter().any(|word| is_verbose(&word))
+    words.len() == 2 && words.iter().any(is_version) && words.iter().any(is_verbose)
 }
 
 /// Which binary this is, and which tools it would start.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
 use crate::outcome::{RunReport, ShardReport, Verdict};
+use crate::text::sha256;
 
 /// What is looked for beside the labs.
 const FILE: &str = "durations.json";
@@ -75,8 +76,7 @@ impl Spec {
     }
 
     pub(super) fn report(self, ids: &[&str]) -> ShardReport {
-        let course = digest(ids.iter().flat_map(|id| [id.as_bytes(), b"\n"]));
-        let course = course[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let course = sha256(ids.iter().flat_map(|id| [id, "\n"]).collect::<String>().as_bytes())[..16].to_owned();
         let labs = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         ShardReport { index: self.index, of: self.of, course, labs }
     }
@@ -105,15 +105,8 @@ fn divide(ids: &[&str], parts: u32, durations: &BTreeMap<String, u64>) -> Vec<u3
 }
 
 fn by_id(id: &str, parts: u32) -> u32 {
-    let digest = digest([id.as_bytes()]);
-    let number = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
+    let number = u64::from_str_radix(&sha256(id.as_bytes())[..16], 16).unwrap_or_default();
     u32::try_from(number % u64::from(parts)).unwrap_or_default()
-}
-
-fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    parts.into_iter().for_each(|part| context.update(part));
-    context.finish().as_ref().to_vec()
 }
 
 #[cfg(test)]

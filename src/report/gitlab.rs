@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::problems::{finding_lines, is_error, problems};
 use crate::outcome::{RunReport, Verdict};
+use crate::text::sha256;
 
 pub fn gitlab(report: &RunReport, to: &mut dyn Write) -> io::Result<()> {
     let findings = report.diagnostics.iter().map(|finding| {
@@ -38,8 +39,7 @@ fn issue(name: &str, description: &str, severity: &str, file: &str, (begin, end)
 
 /// The same for the same problem in the next run, wherever its lines have moved to.
 fn fingerprint(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(text.as_bytes())[..32].to_owned()
 }
 
 /// GitLab drops all but one issue of a fingerprint.

@@ -168,9 +168,9 @@ fn write_step(out: &mut String, lab: &LabReport, step: &StepReport, alone: bool)
     let open = if failed || alone { " open" } else { "" };
     let points =
         if step.max_points > 0 { format!(" · {}/{} points", step.points, step.max_points) } else { String::new() };
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<details class=\"step\"{open}><summary>{} {} <span class=\"facts\">{}{points}</span></summary>\n",
+        "<details class=\"step\"{open}><summary>{} {} <span class=\"facts\">{}{points}</span></summary>",
         badge(step.verdict),
         text(&step.title),
         duration(step.duration_ms),

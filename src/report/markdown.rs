@@ -85,7 +85,7 @@ fn row(report: &RunReport, result: &LabResult) -> String {
         (_, Verdict::Skipped) => "➖",
     };
     let runs = || report.labs.iter().filter(|lab| lab.file == result.file);
-    let last = runs().last();
+    let last = runs().next_back();
     let checks: Vec<_> = last.iter().flat_map(|lab| &lab.steps).flat_map(|step| &step.checks).collect();
     let passed = checks.iter().filter(|check| check.verdict == Verdict::Pass).count();
     let points = last.map_or_else(String::new, |lab| format!("{}/{}", lab.points, lab.max_points));

@@ -12,6 +12,7 @@ use crate::lab::Lab;
 use crate::learn::handin::Part;
 use crate::learn::{Place, Progress, SCHEMA};
 use crate::run::Lasting;
+use crate::text::sha256;
 
 const PROGRESS: &str = "progress.json";
 const LIVE: &str = "live.json";
@@ -67,11 +68,6 @@ fn folder(state: &Path, lab: &Lab) -> PathBuf {
 /// Of the lab's text.
 pub(super) fn digest(lab: &Lab) -> String {
     sha256(lab.source.text().as_bytes())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn private(dir: &Path) -> io::Result<()> {

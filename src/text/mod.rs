@@ -2,6 +2,7 @@
 //! and redaction. Imports nothing of ours.
 
 mod diagnostic;
+mod digest;
 mod draw;
 mod edit;
 mod event;
@@ -14,6 +15,7 @@ mod vars;
 mod wrap;
 
 pub use diagnostic::{Code, Diagnostic, Edit, Severity};
+pub use digest::sha256;
 pub use edit::mended;
 pub use event::EventKind;
 pub use joined::Joined;

@@ -13,6 +13,7 @@ use flate2::write::GzEncoder;
 use http::{HeaderMap, StatusCode, header};
 
 use super::answer::Failure;
+use crate::text::sha256;
 
 struct Raw {
     name: &'static str,
@@ -81,9 +82,8 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> =
 impl Asset {
     fn of(name: &str, bytes: &[u8], is_gzipped: bool) -> Self {
         let gzip = if is_gzipped { bytes.to_vec() } else { gzip(bytes) };
-        let digest = ring::digest::digest(&ring::digest::SHA256, &gzip);
-        let tag = digest.as_ref().iter().take(12).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-        Self { gzip, kind: kind(name), tag: format!("\"{tag}\"") }
+        let tag = format!("\"{}\"", &sha256(&gzip)[..24]);
+        Self { gzip, kind: kind(name), tag }
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {

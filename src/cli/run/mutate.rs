@@ -220,9 +220,9 @@ fn copy(mutant: &Mutant<'_>, folder: &Path) -> std::io::Result<SourceFile> {
     // The folder's name is the lab's id.
     let copied = folder.join(&mutant.of.lab.id);
     if is_page {
-        copy_folder(beside, &copied)?
+        copy_folder(beside, &copied)?;
     } else {
-        std::fs::create_dir_all(&copied)?
+        std::fs::create_dir_all(&copied)?;
     }
     let text = without(source.text(), mutant.removed.as_ref());
     let path = copied.join(name);

@@ -26,6 +26,7 @@ pub use verify::{Doubled, LabSide, Rejudged, Verified, doubled, verify};
 pub use write::{Attempt, JudgedCheck, Part, write};
 
 use crate::outcome::Verdict;
+use crate::text::sha256;
 
 /// Of the form of the file.
 pub const VERSION: u32 = 1;
@@ -160,11 +161,6 @@ impl Trace {
     fn new(tampering: Tampering, line: Option<usize>, text: impl Into<String>) -> Self {
         Self { tampering, line, text: text.into() }
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Of a lab's text.

@@ -50,14 +50,14 @@ pub(super) fn write(out: &mut String, lab: &LabReport, index: usize) {
     for at in events.iter().take(DOTS) {
         let _ = write!(dots, "<circle class=\"event\" cx=\"{:.1}\" cy=\"68\" r=\"3\"/>", x(*at));
     }
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<figure><svg viewBox=\"0 0 {WIDTH} 100\" role=\"img\" aria-label=\"Time line: {count} blocks and {} events of etcd \
          in {}; the table below has them all\">\
          <text x=\"0\" y=\"21\">blocks</text><text x=\"0\" y=\"47\">checks</text><text x=\"0\" y=\"73\">etcd</text>\
          {blocks}{verdicts}{dots}\
          <line class=\"axis\" x1=\"{LEFT}\" y1=\"82\" x2=\"{:.1}\" y2=\"82\"/>\
-         <text x=\"{LEFT}\" y=\"97\">0</text><text x=\"{:.1}\" y=\"97\" text-anchor=\"end\">{}</text></svg></figure>\n",
+         <text x=\"{LEFT}\" y=\"97\">0</text><text x=\"{:.1}\" y=\"97\" text-anchor=\"end\">{}</text></svg></figure>",
         events.len(),
         duration(last),
         WIDTH - 10.0,
