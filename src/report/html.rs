@@ -72,7 +72,7 @@ fn facts(report: &RunReport) -> String {
 fn table(out: &mut String, report: &RunReport) {
     out.push_str(
         "<section aria-labelledby=\"labs\">\n<h2 id=\"labs\">Labs</h2>\n<div class=\"wide\" tabindex=\"0\" \
-         role=\"region\" aria-labelledby=\"labs\"><table>\n<thead><tr><th scope=\"col\">Lab</th>\
+         role=\"region\" aria-label=\"table of labs\"><table>\n<thead><tr><th scope=\"col\">Lab</th>\
          <th scope=\"col\">Outcome</th><th scope=\"col\">Points</th><th scope=\"col\">Time</th>\
          <th scope=\"col\">Why</th></tr></thead>\n<tbody>\n",
     );

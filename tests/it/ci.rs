@@ -170,7 +170,8 @@ fn labs_are_chosen_by_what_has_changed() {
         let test = Test::new(&["test", "--changed-since", revision, "--json", "r.json"]);
         let test = test.file("labs/a/README.md", &lab(CREATE)).file("labs/b/README.md", &lab(CREATE));
         let dir = test.dir().to_owned();
-        git(&dir, &["init", "--quiet", "--initial-branch", "main"]);
+        git(&dir, &["init", "--quiet"]);
+        git(&dir, &["checkout", "--quiet", "-B", "main"]);
         git(&dir, &["add", "labs"]);
         git(&dir, &["commit", "--quiet", "-m", "one"]);
         change(&dir);

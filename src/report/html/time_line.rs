@@ -68,7 +68,7 @@ pub(super) fn write(out: &mut String, lab: &LabReport, index: usize) {
         out,
         "<details class=\"moments\"><summary>Time line as a table</summary>\n<div class=\"wide\" tabindex=\"0\" \
          role=\"region\" aria-label=\"time line {}\"><table><thead><tr><th scope=\"col\">Time</th>\
-         <th scope=\"col\">What</th><th scope=\"col\"></th></tr></thead><tbody>\n",
+         <th scope=\"col\">What</th><th scope=\"col\">In full</th></tr></thead><tbody>\n",
         index + 1
     );
     for moment in moments {
