@@ -22,7 +22,7 @@ use owned_processes::Guard;
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// What follows from a command is witnessed within this of its end, or comes later above the prompt.
 const NEWS_WAIT: Duration = Duration::from_millis(40);
-/// News that come so close after each other are told together.
+/// News that come so close after each other are shown together.
 const TOGETHER: Duration = Duration::from_millis(8);
 /// A session that is told to end has much to clear away.
 const END_WAIT: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
         screen: settings.screen,
         cancel: settings.cancel.clone(),
     })?;
-    let told_step = view.step.number;
+    let named_step = view.step.number;
     let face = Face {
         link,
         shell,
@@ -87,7 +87,7 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
         replies: Vec::new(),
         has_run: false,
         is_own_word: false,
-        told_step,
+        named_step,
         is_quitting: false,
         ended: None,
         summary: None,
@@ -102,7 +102,7 @@ struct Face<'a> {
     words: InWords,
     dir: PathBuf,
     settings: FaceSettings<'a>,
-    /// What is to be told with the next status.
+    /// What is to be shown with the next status.
     news: Vec<SessionEvent>,
     tell_at: Option<Instant>,
     /// How things stand now, on its way.
@@ -114,7 +114,7 @@ struct Face<'a> {
     /// It was the word `lab`, which prints its own answers.
     is_own_word: bool,
     /// The number of the step that was shown or named here last.
-    told_step: usize,
+    named_step: usize,
     /// The session was told to end, and there is no next prompt.
     is_quitting: bool,
     ended: Option<bool>,
@@ -243,7 +243,7 @@ impl Face<'_> {
         for event in &news {
             lines.extend(teller.event(event));
             if let SessionEvent::StepOpened { number, of, title, .. } = event
-                && std::mem::replace(&mut self.told_step, *number) != *number
+                && std::mem::replace(&mut self.named_step, *number) != *number
                 && !self.is_own_word
             {
                 lines.push(format!("  Step {number} of {of}: {title}. {} shows it.", look.quoted("lab")));

@@ -5,6 +5,10 @@ use std::path::Path;
 use super::look::Look;
 use crate::session::door::Caller;
 use crate::session::{Answer, Request};
+use crate::text::wrapped;
+
+/// Columns of a word with what may follow it.
+const FORMS: usize = 29;
 
 /// Each word, what may follow it, and what it does.
 pub(super) const WORDS: &[(&str, &str, &str)] = &[
@@ -54,13 +58,23 @@ pub fn completions(words: &[String], door: &Path) -> Vec<String> {
 }
 
 pub(super) fn help(look: Look) -> Vec<String> {
-    let line = |(name, args, what): &(&str, &str, &str)| {
+    let all = std::iter::once(&("", "", "show the step")).chain(WORDS);
+    all.flat_map(|(name, args, what)| {
         let form = format!("lab {name} {args}");
-        if look.plain { format!("{}: {what}", form.trim_end()) } else { format!("  {form:<29}{what}") }
-    };
-    let first = if look.plain { "lab: show the step".to_owned() } else { format!("  {:<29}show the step", "lab") };
-    std::iter::once(first)
-        .chain(WORDS.iter().map(line))
-        .flat_map(|line| crate::text::wrapped(&line, look.width()))
-        .collect()
+        if look.plain {
+            wrapped(&format!("{}: {what}", form.trim_end()), look.width())
+        } else {
+            entry(look, &form, what)
+        }
+    })
+    .collect()
+}
+
+/// A word, and what it does in a column of its own.
+fn entry(look: Look, form: &str, what: &str) -> Vec<String> {
+    let column = look.width().saturating_sub(FORMS + 2).max(20);
+    // What follows a line's end is set in by that for a list, which this is not.
+    let lines = wrapped(what, column);
+    let forms = std::iter::once(form).chain(std::iter::repeat(""));
+    lines.iter().zip(forms).map(|(line, form)| format!("  {form:<FORMS$}{}", line.trim_start())).collect()
 }

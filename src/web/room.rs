@@ -167,9 +167,9 @@ impl Room {
         let Started { lab, session, guard } = match library.start(wanted, stages).await {
             Ok(started) => started,
             Err(refusal) => {
-                let told = json!({"event": "failed", "reason": refusal.reason, "hint": refusal.hint});
+                let failed = json!({"event": "failed", "reason": refusal.reason, "hint": refusal.hint});
                 self.stage.send_replace(Stage::Failed(refusal));
-                return self.feed.publish(&told);
+                return self.feed.publish(&failed);
             }
         };
         let mut events = session.handle.subscribe();
@@ -257,9 +257,9 @@ impl Room {
             _ => {}
         }
         drop(noted);
-        let mut told = json!(event);
-        told["at"] = json!(now);
-        self.feed.publish(&told);
+        let mut heard = json!(event);
+        heard["at"] = json!(now);
+        self.feed.publish(&heard);
     }
 
     /// Leaves the session, to be resumed; what could not be cleaned up.

@@ -68,6 +68,8 @@ fn after_all_stood_still_it_is_said_and_the_lab_goes_on() {
     drop(asleep);
     window.wait("this session did not run");
     window.wait_until("the lab's prompt", |screen| screen.trim_end().ends_with("(first-look 1/8) lab$"));
-    assert!(window.command("kubectl -n kube-system get pods -l component=etcd").contains("✓ find prints"));
+    window.line("kubectl -n kube-system get pods -l component=etcd");
+    window.wait("✓ find prints \"Running\"");
+    window.wait_until("the lab's prompt", |screen| screen.trim_end().ends_with("(first-look 1/8) lab$"));
     leave(&window, "n");
 }

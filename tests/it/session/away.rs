@@ -33,7 +33,7 @@ async fn a_step_that_cannot_begin_says_why_and_begins_when_etcd_is_back() {
     etcd.goes_on();
     learner.until(|event| matches!(event, SessionEvent::ClusterBack)).await;
     learner.until_open("and-another").await;
-    assert_eq!(learner.view().await.cluster.lost, None);
+    learner.settles(|view| view.cluster.lost.is_none()).await;
     learner.types("kubectl create configmap other --from-literal=a=b").await;
     learner.until_green("and-another").await;
     // Its beginning was kept, although etcd was away when it was to be.
