@@ -9,7 +9,7 @@ use crate::lab::keywords::{CLUSTERS, word};
 
 /// Runs and grades hands-on Kubernetes and etcd labs by what etcd itself witnessed.
 #[derive(Debug, Parser)]
-#[command(name = "keywitness", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "keywitness", version, max_term_width = 100)]
 #[command(after_help = "Exit status: 0 all passed · 1 a check failed · 2 the lab or the call is wrong, or a \
     proof failed · 3 cannot judge (the cluster, etcd or a tool failed) · 130 interrupted")]
 pub(super) struct Cli {
@@ -28,19 +28,16 @@ pub(super) enum Command {
     Run(RunCommand),
     /// Test labs: run solutions too; each check must fail before its step and pass after it
     Test(TestArgs),
-    /// Judge a lab that somebody has done, by what is there
     Grade(super::grade::GradeArgs),
-    /// Judge again what learners handed in, without a cluster
     Verify(super::verify::VerifyArgs),
-    /// Learn by a lab in your own shell; its checks turn green as etcd sees them
+    /// Do a lab in your own shell; its checks are judged as etcd sees the changes
     Learn(super::learn::LearnArgs),
-    /// Serve labs as a page: a lab in the browser, with real terminals
     Serve(super::serve::ServeArgs),
     /// Open one more terminal of a lab that is being learned
     Shell(super::learn::ShellArgs),
-    /// Put the reports of all parts of a course together
+    /// Merge the reports of the parts of a course
     Merge(super::merge::MergeArgs),
-    /// Begin a lab: a small one that passes its own test, with comments that teach the format
+    /// Create a small lab that passes its own test, with comments that explain the format
     New(super::new::NewArgs),
     /// Find mistakes in labs without running anything
     Lint(super::lint::LintArgs),
@@ -48,11 +45,8 @@ pub(super) enum Command {
     Lsp(super::lsp::LspArgs),
     /// List labs
     List(super::list::ListArgs),
-    /// Decode etcd values from standard input
     Decode(super::decode::DecodeArgs),
-    /// Show the changes of a cluster as etcd's watch delivers them
     Events(super::events::EventsArgs),
-    /// Show one object as etcd holds it, now or at a revision
     Get(super::get::GetArgs),
     /// Check what this machine has: tools, container engine, limits, space
     Doctor(super::doctor::DoctorArgs),
@@ -61,7 +55,7 @@ pub(super) enum Command {
     /// Write manual pages
     #[command(hide = true)]
     Man(super::packaged::ManArgs),
-    /// Make a cluster that stays, a sandbox or a kind cluster; list, inspect or remove it
+    /// Create, list, inspect or remove a cluster that outlives a run: a sandbox or a kind cluster
     Cluster(super::cluster::ClusterArgs),
 }
 
@@ -163,7 +157,7 @@ pub(super) struct DecodedFlags {
     /// Show the text of Secrets instead of its size
     #[arg(long)]
     pub(super) show_secrets: bool,
-    /// Leave out who manages which field
+    /// Hide the managed fields
     #[arg(long)]
     hide_managed_fields: bool,
 }
@@ -178,10 +172,10 @@ impl From<DecodedFlags> for Look {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct LookFlags {
-    /// Kind of cluster [default: what the other flags name, in a lab's shell the lab's, else the one sandbox that stays]
+    /// Kind of cluster [default: by the other flags; in a lab's shell, the lab's; else the only kept sandbox]
     #[arg(long, value_name = "KIND", value_parser = cluster_kind(OF_KUBERNETES))]
     on: Option<ClusterKind>,
-    /// The sandbox that stays, or the kind cluster, of this name
+    /// The kept sandbox or the kind cluster of this name
     #[arg(long = "cluster", value_name = "NAME")]
     cluster_name: Option<String>,
     /// The kubeconfig context to attach to
@@ -238,7 +232,7 @@ pub(super) struct ClusterFlags {
     /// The kubeconfig file with the context; read only
     #[arg(long, value_name = "FILE")]
     pub(super) kubeconfig: Option<PathBuf>,
-    /// Use the running cluster of this name, a sandbox that stays or a kind cluster, and keep it
+    /// Use the running cluster of this name, a kept sandbox or a kind cluster, and keep it
     #[arg(long = "cluster", value_name = "NAME")]
     pub(super) cluster_name: Option<String>,
     /// A kind configuration file to start from
@@ -247,7 +241,7 @@ pub(super) struct ClusterFlags {
     /// The container engine [default: the one that answers]
     #[arg(long, value_name = "NAME", value_parser = ["docker", "podman"])]
     pub(super) engine: Option<String>,
-    /// A kube-apiserver to run in place of the sandbox's own API [default: that of `KUBEBUILDER_ASSETS`, if it has one]
+    /// A kube-apiserver to run in place of the sandbox's own API [default: that of KUBEBUILDER_ASSETS, if it has one]
     #[arg(long, value_name = "PATH")]
     pub(super) apiserver: Option<PathBuf>,
     /// etcd's address, if it cannot be detected
@@ -294,7 +288,7 @@ pub(super) struct FileArgs {
     /// Write the JSON report
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
-    /// Write a `JUnit` report
+    /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
     /// Write a TAP 14 report

@@ -18,7 +18,7 @@ use crate::witness::{Reader, Witness, WitnessError};
 
 /// Show the changes of a cluster as etcd's watch delivers them, until Ctrl-C
 ///
-/// A line a change: its revision, PUT or DELETE, the key, what changed, and who wrote it as far as the object says.
+/// One line per change: its revision, PUT or DELETE, the key, what changed, and who wrote it, if the object says so.
 /// Nothing is written to the cluster; texts of Secrets are hidden.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  keywitness events                             all but leases and Events\n  \
@@ -32,19 +32,19 @@ pub(super) struct EventsArgs {
     /// The namespace of kinds and objects [default: any for kinds, `default` for objects]
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
-    /// Begin with the changes of this revision, as far back as etcd keeps its history
+    /// Start with the changes of this revision, as far back as etcd keeps its history
     #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
     from: Option<Revision>,
-    /// End when everything until now is shown
+    /// End after the changes up to now
     #[arg(long, requires = "from")]
     no_follow: bool,
-    /// End after so many changes
+    /// End after N changes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Show leases and Events too
     #[arg(short, long)]
     all: bool,
-    /// How many of a change's fields a line names
+    /// Number of changed fields shown per line
     #[arg(long, value_name = "N", default_value_t = 3)]
     fields: usize,
     /// Output format
@@ -224,7 +224,7 @@ impl Shower<'_> {
             Entry::Gap { from, to, reason, .. } => {
                 format!("       GAP     revisions {from} to {to} were not delivered: {reason}")
             }
-            Entry::Epoch { reason, .. } => format!("       EPOCH   another store answers since then: {reason}"),
+            Entry::Epoch { reason, .. } => format!("       EPOCH   from here on another etcd store answers: {reason}"),
         };
         // What is secret is looked for before the line is folded.
         let line = redact(&line).into_owned();

@@ -23,11 +23,11 @@ use crate::run::{GradeRequest, Graded, Grading, Mode, Plan, Vars, grade_lab, res
 use crate::text::redact;
 use owned_processes::{Guard, GuardSettings, Interrupt};
 
-/// Judge a lab that somebody has done, by what is there
+/// Grade a lab that was done by hand, by the state of the cluster
 ///
 /// Nothing of the lab is run but the commands of `run` checks. Without --record only the present state is known: checks
-/// of events, of their absence and of outputs cannot be judged. With --record keywitness watches while somebody works,
-/// and judges at Enter or Ctrl-C, events included.
+/// of events, of their absence and of outputs cannot be judged. With --record keywitness watches until Enter or
+/// Ctrl-C, and judges the events too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  keywitness grade labs/make-it-so --cluster dev\n  \
     keywitness grade labs/make-it-so --cluster dev --record --hand-in anna.handin --learner Anna")]
@@ -35,7 +35,7 @@ pub(super) struct GradeArgs {
     /// The lab: a file, or a folder with a README.md
     #[arg(value_name = "LAB")]
     lab: PathBuf,
-    /// Watch until Enter or Ctrl-C, then judge what happened meanwhile
+    /// Watch until Enter or Ctrl-C, then judge the events too
     #[arg(long)]
     record: bool,
     /// Write a file to hand in: the checks with their evidence, for `keywitness verify`

@@ -31,10 +31,10 @@ pub(super) struct LearnArgs {
     /// A lab: its file, its folder, or its name in `labs/` [default: the one you left last, or the first that is new]
     #[arg(value_name = "LAB")]
     lab: Option<PathBuf>,
-    /// Words only, one line after the other: for screen readers [also: ACCESSIBLE=1, TERM=dumb]
+    /// Plain text, line by line, for screen readers [also: ACCESSIBLE=1, TERM=dumb]
     #[arg(long)]
     plain: bool,
-    /// Begin the lab again, and forget how far you were
+    /// Start the lab from the beginning, and drop the saved progress
     #[arg(long)]
     reset: bool,
     /// Your name in what you hand in
@@ -51,7 +51,7 @@ pub(super) struct ShellArgs {
     /// The lab, where several are being learned at once
     #[arg(value_name = "LAB")]
     lab: Option<String>,
-    /// Words only, one line after the other: for screen readers [also: ACCESSIBLE=1, TERM=dumb]
+    /// Plain text, line by line, for screen readers [also: ACCESSIBLE=1, TERM=dumb]
     #[arg(long)]
     plain: bool,
     /// The session's socket
@@ -258,7 +258,7 @@ fn sound(linted: Linted) -> Result<Lab, CliError> {
     linted
         .parsed
         .lab
-        .ok_or_else(|| CliError::wrong_call(format!("{name} has errors"), "mend them; `keywitness lint` shows all"))
+        .ok_or_else(|| CliError::wrong_call(format!("{name} has errors"), "fix them; `keywitness lint` shows all"))
 }
 
 /// The lab of a session, for a face.

@@ -19,10 +19,10 @@ pub(super) struct LintArgs {
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) format: LintFormat,
-    /// Write what is mechanical into the files, and show what is left
+    /// Apply the fixes that need no decision, and show the other findings
     #[arg(long)]
     pub(super) fix: bool,
-    /// Say what a code is about: why, what leads to it, what it should be
+    /// Explain a finding's code: why it is reported, an example, and the fix
     #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "fix"])]
     pub(super) explain: Option<String>,
     #[command(flatten)]
@@ -163,7 +163,10 @@ pub(super) fn main(args: &LintArgs) -> Result<Exit, CliError> {
             (parsed(vec![super::labs::from_stdin()?]), Vec::new())
         }
         paths if paths.iter().any(|path| path.as_os_str() == "-") => {
-            return Err(CliError::wrong_call("`-` stands beside other paths", "name it alone: keywitness lint -"));
+            return Err(CliError::wrong_call(
+                "`-` cannot be combined with other paths",
+                "give it alone: keywitness lint -",
+            ));
         }
         _ => read(&args.labs)?,
     };

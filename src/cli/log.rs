@@ -27,7 +27,7 @@ const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 #[command(next_help_heading = "Log")]
 pub(super) struct LogArgs {
     /// Log to standard error: a level (error, warn, info, debug, trace) or TARGET=LEVEL, separated by commas
-    /// [env: `KEYWITNESS_LOG`]
+    /// [env: KEYWITNESS_LOG]
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
     /// Log to a file instead [without a filter: debug]

@@ -14,7 +14,7 @@ pub(super) struct NewArgs {
     /// The lab's folder; its last part is the lab's id
     #[arg(value_name = "NAME")]
     path: PathBuf,
-    /// What to begin with
+    /// The template
     #[arg(long, value_name = "KIND", default_value = "tutorial")]
     template: Kind,
 }

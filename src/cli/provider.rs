@@ -56,7 +56,7 @@ pub(super) fn obstacle(kind: ClusterKind) -> Option<String> {
         ClusterKind::Sandbox => missing(&["etcd", "kubectl"]),
         ClusterKind::Kind => missing(&["kind", "kubectl"]),
         ClusterKind::Bare => missing(&["etcd", "etcdctl"]),
-        ClusterKind::Attach => Some("somebody's own cluster is taken only when asked for: --on attach".to_owned()),
+        ClusterKind::Attach => Some("an existing cluster is used only on request: --on attach".to_owned()),
     }
 }
 

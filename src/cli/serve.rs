@@ -23,9 +23,9 @@ use owned_processes::{Interrupt, state_folder};
 /// On a telephone's keys: KEYW, and one that is free where it is taken.
 const PORT: u16 = 5399;
 
-/// Serve labs as a page: a lab in the browser, with real terminals
+/// Serve labs as a web page with terminals
 ///
-/// The page lies on 127.0.0.1, and only the printed link opens it: it holds a secret that is new at each start. Labs are
+/// The page is served on 127.0.0.1, and only the printed link opens it: it holds a secret that is new at each start. Labs are
 /// opened in the page; each has a cluster of its own while it is open. Ctrl-C ends all of it, and what was begun can be
 /// resumed, in the page or by `keywitness learn`.
 #[derive(Debug, Args)]
@@ -39,31 +39,31 @@ pub(super) struct ServeArgs {
     /// The port [default: 5399, or a free one where that is taken; 0: a free one]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// The address to listen on: with another than a loopback one, whoever reaches this machine can try the link
+    /// The address to listen on; with one that is not loopback, anyone who reaches this machine can try the link
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
     /// The path under which a proxy serves the page: /user/ann/
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = base_path)]
     base_path: String,
-    /// An origin under which a proxy serves the page, as the browser shows it: <https://hub.example.org>
+    /// An origin under which a proxy serves the page, such as `https://hub.example.org`
     #[arg(long, value_name = "URL", value_parser = origin)]
     origin: Vec<String>,
-    /// A further name of this server in `Host` headers, with its port: for proxies that put in their own
+    /// Another name of this server in `Host` headers, with its port, for proxies that set their own
     #[arg(long, value_name = "NAME", value_parser = host)]
     host: Vec<String>,
-    /// Take the secret from a file instead of making one
+    /// Read the secret from a file instead of generating one
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Also print a link by which others look on: the text, the terminals, what etcd sees; no answers
+    /// Also print a view-only link: the text, the terminals, what etcd sees; no answers
     #[arg(long)]
     present: bool,
-    /// What the course is called [default: the folder's name]
+    /// The title of the course [default: the folder's name]
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
     /// Your name in what you hand in
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Leave a session that no page has looked at for so long; it can be resumed
+    /// Close a session that no page has used for this long; it can be resumed
     #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = crate::parse::duration_flag)]
     idle: Duration,
     #[command(flatten)]
@@ -101,7 +101,7 @@ pub(super) fn main(args: &ServeArgs) -> Result<Exit, CliError> {
     if is_somebodys && !args.cluster.yes {
         return Err(CliError::wrong_call(
             "labs would change a cluster that keywitness did not make, and a page cannot ask for that",
-            "add --yes where that is meant",
+            "add --yes if that is intended",
         ));
     }
     let course = Course::of(args);
@@ -259,7 +259,7 @@ impl Library for Course {
 
 impl Course {
     fn find(&self, id: &str) -> Result<Lab, Refusal> {
-        let labs = self.read().map_err(|error| told(&error))?;
+        let labs = self.read().map_err(|error| refusal(&error))?;
         let ids: Vec<String> = labs.iter().map(|(id, _)| id.clone()).collect();
         let Some((_, linted)) = labs.into_iter().find(|(known, _)| known == id) else {
             let hint = did_you_mean(id, ids.iter().map(String::as_str));
@@ -282,7 +282,7 @@ impl Course {
             fresh: wanted.fresh,
             learner: self.learner.clone(),
         };
-        let request = session::request(begins, || Ok(wanted.interrupt)).await.map_err(|error| told(&error))?;
+        let request = session::request(begins, || Ok(wanted.interrupt)).await.map_err(|error| refusal(&error))?;
         let guard = request.guard.clone();
         match start(request, &Passed(stages)).await {
             Ok(session) => Ok(Started { lab, session, guard }),
@@ -296,14 +296,14 @@ impl Course {
                             lab.id
                         ),
                     ),
-                    error => told(&session::not_started(error, &lab)),
+                    error => refusal(&session::not_started(error, &lab)),
                 })
             }
         }
     }
 }
 
-fn told(error: &CliError) -> Refusal {
+fn refusal(error: &CliError) -> Refusal {
     let detail = error.detail().join("; ");
     let hint = error.hint().map(str::to_owned).or((!detail.is_empty()).then_some(detail));
     Refusal { reason: error.to_string(), hint }

@@ -18,10 +18,10 @@ use crate::run::{CheckPlace, Mode, Plan, judged_checks, random_values, score};
 use crate::text::redact;
 use crate::text::wrapped;
 
-/// Judge again what learners handed in, without a cluster
+/// Verify files that learners handed in, without a cluster
 ///
 /// Every check is judged by the evidence in the file, and the file is searched for what was changed in it. A file that
-/// was forged with care cannot be told from a true one: docs/tools.md says what this proves and what it cannot.
+/// was forged with care cannot be recognised: docs/tools.md says what this proves and what it cannot.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: keywitness verify --lab labs/make-it-so class/*.handin --format csv > class.csv\n\n\
     Exit status: 0 all files are as handed in · 1 one is not · 2 the call is wrong, or a file is not a hand-in · \

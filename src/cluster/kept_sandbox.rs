@@ -258,11 +258,11 @@ fn copy_kubeconfig(from: &Path, to: &Path) -> Result<(), ClusterError> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let failed = |error: std::io::Error| {
-        let told = ClusterError::new(format!("cannot write the kubeconfig {}: {error}", to.display()));
+        let failure = ClusterError::new(format!("cannot write the kubeconfig {}: {error}", to.display()));
         if error.kind() == std::io::ErrorKind::AlreadyExists {
-            return told.hint("keywitness changes no kubeconfig that is there: name a file that is not");
+            return failure.hint("keywitness changes no existing kubeconfig: name a new file");
         }
-        told
+        failure
     };
     let text = std::fs::read(from).map_err(failed)?;
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
@@ -288,7 +288,7 @@ impl Provider for ReuseSandbox {
         if let EtcdAccess::Direct { tls, .. } = KeptSandbox::access(&running) {
             probe(&running.endpoint, tls.as_ref(), ANSWER).await.map_err(|why| {
                 ClusterError::new(format!("the etcd of the sandbox {} does not answer: {why}", self.name))
-                    .hint(format!("make it anew: `keywitness cluster down {}`, then `up`", self.name))
+                    .hint(format!("recreate it: `keywitness cluster down {}`, then `up`", self.name))
             })?;
         }
         stages.passed("etcd and the API answer", Some(&running.endpoint), began.elapsed());

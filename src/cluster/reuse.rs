@@ -190,7 +190,7 @@ impl Provider for Reuse {
         let found = clusters.get(&self.name)?;
         let is_agreed = matches!(&self.agreed.0, AgreedTo::Cluster(name) if *name == self.name);
         if found.origin == Origin::Foreign && !is_agreed {
-            return Err(ClusterError::new(format!("nobody agreed to use the kind cluster {}", self.name)));
+            return Err(ClusterError::new(format!("the use of the kind cluster {} was not confirmed", self.name)));
         }
         let stopped: Vec<_> = found.nodes.iter().filter(|node| !node.running).map(|node| node.name.as_str()).collect();
         if !stopped.is_empty() || found.nodes.is_empty() {

@@ -10,7 +10,7 @@ use kube_cel::{IdedExpr, PRESENT};
 
 use super::functions::{callable, is_callable};
 use super::path::Path;
-use super::scope::{Scope, TYPES};
+use super::scope::{Scope, is_type};
 use super::{Fault, FaultKind};
 use crate::text::{Span, VarPiece, did_you_mean, one_of, var_pieces};
 
@@ -102,7 +102,7 @@ impl Rewriter<'_> {
     }
 
     fn name(&mut self, name: &str, id: u64) {
-        if name.starts_with('@') || self.locals.iter().any(|local| local == name) || TYPES.contains(&name) {
+        if name.starts_with('@') || self.locals.iter().any(|local| local == name) || is_type(name) {
             return;
         }
         let plain = name.strip_prefix('.').unwrap_or(name);

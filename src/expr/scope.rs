@@ -96,6 +96,7 @@ impl Scope {
     }
 }
 
-/// The names of types, which are values too: `type(x) == int`.
-pub(super) const TYPES: &[&str] =
-    &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+/// Whether it is the name of a type, which is a value too: `type(x) == int`.
+pub(super) fn is_type(name: &str) -> bool {
+    kube_cel::Type::of_name(name).is_some()
+}

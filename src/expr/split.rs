@@ -224,7 +224,7 @@ fn no_token(source: &Joined, at: usize, no: NoToken) -> Fault {
         NoToken::Half('=') => (1, "CEL has no `=`".to_owned(), Some("compare with `==`".to_owned())),
         NoToken::Half(c) => (1, format!("CEL has no single `{c}`"), Some(format!("write `{c}{c}`"))),
         NoToken::Unknown(c @ ('“' | '”' | '‘' | '’')) => {
-            (c.len_utf8(), format!("`{c}` is a typographer's quote"), Some("write a straight one: \"".to_owned()))
+            (c.len_utf8(), format!("`{c}` is a typographic quote"), Some("write a straight one: \"".to_owned()))
         }
         NoToken::Unknown(c) => (c.len_utf8(), format!("`{}` has no meaning in an expression", c.escape_debug()), None),
     };

@@ -254,3 +254,50 @@ fn arguments_of_kubernetes_functions_are_typed() {
         assert!(compiled(text, Scope::Event).is_ok(), "{text}: {:?}", compiled(text, Scope::Event));
     }
 }
+
+/// Why checks are not typed by the checker of policies: docs/adr/0003.
+#[test]
+fn checks_and_policies_are_typed_by_different_rules() {
+    use kube_cel::{Env, Type};
+
+    use super::{Piece, definition};
+
+    let fields = json!({
+        "replicas": {"type": "integer"}, "port": {"x-kubernetes-int-or-string": true},
+        "rules": {"type": "array", "items": {"type": "string"}},
+    });
+    let thing = definition(&json!({
+        "kind": "CustomResourceDefinition",
+        "spec": {
+            "group": "example.org", "scope": "Namespaced", "names": {"kind": "Thing", "plural": "things"},
+            "versions": [{"name": "v1", "schema": {"openAPIV3Schema": {
+                "type": "object", "properties": {"spec": {"type": "object", "properties": fields}},
+            }}}],
+        },
+    }));
+    let subject = Subject::under(&[Piece::Data("/registry/example.org/things/demo/web")], &[thing.expect("a kind")]);
+    let several = Subject::under(&[Piece::Pattern("/registry/*/demo/*")], &[]);
+    let spec = [("replicas", Type::Int), ("port", Type::Dyn), ("rules", Type::list(Type::String))];
+    let typed = Env::new([("object", Type::object("Thing", [("spec", Type::object("Spec", spec))]))]);
+    let untyped = Env::new([("object", Type::Dyn)]);
+    let in_check = |text: &str, subject: &Subject| {
+        compile(&Joined::whole(text, 0), 0..text.len(), Scope::Key, subject).1.is_empty()
+    };
+    for (text, env, subject, of_policy, of_check) in [
+        // Numbers of JSON are compared by their value.
+        ("object.spec.replicas == 2.0", &typed, &subject, false, true),
+        ("object.spec.replicas in [1, \"2\"]", &typed, &subject, false, true),
+        // A list that is not set can be null.
+        ("object.spec.rules == null", &typed, &subject, false, true),
+        // One of two types, which is not just any.
+        ("object.spec.port == 80", &typed, &subject, true, true),
+        ("object.spec.port == true", &typed, &subject, true, false),
+        // One of several kinds, and a condition says which.
+        ("object.kind == \"Pod\" && object.spec.nodeName == \"n1\"", &untyped, &several, true, true),
+        ("object.kind == \"Pod\" && object.spec.nodeNam == \"n1\"", &untyped, &several, true, false),
+        ("object.spec.replicas > 2", &typed, &subject, true, true),
+        ("object.spec.replica > 2", &typed, &subject, false, false),
+    ] {
+        assert_eq!((env.compile(text).is_ok(), in_check(text, subject)), (of_policy, of_check), "{text}");
+    }
+}

@@ -213,7 +213,7 @@ pub(super) fn ruled(ruling: &Ruling, line: &Timeline, clocks: &Clocks) -> Judgem
         Ruling::Pass(_) => Judgement::new(Verdict::Pass),
         Ruling::CannotJudge(reason) => Judgement::cannot_judge(reason.clone()),
         Ruling::Silent(time) => Judgement::cannot_judge(silence(*time)),
-        Ruling::Open { .. } => Judgement::cannot_judge("it is not settled"),
+        Ruling::Open { .. } => Judgement::cannot_judge("it has not settled"),
         Ruling::Fail { moment, held } => {
             let mut judgement = Judgement::new(Verdict::Fail);
             judgement.reason = match moment.map(|index| &line.moments[index].truth) {

@@ -65,7 +65,7 @@ impl Look {
     /// It is so, but must be so for longer.
     fn holding(mut judgement: Judgement, hold_for: Duration, until: SystemTime) -> Self {
         judgement.verdict = Verdict::Fail;
-        judgement.reason = Some(format!("it is so, and must stay so for {hold_for:?}"));
+        judgement.reason = Some(format!("it holds, and must keep holding for {hold_for:?}"));
         Self { again: Some(until), ..Self::new(Stands::NotYet, judgement) }
     }
 }
@@ -124,11 +124,14 @@ impl Judge<'_> {
         let hold_for = self.check.hold_for.unwrap_or_default();
         let so_far = |reason: String| Judgement { reason: Some(reason), ..Judgement::new(Verdict::Fail) };
         let Some(since) = since else {
-            return Look::new(Stands::NotYet, so_far("nothing of it has come; it holds with the others".to_owned()));
+            return Look::new(
+                Stands::NotYet,
+                so_far("no such event has come yet; it holds together with the others".to_owned()),
+            );
         };
         let end = since + hold_for;
         let Some(delivered) = journal.delivered().filter(|delivered| delivered.at >= end) else {
-            let reason = format!("nothing of it has come, and nothing may for {hold_for:?}");
+            let reason = format!("no such event has come, and none may come for {hold_for:?}");
             return Look { again: Some(end), ..Look::new(Stands::NotYet, so_far(reason)) };
         };
         let passed = Judgement { revision: Some(delivered.revision), ..Judgement::new(Verdict::Pass) };

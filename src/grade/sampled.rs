@@ -256,7 +256,7 @@ fn closest(text: &str, wanted: &str) -> Vec<String> {
     let lower = wanted.to_lowercase();
     let other_case = text.lines().find(|line| line.to_lowercase().contains(&lower));
     if let Some(line) = other_case {
-        return vec![format!("the same in other letters: {line:?}")];
+        return vec![format!("differs only in upper and lower case: {line:?}")];
     }
     nearest(wanted, text.lines().map(str::trim)).map(|line| format!("nearly: {line:?}")).into_iter().collect()
 }

@@ -251,12 +251,12 @@ fn writers(before: Option<&Value>, after: &Value) -> Vec<String> {
             .find(is_same)
             .is_none_or(|known| known["time"] != entry["time"] || !is_within(&entry["fieldsV1"], &known["fieldsV1"]));
         let manager = entry["manager"].as_str().unwrap_or("?");
-        let told = match entry["subresource"].as_str() {
+        let writer = match entry["subresource"].as_str() {
             Some(subresource) if !subresource.is_empty() => format!("{manager} ({subresource})"),
             _ => manager.to_owned(),
         };
-        if wrote && !writers.contains(&told) {
-            writers.push(told);
+        if wrote && !writers.contains(&writer) {
+            writers.push(writer);
         }
     }
     writers
@@ -364,8 +364,8 @@ mod tests {
     #[test]
     fn a_secrets_text_is_told_to_change_and_not_told() {
         let secret = |text: &str| json!({"apiVersion": "v1", "kind": "Secret", "data": {"p": text}});
-        let told = changed(&secret("aHVudGVyMQ=="), &secret("aHVudGVyMg=="));
-        assert_eq!(told, ["data.p: changed, <7 bytes, hidden>"]);
+        let shown = changed(&secret("aHVudGVyMQ=="), &secret("aHVudGVyMg=="));
+        assert_eq!(shown, ["data.p: changed, <7 bytes, hidden>"]);
         let made = lines(None, Some(&secret("aHVudGVyMg==")));
         assert!(made.contains(&"data.p: <7 bytes, hidden> added".to_owned()), "{made:?}");
     }
@@ -385,9 +385,9 @@ mod tests {
             stored(&object(&[entry("kubectl-create", "1", ""), entry("kube-controller-manager", "1", "status")]));
         let after =
             stored(&object(&[entry("kubectl-create", "1", ""), entry("kube-controller-manager", "2", "status")]));
-        let told = difference(Some(&before), Some(&after)).expect("objects");
+        let shown = difference(Some(&before), Some(&after)).expect("objects");
         assert_eq!(
-            told,
+            shown,
             Difference { fields: Vec::new(), writers: vec!["kube-controller-manager (status)".to_owned()] }
         );
     }

@@ -49,7 +49,7 @@ pub fn read(args: Look, key: Option<&str>, value: &[u8]) -> Reading {
         Err(error) => return Reading::Not { reason: error.to_string(), hint: hint(value, &error) },
     };
     if kube_etcd_codec::is_opaque(&decoded) && !args.show_secrets {
-        let reason = format!("{} bytes of JSON that breaks off: it may be a Secret", value.len());
+        let reason = format!("{} bytes of truncated JSON: it may be a Secret", value.len());
         return Reading::Not { reason, hint: "" };
     }
     let Decoded { mut object, encoding, unknown } = decoded;

@@ -16,7 +16,7 @@ use super::{Change, Entry, Journal, JournalView, KeyGlob, Revision, Seq, Stored}
 pub enum LoadError {
     #[error("the journal cannot be read: {0}")]
     Io(#[from] io::Error),
-    #[error("line {line} of the journal is not as this version writes it: {reason}")]
+    #[error("line {line} of the journal is not in this version's format: {reason}")]
     Malformed { line: usize, reason: String },
 }
 

@@ -149,7 +149,7 @@ impl JournalView {
             Entry::Epoch { reason, at } => Some(Hole {
                 seq: recorded.seq,
                 at: *at,
-                reason: format!("another store answers since then: {reason}"),
+                reason: format!("from here on another etcd store answers: {reason}"),
                 new_store: true,
             }),
             Entry::Put(_) | Entry::Delete(_) => None,

@@ -34,7 +34,7 @@ pub(super) fn read(place: Span, word: Span, cx: &mut Context<'_>) -> Option<Allo
     };
     if rule.severity == Severity::Error {
         let message = format!("{code} is an error, which cannot be allowed: such a lab does not run as it is meant");
-        cx.findings.add(UNKNOWN_COMMENT, span, message).hint("mend it; warnings can be allowed");
+        cx.findings.add(UNKNOWN_COMMENT, span, message).hint("fix it; only warnings can be allowed");
         return None;
     }
     if reason.is_empty() {

@@ -176,7 +176,7 @@ mod tests {
             (
                 "check {fail=“No.” points=3}",
                 "fail=\"No.\"q points=\"3\"",
-                "12: a typographic quote quotes nothing".to_owned(),
+                "12: a typographic quote is not a quote here".to_owned(),
             ),
         ] {
             let (read, all) = read(written);

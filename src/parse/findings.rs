@@ -106,7 +106,7 @@ rules! {
     CIRCLE "KW082" Error "circular `needs`";
     FILE_NAME "KW083" Warning "the file of a folder's lab is not called README.md";
     NO_SUCH_FILE "KW084" Warning "a link or picture leads to a file or heading that does not exist";
-    UNTAGGED "KW085" Warning "an image without a tag is another image tomorrow";
+    UNTAGGED "KW085" Warning "an image without a tag can be another image in the next run";
 }
 
 /// Gathers what is found; nothing stops at the first.

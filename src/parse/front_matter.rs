@@ -222,7 +222,7 @@ fn text_of(value: &Yaml, cx: &mut Context<'_>) -> Option<String> {
         Node::Text(text) if text.starts_with(['“', '”', '„', '«']) => {
             let plain = text.trim_matches(['“', '”', '„', '«', '»']);
             cx.findings
-                .add(BAD_VALUE, value.span, "a typographic quote quotes nothing")
+                .add(BAD_VALUE, value.span, "a typographic quote is not a quote here")
                 .hint(format!("write \"{plain}\""));
             Some(plain.to_owned())
         }

@@ -193,7 +193,7 @@ fn habits(action: &Action, around: &Surroundings, nested: &mut Vec<String>, cx: 
             warn(
                 word,
                 ENDLESS,
-                "this command watches for ever, and the block is not `background`",
+                "this command never ends, and the block is not `background`",
                 "add `background ready=…`, or limit the command so that it ends",
             );
         }

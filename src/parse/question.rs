@@ -20,7 +20,7 @@ pub(super) fn question(content: &Joined, fields: &Fields, span: Span, cx: &mut C
             if !matches!(trimmed.as_bytes()[1], b' ' | b'x') {
                 cx.findings
                     .add(QUESTION, at, "a choice begins with `( )` or `(x)`")
-                    .hint("write a small x for a right one");
+                    .hint("write a lower-case x for a right one");
             }
             if choice.is_empty() {
                 cx.findings.add(QUESTION, at, "this choice is empty");
@@ -36,7 +36,7 @@ pub(super) fn question(content: &Joined, fields: &Fields, span: Span, cx: &mut C
             text.push(line);
         } else if !trimmed.is_empty() {
             cx.findings
-                .add(QUESTION, at, "this line follows the answers and is none")
+                .add(QUESTION, at, "this line follows the answers but is not an answer")
                 .hint("write the text first, then `( )` and `(x)` lines, or `=` lines");
         }
     }
@@ -44,7 +44,7 @@ pub(super) fn question(content: &Joined, fields: &Fields, span: Span, cx: &mut C
     if let Some(at) = slip.filter(|_| choices.len() < 2 && answers.is_empty()) {
         let range = line_ranges(content).nth(at).unwrap_or_default();
         let hint = answer_slip(text[at]).unwrap_or_default();
-        cx.findings.add(QUESTION, content.span(range), "this line is nearly an answer, and none").hint(hint);
+        cx.findings.add(QUESTION, content.span(range), "this line looks like an answer but is not one").hint(hint);
         let answer = Answer::Texts(Vec::new());
         return (Question { text: String::new(), ..asked(fields, span, answer, cx) }, false);
     }

@@ -106,7 +106,7 @@ pub fn ask_bash(parsed: &mut Parsed, source: &SourceFile, heard: &mut Heard) {
         let finding = NO_BASH.finding(
             source.place_in_line(at.number, &at.text, part),
             format!("bash does not understand this block: {message}"),
-            Some("mend it, or mark the block `norun` where it is only shown".to_owned()),
+            Some("fix it, or mark the block `norun` where it is only shown".to_owned()),
         );
         parsed.findings.push(finding);
         parsed.refuse();

@@ -46,7 +46,7 @@ fn of(expected: &Expected, cx: &mut Context<'_>) {
         for (range, what) in found(&text, ages) {
             let span = crate::text::Span::new(start + range.start, start + range.end);
             cx.findings
-                .add(VARIES, span, format!("this is {what}, and another one in the next run"))
+                .add(VARIES, span, format!("this is {what}, and differs in the next run"))
                 .hint("write `[..]` in its place");
         }
         ages |= text.trim_end().ends_with("AGE");

@@ -37,7 +37,7 @@ pub(super) fn id(text: &str) -> Result<String, Wrong> {
         return wrong(format!("`{text}` is not a valid name"), hint);
     }
     if NO_IDS.contains(&text) {
-        return wrong(format!("`{text}` cannot be a name"), "checks read this word as their own; take another");
+        return wrong(format!("`{text}` cannot be a name"), "this word is reserved in checks; use another");
     }
     Ok(text.to_owned())
 }
@@ -47,7 +47,7 @@ pub(super) fn terminal(text: &str) -> Result<String, Wrong> {
         return Ok(text.to_owned());
     }
     wrong(
-        format!("`{text}` names no terminal"),
+        format!("`{text}` is not a valid terminal"),
         "a terminal has a number, or a name of lower-case letters, digits and `-`",
     )
 }

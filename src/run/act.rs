@@ -397,7 +397,7 @@ fn shell_died(command: &str, status: Option<i32>, by_errexit: bool, last_words: 
     if by_errexit {
         Outcome::failed(format!(
             "the shell ended because `set -e` is on and `{command}` ended{status}; leave `set -e` out, a block stops \
-             at its first failing command anyhow{words}"
+             at its first failing command without it{words}"
         ))
     } else {
         Outcome::cannot_judge(format!("the shell ended{status} at `{command}`{words}"))

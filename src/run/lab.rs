@@ -166,7 +166,7 @@ async fn whole(request: &LabRequest<'_>, emitter: &Emitter<'_>, spent: &mut Spen
     }
     let down = ground.close(request.keep).await;
     spent.down_ms = millis(ending.elapsed());
-    down.map_err(|error| Stopped::of_cluster("the cluster did not go down: ", error, &CancellationToken::new()))
+    down.map_err(|error| Stopped::of_cluster("the cluster was not removed: ", error, &CancellationToken::new()))
 }
 
 async fn on_ground(request: &LabRequest<'_>, ground: &Ground, emitter: &Emitter<'_>, spent: &mut Spent) {

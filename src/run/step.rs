@@ -133,8 +133,8 @@ impl Runner<'_> {
         } else {
             let moving = moving.join(", ");
             let reason = format!(
-                "the keys that its checks name do not rest: {moving} still changes after 10 s \
-                 (where that is meant: <!-- lab:step quiet=no -->)"
+                "the keys that its checks name do not settle: {moving} still changes after 10 s \
+                 (if that is intended: <!-- lab:step quiet=no -->)"
             );
             self.named().stop_step(step, StopCause::Wrong, reason);
         }

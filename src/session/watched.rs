@@ -176,7 +176,7 @@ impl Watched {
                 line.reason = Some(redact(&format!("revisions {from} to {to} were not delivered: {reason}")).into());
             }
             Entry::Epoch { reason, .. } => {
-                line.reason = Some(redact(&format!("another store answers since then: {reason}")).into());
+                line.reason = Some(redact(&format!("from here on another etcd store answers: {reason}")).into());
             }
         }
         Some(line)

@@ -118,8 +118,8 @@ fn script(route: &EtcdctlRoute) -> String {
             lines.push(format!("exec {} \"$@\"", shell_words::join(command)));
         }
         EtcdctlRoute::None(why) => {
-            let told = format!("etcdctl: {why}");
-            lines.push(format!("printf '%s\\n' {} >&2\nexit 127", shell_words::quote(&told)));
+            let message = format!("etcdctl: {why}");
+            lines.push(format!("printf '%s\\n' {} >&2\nexit 127", shell_words::quote(&message)));
         }
     }
     lines.push(String::new());

@@ -211,8 +211,8 @@ impl Shell {
     async fn no_prompt(&mut self) -> String {
         let words = self.tape.recorder().last_words();
         self.kill().await;
-        let told = if words.is_empty() { "no output".to_owned() } else { format!("last output:\n{words}") };
-        format!("the shell did not come to its prompt; {told}")
+        let last_output = if words.is_empty() { "no output".to_owned() } else { format!("last output:\n{words}") };
+        format!("the shell did not come to its prompt; {last_output}")
     }
 
     pub(super) fn tape(&self) -> &Arc<Tape> {

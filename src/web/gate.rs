@@ -50,7 +50,7 @@ impl Denied {
             Denied::Origin => "a page of another origin asks: start the server with --origin to allow one",
             Denied::NoSecret => "this needs the secret of the link that `keywitness serve` printed",
             Denied::WrongSecret => "this is not the secret of this server: each start has a new one",
-            Denied::PresentOnly => "this link only looks on",
+            Denied::PresentOnly => "this link is view-only",
             Denied::NotJson => "send it as application/json",
             Denied::Method => "this method is not allowed here",
         }

@@ -43,7 +43,7 @@ impl Rooms {
         if self.cancel.is_cancelled() || rooms.values().filter(|room| !room.is_over()).count() >= MOST {
             return Err(Failure::new(
                 http::StatusCode::SERVICE_UNAVAILABLE,
-                format!("{MOST} sessions go on already: leave one first"),
+                format!("{MOST} sessions are open already: leave one first"),
             ));
         }
         let interrupt = self.cancel.child_token();
@@ -77,7 +77,7 @@ impl Rooms {
     pub(super) async fn leave_idle(&self) {
         let idle = self.all().into_iter().filter(|room| !room.is_over() && room.idle() > self.idle);
         join_all(idle.map(|room| async move {
-            tracing::info!(session = room.id, "left: no page has looked at it for long");
+            tracing::info!(session = room.id, "closed: no page has used it for a while");
             drop(room.leave().await);
         }))
         .await;

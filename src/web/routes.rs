@@ -83,9 +83,9 @@ async fn admitted(state: &State, request: Request<Body>) -> Result<Request<Body>
             let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             // The authority stays, which the gate looks at.
             let mut uri = std::mem::take(&mut parts.uri).into_parts();
-            let moved = format!("{path}{query}").parse().map_err(|_| Failure::wrong("this is no path"))?;
+            let moved = format!("{path}{query}").parse().map_err(|_| Failure::wrong("this is not a path"))?;
             uri.path_and_query = Some(moved);
-            parts.uri = Uri::from_parts(uri).map_err(|_| Failure::wrong("this is no path"))?;
+            parts.uri = Uri::from_parts(uri).map_err(|_| Failure::wrong("this is not a path"))?;
         }
         Under::Moved => {
             // Relative, so that it holds whatever the proxy calls the place.

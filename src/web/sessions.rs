@@ -27,7 +27,7 @@ pub(super) type Shared = State<Arc<server::State>>;
 
 /// The body as what it must be; unlike axum's own, its refusal is one of ours.
 pub(super) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Answered<T> {
-    serde_json::from_slice(bytes).map_err(|error| Failure::wrong(format!("this is no request: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| Failure::wrong(format!("this is not a request: {error}")))
 }
 
 pub(super) async fn course(State(state): Shared, Extension(access): Extension<Access>) -> Answered {

@@ -46,13 +46,13 @@ async fn ask(endpoint: &Endpoint) -> Asked {
 async fn members(client: &Client) -> Option<Members> {
     let mut cluster = client.cluster_client();
     let list = soon(cluster.member_list()).await?;
-    let told = list.members().iter().map(|member| {
+    let members = list.members().iter().map(|member| {
         // A member has no name until it has started; etcdctl shows it so too.
         let name = if member.name().is_empty() { format!("{:x}", member.id()) } else { member.name().to_owned() };
         let client_urls = member.client_urls().to_vec();
         (member.id(), MemberInfo { name, learner: member.is_learner(), client_urls })
     });
-    Some(told.collect())
+    Some(members.collect())
 }
 
 async fn counts(client: &Client, healthy: bool) -> Counts {

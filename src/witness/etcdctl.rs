@@ -118,8 +118,9 @@ impl Etcdctl {
     async fn json<T: for<'de> Deserialize<'de>>(&self, args: &[&str]) -> Result<T, StoreError> {
         let (stdout, ended) = self.output(args).await?;
         ended?;
-        serde_json::from_str(&stdout)
-            .map_err(|error| StoreError::new(format!("etcdctl {} printed no such JSON: {error}", args.join(" "))))
+        serde_json::from_str(&stdout).map_err(|error| {
+            StoreError::new(format!("etcdctl {} printed JSON of another form: {error}", args.join(" ")))
+        })
     }
 
     async fn members(&self) -> Option<Members> {
@@ -312,7 +313,7 @@ impl Feed for EtcdctlFeed {
             // Between the JSON it prints sentences such as "progress notify: 7".
             let Some(json) = line.find('{').map(|start| &line[start..]) else { continue };
             let watched: Watched = serde_json::from_str(json)
-                .map_err(|error| StoreError::new(format!("etcdctl watch printed no such JSON: {error}")))?;
+                .map_err(|error| StoreError::new(format!("etcdctl watch printed JSON of another form: {error}")))?;
             let delivery = delivered(watched)?;
             if std::mem::replace(&mut self.started, true) {
                 return Ok(delivery);

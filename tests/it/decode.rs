@@ -103,8 +103,8 @@ fn no_secret_comes_out_unless_it_is_asked_for() {
 fn what_decode_does_not_read_is_refused_by_name() {
     for (input, what) in [
         ("apiVersion: v1\nkind: Secret\ndata:\n  p: VE9QU0VDUkVU\n", "YAML"),
-        ("{\"kind\": \"Secret\", \"apiVersion\": \"v1\", \"data\": {\"p\": \"VE9QU0VDUkVU", "JSON that breaks off"),
-        ("NAME   READY\nweb-0  1/1\n", "a table of kubectl's"),
+        ("{\"kind\": \"Secret\", \"apiVersion\": \"v1\", \"data\": {\"p\": \"VE9QU0VDUkVU", "truncated JSON"),
+        ("NAME   READY\nweb-0  1/1\n", "a kubectl table"),
     ] {
         let done = Test::new(&["decode"]).stdin(input).run().expect_exit(2);
         assert_eq!(done.stdout(), "");

@@ -328,7 +328,7 @@ fn the_doctor_says_what_is_missing_what_for_and_what_to_do() {
         .stdout();
     for wanted in [
         "✗ sandbox     etcd is not installed",
-        "✗ etcd          KEYWITNESS_ETCD names /nowhere/etcd, where there is no program\n    prevents: --on sandbox and --on bare\n    to mend: unset KEYWITNESS_ETCD, or correct it\n",
+        "✗ etcd          KEYWITNESS_ETCD names /nowhere/etcd, where there is no program\n    prevents: --on sandbox and --on bare\n    to fix: unset KEYWITNESS_ETCD, or correct it\n",
         "✗ kubectl       /bin/false does not run:",
         "! kind          KEYWITNESS_KIND names /nowhere/kind",
         "https_proxy set",

@@ -42,12 +42,7 @@ pub fn explain(value: &[u8]) -> Vec<Piece> {
         let kind = kind.map(|object| {
             format!("{} {}", object["apiVersion"].as_str().unwrap_or("?"), object["kind"].as_str().unwrap_or("?"))
         });
-        pieces.take(
-            value.len(),
-            0,
-            &kind.map_or("JSON that breaks off".to_owned(), |kind| format!("JSON: {kind}")),
-            false,
-        );
+        pieces.take(value.len(), 0, &kind.map_or("truncated JSON".to_owned(), |kind| format!("JSON: {kind}")), false);
     } else if let Ok(text) = std::str::from_utf8(value) {
         pieces.take(value.len(), 0, &format!("text {}", quoted(text)), false);
     }
@@ -164,9 +159,9 @@ impl Pieces {
             };
             let field = &message.fields[at];
             self.path.push(field.name);
-            let told = self.field(field, wire, head, size, depth);
+            let outcome = self.field(field, wire, head, size, depth);
             self.path.pop();
-            told?;
+            outcome?;
         }
         Ok(())
     }
@@ -283,7 +278,7 @@ mod tests {
             "metadata": {"name": "demo", "labels": {"purpose": "demo"}, "creationTimestamp": "2026-11-28T12:00:00Z"},
             "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
         let value = encode(&object).expect("it is stored");
-        let told: Vec<String> =
+        let explained_lines: Vec<String> =
             explained(&value).iter().map(|piece| format!("{}{}", "  ".repeat(piece.depth), piece.text)).collect();
         for wanted in [
             "\"k8s\\0\": a Kubernetes object in protobuf",
@@ -298,7 +293,7 @@ mod tests {
             "field 3, contentEncoding: empty",
             "field 4, contentType: empty",
         ] {
-            assert!(told.iter().any(|line| line == wanted), "{wanted} in {told:#?}");
+            assert!(explained_lines.iter().any(|line| line == wanted), "{wanted} in {explained_lines:#?}");
         }
     }
 

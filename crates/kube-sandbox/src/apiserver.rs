@@ -197,8 +197,8 @@ async fn ready(client: &kube::Client, process: &mut Process, log: &Path) -> Resu
         }
         if Instant::now() > deadline {
             let why = answer.err().map(|error| error.to_string()).unwrap_or_default();
-            let told = format!("kube-apiserver was not ready within {} s: {why}", READY_WITHIN.as_secs());
-            return Err(SandboxError::new(told).detail(last_words(log)));
+            let not_ready = format!("kube-apiserver was not ready within {} s: {why}", READY_WITHIN.as_secs());
+            return Err(SandboxError::new(not_ready).detail(last_words(log)));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -81,9 +81,9 @@ impl ApiError {
 
     pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
         // Told once, though it may be found twice; there may be very many.
-        let mut told = HashSet::new();
+        let mut seen = HashSet::new();
         let list: Vec<String> =
-            errors.iter().map(ToString::to_string).filter(|said| told.insert(said.clone())).collect();
+            errors.iter().map(ToString::to_string).filter(|said| seen.insert(said.clone())).collect();
         let said = match &list[..] {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),

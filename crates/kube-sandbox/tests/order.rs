@@ -132,7 +132,7 @@ fn modules() -> BTreeMap<Vec<String>, String> {
 }
 
 /// The names in the block of text of a module's own documentation, from the lowest to the highest.
-fn told(source: &str) -> Vec<String> {
+fn declared_order(source: &str) -> Vec<String> {
     let after = source.lines().skip_while(|line| *line != "//! ```text").skip(1);
     let block = after.take_while(|line| *line != "//! ```").map(|line| line.trim_start_matches("//!"));
     block.flat_map(str::split_whitespace).map(str::to_owned).collect()
@@ -140,7 +140,7 @@ fn told(source: &str) -> Vec<String> {
 
 /// Whatever is imported against the order of `folder`'s modules, and rings among them.
 fn breaches(folder: &[String], modules: &BTreeMap<Vec<String>, String>) -> Vec<String> {
-    let order = told(&modules[folder]);
+    let order = declared_order(&modules[folder]);
     let level = folder.len();
     let place = |name: &str| order.iter().position(|known| known == name);
     let mut wrong = Vec::new();
@@ -211,13 +211,13 @@ fn every_import_keeps_to_the_order() {
 #[test]
 fn the_orders_name_every_module() {
     let modules = modules();
-    let ordered: Vec<_> = modules.iter().filter(|(_, source)| !told(source).is_empty()).collect();
+    let ordered: Vec<_> = modules.iter().filter(|(_, source)| !declared_order(source).is_empty()).collect();
     assert!(ordered.iter().any(|(module, _)| module.is_empty()), "lib.rs tells the order");
     for (folder, source) in ordered {
         let is_child = |module: &&Vec<String>| module.len() == folder.len() + 1 && module.starts_with(folder);
         let there: BTreeSet<String> =
             modules.keys().filter(is_child).map(|module| module[folder.len()].clone()).collect();
-        let named: BTreeSet<String> = told(source).into_iter().collect();
+        let named: BTreeSet<String> = declared_order(source).into_iter().collect();
         assert_eq!(named, there, "{}", folder.join("/"));
     }
 }

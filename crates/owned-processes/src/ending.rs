@@ -49,7 +49,7 @@ pub(super) fn end_one(what: Owned, grace: Duration) -> bool {
 
 /// SIGTERM, and SIGKILL after the grace; what is left after that is returned.
 fn end_processes(find: impl Fn() -> Vec<Row>, grace: Duration) -> Vec<i32> {
-    let mut told: Vec<i32> = Vec::new();
+    let mut asked_to_end: Vec<i32> = Vec::new();
     let asked = Instant::now();
     let mut pause = Duration::from_millis(2);
     loop {
@@ -65,8 +65,8 @@ fn end_processes(find: impl Fn() -> Vec<Row>, grace: Duration) -> Vec<i32> {
             kill_all(&rows);
         }
         for row in rows.iter().filter(|_| !killing) {
-            if !told.contains(&row.pid) {
-                told.push(row.pid);
+            if !asked_to_end.contains(&row.pid) {
+                asked_to_end.push(row.pid);
                 ask(row);
             }
         }
@@ -156,19 +156,19 @@ fn remove_labelled(engine: &[String], label: &str) -> Result<(), String> {
 
 fn engine_run(engine: &[String], args: &[&str]) -> Result<String, String> {
     let (program, leading) = engine.split_first().ok_or("a container without an engine")?;
-    let mut told = engine.join(" ");
+    let mut command_line = engine.join(" ");
     for arg in args {
-        write!(told, " {arg}").expect("a string takes text");
+        write!(command_line, " {arg}").expect("a string takes text");
     }
     let output = Command::new(program)
         .args(leading)
         .args(args)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| format!("cannot run `{told}`: {error}"))?;
+        .map_err(|error| format!("cannot run `{command_line}`: {error}"))?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        Err(format!("`{told}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        Err(format!("`{command_line}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 }

@@ -83,8 +83,8 @@ fn create_in(parent: &Path, run_id: &str) -> io::Result<(PathBuf, Ledger)> {
         Err(error) => {
             let error: io::Error = error;
             drop(fs::remove_dir_all(&unready));
-            let told = format!("cannot make the run's private folder {}: {error}", dir.display());
-            Err(io::Error::new(error.kind(), told))
+            let detail = format!("cannot make the run's private folder {}: {error}", dir.display());
+            Err(io::Error::new(error.kind(), detail))
         }
     }
 }

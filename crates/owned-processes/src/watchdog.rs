@@ -75,8 +75,8 @@ pub fn watchdog_main(args: &[OsString]) -> ExitCode {
     let mut word = Vec::new();
     // The pipe closes only when no child of the runner is between fork and exec, so that whatever the
     // runner started carries the marker by now.
-    let told = io::stdin().read_to_end(&mut word);
-    if told.is_ok() && word == b"done" {
+    let read = io::stdin().read_to_end(&mut word);
+    if read.is_ok() && word == b"done" {
         return ExitCode::SUCCESS;
     }
     ending::end(&run_id, &dir, &ledger::read(&ledger), GRACE);

@@ -30,21 +30,23 @@ pub(super) struct ClusterArgs {
 
 #[derive(Debug, Subcommand)]
 enum ClusterCommand {
-    /// Make a cluster and keep it; `--cluster NAME` of other commands uses it
+    /// Create a cluster and keep it; other commands use it with `--cluster NAME`
     Up(UpArgs),
-    /// Remove a cluster that was kept, or that a killed run left
+    /// Remove a kept cluster, or one left by a killed run
     Down {
+        /// The cluster's name
         #[arg(value_name = "NAME", default_value = DEFAULT_NAME)]
         name: String,
     },
-    /// List the sandboxes that stay and the kind clusters of the engine, and whose they are
+    /// List the kept sandboxes and the engine's kind clusters, and which run uses them
     List {
         /// Remove what killed runs left
         #[arg(long)]
         remove_left: bool,
     },
-    /// Show what one cluster, or each, runs and uses
+    /// Show the versions and the resource use of one cluster, or of all
     Status {
+        /// The cluster's name [default: all]
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
@@ -52,21 +54,22 @@ enum ClusterCommand {
 
 #[derive(Debug, Args)]
 struct UpArgs {
+    /// The cluster's name
     #[arg(value_name = "NAME", default_value = DEFAULT_NAME)]
     name: String,
-    /// Which kind of cluster
+    /// Kind of cluster
     #[arg(long, value_name = "KIND", default_value = ClusterKind::Kind.name(), value_parser = args::cluster_kind(&[ClusterKind::Sandbox, ClusterKind::Kind]))]
     on: ClusterKind,
     /// Also write the kubeconfig to this file, which must not exist; `down` removes it (sandbox)
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// A kube-apiserver to run in place of the sandbox's own API [default: that of `KUBEBUILDER_ASSETS`, if it has one]
+    /// A kube-apiserver to run in place of the sandbox's own API [default: that of KUBEBUILDER_ASSETS, if it has one]
     #[arg(long, value_name = "PATH")]
     apiserver: Option<PathBuf>,
-    /// How many nodes
+    /// Number of nodes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     nodes: Option<u32>,
-    /// Which Kubernetes, such as 1.36
+    /// Kubernetes version, such as 1.36
     #[arg(long, value_name = "VERSION")]
     kubernetes: Option<String>,
     /// The node image (kind)
@@ -75,7 +78,7 @@ struct UpArgs {
     /// A kind configuration file to start from
     #[arg(long, value_name = "FILE")]
     kind_config: Option<PathBuf>,
-    /// Leave what failed, to look at it (kind)
+    /// Keep a cluster that failed to start, for inspection (kind)
     #[arg(long)]
     keep: bool,
 }

@@ -15,12 +15,12 @@ use crate::outcome::Exit;
 use input::{Known, Reader, Refused};
 use show::Shown;
 
-/// Decode etcd values that lie on standard input
+/// Decode etcd values from standard input
 ///
 /// Standard input is what `etcdctl get` or `etcdctl watch` printed: as it is (with the keys or with
 /// --print-value-only, also with --prev-kv and --hex), with `-w json`, `-w fields` or `-w protobuf`, objects that jq
-/// took out of `.kvs`, or base64, a value a line or wrapped. Standard output is one document a value, written as soon
-/// as it is there: `etcdctl watch … | keywitness decode` shows each event as it comes.
+/// took out of `.kvs`, or base64, one value per line or wrapped. Standard output is one document per value, written
+/// at once: `etcdctl watch … | keywitness decode` shows each event as it comes.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: etcdctl get --prefix /registry/pods/ | keywitness decode")]
 pub(super) struct DecodeArgs {
@@ -34,7 +34,7 @@ pub(super) struct DecodeArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Yaml,
-    /// A line a value: `key`, `type` of an event, `object`, and `oldObject` with --prev-kv
+    /// One line per value: `key`, `type` of an event, `object`, and `oldObject` with --prev-kv
     Json,
 }
 

@@ -88,10 +88,10 @@ fn memory() -> Option<Finding> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let available = line.split_whitespace().next()?.parse::<u64>().ok()? << 10;
     let detail = format!("{} available", size(u128::from(available)));
-    let fix = "end what uses it: `ps aux --sort=-rss | head`";
+    let fix = "stop what uses it: `ps aux --sort=-rss | head`";
     Some(match available {
         0..SANDBOX_MEMORY => {
-            Finding::warning("memory", detail, "labs may end for want of it: a sandbox takes 200 MB", fix)
+            Finding::warning("memory", detail, "labs may be killed without it: a sandbox takes 200 MB", fix)
         }
         SANDBOX_MEMORY..KIND_MEMORY => Finding::warning("memory", detail, "--on kind: a node takes about 2 GB", fix),
         _ => Finding::good("memory", detail),

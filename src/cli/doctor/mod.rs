@@ -120,14 +120,14 @@ fn human(usable: &[Usable], findings: &[Finding]) -> String {
         lines.push(format!("  {} {cluster:<10}  {reason}", sign(if *usable { State::Good } else { State::Missing })));
     }
     lines.push(format!(
-        "  {} {:<10}  a cluster of yours, when you ask for it: --on attach",
+        "  {} {:<10}  an existing cluster, only on request: --on attach",
         sign(State::Good),
         ClusterKind::Attach.name()
     ));
     lines.push(String::new());
     for Finding { name, state, detail, prevents, fix } in findings {
         lines.push(format!("{} {name:<12}  {detail}", sign(*state)));
-        for (what, text) in [("prevents", prevents), ("to mend", fix)] {
+        for (what, text) in [("prevents", prevents), ("to fix", fix)] {
             lines.extend(text.as_ref().map(|text| format!("    {what}: {text}")));
         }
     }

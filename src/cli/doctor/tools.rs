@@ -67,7 +67,7 @@ async fn one(wanted: &Tool) -> Finding {
             name,
             format!("{} does not run: {why}", path.display()),
             wanted.prevents,
-            &format!("install it anew (scripts/setup), or set {variable} to another one"),
+            &format!("reinstall it (scripts/setup), or set {variable} to another one"),
         ),
     }
 }

@@ -17,7 +17,7 @@ use crate::outcome::Exit;
 use crate::text::{did_you_mean, redact};
 use crate::witness::{Reader, WitnessError};
 
-/// Show one object as etcd holds it, decoded
+/// Show one object as etcd holds it, now or at a revision
 ///
 /// Now, or as an earlier revision left it, as far back as etcd keeps its history. Texts of Secrets are hidden.
 #[derive(Debug, Args)]
@@ -138,7 +138,7 @@ fn shown(args: &GetArgs, change: &Change) -> Result<String, CliError> {
         Reading::Not { reason, hint } => Err(CliError::unavailable(
             format!("{}: {reason}", printable(&change.key)),
             if hint.is_empty() {
-                "-o raw shows how far it is understood"
+                "-o raw explains the bytes as far as they decode"
             } else {
                 hint.trim_start_matches("\n  hint: ")
             },
@@ -183,8 +183,9 @@ fn compared(
 ) -> Result<String, CliError> {
     let value = |change: Option<&Change>| change.and_then(|change| change.value.clone());
     let (old, new) = (value(before), value(after));
-    let difference = difference(old.as_deref(), new.as_deref())
-        .map_err(|error| CliError::unavailable(format!("{key}: {error}"), "-o raw shows how far it is understood"))?;
+    let difference = difference(old.as_deref(), new.as_deref()).map_err(|error| {
+        CliError::unavailable(format!("{key}: {error}"), "-o raw explains the bytes as far as they decode")
+    })?;
     if args.output == Output::Json {
         let fields = difference.fields.iter();
         let fields: Vec<_> =

@@ -42,7 +42,7 @@ pub(super) fn all(mut labs: Vec<Linted>) -> Result<Vec<Linted>, CliError> {
     for (path, count) in paths.iter().zip(cured).filter(|(_, count)| *count > 0) {
         let noun = if count == 1 { "finding" } else { "findings" };
         // With stderr gone there is nobody to tell.
-        drop(writeln!(std::io::stderr(), "mended {count} {noun} in {}", path.display()));
+        drop(writeln!(std::io::stderr(), "fixed {count} {noun} in {}", path.display()));
     }
     Ok(labs)
 }

@@ -65,7 +65,7 @@ impl Provider for Attach {
     async fn up(&self, request: &ClusterRequest, stages: &dyn StageSink) -> Result<Box<dyn Cluster>, ClusterError> {
         let began = Instant::now();
         let AgreedTo::Context(pinned) = &self.agreed.0 else {
-            return Err(ClusterError::new("nobody agreed to use a cluster of yours"));
+            return Err(ClusterError::new("the use of this cluster was not confirmed"));
         };
         let dir = request.private_dir.join("attach");
         super::reach::private_folder(&dir)?;

@@ -59,8 +59,8 @@ mod tests {
             ("v1.32.0", &[node("kubernetes.azure.com/cluster", "azure:///x")], "AKS"),
             ("v1.32.0", &plain, "component=etcd"),
         ] {
-            let told = without_etcd(version, nodes);
-            assert!(told.contains(name) && told.contains("can be judged"), "{told}");
+            let reason = without_etcd(version, nodes);
+            assert!(reason.contains(name) && reason.contains("can be judged"), "{reason}");
         }
     }
 }

@@ -56,7 +56,7 @@ impl Engine {
             if attempt == TRIES || is_final(&reason) {
                 return Err(self.pull_failed(image, &reason));
             }
-            stages.note(&format!("the pull of {image} broke off ({reason}); taking it up again"));
+            stages.note(&format!("the pull of {image} broke off ({reason}); resuming it"));
             tokio::time::sleep(Duration::from_millis(300 << attempt)).await;
         }
         unreachable!("the last attempt returns")

@@ -96,7 +96,7 @@ impl Kind {
             }
             Err(error) if request.keep => {
                 owner.release(&self.guard);
-                let how = format!("kept for you to look at: remove it with `keywitness cluster down {name}`");
+                let how = format!("kept for inspection: remove it with `keywitness cluster down {name}`");
                 Err(ClusterError {
                     hint: Some(error.hint.map_or(how.clone(), |hint| format!("{hint}; {how}"))),
                     ..error

@@ -121,15 +121,10 @@ impl Checker<'_> {
     fn literals(&mut self, name: &str, call: &CallExpr, receiver: Option<&Type>) {
         let Some((arg, word)) = call.args.first().and_then(|arg| Some((arg, literal_text(arg)?))) else { return };
         let (message, hint) = match name {
-            "timestamp" if word.parse::<jiff::Timestamp>().is_err() => (
-                format!("\"{word}\" is not a time"),
-                "write a time as RFC 3339 has it: \"2026-01-31T10:00:00Z\"".to_owned(),
-            ),
-            "int" if word.parse::<i64>().is_err() => (format!("\"{word}\" is not a whole number"), String::new()),
-            "duration" if !is_duration(word) => (
-                format!("\"{word}\" is not a duration"),
-                "write numbers with units: \"1h30m\", \"90s\", \"500ms\"".to_owned(),
-            ),
+            _ if receiver.is_none() && kube_cel::refuses(name, word) => {
+                let of = ways(name, false).next().map_or(Type::Dyn, |way| Type::of_cel(&way.result, &|_| Type::Dyn));
+                (format!("\"{word}\" is not {}", of.noun()), form_of(name).map(str::to_owned))
+            }
             "contains" | "startsWith" | "endsWith" if receiver.is_some_and(Self::is_base64) => {
                 let in_alphabet = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
                 if word.chars().all(in_alphabet) {
@@ -138,12 +133,11 @@ impl Checker<'_> {
                 let text = call.target.as_deref().map(|target| self.places.text(target)).unwrap_or_default();
                 (
                     format!("`{text}` holds base64, which never contains \"{word}\""),
-                    "compare the whole value with its base64".to_owned(),
+                    Some("compare the whole value with its base64".to_owned()),
                 )
             }
             _ => return,
         };
-        let hint = (!hint.is_empty()).then_some(hint);
         self.fault(FaultKind::WrongType, self.places.span(arg), message, hint);
     }
 }
@@ -210,21 +204,14 @@ fn nouns(wanted: &[&Wanted]) -> Vec<String> {
     nouns
 }
 
-/// As Go writes durations.
-fn is_duration(text: &str) -> bool {
-    let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if rest == "0" {
-        return true;
-    }
-    let mut rest = rest;
-    let mut parts = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let behind = &rest[digits..];
-        let unit = ["ns", "us", "µs", "ms", "h", "m", "s"].into_iter().find(|unit| behind.starts_with(unit));
-        let Some(unit) = unit.filter(|_| digits > 0) else { return false };
-        rest = &behind[unit.len()..];
-        parts += 1;
-    }
-    parts > 0
+/// What a function reads, for a hint.
+fn form_of(function: &str) -> Option<&'static str> {
+    Some(match function {
+        "timestamp" => "write a time as RFC 3339 has it: \"2026-01-31T10:00:00Z\"",
+        "duration" => "write numbers with units: \"1h30m\", \"90s\", \"500ms\"",
+        "quantity" => "write a number with a unit, such as \"100m\" or \"1Gi\"",
+        "semver" => "write three numbers: \"1.36.0\"",
+        "cidr" => "write an address and a length: \"10.96.0.0/16\"",
+        _ => return None,
+    })
 }

@@ -206,7 +206,7 @@ impl Checker<'_> {
                     format!("it writes \"{written}\""),
                 ),
                 None => (
-                    format!("`{text}` is a quantity, and \"{word}\" is none"),
+                    format!("`{text}` is a quantity, and \"{word}\" is not"),
                     "a quantity is a number with a unit, such as \"100m\" or \"1Gi\"".to_owned(),
                 ),
             },

@@ -12,7 +12,7 @@ use kube_cel::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr as Node, Litera
 
 use super::ask::{Asked, HERE};
 use super::path::Path;
-use super::scope::{Scope, TYPES};
+use super::scope::{Scope, is_type};
 use super::types::{Fact, Known, Object, Subject, Text, Type, Writes};
 use super::{Fault, FaultKind};
 use crate::text::Span;
@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
         let kind = self.part(node);
         if let Some(path) = Path::of(&node.expr)
             && !path.root.starts_with('@')
-            && !TYPES.contains(&path.root.as_str())
+            && !is_type(&path.root)
         {
             self.seen.push((path.to_string(), !kind.is_dyn()));
         }
@@ -140,7 +140,7 @@ impl<'a> Checker<'a> {
         }
         let plain = name.strip_prefix('.').unwrap_or(name);
         let Some((_, known)) = self.scope.table().iter().find(|(known, _)| *known == plain) else {
-            return if TYPES.contains(&plain) { Type::TypeName } else { Type::Dyn };
+            return if is_type(plain) { Type::TypeName } else { Type::Dyn };
         };
         match known {
             Known::Object if self.subject.writes == Writes::Delete => Type::Null,
@@ -274,7 +274,7 @@ impl<'a> Checker<'a> {
         }
         if held == Type::Never && !matches!(&range, Type::List(_) | Type::Map(_) | Type::Never) {
             let text = self.places.text(&inner.iter_range);
-            let message = format!("`{text}` is {}, which holds nothing to go through", range.noun());
+            let message = format!("`{text}` is {}, which has no elements to iterate over", range.noun());
             self.fault(FaultKind::WrongType, self.places.span(&inner.iter_range), message, None);
             held = Type::Dyn;
         }

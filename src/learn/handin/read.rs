@@ -26,9 +26,9 @@ pub fn read(text: &str) -> Result<Sealed, String> {
             }
             let is_last = number == lines.len() && !text.ends_with('\n');
             let (tampering, what) = if is_last {
-                (Tampering::CutFile, "it breaks off within a line")
+                (Tampering::CutFile, "it is truncated within a line")
             } else {
-                (Tampering::ChangedValue, "the line is not as keywitness writes it")
+                (Tampering::ChangedValue, "the line is not in keywitness's format")
             };
             sealed.traces.push(Trace::new(tampering, Some(number), what));
             continue;

@@ -231,11 +231,11 @@ impl<'a> Reader<'a> {
         let ends =
             |c: char| matches!((quote, c), ('‘' | '’', '‘' | '’') | ('“' | '”' | '„', '“' | '”' | '"') | ('«', '»'));
         let Some(length) = rest[start..].find(ends) else {
-            self.fail(findings, "a typographic quote quotes nothing", "write straight quotes: \"…\"");
+            self.fail(findings, "a typographic quote is not a quote here", "write straight quotes: \"…\"");
             return None;
         };
         let closing = rest[start + length..].chars().next().map_or(1, char::len_utf8);
-        self.slip(self.at, start, "a typographic quote quotes nothing");
+        self.slip(self.at, start, "a typographic quote is not a quote here");
         let span = Span::new(self.at + start, self.at + start + length);
         self.at += start + length + closing;
         Some(Value { text: rest[start..start + length].to_owned(), quoted: true, span })

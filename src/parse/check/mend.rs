@@ -121,7 +121,7 @@ impl Draft {
             if let Some(mended) = mended {
                 if matches!(mended, "\"" | "'") {
                     curly = !curly;
-                    let message = "a typographic quote quotes nothing".to_owned();
+                    let message = "a typographic quote is not a quote here".to_owned();
                     say(cx, here, c.len_utf8(), message, "write straight quotes: \"…\"");
                 } else {
                     let message = format!("invisible character: U+{:04X}", c as u32);

@@ -72,10 +72,10 @@ impl Builder<'_, '_> {
                 Some(format!("the question in line {} has its answer already", line(asked)))
             }
             Some(asked) if asked.is_away && asked.is_open => {
-                Some(format!("this answer does not stand right below its question, in line {}", line(asked)))
+                Some(format!("this answer is not directly below its question, in line {}", line(asked)))
             }
-            Some(asked) if asked.is_away => Some("this answer stands below no question".to_owned()),
-            None => Some("this answer stands below no question".to_owned()),
+            Some(asked) if asked.is_away => Some("this answer has no question above it".to_owned()),
+            None => Some("this answer has no question above it".to_owned()),
             Some(_) => None,
         };
         if let Some(message) = misplaced {

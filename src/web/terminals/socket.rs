@@ -88,7 +88,7 @@ async fn first(socket: &mut WebSocket, state: &server::State) -> Result<(First, 
     let text = match socket.recv().await {
         Some(Ok(Message::Text(text))) if text.len() <= LARGEST_FIRST => text,
         Some(Ok(Message::Text(_))) => return Err("the first frame is too large".to_owned()),
-        Some(Ok(_)) => return Err("the first frame is no text".to_owned()),
+        Some(Ok(_)) => return Err("the first frame is not text".to_owned()),
         Some(Err(_)) | None => return Err("the first frame cannot be read".to_owned()),
     };
     let first: First = serde_json::from_str(&text).map_err(|_| "the first frame is not what it must be".to_owned())?;

@@ -40,11 +40,11 @@ async fn put(client: &mut Client, key: &str, value: impl Into<Vec<u8>>) -> i64 {
 }
 
 fn all(witness: &Witness) -> Vec<(String, i64, String)> {
-    let told = |recorded: Recorded| {
+    let recorded_changes = |recorded: Recorded| {
         let change = recorded.entry.change().expect("only changes are asked for");
         (recorded.entry.name().to_owned(), change.revision, change.key.to_string())
     };
-    witness.journal().changes(&KeyGlob::new("**"), 0).into_iter().map(told).collect()
+    witness.journal().changes(&KeyGlob::new("**"), 0).into_iter().map(recorded_changes).collect()
 }
 
 #[tokio::test]
@@ -282,8 +282,11 @@ async fn etcdctl_alone_is_enough_to_witness() {
     put(&mut client, "/registry/a", "one").await;
     client.delete("/registry/many/000", None).await.expect("a delete");
     witness.progress().await.expect("an answer");
-    let told: Vec<(String, String)> = all(&witness).into_iter().map(|(kind, _, key)| (kind, key)).collect();
-    assert_eq!(told, [("PUT".into(), "/registry/a".into()), ("DELETE".into(), "/registry/many/000".into())]);
+    let recorded_changes: Vec<(String, String)> = all(&witness).into_iter().map(|(kind, _, key)| (kind, key)).collect();
+    assert_eq!(
+        recorded_changes,
+        [("PUT".into(), "/registry/a".into()), ("DELETE".into(), "/registry/many/000".into())]
+    );
     let state = witness.etcd(None).await.expect("a state");
     assert_eq!((&state["up"], &state["healthy"], &state["leader"]), (&true.into(), &true.into(), &"e1".into()));
     assert_eq!((&state["keys"], &state["version"].is_string()), (&451.into(), &true));

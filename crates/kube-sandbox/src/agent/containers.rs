@@ -62,17 +62,17 @@ impl Agent {
     async fn replace(&self, work: &mut Work<'_>, spot: Spot, since: i64, next: &mut Soonest) -> Result<(), Error> {
         let container = work.life.list(spot.list)[spot.at].clone();
         let name = container.name();
-        let (told, first) = self.memory.since(&work.object.uid, &format!("{} changed", container.id));
+        let (stopped_at, first) = self.memory.since(&work.object.uid, &format!("{} changed", container.id));
         if first {
             let message = format!("Container {name} definition changed, will be restarted");
             self.event(work, name, Severity::Normal, "Killing", &message).await;
         }
         self.run_of(work, spot.list, &container, since).await?;
-        if let Some(left) = self.until_stopped(work, &container, told, grace_of(work)) {
+        if let Some(left) = self.until_stopped(work, &container, stopped_at, grace_of(work)) {
             next.within(left);
             return Ok(());
         }
-        self.end_stopped(work, spot, told, grace_of(work));
+        self.end_stopped(work, spot, stopped_at, grace_of(work));
         self.start(work, spot, next).await
     }
 
@@ -292,11 +292,11 @@ impl Agent {
         if let Some((kind, condemned)) = health.condemned {
             // A probe may give it less time than the pod does.
             let own = container.spec[kind.field()]["terminationGracePeriodSeconds"].as_i64();
-            let (told, grace) = ((since + condemned) * 1000, own.unwrap_or_else(|| grace_of(work)));
-            if let Some(left) = self.until_stopped(work, &container, told, grace) {
+            let (stopped_at, grace) = ((since + condemned) * 1000, own.unwrap_or_else(|| grace_of(work)));
+            if let Some(left) = self.until_stopped(work, &container, stopped_at, grace) {
                 next.within(left);
             } else {
-                self.end_stopped(work, spot, told, grace);
+                self.end_stopped(work, spot, stopped_at, grace);
                 next.within(Duration::ZERO);
             }
             end = Some(kind);

@@ -37,10 +37,10 @@ impl Agent {
             self.write(work).await?;
             // Who deletes it once more can only shorten its time, which begins anew then.
             let grace = meta::int(&work.pod["metadata"]["deletionGracePeriodSeconds"], 30);
-            let (told, _) = self.memory.since(&stops, &format!("stops within {grace}"));
+            let (stopped_at, _) = self.memory.since(&stops, &format!("stops within {grace}"));
             if runs {
                 let least = self.memory.lingers(&stops, End::Seen, STOPPING);
-                if let Some(left) = self.until_all_stopped(work, told, grace).max(least) {
+                if let Some(left) = self.until_all_stopped(work, stopped_at, grace).max(least) {
                     return Ok(Next::After(left));
                 }
             }
@@ -49,7 +49,7 @@ impl Agent {
                 work.life.sandbox = false;
                 self.write(work).await?;
             }
-            self.end_all(work, told, grace);
+            self.end_all(work, stopped_at, grace);
             let failed = work.life.main.iter().any(|container| !container.done());
             if failed { "Failed" } else { "Succeeded" }.clone_into(&mut work.life.phase);
             work.life.sandbox = false;
@@ -79,11 +79,11 @@ impl Agent {
 
     /// How a running container ends that is told to stop at a moment, its hook first. `None` where nothing is left of
     /// what it was started with.
-    fn stopped(&self, work: &Work<'_>, container: &Container, told: i64, grace: i64) -> Option<Stopped> {
+    fn stopped(&self, work: &Work<'_>, container: &Container, stopped_at: i64, grace: i64) -> Option<Stopped> {
         let run = self.runs.current(&work.object.uid, container.name(), &container.id)?;
         let whole = grace.saturating_mul(1000);
-        let hook = hook_takes(&container.spec, &run, told).min(whole);
-        Some(run.stopped(told + hook, ((whole - hook) / 1000).max(SHORTEST_STOP)))
+        let hook = hook_takes(&container.spec, &run, stopped_at).min(whole);
+        Some(run.stopped(stopped_at + hook, ((whole - hook) / 1000).max(SHORTEST_STOP)))
     }
 
     /// How long from now, unless it has ended by now.
@@ -91,24 +91,24 @@ impl Agent {
         &self,
         work: &Work<'_>,
         container: &Container,
-        told: i64,
+        stopped_at: i64,
         grace: i64,
     ) -> Option<Duration> {
-        let stopped = self.stopped(work, container, told, grace)?;
+        let stopped = self.stopped(work, container, stopped_at, grace)?;
         let left = stopped.at - jiff::Timestamp::now().as_millisecond();
         u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
     }
 
-    pub(super) fn until_all_stopped(&self, work: &Work<'_>, told: i64, grace: i64) -> Option<Duration> {
+    pub(super) fn until_all_stopped(&self, work: &Work<'_>, stopped_at: i64, grace: i64) -> Option<Duration> {
         let running = work.life.all().filter(|container| matches!(container.state, State::Running { .. }));
-        running.filter_map(|container| self.until_stopped(work, container, told, grace)).max()
+        running.filter_map(|container| self.until_stopped(work, container, stopped_at, grace)).max()
     }
 
     /// Notes how a container ended that was told to stop.
-    pub(super) fn end_stopped(&self, work: &mut Work<'_>, spot: Spot, told: i64, grace: i64) {
+    pub(super) fn end_stopped(&self, work: &mut Work<'_>, spot: Spot, stopped_at: i64, grace: i64) {
         let container = work.life.list(spot.list)[spot.at].clone();
         let uid = Arc::clone(&work.object.uid);
-        let Some(stopped) = self.stopped(work, &container, told, grace) else {
+        let Some(stopped) = self.stopped(work, &container, stopped_at, grace) else {
             work.life.at(spot).end(KILLED, "Error", "");
             return;
         };
@@ -120,12 +120,12 @@ impl Agent {
         }
     }
 
-    pub(super) fn end_all(&self, work: &mut Work<'_>, told: i64, grace: i64) {
+    pub(super) fn end_all(&self, work: &mut Work<'_>, stopped_at: i64, grace: i64) {
         for list in [List::Init, List::Main, List::Ephemeral] {
             for at in 0..work.life.list(list).len() {
                 let spot = Spot { list, at };
                 match work.life.at(spot).state {
-                    State::Running { .. } => self.end_stopped(work, spot, told, grace),
+                    State::Running { .. } => self.end_stopped(work, spot, stopped_at, grace),
                     State::Waiting { .. } => work.life.at(spot).lost(),
                     State::Ended(_) => {}
                 }

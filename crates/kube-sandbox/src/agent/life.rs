@@ -46,8 +46,8 @@ pub(crate) struct Life {
     pub(crate) ephemeral: Vec<Container>,
     pub(crate) policy: String,
     pub(crate) phase: String,
-    /// What is told as the phase while the containers are cleared away.
-    pub(crate) told: Option<String>,
+    /// The phase in the status while the containers are cleared away.
+    pub(crate) shown_phase: Option<String>,
     /// The pod's sandbox stands: its network is there, containers may start.
     pub(crate) sandbox: bool,
     pub(crate) started: String,
@@ -125,7 +125,7 @@ impl Life {
             init,
             policy: pod["spec"]["restartPolicy"].as_str().unwrap_or("Always").to_owned(),
             phase: meta::text(status, "/phase").to_owned(),
-            told: None,
+            shown_phase: None,
             sandbox,
             started: meta::text(status, "/startTime").to_owned(),
             address: meta::text(status, "/podIP").to_owned(),
@@ -249,7 +249,7 @@ impl Life {
     /// The part of the pod's status that its node writes.
     pub(crate) fn status(&self) -> Value {
         let mut status = json!({
-            "phase": self.told.as_ref().unwrap_or(&self.phase),
+            "phase": self.shown_phase.as_ref().unwrap_or(&self.phase),
             "conditions": self.conditions(),
             "hostIP": self.host,
             "hostIPs": [{"ip": self.host}],

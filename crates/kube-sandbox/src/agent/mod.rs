@@ -188,17 +188,17 @@ impl Agent {
 
     async fn run_out(&self, work: &mut Work<'_>) -> Result<Next, Error> {
         const MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
-        let (told, first) = self.memory.since(&work.object.uid, DEADLINE);
+        let (stopped_at, first) = self.memory.since(&work.object.uid, DEADLINE);
         if first {
             self.event(work, "", Severity::Normal, DEADLINE, MESSAGE).await;
             self.tell_to_stop(work).await;
         }
         let grace = containers::grace_of(work);
-        if let Some(left) = self.until_all_stopped(work, told, grace) {
+        if let Some(left) = self.until_all_stopped(work, stopped_at, grace) {
             return Ok(Next::After(left));
         }
         (work.life.reason, work.life.message) = (DEADLINE.to_owned(), MESSAGE.to_owned());
-        self.end_all(work, told, grace);
+        self.end_all(work, stopped_at, grace);
         self.write_all(work).await?;
         Ok(Next::Change)
     }
@@ -211,7 +211,7 @@ impl Agent {
         }
         if work.life.over() && before == "Pending" {
             // A real kubelet tells of the containers' end first, and that the pod is over once they are cleared away.
-            work.life.told = Some(before);
+            work.life.shown_phase = Some(before);
             self.write(work).await?;
             work.life.settle_phase();
         }

@@ -88,7 +88,8 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
         let warning = format!("299 - \"{deprecated}\"");
         response.headers_mut().extend(HeaderValue::from_str(&warning).map(|warning| (header::WARNING, warning)));
     }
-    if let Some(value) = custom.and_then(|told| HeaderValue::from_str(&format!("299 - \"{told}\"")).ok()) {
+    if let Some(value) = custom.and_then(|deprecation| HeaderValue::from_str(&format!("299 - \"{deprecation}\"")).ok())
+    {
         response.headers_mut().append(header::WARNING, value);
     }
     api.counters.answered(verb.name(), &plural, response.status().as_u16());

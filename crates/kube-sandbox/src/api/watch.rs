@@ -77,7 +77,7 @@ pub(super) async fn serve(
     };
     let present = is_shown.then(|| Present {
         pages: Pages::small(&api.objects, &resource, namespace.as_deref(), start),
-        told: initial == Some(true) && bookmarks,
+        ends_with_bookmark: initial == Some(true) && bookmarks,
         is_first: true,
     });
     let watch = Watch {
@@ -184,8 +184,8 @@ fn line(kind: &str, object: &Value) -> Bytes {
 /// What there was when the watch began, read as the client reads it.
 struct Present {
     pages: Pages,
-    /// Whether its end is told.
-    told: bool,
+    /// Whether a bookmark marks its end.
+    ends_with_bookmark: bool,
     is_first: bool,
 }
 
@@ -206,8 +206,8 @@ impl Present {
     /// A page of it, which may hold nothing that the client is to see; `None` after the last.
     async fn next(&mut self, api: &SharedApi, view: &View) -> Result<Option<Bytes>, ApiError> {
         let Some(page) = self.pages.next(&api.objects).await? else {
-            let told = std::mem::take(&mut self.told);
-            return Ok(told.then(|| view.bookmark(self.pages.revision, true)));
+            let ends_with_bookmark = std::mem::take(&mut self.ends_with_bookmark);
+            return Ok(ends_with_bookmark.then(|| view.bookmark(self.pages.revision, true)));
         };
         let mut lines = Vec::new();
         for stored in &page.items {

@@ -93,8 +93,8 @@ fn running(facts: &Facts, name: &str, template: &Value, labels: &Value, owners: 
     admission::tolerate_for_a_while(&mut pod);
     admission::mount_token(&mut pod);
     // In the node agent's own words, so that it finds nothing to add.
-    let told = agent::status_of(&pod);
-    merge(&mut pod["status"], &told);
+    let observed = agent::status_of(&pod);
+    merge(&mut pod["status"], &observed);
     pod
 }
 

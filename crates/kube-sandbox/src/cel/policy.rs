@@ -75,8 +75,8 @@ impl Policy {
             given: given.clone(),
             checked: compile(&env, text(given, "expression"), &[Type::Bool]),
             message: Some(text(given, "messageExpression"))
-                .filter(|told| !told.trim().is_empty())
-                .map(|told| compile(&env, told, &[Type::String])),
+                .filter(|evaluated| !evaluated.trim().is_empty())
+                .map(|evaluated| compile(&env, evaluated, &[Type::String])),
         };
         let mutation = |given: &Value| {
             let applies = given["patchType"] == "ApplyConfiguration";
@@ -134,15 +134,18 @@ impl Policy {
 
 impl Validation {
     fn said<'a>(&'a self, names: &Names<'a>) -> String {
-        let told = match &self.message {
-            Some(Ok(message)) => {
-                names.evaluate(message).ok().and_then(|told| told.as_str().map(|told| told.trim().to_owned()))
-            }
+        let evaluated = match &self.message {
+            Some(Ok(message)) => names
+                .evaluate(message)
+                .ok()
+                .and_then(|evaluated| evaluated.as_str().map(|evaluated| evaluated.trim().to_owned())),
             _ => None,
         };
-        let fits = |told: &String| !told.is_empty() && told.len() <= LONGEST_MESSAGE && !told.contains('\n');
-        match (told.filter(fits), text(&self.given, "message").trim()) {
-            (Some(told), _) => told,
+        let fits = |evaluated: &String| {
+            !evaluated.is_empty() && evaluated.len() <= LONGEST_MESSAGE && !evaluated.contains('\n')
+        };
+        match (evaluated.filter(fits), text(&self.given, "message").trim()) {
+            (Some(evaluated), _) => evaluated,
             (None, "") => format!("failed expression: {}", text(&self.given, "expression").trim()),
             (None, message) => message.to_owned(),
         }

@@ -173,30 +173,30 @@ impl Controller for Autoscalers {
         let (resource, mut scale) = match self.target(&key.namespace, &autoscaler["spec"]["scaleTargetRef"]).await {
             Ok(target) => target,
             Err(why) => {
-                let told = format!("the HPA controller was unable to get the target's current scale: {why}");
+                let event_text = format!("the HPA controller was unable to get the target's current scale: {why}");
                 warn("FailedGetScale", why).await;
-                set(&mut status, "AbleToScale", "False", "FailedGetScale", &told);
+                set(&mut status, "AbleToScale", "False", "FailedGetScale", &event_text);
                 self.write(&autoscaler, &status).await?;
                 return Ok(Next::After(EVERY));
             }
         };
-        let told = "the HPA controller was able to get the target's current scale";
-        set(&mut status, "AbleToScale", "True", "SucceededGetScale", told);
+        let event_text = "the HPA controller was able to get the target's current scale";
+        set(&mut status, "AbleToScale", "True", "SucceededGetScale", event_text);
         let current = meta::int(&scale["spec"]["replicas"], 0);
         status["currentReplicas"] = current.into();
         match plan(&autoscaler["spec"], current) {
             Plan::Disabled => {
-                let told = "scaling is disabled since the replica count of the target is zero";
-                set(&mut status, "ScalingActive", "False", "ScalingDisabled", told);
+                let event_text = "scaling is disabled since the replica count of the target is zero";
+                set(&mut status, "ScalingActive", "False", "ScalingDisabled", event_text);
                 status["desiredReplicas"] = 0.into();
             }
             Plan::Rescale(size, why) => {
                 scale["spec"]["replicas"] = size.into();
                 self.rest.replace(&resource, "scale", &scale).await?;
-                let told = format!("the HPA controller was able to update the target scale to {size}");
-                set(&mut status, "AbleToScale", "True", "SucceededRescale", &told);
-                let told = format!("New size: {size}; reason: {why}");
-                self.events.record(&autoscaler, "", Severity::Normal, "SuccessfulRescale", &told).await;
+                let event_text = format!("the HPA controller was able to update the target scale to {size}");
+                set(&mut status, "AbleToScale", "True", "SucceededRescale", &event_text);
+                let event_text = format!("New size: {size}; reason: {why}");
+                self.events.record(&autoscaler, "", Severity::Normal, "SuccessfulRescale", &event_text).await;
                 status["desiredReplicas"] = size.into();
                 status["lastScaleTime"] = meta::now().into();
             }
@@ -204,9 +204,9 @@ impl Controller for Autoscalers {
                 let metrics = autoscaler["spec"]["metrics"].as_array().cloned().unwrap_or_default();
                 let Some(first) = metrics.first() else { return Ok(Next::After(EVERY)) };
                 let (reason, error, whole) = complaint(first);
-                let told = format!("the HPA was unable to compute the replica count: {error}");
+                let event_text = format!("the HPA was unable to compute the replica count: {error}");
                 warn(reason, error).await;
-                set(&mut status, "ScalingActive", "False", reason, &told);
+                set(&mut status, "ScalingActive", "False", reason, &event_text);
                 let count = metrics.len();
                 // A place for each metric, and nothing measured in it.
                 status["currentMetrics"] = metrics.iter().map(|_| json!({"type": ""})).collect();

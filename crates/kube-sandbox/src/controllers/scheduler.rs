@@ -122,10 +122,10 @@ impl Scheduler {
         let mut condition = json!({
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
         });
-        let told = conditions
+        let is_recorded = conditions
             .iter()
             .any(|held| ["type", "status", "reason", "message"].iter().all(|field| held[*field] == condition[*field]));
-        if told {
+        if is_recorded {
             return Ok(());
         }
         if let Some(generation) = value["metadata"].get("generation") {

@@ -78,7 +78,7 @@ pub(crate) struct Claims {
     events: Recorder,
     provisioner: Recorder,
     /// What a claim's wait was told of, and when.
-    told: Mutex<HashMap<Key, (String, Instant)>>,
+    recorded: Mutex<HashMap<Key, (String, Instant)>>,
 }
 
 impl Claims {
@@ -91,7 +91,7 @@ impl Claims {
             pods: context.cache(&PODS),
             events: context.recorder("persistentvolume-controller"),
             provisioner: context.recorder(PROVISIONER),
-            told: Mutex::default(),
+            recorded: Mutex::default(),
         }
     }
 
@@ -182,11 +182,11 @@ impl Claims {
     /// Tells why a claim waits; no more often than a controller that goes over all of them in turn.
     async fn complain(&self, key: &Key, claim: &Value, severity: Severity, reason: &str, message: &str) {
         let due = {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let last = told.insert(key.clone(), (reason.to_owned(), Instant::now()));
+            let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = recorded.insert(key.clone(), (reason.to_owned(), Instant::now()));
             match last {
                 Some((held, at)) if held == reason && at.elapsed() < RESYNC => {
-                    told.insert(key.clone(), (held, at));
+                    recorded.insert(key.clone(), (held, at));
                     false
                 }
                 _ => true,
@@ -344,7 +344,7 @@ impl Controller for Claims {
             return Ok(Next::Change);
         }
         let Some(object) = self.claims.get(key) else {
-            self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            self.recorded.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
             return Ok(Next::Change);
         };
         if object.deleting {

@@ -162,16 +162,16 @@ async fn on_pipes(channels: &mut Channels, mut process: Process, etcd: &EtcdPod)
     }
     let input = process.take_stdin();
     let Channels { to, from } = channels;
-    let told = tokio::select! {
-        told = tell(to, pieces, etcd) => told,
+    let is_sent = tokio::select! {
+        is_sent = send_output(to, pieces, etcd) => is_sent,
         () = feed(from, input) => false,
     };
-    let status = if told { process.wait().await } else { process.kill().await };
+    let status = if is_sent { process.wait().await } else { process.kill().await };
     status.map(code)
 }
 
 /// All that the program prints; false where the client is gone before its end.
-async fn tell(to: &mut ToClient, mut pieces: mpsc::Receiver<Piece>, etcd: &EtcdPod) -> bool {
+async fn send_output(to: &mut ToClient, mut pieces: mpsc::Receiver<Piece>, etcd: &EtcdPod) -> bool {
     while let Some(piece) = pieces.recv().await {
         let sent = match piece {
             Piece::Stdout(data) => to.stdout(&etcd.in_pod(&data)).await,

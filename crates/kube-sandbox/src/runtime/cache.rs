@@ -111,7 +111,7 @@ impl Cache {
         if self.whole { Object::of(value) } else { Object::of_metadata(&value) }
     }
 
-    fn tell(&self, old: Option<Arc<Object>>, new: Option<Arc<Object>>) {
+    fn notify(&self, old: Option<Arc<Object>>, new: Option<Arc<Object>>) {
         let change = Change { old, new };
         for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
             listener(&change);
@@ -155,7 +155,7 @@ impl Cache {
             }
         }
         for (old, new) in changes {
-            self.tell(old, new);
+            self.notify(old, new);
         }
         self.synced.send_replace(true);
     }
@@ -171,7 +171,7 @@ impl Cache {
             let object = Arc::new(object);
             (inner.put(&object), object)
         };
-        self.tell(old, Some(new));
+        self.notify(old, Some(new));
     }
 
     pub(crate) fn watched_delete(&self, object: &Object) {
@@ -185,7 +185,7 @@ impl Cache {
             inner.take(&object.key)
         };
         if old.is_some() {
-            self.tell(old, None);
+            self.notify(old, None);
         }
     }
 
@@ -209,7 +209,7 @@ impl Cache {
             let object = Arc::new(object);
             (inner.put(&object), object)
         };
-        self.tell(old, Some(new));
+        self.notify(old, Some(new));
     }
 
     /// We deleted it and it is gone at once.
@@ -222,7 +222,7 @@ impl Cache {
             inner.gone.insert(uid.into());
             inner.take(key)
         };
-        self.tell(old, None);
+        self.notify(old, None);
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Object>> {

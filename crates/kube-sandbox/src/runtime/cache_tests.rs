@@ -25,8 +25,8 @@ fn object(name: &str, uid: &str, version: u64) -> Object {
 #[test]
 fn own_writes_are_seen_before_the_watch_tells_and_told_once() {
     let store = Cache::new(PODS);
-    let told = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&told);
+    let notified = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&notified);
     store.listen(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
     });
@@ -34,7 +34,7 @@ fn own_writes_are_seen_before_the_watch_tells_and_told_once() {
     store.wrote(&pod("a", "u", 11, Some("o")));
     assert_eq!(store.owned_by("o").len(), 1);
     store.watched(object("a", "u", 11));
-    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(notified.load(Ordering::Relaxed), 1);
 }
 
 #[test]

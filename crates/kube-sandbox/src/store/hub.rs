@@ -76,7 +76,7 @@ async fn pump(store: Store, folder: String, revision: i64, channel: Weak<Channel
                 Drained::Compacted => {
                     warn!("compacted: its watchers are to list again");
                     if let Some(channel) = channel.upgrade() {
-                        channel.tell(Ring::end);
+                        channel.update(Ring::end);
                     }
                     return;
                 }
@@ -120,11 +120,11 @@ async fn drain(mut stream: WatchStream, resume: &mut Resume, channel: &Weak<Chan
                 && let Some(header) = message.header()
             {
                 resume.progressed(header.revision());
-                channel.tell(|ring| ring.progressed(header.revision()));
+                channel.update(|ring| ring.progressed(header.revision()));
             }
             continue;
         }
-        channel.tell(|ring| {
+        channel.update(|ring| {
             for change in message.events().iter().filter_map(Change::from_event) {
                 if resume.is_new(&change.key, change.revision) {
                     ring.push(Arc::new(change));

@@ -148,7 +148,7 @@ impl Channel {
         look(&mut self.ring.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn tell(&self, change: impl FnOnce(&mut Ring)) {
+    pub(super) fn update(&self, change: impl FnOnce(&mut Ring)) {
         self.with(change);
         self.news.send_replace(());
     }

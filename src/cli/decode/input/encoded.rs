@@ -89,8 +89,9 @@ pub(super) fn step(bytes: &[u8], known: Known) -> Step {
         return Step::More;
     }
     match STANDARD.decode(&joined) {
-        Ok(bytes) => of(bytes).map_or(Step::Refuse("base64 of something else"), |items| Step::Items(items, length)),
-        Err(_) => Step::Refuse("base64 that breaks off"),
+        Ok(bytes) => of(bytes)
+            .map_or(Step::Refuse("base64 that does not hold an etcd value"), |items| Step::Items(items, length)),
+        Err(_) => Step::Refuse("truncated base64"),
     }
 }
 

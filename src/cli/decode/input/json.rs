@@ -8,14 +8,14 @@ use super::raw::text;
 use super::{Item, Known, Step};
 use crate::text::EventKind;
 
-const OTHER: &str = "JSON that is neither etcdctl's nor an object of Kubernetes'";
+const OTHER: &str = "JSON that is neither etcdctl output nor a Kubernetes object";
 
 pub(super) fn step(bytes: &[u8], known: Known) -> Step {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
     let value = match values.next() {
         Some(Ok(value)) => value,
         Some(Err(error)) if error.is_eof() && known != Known::All => return Step::More,
-        Some(Err(error)) if error.is_eof() => return Step::Refuse("JSON that breaks off"),
+        Some(Err(error)) if error.is_eof() => return Step::Refuse("truncated JSON"),
         _ => return Step::Refuse("broken JSON"),
     };
     let end = values.byte_offset();

@@ -102,7 +102,7 @@ impl Reader {
         self.bytes.drain(..at);
         self.due = left + left / 4;
         if known == Known::All && left > 0 && at == 0 {
-            return Err(refused("output of etcdctl's that breaks off"));
+            return Err(refused("truncated output of etcdctl"));
         }
         Ok(found)
     }
@@ -185,7 +185,7 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     } else if starts("+-") || (starts("|") && has(b"|")) {
         Some("a table (-w table)")
     } else if starts("NAME ") || starts("NAMESPACE ") {
-        Some("a table of kubectl's")
+        Some("a kubectl table")
     } else if (7..=8).contains(&hex) && matches!(first.get(hex), Some(b':' | b' ')) {
         Some("a hexadecimal dump")
     } else if starts("Error") || starts("error:") || starts("{\"level\"") {

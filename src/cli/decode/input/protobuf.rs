@@ -16,7 +16,7 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 
 pub(super) fn step(bytes: &[u8], known: Known) -> Step {
     let Some((number, wire, length)) = field(bytes) else {
-        return if known == Known::All { Step::Refuse("protobuf that breaks off") } else { Step::More };
+        return if known == Known::All { Step::Refuse("truncated protobuf") } else { Step::More };
     };
     let items = match (number, wire) {
         (2, Wire::Bytes(kv)) => {
@@ -27,7 +27,7 @@ pub(super) fn step(bytes: &[u8], known: Known) -> Step {
     };
     match items {
         Some(items) => Step::Items(items, length),
-        None => Step::Refuse("protobuf that is no answer of etcd's"),
+        None => Step::Refuse("protobuf that is not an etcd response"),
     }
 }
 

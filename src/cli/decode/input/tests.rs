@@ -194,7 +194,7 @@ fn base64_of_all_that_etcdctl_printed() {
     let with_line_end = STANDARD.encode([&value[..], b"\n"].concat());
     assert_eq!(read(with_line_end.as_bytes()).unwrap(), [item(None, &value)]);
     let other = STANDARD.encode("user: anna, password: hunter2, and so on and on and on");
-    assert!(read(other.as_bytes()).unwrap_err().message.contains("base64 of something else"));
+    assert!(read(other.as_bytes()).unwrap_err().message.contains("base64 that does not hold an etcd value"));
 }
 
 #[test]
@@ -223,12 +223,12 @@ fn what_is_not_read_is_named() {
     for (input, what) in [
         (&b"apiVersion: v1\nkind: Secret\ndata: {p: VE9Q}\n"[..], "YAML"),
         (b"+----+\n| a  |\n", "a table (-w table)"),
-        (b"NAME   READY\nweb-0  1/1\n", "a table of kubectl's"),
+        (b"NAME   READY\nweb-0  1/1\n", "a kubectl table"),
         (b"00000000: 6b38 7300  k8s.\n", "a hexadecimal dump"),
-        (b"{\"name\": \"x\"}\n", "JSON that is neither etcdctl's nor an object of Kubernetes'"),
-        (b"{\"header\": {\"revi", "JSON that breaks off"),
-        (b"{\"kind\": \"Secret\", \"apiVersion\": \"v1\", \"data\": {\"p\": \"VE9Q", "JSON that breaks off"),
-        (b"{\"kvs\": [{\"key\": \"no base64\"}]}", "JSON that is neither etcdctl's nor an object of Kubernetes'"),
+        (b"{\"name\": \"x\"}\n", "JSON that is neither etcdctl output nor a Kubernetes object"),
+        (b"{\"header\": {\"revi", "truncated JSON"),
+        (b"{\"kind\": \"Secret\", \"apiVersion\": \"v1\", \"data\": {\"p\": \"VE9Q", "truncated JSON"),
+        (b"{\"kvs\": [{\"key\": \"no base64\"}]}", "JSON that is neither etcdctl output nor a Kubernetes object"),
         (b"hello world\n", "text that etcdctl does not print"),
         (b"OK\n", "text that etcdctl does not print"),
         (b"\x1f\x8b\x08\x00abc", "compressed (gzip)"),

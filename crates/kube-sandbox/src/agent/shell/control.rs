@@ -99,16 +99,16 @@ impl Shell<'_> {
         self.depth += 1;
         let went = self.kind(&placed.command, &streams);
         self.depth -= 1;
-        if went.is_ok() { self.heed(&streams, went) } else { went }
+        if went.is_ok() { self.run_stop_trap(&streams, went) } else { went }
     }
 
     /// What a trap does once the shell is told to stop: after the command that it waits for.
-    fn heed(&mut self, streams: &Streams, went: Went) -> Went {
-        if self.told.is_some() || self.world.stopped.is_none_or(|at| self.time < at) {
+    fn run_stop_trap(&mut self, streams: &Streams, went: Went) -> Went {
+        if self.trapped_at.is_some() || self.world.stopped.is_none_or(|at| self.time < at) {
             return went;
         }
         let Some(script) = self.at_stop.clone().filter(|script| !script.is_empty()) else { return went };
-        self.told = Some(self.time);
+        self.trapped_at = Some(self.time);
         self.text(&script, streams)?;
         went
     }

@@ -83,7 +83,7 @@ pub(super) struct Shell<'w> {
     /// Whether anything ever did something about being told to stop.
     pub(super) traps: bool,
     /// When it did something about it.
-    pub(super) told: Option<i64>,
+    pub(super) trapped_at: Option<i64>,
 }
 
 /// How a shell stood when what it was given was through.
@@ -177,7 +177,7 @@ impl<'w> Shell<'w> {
             at_exit: None,
             at_stop: None,
             traps: false,
-            told: None,
+            trapped_at: None,
         }
     }
 

@@ -86,8 +86,9 @@ impl Write {
         let deletion = !meta::is_terminating(old) && meta::is_terminating(new);
         // A deployment's annotations are handed on to its replica sets, so that they count as part of what is asked for.
         let handed_on = |object: &Value| -> Value { object["metadata"]["annotations"].clone() };
-        let told = self.part == Part::Main && self.resource.is(names::DEPLOYMENTS) && handed_on(old) != handed_on(new);
-        if wish(old) != wish(new) || told || deletion {
+        let annotated =
+            self.part == Part::Main && self.resource.is(names::DEPLOYMENTS) && handed_on(old) != handed_on(new);
+        if wish(old) != wish(new) || annotated || deletion {
             meta::set(new, "generation", before + 1);
         }
     }

@@ -118,13 +118,17 @@ impl Run {
                 return Ok(());
             }
         }
-        let told = match &rule.message {
-            Some(Ok(message)) => self.evaluate(message, &names).ok().and_then(|told| told.as_str().map(str::to_owned)),
+        let evaluated = match &rule.message {
+            Some(Ok(message)) => {
+                self.evaluate(message, &names).ok().and_then(|evaluated| evaluated.as_str().map(str::to_owned))
+            }
             _ => None,
         };
-        let told = told.map(|told| told.trim().to_owned()).filter(|told| !told.is_empty() && !told.contains('\n'));
-        let said = match (told, rule.text("message").trim()) {
-            (Some(told), _) => told,
+        let evaluated = evaluated
+            .map(|evaluated| evaluated.trim().to_owned())
+            .filter(|evaluated| !evaluated.is_empty() && !evaluated.contains('\n'));
+        let said = match (evaluated, rule.text("message").trim()) {
+            (Some(evaluated), _) => evaluated,
             (None, "") => format!("failed rule: {}", rule.text("rule").trim()),
             (None, message) => message.to_owned(),
         };

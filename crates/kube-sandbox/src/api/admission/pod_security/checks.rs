@@ -253,7 +253,7 @@ mod tests {
 
     use super::*;
 
-    fn told(level: Level, spec: &Value) -> String {
+    fn shown(level: Level, spec: &Value) -> String {
         violations(level, u32::MAX, spec)
             .iter()
             .map(|one| format!("{} ({})", one.reason, one.detail))
@@ -264,9 +264,9 @@ mod tests {
     #[test]
     fn a_plain_pod_is_baseline_and_not_restricted() {
         let spec = json!({"containers": [{"name": "c", "image": "x"}], "securityContext": {}});
-        assert_eq!(told(Level::Baseline, &spec), "");
+        assert_eq!(shown(Level::Baseline, &spec), "");
         assert_eq!(
-            told(Level::Restricted, &spec),
+            shown(Level::Restricted, &spec),
             "allowPrivilegeEscalation != false (container \"c\" must set securityContext.allowPrivilegeEscalation=false), \
              unrestricted capabilities (container \"c\" must set securityContext.capabilities.drop=[\"ALL\"]), \
              runAsNonRoot != true (pod or container \"c\" must set securityContext.runAsNonRoot=true), \
@@ -285,7 +285,7 @@ mod tests {
             "volumes": [{"name": "root", "hostPath": {"path": "/"}}],
         });
         assert_eq!(
-            told(Level::Baseline, &spec),
+            shown(Level::Baseline, &spec),
             "non-default capabilities (container \"b\" must not include \"SYS_ADMIN\" in securityContext.capabilities.add), \
              host namespaces (hostNetwork=true), hostPath volumes (volume \"root\"), \
              hostPort (container \"a\" uses hostPort 80), \
@@ -301,7 +301,7 @@ mod tests {
                 "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}],
             "volumes": [{"name": "v", "emptyDir": {}}],
         });
-        assert_eq!(told(Level::Restricted, &spec), "");
+        assert_eq!(shown(Level::Restricted, &spec), "");
     }
 
     #[test]
@@ -311,9 +311,9 @@ mod tests {
             "containers": [{"name": "c", "livenessProbe": {"tcpSocket": {"host": "10.0.0.1", "port": 80}}}],
         });
         let expected = "probe or lifecycle host (containers \"c\", \"i\" use probe or lifecycle hosts \"10.0.0.1\", \"example.com\")";
-        assert_eq!(told(Level::Baseline, &spec), expected);
+        assert_eq!(shown(Level::Baseline, &spec), expected);
         assert!(violations(Level::Baseline, 33, &spec).is_empty());
         let own = json!({"containers": [{"name": "c", "livenessProbe": {"httpGet": {"port": 80}}}]});
-        assert_eq!(told(Level::Baseline, &own), "");
+        assert_eq!(shown(Level::Baseline, &own), "");
     }
 }

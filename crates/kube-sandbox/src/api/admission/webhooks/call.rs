@@ -260,7 +260,7 @@ fn untrusted(error: &std::io::Error) -> String {
 mod tests {
     use super::*;
 
-    fn told(answer: &Value) -> Result<Answer, String> {
+    fn parsed(answer: &Value) -> Result<Answer, String> {
         read("a.b.c", "v1", "u", answer).map_err(|failure| match failure {
             Failure::Call(why) => why,
             Failure::Refused(error) => format!("{} {}", error.code, error.message),
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn only_a_whole_answer_allows() {
-        assert!(told(&review(&json!({"uid": "u", "allowed": true}))).is_ok());
+        assert!(parsed(&review(&json!({"uid": "u", "allowed": true}))).is_ok());
         for (answer, why) in [
             (json!({}), "received invalid webhook response: webhook response was absent"),
             (
@@ -294,9 +294,9 @@ mod tests {
                 "received invalid webhook response: webhook returned response.patch but not response.patchType",
             ),
         ] {
-            assert_eq!(told(&answer).expect_err("it does not allow"), why);
+            assert_eq!(parsed(&answer).expect_err("it does not allow"), why);
         }
         let patched = review(&json!({"uid": "u", "allowed": true, "patch": "W10=", "patchType": "JSONPatch"}));
-        assert_eq!(told(&patched).expect("it allows").patch.as_deref(), Some(&b"[]"[..]));
+        assert_eq!(parsed(&patched).expect("it allows").patch.as_deref(), Some(&b"[]"[..]));
     }
 }

@@ -27,8 +27,8 @@ impl<'a> Ranks<'a> {
     }
 
     fn identity(&self, item: &Value) -> String {
-        let told = self.key.map_or(Some(item), |key| item.get(key));
-        told.map(ToString::to_string).unwrap_or_default()
+        let key_value = self.key.map_or(Some(item), |key| item.get(key));
+        key_value.map(ToString::to_string).unwrap_or_default()
     }
 
     fn get(&self, item: &Value) -> Option<usize> {

@@ -144,7 +144,7 @@ impl Type {
     }
 
     /// The type under a name that an expression uses as a value, such as `int`.
-    pub(crate) fn of_name(name: &str) -> Option<Type> {
+    pub fn of_name(name: &str) -> Option<Type> {
         Some(match name {
             "bool" => Type::Bool,
             "int" => Type::Int,

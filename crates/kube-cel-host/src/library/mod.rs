@@ -121,6 +121,17 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// The functions that read a text, and fail where it is not what they read.
+const READERS: [&str; 10] =
+    ["cidr", "double", "duration", "int", "ip", "quantity", "semver", "timestamp", "uint", "url"];
+
+/// Whether one of the functions that read a text fails for this text, so that a call with it as a literal never gives
+/// a value.
+pub fn refuses(function: &str, text: &str) -> bool {
+    let entry = find(function).filter(|_| READERS.contains(&function));
+    entry.is_some_and(|entry| (entry.call)(&[Value::from(text)], &mut Budget::of(u64::MAX)).is_err())
+}
+
 /// What a function's name stands for.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
@@ -154,6 +165,25 @@ static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
 mod tests {
     use super::*;
     use crate::signatures::{Library, names};
+
+    #[test]
+    fn what_a_function_cannot_read_is_refused() {
+        for (function, good, bad) in [
+            ("cidr", "10.0.0.0/8", "10.0.0.0"),
+            ("double", "1.5", "1,5"),
+            ("duration", "1h30m", "90"),
+            ("int", "-7", "7.0"),
+            ("ip", "::1", "10.0.0"),
+            ("quantity", "100m", "1GB"),
+            ("semver", "1.2.3", "1.2"),
+            ("timestamp", "2026-01-31T10:00:00Z", "2026-01-31 10:00:00Z"),
+            ("uint", "7", "-7"),
+            ("url", "https://example.org/", "example.org:80:80"),
+        ] {
+            assert_eq!((refuses(function, good), refuses(function, bad)), (false, true), "{function}");
+        }
+        assert!(!refuses("size", "x") && !refuses("no-such-function", "x"));
+    }
 
     #[test]
     fn every_signature_has_a_function() {

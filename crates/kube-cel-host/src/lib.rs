@@ -31,7 +31,7 @@ pub use error::{Error, Mismatch};
 pub use estimate::Range as CostRange;
 pub use evaluate::Names;
 pub use library::{Authorizer, Check, Decision};
-pub use library::{compiled as compile_regex, complaint as regex_complaint};
+pub use library::{compiled as compile_regex, complaint as regex_complaint, refuses};
 pub use parse::{macros, on_big_stack, parse};
 pub use pool::{Refused, run as run_on_pool};
 pub use program::Program;
