@@ -34,7 +34,7 @@ pub const FRONT_MATTER: &[Meaning] = &[
 
 /// What a variable of the front matter says.
 pub const VARIABLE: &[Meaning] = &[
-    entry("default", "`default: \"demo\"`", "its value, if nobody gives another"),
+    entry("default", "`default: \"demo\"`", "its value, unless another is given"),
     entry(
         "random",
         "`random: \"team-????\"`",
