@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tracing::Span;
 
+use super::hopeless::{LOOK, can_be_vain};
 use super::plan::Checks;
 use super::runner::Runner;
 use crate::grade::{self, Evidence, Judge, Judgement, Need, Observation, Progress};
@@ -19,6 +20,8 @@ use crate::outcome::{CheckFact, Proof, ProofRule, RunEvent, Verdict};
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 /// A background block's output lies in our own memory.
 const OUTPUT_EVERY: Duration = Duration::from_millis(20);
+/// For as long a cause has to stand before it ends a check.
+const SURE: Duration = Duration::from_secs(1);
 /// A clock that has run out may need a last answer of etcd's; never spin while it comes.
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
 
@@ -57,6 +60,10 @@ struct Open<'c> {
     span: Span,
     /// What was last told of it, so that only what changes is told.
     reported: Option<String>,
+    /// Since when it has been known that it waits in vain, and for what.
+    in_vain: Option<(SystemTime, String)>,
+    /// When that was last looked at.
+    looked: Option<SystemTime>,
 }
 
 type Sample<'s> = BoxFuture<'s, (Need, Option<usize>, Observation)>;
@@ -121,7 +128,23 @@ impl Runner<'_> {
                 let _inside = check.span.clone().entered();
                 match check.judge.judge(&check.evidence, &view, now) {
                     Progress::Settled(judgement) => check.settled = Some(judgement),
-                    Progress::Open { so_far, until: next } => {
+                    Progress::Open { mut so_far, until: next } => {
+                        if so_far.verdict != Verdict::Fail {
+                            check.in_vain = None;
+                        } else if check.looked.is_none_or(|looked| looked + LOOK <= now) {
+                            check.looked = Some(now);
+                            let since = check.in_vain.take().map_or(now, |(since, _)| since);
+                            check.in_vain = self.checked_in_vain(check.placed.check).map(|why| (since, why));
+                            if let Some((since, why)) = &check.in_vain
+                                && *since + SURE <= now
+                            {
+                                let seen = so_far.reason.take().unwrap_or_default();
+                                so_far.reason = Some(format!("{seen}; {why}"));
+                                check.settled = Some(so_far);
+                                continue;
+                            }
+                        }
+                        let next = if can_be_vain(check.placed.check) { next.min(now + LOOK) } else { next };
                         until = Some(until.map_or(next, |known| known.min(next)));
                         let so_far = so_far.reason.unwrap_or_else(|| so_far.verdict.word().to_owned());
                         if check.reported.as_ref() != Some(&so_far) {
@@ -187,6 +210,8 @@ impl Runner<'_> {
             settled: None,
             span: self.named().check_span(placed.check),
             reported: None,
+            in_vain: None,
+            looked: None,
         }
     }
 

@@ -76,9 +76,27 @@ fn a_wait_for_an_image_that_no_registry_has_ends_at_once() {
 }
 
 #[test]
+fn a_check_for_what_no_registry_has_ends_before_its_time() {
+    need!("etcd", "kubectl");
+    let done = lesson("never-runs").run();
+    assert_eq!(done.exit(), Some(1), "{}\n{}", done.stdout(), done.stderr());
+    let screen = done.stdout() + &done.stderr();
+    let ends = screen.matches("it waits for what will not come: pod default/web").count();
+    assert!(ends >= 3 && screen.contains("nginx:1.161: not found"), "{screen}");
+    // Who waits for the failure itself sees it.
+    assert!(!screen.contains("did not come") && screen.contains("1 passed"), "{screen}");
+}
+
+#[test]
 fn a_webhook_that_nobody_serves_refuses() {
     need!("etcd", "kubectl");
     passes("webhook");
+}
+
+#[test]
+fn a_webhook_that_the_lab_serves_refuses_and_converts() {
+    need!("etcd", "kubectl", "python3", "openssl");
+    passes("webhook-served");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cases;
 mod ci;
 mod containers;
 mod controllers;
+mod conversion;
 mod course;
 mod courses;
 mod decode;

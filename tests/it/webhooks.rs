@@ -66,8 +66,12 @@ async fn answer(Path(path): Path<String>, Json(review): Json<Value>) -> Json<Val
     Json(json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response}))
 }
 
-/// The port of a server on this machine, and its certificate as `caBundle` takes it.
 async fn serve() -> (u16, String) {
+    serve_over_tls(axum::Router::new().route("/{path}", post(answer))).await
+}
+
+/// The port of a server on this machine, and its certificate as `caBundle` takes it.
+pub(crate) async fn serve_over_tls(router: axum::Router) -> (u16, String) {
     let names = ["127.0.0.1", "hook.default.svc", "podded.default.svc"].map(str::to_owned);
     let key = rcgen::generate_simple_self_signed(names.to_vec()).expect("a certificate");
     let bundle = STANDARD.encode(key.cert.pem());
@@ -83,7 +87,6 @@ async fn serve() -> (u16, String) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
-        let router = axum::Router::new().route("/{path}", post(answer));
         while let Ok((stream, _)) = listener.accept().await {
             let (acceptor, router) = (acceptor.clone(), router.clone());
             tokio::spawn(async move {

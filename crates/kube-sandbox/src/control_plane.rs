@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use tracing::{Instrument, debug, info};
 
 use crate::agent::Runs;
-use crate::api::known::KnownPolicies;
+use crate::api::known::{KnownNamespaces, KnownPolicies};
 use crate::api::limits::{Internal, Limits};
 use crate::api::{self, Api, Counters};
 use crate::bootstrap::{self, Facts};
@@ -142,6 +142,7 @@ impl ControlPlane {
             limits: Limits::default(),
             addresses: tokio::sync::Mutex::default(),
             policies: KnownPolicies::default(),
+            namespaces: KnownNamespaces::default(),
             events_lease: tokio::sync::Mutex::default(),
         });
         let router = api::router(api.clone());

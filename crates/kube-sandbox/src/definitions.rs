@@ -71,6 +71,9 @@ fn fill_in(definition: &mut Value) {
     if spec.get("conversion").is_none() {
         spec["conversion"] = json!({"strategy": "None"});
     }
+    if let Some(Value::Object(service)) = spec.pointer_mut("/conversion/webhook/clientConfig/service") {
+        service.entry("port").or_insert(json!(443));
+    }
 }
 
 /// Serves what the definitions in etcd say. Called when one is written too: its author finds it served by the time
@@ -328,7 +331,9 @@ async fn clean_up(
 }
 
 /// Deletes what has no finalizers and marks the rest; whether nothing is left.
-async fn delete_all(objects: &Objects, resource: &Arc<Resource>) -> Result<bool, ApiError> {
+async fn delete_all(objects: &Objects, resource: &Resource) -> Result<bool, ApiError> {
+    // As they are stored, so that no webhook has a say in it.
+    let resource = &Resource { version: resource.stored.clone(), ..resource.clone() };
     let prefix = objects.store.key(&resource.folder, None, None);
     let page = objects.store.page(&prefix, &prefix, 0, 0).await?;
     let mut all_gone = true;

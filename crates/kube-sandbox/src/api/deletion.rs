@@ -105,7 +105,7 @@ impl Api {
         let mut marked: Option<Value> = None;
         let mut reviewed = false;
         for _ in 0..RETRIES {
-            let old = objects::read(resource, &stored)?;
+            let old = self.objects.read(resource, &stored).await?;
             match &marked {
                 // Another one of this name: nobody asked for its deletion.
                 Some(marked) if marked["metadata"]["uid"] != old["metadata"]["uid"] => {
@@ -147,7 +147,7 @@ impl Api {
             } else if new == old {
                 return Ok((old, false));
             } else {
-                let bytes = objects::stored_bytes(resource, &new)?;
+                let bytes = self.objects.bytes(resource, &new).await?;
                 self.objects.store.put_if(&key, stored.revision, bytes, stored.lease).await?
             };
             match written {

@@ -83,7 +83,7 @@ async fn respond(api: &SharedApi, request: Request<Body>) -> Response {
     };
     let custom = api.objects.registry.served().find(&call.path.group, &call.path.version, &plural);
     let custom = custom.and_then(|resource| resource.custom.as_ref()?.deprecated.clone());
-    let mut response = serve(api.clone(), call, request).await.unwrap_or_else(IntoResponse::into_response);
+    let mut response = Box::pin(serve(api.clone(), call, request)).await.unwrap_or_else(IntoResponse::into_response);
     if let Some(deprecated) = deprecated.filter(|_| !response.headers().contains_key(header::WARNING)) {
         let warning = format!("299 - \"{deprecated}\"");
         response.headers_mut().extend(HeaderValue::from_str(&warning).map(|warning| (header::WARNING, warning)));

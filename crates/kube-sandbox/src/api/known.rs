@@ -1,10 +1,13 @@
-//! What is known of admission policies and webhooks, so that a write pays for neither looking nor compiling.
+//! What is known of admission policies, webhooks and namespaces, so that a write pays for neither looking nor compiling.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
+
 use crate::cel::policy::Policy;
 use crate::resource::Resource;
+use crate::store::Ground;
 
 pub(super) const GROUP: &str = "admissionregistration.k8s.io";
 pub(super) const POLICIES: &str = "validatingadmissionpolicies";
@@ -71,6 +74,40 @@ impl KnownPolicies {
             known.compiled.clear();
         }
         known.compiled.insert(id.to_owned(), (version.to_owned(), Arc::clone(compiled)));
+    }
+}
+
+/// Namespaces as they were last read: open, and without a quota. A write that rests on one says so to etcd, which knows
+/// whether it is still so.
+#[derive(Debug, Default)]
+pub struct KnownNamespaces(Mutex<HashMap<String, OpenNamespace>>);
+
+#[derive(Debug, Clone)]
+pub(super) struct OpenNamespace {
+    pub(super) object: Arc<Value>,
+    pub(super) ground: Vec<Ground>,
+}
+
+impl KnownNamespaces {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, OpenNamespace>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<OpenNamespace> {
+        self.known().get(name).cloned()
+    }
+
+    pub(super) fn keep(&self, name: &str, open: OpenNamespace) {
+        const MOST: usize = 500;
+        let mut known = self.known();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(name.to_owned(), open);
+    }
+
+    pub(super) fn forget(&self, name: &str) {
+        self.known().remove(name);
     }
 }
 

@@ -15,11 +15,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::negotiate::Form;
 use super::{Api, SharedApi, answer};
 use crate::objects::selector::Selector;
-use crate::objects::{self, Pages};
+use crate::objects::{self, Pages, Shown};
 use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::ApiError;
-use crate::store::{Page, Stored};
 
 /// After so many bytes an answer ends, and says where it goes on, where the client reads by parts.
 const PART_BYTES: usize = 8 << 20;
@@ -92,8 +91,8 @@ pub(super) async fn list(
     let mut ended = false;
     while !ended && let Some(page) = pages.next(&api.objects).await.map_err(too_old)? {
         let mut items = Vec::new();
-        for (at, stored) in page.items.iter().enumerate() {
-            let object = objects::read(&resource, stored)?;
+        for (at, shown_now) in api.objects.shown(&resource, &page.items).await?.enumerate() {
+            let (stored, object) = shown_now?;
             if !selector.matches(&object) {
                 continue;
             }
@@ -237,9 +236,14 @@ async fn stream(
     );
     let mut any = false;
     let message = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind);
-    let mut chunk_of = move |page: &Page, mut out: Vec<u8>| -> std::io::Result<Bytes> {
-        for stored in &page.items {
-            let Some(item) = item_of(&resource, &selector, stored).map_err(std::io::Error::other)? else { continue };
+    let of = Arc::clone(&resource);
+    let mut chunk_of = move |shown: Shown<'_>, mut out: Vec<u8>| -> std::io::Result<Bytes> {
+        for one in shown {
+            let (_, object) = one.map_err(|error| std::io::Error::other(error.message))?;
+            if !selector.matches(&object) {
+                continue;
+            }
+            let item = as_item(&of, object);
             if std::mem::replace(&mut any, true) {
                 out.push(b',');
             }
@@ -249,28 +253,27 @@ async fn stream(
     };
     let mut start = head.into_bytes();
     if let Some(page) = &first {
-        start = chunk_of(page, start).map_err(ApiError::internal)?.into();
+        let shown = api.objects.shown(&resource, &page.items).await?;
+        start = chunk_of(shown, start).map_err(ApiError::internal)?.into();
     }
     drop(first);
     if pages.done && start.len() <= SHORT {
         start.extend_from_slice(b"]}\n");
         return Ok(json_body(Body::from(start)));
     }
-    let rest = futures::stream::try_unfold((api, pages, chunk_of), |(api, mut pages, mut chunk_of)| async move {
-        let page = pages.next(&api.objects).await.map_err(|error| std::io::Error::other(error.message))?;
+    let state = (api, resource, pages, chunk_of);
+    let rest = futures::stream::try_unfold(state, |(api, resource, mut pages, mut chunk_of)| async move {
+        let failed = |error: ApiError| std::io::Error::other(error.message);
+        let page = pages.next(&api.objects).await.map_err(failed)?;
         let Some(page) = page else { return Ok::<_, std::io::Error>(None) };
-        let chunk = chunk_of(&page, Vec::new())?;
-        Ok(Some((chunk, (api, pages, chunk_of))))
+        let shown = api.objects.shown(&resource, &page.items).await.map_err(failed)?;
+        let chunk = chunk_of(shown, Vec::new())?;
+        Ok(Some((chunk, (api, resource, pages, chunk_of))))
     });
     let all = futures::stream::once(async move { Ok(Bytes::from(start)) })
         .chain(rest)
         .chain(futures::stream::once(async { Ok(Bytes::from_static(b"]}\n")) }));
     Ok(json_body(unhurried(all, place)))
-}
-
-fn item_of(resource: &Resource, selector: &Selector, stored: &Stored) -> Result<Option<Value>, String> {
-    let object = objects::read(resource, stored).map_err(|error| error.message)?;
-    Ok(selector.matches(&object).then(|| as_item(resource, object)))
 }
 
 fn json_body(body: Body) -> Response {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::known::KnownPolicies;
+use super::known::{KnownNamespaces, KnownPolicies};
 use super::limits::Limits;
 use crate::objects::Objects;
 use crate::pods::PodAccess;
@@ -21,6 +21,7 @@ pub struct Api {
     /// Service addresses are given out one at a time.
     pub addresses: tokio::sync::Mutex<()>,
     pub policies: KnownPolicies,
+    pub namespaces: KnownNamespaces,
     pub events_lease: tokio::sync::Mutex<Option<(i64, std::time::Instant)>>,
 }
 

@@ -143,32 +143,36 @@ impl View {
     }
 
     /// What this change is to a client that sees only what its selector leaves.
-    fn change(&self, change: &Change) -> Option<Bytes> {
+    async fn change(&self, api: &SharedApi, change: &Change) -> Result<Option<Bytes>, ApiError> {
         let plain = self.selector.is_everything() && matches!(self.form, Form::Object | Form::Protobuf);
         let direct = match change.kind {
             ChangeKind::Created => "ADDED",
             ChangeKind::Changed => "MODIFIED",
             ChangeKind::Deleted => "DELETED",
         };
-        let object = change.object()?;
+        let Some(object) = change.object() else { return Ok(None) };
         if plain && self.resource.stored == self.resource.version {
             let same = object["apiVersion"] == self.resource.api_version();
             if same {
-                return Some(change.frame(|| line(direct, &convert::from_stored(&self.resource, (*object).clone()))));
+                let line = || line(direct, &convert::from_stored(&self.resource, (*object).clone()));
+                return Ok(Some(change.frame(line)));
             }
         }
-        let object = convert::from_stored(&self.resource, (*object).clone());
+        let object = api.objects.in_version(&self.resource, (*object).clone()).await?;
         let now = self.selector.matches(&object);
         if self.selector.is_everything() || (change.kind != ChangeKind::Changed) {
-            return now.then(|| self.line(direct, &object, false));
+            return Ok(now.then(|| self.line(direct, &object, false)));
         }
-        let before = change.old_object().map(|old| convert::from_stored(&self.resource, (*old).clone()));
-        match (before.filter(|old| self.selector.matches(old)), now) {
+        let before = match change.old_object() {
+            Some(old) => Some(api.objects.in_version(&self.resource, (*old).clone()).await?),
+            None => None,
+        };
+        Ok(match (before.filter(|old| self.selector.matches(old)), now) {
             (Some(_), true) => Some(self.line("MODIFIED", &object, false)),
             (None, true) => Some(self.line("ADDED", &object, false)),
             (Some(old), false) => Some(self.line("DELETED", &old, false)),
             (None, false) => None,
-        }
+        })
     }
 }
 
@@ -210,8 +214,8 @@ impl Present {
             return Ok(ends_with_bookmark.then(|| view.bookmark(self.pages.revision, true)));
         };
         let mut lines = Vec::new();
-        for stored in &page.items {
-            let object = objects::read(&view.resource, stored)?;
+        for shown in api.objects.shown(&view.resource, &page.items).await? {
+            let (_, object) = shown?;
             if view.selector.matches(&object) {
                 lines.extend_from_slice(&view.line("ADDED", &object, std::mem::take(&mut self.is_first)));
             }
@@ -246,12 +250,12 @@ impl Watch {
                     return Some(line("ERROR", &ApiError::from(error).to_status()));
                 }
             };
-            self.take(&item);
+            self.take(&item).await;
             while self.pending.len() < FRAME
                 && !self.ended
                 && let Some(item) = self.feed.ready()
             {
-                self.take(&item);
+                self.take(&item).await;
             }
             if !self.pending.is_empty() {
                 return Some(Bytes::from(std::mem::take(&mut self.pending)));
@@ -262,13 +266,16 @@ impl Watch {
         }
     }
 
-    fn take(&mut self, item: &FeedItem) {
+    async fn take(&mut self, item: &FeedItem) {
         match item {
-            FeedItem::Change(change) => {
-                if let Some(bytes) = self.view.change(change) {
-                    self.pending.extend_from_slice(&bytes);
+            FeedItem::Change(change) => match self.view.change(&self.api, change).await {
+                Ok(line) => self.pending.extend(line.into_iter().flatten()),
+                // What cannot be told must not be left out.
+                Err(error) => {
+                    self.ended = true;
+                    self.pending.extend_from_slice(&line("ERROR", &error.to_status()));
                 }
-            }
+            },
             FeedItem::Progress(revision) => {
                 if self.bookmarks && self.bookmarked.elapsed() >= BOOKMARKS {
                     self.bookmarked = Instant::now();

@@ -1,12 +1,14 @@
 //! One definition to the resources that it has served.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
 use crate::cel::rules;
-use crate::resource::custom::CustomVersion;
+use crate::resource::custom::{Conversion, CustomVersion};
 use crate::resource::{Resource, ScalePaths};
+use kube_etcd_codec::join_group;
 
 /// In the order in which the server of custom resources names them.
 const CUSTOM_VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
@@ -40,6 +42,16 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
     };
     let versions: Vec<&Value> = spec.get("versions").and_then(Value::as_array).into_iter().flatten().collect();
     let stored = versions.iter().find(|version| version["storage"] == true).map(|version| text(version, "name"));
+    let schema_of =
+        |version: &Value| Arc::new(version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null));
+    let named = |version: &&Value| join_group(&text(spec, "group"), &text(version, "name"));
+    let schemas: Arc<BTreeMap<String, Arc<Value>>> =
+        Arc::new(versions.iter().map(|version| (named(version), schema_of(version))).collect());
+    let conversion = spec.get("conversion").filter(|conversion| conversion["strategy"] == "Webhook");
+    let conversion = conversion.map(|conversion| Conversion {
+        client: conversion["webhook"]["clientConfig"].clone(),
+        review_versions: list(&conversion["webhook"], "conversionReviewVersions"),
+    });
     let mut served: Vec<Arc<Resource>> = versions
         .iter()
         .filter(|version| version["served"] == true)
@@ -69,7 +81,9 @@ pub fn resources_of(definition: &Value) -> Vec<Arc<Resource>> {
                 custom: Some(Arc::new(CustomVersion {
                     terminating: definition.pointer("/metadata/deletionTimestamp").is_some(),
                     deprecated: deprecation(definition, version),
-                    schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null),
+                    schema: schemas.get(&named(version)).cloned().unwrap_or_default(),
+                    schemas: Arc::clone(&schemas),
+                    conversion: conversion.clone(),
                     has_rules: version.pointer("/schema/openAPIV3Schema").is_some_and(rules::any),
                     rules: OnceLock::new(),
                     columns: version

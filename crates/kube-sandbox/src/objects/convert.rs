@@ -1,21 +1,21 @@
 //! Between the version that is stored and the one that is asked for: a new `apiVersion` for most, renamed
 //! fields for the few kinds whose versions differ.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::resource::Resource;
+use crate::resource::custom::CustomVersion;
 use crate::{crd, defaults};
 use kube_etcd_codec::names;
 
 pub fn from_stored(resource: &Resource, mut object: Value) -> Value {
-    match &resource.custom {
-        None => defaults::on_read(&mut object),
-        // What was stored may be older than the schema, or of another version.
-        Some(custom) => {
-            crd::schema::prune(&custom.schema, &mut object);
-            crd::schema::default_fields(&custom.schema, &mut object);
-        }
+    if let Some(custom) = &resource.custom {
+        as_own_version(custom, &mut object);
+        return as_other_version(custom, &resource.api_version(), object);
     }
+    defaults::on_read(&mut object);
     if object.get("apiVersion").and_then(Value::as_str) == Some(&resource.api_version()) {
         return object;
     }
@@ -31,6 +31,9 @@ pub fn from_stored(resource: &Resource, mut object: Value) -> Value {
 
 pub fn to_stored(resource: &Resource, mut object: Value) -> Value {
     let stored = resource.stored_api_version();
+    if let Some(custom) = &resource.custom {
+        return as_other_version(custom, &stored, object);
+    }
     if object.get("apiVersion").and_then(Value::as_str) == Some(&stored) {
         return object;
     }
@@ -45,6 +48,28 @@ pub fn to_stored(resource: &Resource, mut object: Value) -> Value {
     }
     object["apiVersion"] = json!(stored);
     object
+}
+
+/// A custom resource as its own version knows it: what was stored may be older than the schema.
+pub(super) fn as_own_version(custom: &CustomVersion, object: &mut Value) {
+    let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let schema = Arc::clone(custom.schema_of(version));
+    crd::schema::prune(&schema, object);
+    crd::schema::default_fields(&schema, object);
+}
+
+/// A custom resource in another version, where nothing but the version's name differs.
+fn as_other_version(custom: &CustomVersion, version: &str, mut object: Value) -> Value {
+    if object.get("apiVersion").and_then(Value::as_str) != Some(version) {
+        object["apiVersion"] = json!(version);
+        pruned(custom, version, &mut object);
+    }
+    object
+}
+
+/// Leaves out what this version does not know.
+pub(super) fn pruned(custom: &CustomVersion, version: &str, object: &mut Value) {
+    crd::schema::prune(custom.schema_of(version), object);
 }
 
 /// The core group's Event and events.k8s.io's.

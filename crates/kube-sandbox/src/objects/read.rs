@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::read;
+use super::conversion::{to_version, webhook};
 use super::selector::Selector;
+use super::{convert, decoded, encoded, read, stored_bytes};
 use crate::resource::Resource;
 use crate::resource::registry::Registry;
 use crate::status::ApiError;
-use crate::store::{Hub, Page, Store, StoreError};
+use crate::store::{Hub, Page, Store, StoreError, Stored};
 
 /// The store, the watches on it, and the resources that are served from it.
 pub struct Objects {
@@ -27,7 +28,44 @@ impl Objects {
     pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, ApiError> {
         let key = self.store.key(&resource.folder, namespace, Some(name));
         let (stored, _) = self.store.get(&key).await?;
-        read(resource, &stored.ok_or_else(|| ApiError::not_found(resource, name))?)
+        self.read(resource, &stored.ok_or_else(|| ApiError::not_found(resource, name))?).await
+    }
+
+    /// The object as this endpoint's version shows it, its revision in it.
+    pub async fn read(&self, resource: &Resource, stored: &Stored) -> Result<Value, ApiError> {
+        self.in_version(resource, decoded(stored)?).await
+    }
+
+    /// The same of many at once.
+    pub async fn shown<'a>(&self, resource: &'a Resource, items: &'a [Stored]) -> Result<Shown<'a>, ApiError> {
+        let converted = match webhook(resource) {
+            None => None,
+            Some(webhook) => {
+                let objects = items.iter().map(decoded).collect::<Result<Vec<Value>, ApiError>>()?;
+                Some(
+                    Box::pin(to_version((&self.store, &self.registry), webhook, &resource.api_version(), objects))
+                        .await?,
+                )
+            }
+        };
+        Ok(Shown { resource, items: items.iter(), converted: converted.map(Vec::into_iter) })
+    }
+
+    /// An object of the kind, in whatever version, as this endpoint's version shows it.
+    pub async fn in_version(&self, resource: &Resource, object: Value) -> Result<Value, ApiError> {
+        let Some(webhook) = webhook(resource) else { return Ok(convert::from_stored(resource, object)) };
+        let version = resource.api_version();
+        let mut all = Box::pin(to_version((&self.store, &self.registry), webhook, &version, vec![object])).await?;
+        Ok(all.pop().unwrap_or_default())
+    }
+
+    /// The bytes that kube-apiserver would store.
+    pub async fn bytes(&self, resource: &Resource, object: &Value) -> Result<Vec<u8>, ApiError> {
+        let Some(webhook) = webhook(resource) else { return stored_bytes(resource, object) };
+        let version = resource.stored_api_version();
+        let mut all =
+            Box::pin(to_version((&self.store, &self.registry), webhook, &version, vec![object.clone()])).await?;
+        encoded(resource, all.pop().unwrap_or_default())
     }
 
     /// Every object of a kind that the selector leaves, and the revision at which they were read.
@@ -40,14 +78,35 @@ impl Objects {
         let mut pages = Pages::new(self, resource, namespace, 0);
         let mut objects = Vec::new();
         while let Some(page) = pages.next(self).await? {
-            for stored in &page.items {
-                let object = read(resource, stored)?;
+            for shown in self.shown(resource, &page.items).await? {
+                let (_, object) = shown?;
                 if selector.matches(&object) {
                     objects.push(object);
                 }
             }
         }
         Ok((objects, pages.revision))
+    }
+}
+
+/// Objects of a page, each with what is stored.
+pub struct Shown<'a> {
+    resource: &'a Resource,
+    items: std::slice::Iter<'a, Stored>,
+    /// Where a webhook was asked for all of them at once; else each is read when its turn comes.
+    converted: Option<std::vec::IntoIter<Value>>,
+}
+
+impl<'a> Iterator for Shown<'a> {
+    type Item = Result<(&'a Stored, Value), ApiError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let stored = self.items.next()?;
+        let object = match &mut self.converted {
+            None => read(self.resource, stored),
+            Some(converted) => Ok(converted.next()?),
+        };
+        Some(object.map(|object| (stored, object)))
     }
 }
 

@@ -33,7 +33,7 @@ fn schema_of(resource: &Resource, components: &mut Components) -> String {
     if let Some(custom) = &resource.custom {
         let reversed: Vec<&str> = resource.group.split('.').rev().collect();
         let name = format!("{}.{}.{}", reversed.join("."), resource.version, resource.kind);
-        let schema = whole(custom.schema.clone(), components);
+        let schema = whole((*custom.schema).clone(), components);
         components.0.insert(name.clone(), schema);
         return name;
     }

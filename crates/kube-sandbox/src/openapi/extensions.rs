@@ -101,6 +101,20 @@ fn definition() -> Value {
             "selectableFields": {"type": "array", "items": {"type": "object", "properties": {"jsonPath": text("jsonPath is the path of a field that field selectors may name.")}}, "description": "selectableFields specifies paths to fields that may be used as field selectors.", "x-kubernetes-list-type": "atomic"},
         }),
     );
+    let client = object(
+        "clientConfig is the instructions for how to call the webhook if strategy is `Webhook`.",
+        &[],
+        json!({
+            "url": text("url gives the location of the webhook, in standard URL form (`scheme://host:port/path`). Exactly one of `url` or `service` must be specified."),
+            "caBundle": {"type": "string", "format": "byte", "description": "caBundle is a PEM encoded CA bundle which will be used to validate the webhook's server certificate. If unspecified, system trust roots on the apiserver are used."},
+            "service": object("service is a reference to the service for this webhook. Either service or url must be specified.", &["namespace", "name"], json!({
+                "namespace": text("namespace is the namespace of the service."),
+                "name": text("name is the name of the service."),
+                "path": text("path is an optional URL path at which the webhook will be contacted."),
+                "port": {"type": "integer", "format": "int32", "description": "port is an optional service port at which the webhook will be contacted. Defaults to 443."},
+            })),
+        }),
+    );
     let spec = object(
         "spec describes how the user wants the resources to appear",
         &["group", "names", "scope", "versions"],
@@ -111,7 +125,10 @@ fn definition() -> Value {
             "versions": {"type": "array", "items": version, "description": "versions is the list of all API versions of the defined custom resource.", "x-kubernetes-list-type": "atomic"},
             "conversion": object("conversion defines conversion settings for the CRD.", &["strategy"], json!({
                 "strategy": text("strategy specifies how custom resources are converted between versions: `None` or `Webhook`."),
-                "webhook": {"type": "object", "description": "webhook describes how to call the conversion webhook.", "x-kubernetes-preserve-unknown-fields": true},
+                "webhook": object("webhook describes how to call the conversion webhook. Required when `strategy` is set to `Webhook`.", &["conversionReviewVersions"], json!({
+                    "clientConfig": client,
+                    "conversionReviewVersions": texts("conversionReviewVersions is an ordered list of preferred `ConversionReview` versions the Webhook expects."),
+                })),
             })),
             "preserveUnknownFields": flag("preserveUnknownFields indicates that object fields which are not specified in the schema should be preserved. Deprecated in favor of x-kubernetes-preserve-unknown-fields."),
         }),

@@ -1,6 +1,7 @@
 //! What a custom resource's version adds to a built-in one.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
@@ -11,7 +12,11 @@ use crate::cel::rules::Rules;
 pub struct CustomVersion {
     /// Its definition is on its way out: no new objects.
     pub terminating: bool,
-    pub schema: Value,
+    pub schema: Arc<Value>,
+    /// Of all versions of the definition, by `apiVersion`.
+    pub schemas: Arc<BTreeMap<String, Arc<Value>>>,
+    /// `None` where the versions differ in their names only.
+    pub conversion: Option<Conversion>,
     pub has_rules: bool,
     /// Compiled when the first object of this version is written.
     pub rules: OnceLock<Option<Rules>>,
@@ -22,7 +27,21 @@ pub struct CustomVersion {
     pub deprecated: Option<String>,
 }
 
+/// The webhook that turns objects of one version into another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversion {
+    /// Its `clientConfig`.
+    pub client: Value,
+    /// Of a `ConversionReview`, the first that it knows.
+    pub review_versions: Vec<String>,
+}
+
 impl CustomVersion {
+    /// The schema of an `apiVersion`; this one's where the definition does not know it any more.
+    pub fn schema_of(&self, version: &str) -> &Arc<Value> {
+        self.schemas.get(version).unwrap_or(&self.schema)
+    }
+
     /// The schema's own rules.
     pub fn rules(&self) -> Option<&Rules> {
         self.rules.get_or_init(|| Rules::new(&self.schema)).as_ref()

@@ -75,6 +75,25 @@ impl Page {
     }
 }
 
+/// What a write rests on besides its own key. It holds only while this is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ground {
+    /// The key is at this revision.
+    At(String, i64),
+    /// No key has this prefix.
+    Empty(String),
+}
+
+impl Ground {
+    fn compare(&self) -> Compare {
+        match self {
+            Self::At(key, revision) => Compare::mod_revision(key.as_str(), CompareOp::Equal, *revision),
+            // etcd takes an empty range for a key that was never written.
+            Self::Empty(prefix) => Compare::mod_revision(prefix.as_str(), CompareOp::Equal, 0).with_prefix(),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the revision was compacted")]
@@ -177,19 +196,32 @@ impl Store {
         self.put_if(key, 0, value, lease).await
     }
 
+    /// The same where more has to be as it was read; `Stale(None)` where only that is not.
+    pub async fn create_on(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        lease: i64,
+        ground: &[Ground],
+    ) -> Result<Written, StoreError> {
+        let options = (lease != 0).then(|| PutOptions::new().with_lease(lease));
+        self.if_at(key, 0, ground, TxnOp::put(key, value, options)).await
+    }
+
     /// Writes `value` if the key is still at `revision`.
     pub async fn put_if(&self, key: &str, revision: i64, value: Vec<u8>, lease: i64) -> Result<Written, StoreError> {
         let options = (lease != 0).then(|| PutOptions::new().with_lease(lease));
-        self.if_at(key, revision, TxnOp::put(key, value, options)).await
+        self.if_at(key, revision, &[], TxnOp::put(key, value, options)).await
     }
 
     pub async fn delete_if(&self, key: &str, revision: i64) -> Result<Written, StoreError> {
-        self.if_at(key, revision, TxnOp::delete(key, None::<DeleteOptions>)).await
+        self.if_at(key, revision, &[], TxnOp::delete(key, None::<DeleteOptions>)).await
     }
 
-    async fn if_at(&self, key: &str, revision: i64, write: TxnOp) -> Result<Written, StoreError> {
+    async fn if_at(&self, key: &str, revision: i64, ground: &[Ground], write: TxnOp) -> Result<Written, StoreError> {
+        let own = Compare::mod_revision(key, CompareOp::Equal, revision);
         let txn = Txn::new()
-            .when([Compare::mod_revision(key, CompareOp::Equal, revision)])
+            .when(std::iter::once(own).chain(ground.iter().map(Ground::compare)).collect::<Vec<Compare>>())
             .and_then([write])
             .or_else([TxnOp::get(key, None)]);
         let answer = timely(self.kv().txn(txn)).await?;

@@ -45,6 +45,34 @@ fn map(name: &str, value: &str) -> Vec<u8> {
     encode(&object).expect("a value")
 }
 
+/// What a write rests on is looked at with it: a key of its revision, a folder in which nothing is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_holds_only_on_its_ground() {
+    let running = start().await;
+    let store = &running.store;
+    let at_namespace = at(store.create("/registry/namespaces/a", b"1".to_vec(), 0).await.expect("an answer"));
+    let ground = [
+        Ground::At("/registry/namespaces/a".to_owned(), at_namespace),
+        Ground::Empty("/registry/resourcequotas/a/".to_owned()),
+    ];
+    let create = async |name: &str| {
+        let key = format!("/registry/configmaps/a/{name}");
+        store.create_on(&key, b"1".to_vec(), 0, &ground).await.expect("an answer")
+    };
+    assert!(matches!(create("x").await, Written::At(_)));
+    assert!(matches!(create("x").await, Written::Stale(Some(_))), "it is there");
+    // Another namespace's is nobody's business.
+    at(store.create("/registry/resourcequotas/ab/q", b"1".to_vec(), 0).await.expect("an answer"));
+    assert!(matches!(create("y").await, Written::At(_)));
+    let quota = at(store.create("/registry/resourcequotas/a/q", b"1".to_vec(), 0).await.expect("an answer"));
+    assert!(matches!(create("z").await, Written::Stale(None)));
+    at(store.delete_if("/registry/resourcequotas/a/q", quota).await.expect("an answer"));
+    assert!(matches!(create("z").await, Written::At(_)));
+    at(store.put_if("/registry/namespaces/a", at_namespace, b"2".to_vec(), 0).await.expect("an answer"));
+    assert!(matches!(create("w").await, Written::Stale(None)));
+    drop(running.etcd);
+}
+
 async fn change(feed: &mut Feed) -> std::sync::Arc<Change> {
     loop {
         match feed.next().await.expect("the watch goes on") {

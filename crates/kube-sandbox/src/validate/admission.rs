@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::errors::{Errors, is_empty};
+use super::errors::Errors;
+use super::hook as place;
 use crate::cel::policy;
 use crate::object::{list, names, text};
 
@@ -104,9 +105,7 @@ pub(super) fn webhooks(object: &Value, errors: &mut Errors) {
             );
         }
         let config = &hook["clientConfig"];
-        if is_empty(config.get("url")) == is_empty(config.get("service")) {
-            errors.required(format!("{here}.clientConfig"), "exactly one of url or service is required");
-        }
+        place::place(config, &format!("{here}.clientConfig"), errors);
         for mut error in policy::problems(hook) {
             error.field = error.field.replacen("spec.", &format!("{here}."), 1);
             errors.extend(vec![error]);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::errors::{Errors, IMMUTABLE};
-use super::internal;
+use super::{hook, internal};
 use crate::object::{list, names, text};
 
 pub(super) fn definition(object: &Value, old: Option<&Value>, errors: &mut Errors) {
@@ -177,16 +177,44 @@ fn structural(schema: &Value, field: &str, is_root: bool, errors: &mut Errors) {
 }
 
 fn conversion(conversion: &Value, errors: &mut Errors) {
-    if conversion["strategy"] == "Webhook" {
-        let hook = &conversion["webhook"];
-        if hook["clientConfig"].is_null() {
-            errors.required("spec.conversion.webhookClientConfig", "required when strategy is set to Webhook");
-        }
-        if list(hook, "conversionReviewVersions").is_empty() {
-            errors.required("spec.conversion.conversionReviewVersions", "");
-        }
-    } else if !conversion["strategy"].is_null() {
+    const CONFIG: &str = "spec.conversion.webhookClientConfig";
+    const VERSIONS: &str = "spec.conversion.conversionReviewVersions";
+    let config = &conversion["webhook"]["clientConfig"];
+    let versions = list(&conversion["webhook"], "conversionReviewVersions");
+    if !conversion["strategy"].is_null() {
         errors.one_of("spec.conversion.strategy", &conversion["strategy"], &["None", "Webhook"]);
+    }
+    if conversion["strategy"] != "Webhook" {
+        let why = "should not be set when strategy is not set to Webhook";
+        if !config.is_null() {
+            errors.forbidden(CONFIG, why);
+        }
+        if !versions.is_empty() {
+            errors.forbidden(VERSIONS, why);
+        }
+        return;
+    }
+    if config.is_null() {
+        errors.required(CONFIG, "required when strategy is set to Webhook");
+    } else {
+        hook::place(config, CONFIG, errors);
+        hook::bundle(config, CONFIG, errors);
+    }
+    if versions.is_empty() {
+        errors.required(VERSIONS, "");
+        return;
+    }
+    for (at, version) in versions.iter().enumerate() {
+        let here = format!("{VERSIONS}[{at}]");
+        if versions[..at].contains(version) {
+            errors.invalid(here, version, "duplicate version");
+        } else {
+            let version = version.as_str().unwrap_or_default();
+            errors.all_invalid(&here, version, names::dns_1035_label(version));
+        }
+    }
+    if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
+        errors.invalid(VERSIONS, &json!(versions), "must include at least one of v1, v1beta1");
     }
 }
 

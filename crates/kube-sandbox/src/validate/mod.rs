@@ -5,6 +5,7 @@ mod certificates;
 mod data;
 mod definition;
 mod errors;
+mod hook;
 mod internal;
 mod meta;
 mod network;
@@ -52,6 +53,16 @@ pub(super) fn update(kind: &str, old: &Value, new: &Value) -> Result<(), Vec<Fie
 pub(super) fn metadata(object: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::create("", object, &mut errors);
+    errors.into_result().err().unwrap_or_default()
+}
+
+/// The labels or annotations of an object, as messages name them.
+pub(super) fn marks(field: &str, given: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    match field {
+        "metadata.labels" => meta::labels(Some(given), field, &mut errors),
+        _ => meta::annotations(Some(given), field, &mut errors),
+    }
     errors.into_result().err().unwrap_or_default()
 }
 

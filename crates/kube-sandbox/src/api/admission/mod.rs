@@ -21,6 +21,7 @@ use crate::definitions;
 use crate::object::meta;
 use crate::resource::Resource;
 use crate::status::ApiError;
+use crate::store::Ground;
 use crate::user::User;
 use crate::validate;
 use kube_etcd_codec::names;
@@ -53,21 +54,28 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     }
 }
 
-/// After defaults: what depends on other objects. Answers with the quotas that the object has to fit.
+/// What a new object has to fit, and rests on.
+#[derive(Debug, Default)]
+pub struct Place {
+    pub quotas: Vec<Value>,
+    pub ground: Vec<Ground>,
+}
+
+/// After defaults: what depends on other objects. `trusted`: what is known of the namespace need not be read again.
 pub async fn on_create(
     api: &SharedApi,
     resource: &Resource,
     namespace: Option<&str>,
     object: &mut Value,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Value>, ApiError> {
-    let mut quotas = Vec::new();
+    trusted: bool,
+) -> Result<Place, ApiError> {
+    let mut place = Place::default();
     if let Some(namespace) = namespace {
-        // Two reads that do not wait for each other: most namespaces have no quota.
-        let open = namespaces::check_open(api, resource, namespace, meta::name(object));
-        let (namespace, found) = tokio::try_join!(open, quota::of(api, resource, namespace))?;
+        let (namespace, quotas, ground) =
+            namespaces::opened(api, resource, namespace, meta::name(object), trusted).await?;
         pod_security::check(resource, &namespace, object, warnings)?;
-        quotas = found;
+        place = Place { quotas, ground };
     }
     match resource.name() {
         names::NAMESPACES => {
@@ -88,7 +96,7 @@ pub async fn on_create(
         names::SIGNING_REQUESTS => no_almighty_group(resource, object)?,
         _ => {}
     }
-    Ok(quotas)
+    Ok(place)
 }
 
 /// What Kubernetes' own plugins make of a new object once more, after the cluster's policies or webhooks changed it.

@@ -1,11 +1,16 @@
 //! Namespaces: what a new one holds, and that nothing is made in one that is not there or going.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use super::quota;
 use crate::api::SharedApi;
+use crate::api::known::OpenNamespace;
 use crate::object::meta;
 use crate::resource::Resource;
 use crate::status::ApiError;
+use crate::store::Ground;
 use kube_etcd_codec::names;
 
 pub(super) fn prepare(namespace: &mut Value) {
@@ -30,6 +35,38 @@ pub(super) fn label(namespace: &mut Value) {
         *labels = json!({});
     }
     labels["kubernetes.io/metadata.name"] = json!(name);
+}
+
+/// The namespace and its quotas for a new object in it. What was known of it is taken where `trusted`; then the object
+/// may be stored only where that is still so.
+pub(super) async fn opened(
+    api: &SharedApi,
+    resource: &Resource,
+    namespace: &str,
+    name: &str,
+    trusted: bool,
+) -> Result<(Arc<Value>, Vec<Value>, Vec<Ground>), ApiError> {
+    if trusted && let Some(known) = api.namespaces.get(namespace) {
+        return Ok((known.object, Vec::new(), known.ground));
+    }
+    // Two reads that do not wait for each other: most namespaces have no quota.
+    let open = check_open(api, resource, namespace, name);
+    let (object, quotas) = tokio::try_join!(open, quota::of(api, namespace))?;
+    let object = Arc::new(object);
+    let served = api.objects.registry.served();
+    if quotas.is_empty()
+        && let (Some(namespaces), Some(quotas)) = (served.known(names::NAMESPACES), served.known(names::QUOTAS))
+        && let Ok(revision) = meta::text(&object, "resourceVersion").parse()
+    {
+        let store = &api.objects.store;
+        let ground = vec![
+            Ground::At(store.key(&namespaces.folder, None, Some(namespace)), revision),
+            Ground::Empty(store.key(&quotas.folder, Some(namespace), None)),
+        ];
+        api.namespaces.keep(namespace, OpenNamespace { object: Arc::clone(&object), ground });
+    }
+    let quotas = if quota::counts(resource) { quotas } else { Vec::new() };
+    Ok((object, quotas, Vec::new()))
 }
 
 pub(super) async fn check_open(

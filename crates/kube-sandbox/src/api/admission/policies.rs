@@ -5,6 +5,7 @@ mod mutate;
 
 use std::sync::Arc;
 
+use futures::TryFutureExt;
 use kube_cel::run_on_pool;
 use serde_json::{Value, json};
 
@@ -182,8 +183,21 @@ pub(super) fn is_same(one: &Resource, other: &Resource) -> bool {
 }
 
 /// An object of one version of a resource as another version shows it.
-pub(super) fn as_version(from: &Resource, to: &Resource, object: Value) -> Value {
-    if is_same(from, to) { object } else { convert::from_stored(to, convert::to_stored(from, object)) }
+pub(super) async fn as_version(
+    api: &SharedApi,
+    from: &Resource,
+    to: &Resource,
+    object: Value,
+) -> Result<Value, ApiError> {
+    if is_same(from, to) || object.is_null() {
+        Ok(object)
+    } else if to.custom.is_some() {
+        let converted = api.objects.in_version(to, object).await;
+        converted
+            .map_err(|error| ApiError::new(500, "InternalError", format!("Internal error occurred: {}", error.message)))
+    } else {
+        Ok(convert::from_stored(to, convert::to_stored(from, object)))
+    }
 }
 
 pub async fn check(api: &SharedApi, review: &Review<'_>, warnings: &mut Vec<String>) -> Result<(), ApiError> {
@@ -209,22 +223,25 @@ async fn inputs(
     review: &Review<'_>,
     About { policy, binding, resource }: &About,
     namespace: &Value,
-) -> Result<Vec<Inputs>, &'static str> {
+) -> Result<Vec<Inputs>, String> {
     let Ok(parameters) = parameters(api, review, policy, binding).await else {
         let missing = binding.pointer("/spec/paramRef/parameterNotFoundAction");
         if missing.is_some_and(|action| action == "Allow") || policy["spec"]["failurePolicy"] == "Ignore" {
             return Ok(Vec::new());
         }
         return Err(
-            "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction",
+            "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction"
+                .to_owned(),
         );
     };
+    let failed = |error: ApiError| format!("failed to convert object version: {}", error.message);
     let side = |object: Option<&Value>| {
-        object.map_or(Value::Null, |object| as_version(review.resource, resource, object.clone()))
+        as_version(api, review.resource, resource, object.cloned().unwrap_or_default()).map_err(failed)
     };
+    let (new, old) = (side(review.new).await?, side(review.old).await?);
     let of = |params: Value| Inputs {
-        object: side(review.new),
-        old: side(review.old),
+        object: new.clone(),
+        old: old.clone(),
         request: review.request_as(resource),
         namespace: namespace.clone(),
         params,

@@ -20,11 +20,13 @@ use kube_etcd_codec::names;
 const COMPUTE: [&str; 6] = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 const RETRIES: usize = 20;
 
-/// The quotas that a new object has to fit.
-pub(super) async fn of(api: &SharedApi, resource: &Resource, namespace: &str) -> Result<Vec<Value>, ApiError> {
-    if resource.plural == "resourcequotas" || resource.plural == "events" {
-        return Ok(Vec::new());
-    }
+/// Whether quotas say how many of the kind there may be.
+pub(super) fn counts(resource: &Resource) -> bool {
+    resource.plural != "resourcequotas" && resource.plural != "events"
+}
+
+/// The quotas of a namespace.
+pub(super) async fn of(api: &SharedApi, namespace: &str) -> Result<Vec<Value>, ApiError> {
     let Some(quotas) = api.objects.registry.served().known(names::QUOTAS) else { return Ok(Vec::new()) };
     Ok(api.objects.list_all(&quotas, Some(namespace), &Selector::default()).await?.0)
 }

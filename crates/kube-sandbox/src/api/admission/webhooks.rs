@@ -2,7 +2,6 @@
 //! calls them, and refused in its words.
 
 mod call;
-mod place;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -84,15 +83,14 @@ impl Hook {
     }
 
     /// What the webhook and its conditions are told.
-    fn request(&self, review: &Review<'_>) -> Value {
+    async fn request(&self, api: &SharedApi, review: &Review<'_>) -> Result<Value, ApiError> {
         let resource = &self.resource;
-        let side = |object: Option<&Value>| {
-            object.map_or(Value::Null, |object| as_version(review.resource, resource, object.clone()))
-        };
+        let side =
+            |object: Option<&Value>| as_version(api, review.resource, resource, object.cloned().unwrap_or_default());
         let mut request = review.request_as(resource);
         request["uid"] = json!(uuid::Uuid::new_v4().to_string());
-        request["object"] = side(review.new);
-        request["oldObject"] = side(review.old);
+        request["object"] = side(review.new).await?;
+        request["oldObject"] = side(review.old).await?;
         let options = match review.operation() {
             "CREATE" => Some("CreateOptions"),
             "UPDATE" => Some("UpdateOptions"),
@@ -113,7 +111,7 @@ impl Hook {
                 }
             }
         }
-        request
+        Ok(request)
     }
 
     /// Whether its conditions want the write, whatever the webhook would say.
@@ -147,7 +145,7 @@ impl Hook {
 
     /// `None` where the webhook is not about the write, or failed and may.
     async fn ask(&self, api: &SharedApi, review: &Review<'_>, namespace: &Value) -> Result<Option<Answer>, ApiError> {
-        let request = self.request(review);
+        let request = self.request(api, review).await?;
         if !self.is_meant(api, review, &request, namespace).await? {
             return Ok(None);
         }
@@ -202,7 +200,7 @@ pub async fn mutate(
             let Some(answer) = hook.ask(api, &now, &namespace).await? else { continue };
             warnings.extend(answer.warnings);
             let Some(patch) = answer.patch.filter(|_| !deletes) else { continue };
-            let changed = hook.patched(&now, &patch).map_err(|error| {
+            let changed = hook.patched(api, &now, &patch).await.map_err(|error| {
                 ApiError::new(500, "InternalError", format!("Internal error occurred: {}", error.message))
             })?;
             if changed != *object {
@@ -220,9 +218,9 @@ pub async fn mutate(
 }
 
 impl Hook {
-    fn patched(&self, review: &Review<'_>, patch: &[u8]) -> Result<Value, ApiError> {
-        let object = as_version(review.resource, &self.resource, review.subject().clone());
+    async fn patched(&self, api: &SharedApi, review: &Review<'_>, patch: &[u8]) -> Result<Value, ApiError> {
+        let object = as_version(api, review.resource, &self.resource, review.subject().clone()).await?;
         let patch = Patch::parse(&self.resource, "application/json-patch+json", patch)?.patch;
-        Ok(as_version(&self.resource, review.resource, patch.apply(&self.resource, &object)?))
+        as_version(api, &self.resource, review.resource, patch.apply(&self.resource, &object)?).await
     }
 }

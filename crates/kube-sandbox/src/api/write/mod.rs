@@ -16,7 +16,7 @@ use crate::object::meta;
 use crate::request::{Call, WriteOptions};
 use crate::resource::Resource;
 use crate::status::ApiError;
-use crate::store::Written;
+use crate::store::{Stored, Written};
 use crate::{authorize, defaults, objects};
 
 use keep::same;
@@ -85,12 +85,25 @@ impl Write {
 
     /// Stores a new object; its name may still have to be drawn. Answers with what a client would read.
     pub(super) async fn create(&mut self, object: Value) -> Result<Value, ApiError> {
-        let mut created = self.store_new(object).await?;
+        let (warnings, duplicates) = (self.warnings.len(), self.duplicates.clone());
+        let known = !self.options.dry_run && self.namespace.is_some();
+        let again = if known { Some(object.clone()) } else { None };
+        let mut created = match (self.store_new(object, known).await?, again) {
+            (Some(created), _) => created,
+            // The namespace is not as it was known: it is read, and all is looked at once more.
+            (None, again) => {
+                self.warnings.truncate(warnings);
+                self.duplicates = duplicates;
+                let made = Box::pin(self.store_new(again.unwrap_or_default(), false)).await?;
+                made.ok_or_else(|| ApiError::internal("an object that rests on nothing was not stored"))?
+            }
+        };
         defaults::on_read(&mut created);
         Ok(created)
     }
 
-    async fn store_new(&mut self, mut object: Value) -> Result<Value, ApiError> {
+    /// `None` where what was known of the namespace, and `trusted`, is so no more.
+    async fn store_new(&mut self, mut object: Value, trusted: bool) -> Result<Option<Value>, ApiError> {
         let resource = self.resource.clone();
         if resource.custom.as_ref().is_some_and(|custom| custom.terminating) {
             let why = "create not allowed while custom resource definition is terminating";
@@ -120,9 +133,8 @@ impl Write {
         }
         admission::prepare_create(&resource, &mut object, &self.call.user);
         defaults::apply(&resource.kind, &mut object);
-        let quotas =
-            admission::on_create(&self.api, &resource, self.namespace.as_deref(), &mut object, &mut self.warnings)
-                .await?;
+        let (namespace, warnings) = (self.namespace.as_deref(), &mut self.warnings);
+        let place = admission::on_create(&self.api, &resource, namespace, &mut object, warnings, trusted).await?;
         self.mutate(None, &mut object).await?;
         authorize::check_escalation(&self.api.objects, &self.call.user, &resource, None, &object).await?;
         self.validate_create(&object).await?;
@@ -131,27 +143,34 @@ impl Write {
             managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
         }
 
-        let reserved = admission::reserve(&self.api, &resource, &mut object, quotas, self.options.dry_run).await?;
+        let reserved =
+            admission::reserve(&self.api, &resource, &mut object, place.quotas, self.options.dry_run).await?;
         let name = meta::name(&object).to_owned();
         let key = self.key(&name);
         if self.options.dry_run {
             if self.api.objects.store.get(&key).await?.0.is_some() {
                 return Err(ApiError::already_exists(&resource, &name));
             }
-            return Ok(object);
+            return Box::pin(self.as_if_kept(&key, object)).await.map(Some);
         }
-        let bytes = objects::stored_bytes(&resource, &object)?;
+        let bytes = self.api.objects.bytes(&resource, &object).await?;
+        let kept = objects::is_converted(&resource).then(|| bytes.clone());
         let lease = if resource.folder == "events" { self.api.events_lease().await? } else { 0 };
-        match self.api.objects.store.create(&key, bytes, lease).await? {
+        match self.api.objects.store.create_on(&key, bytes, lease, &place.ground).await? {
             Written::At(revision) => {
                 meta::set_resource_version(&mut object, revision);
+                object = Box::pin(self.as_kept(&key, revision, kept, object)).await?;
                 self.api.policies.changed(&resource);
                 admission::after_create(&self.api, &resource, &object).await?;
-                Ok(object)
+                Ok(Some(object))
             }
             Written::Stale(_) => {
                 reserved.release(&self.api).await;
-                Err(ApiError::already_exists(&resource, &name))
+                if place.ground.is_empty() {
+                    return Err(ApiError::already_exists(&resource, &name));
+                }
+                self.api.namespaces.forget(self.namespace.as_deref().unwrap_or_default());
+                Ok(None)
             }
         }
     }
@@ -171,9 +190,10 @@ impl Write {
             )));
         }
         let given = meta::text(&object, "resourceVersion").to_owned();
-        let exists = self.api.objects.store.get(&self.key(&name)).await?.0.is_some();
+        // Who names a revision has read it.
+        let exists = !given.is_empty() || self.api.objects.store.get(&self.key(&name)).await?.0.is_some();
         let creates_on_update = resource.builtin.is_some_and(|kind| kind.put_creates);
-        if !exists && creates_on_update && given.is_empty() && self.part == Part::Main {
+        if !exists && creates_on_update && self.part == Part::Main {
             let created = self.create(object).await?;
             return Ok((created, StatusCode::CREATED));
         }
@@ -223,7 +243,7 @@ impl Write {
         let mut stored =
             self.api.objects.store.get(&key).await?.0.ok_or_else(|| ApiError::not_found(&resource, &name))?;
         for _ in 0..RETRIES {
-            let old = objects::read(&resource, &stored)?;
+            let old = self.api.objects.read(&resource, &stored).await?;
             let (mut new, applied) = match change(&old)? {
                 Change::To(new) => (new, false),
                 Change::Applied(new) => (new, true),
@@ -249,18 +269,21 @@ impl Write {
                 return Ok(old);
             }
             if self.options.dry_run {
-                return Ok(new);
+                return Box::pin(self.as_if_kept(&key, new)).await;
             }
             let gone = meta::is_terminating(&new) && finished(&resource, &new);
+            let mut kept = None;
             let written = if gone {
                 self.api.objects.store.delete_if(&key, stored.revision).await?
             } else {
-                let bytes = objects::stored_bytes(&resource, &new)?;
+                let bytes = self.api.objects.bytes(&resource, &new).await?;
+                kept = objects::is_converted(&resource).then(|| bytes.clone());
                 self.api.objects.store.put_if(&key, stored.revision, bytes, stored.lease).await?
             };
             match written {
                 Written::At(revision) => {
                     meta::set_resource_version(&mut new, revision);
+                    let new = Box::pin(self.as_kept(&key, revision, kept, new)).await?;
                     self.api.policies.changed(&resource);
                     admission::after_update(&self.api, &resource, &new, gone).await?;
                     return Ok(new);
@@ -276,6 +299,36 @@ impl Write {
             }
         }
         Err(ApiError::modified(&resource, &name))
+    }
+
+    /// What was written as it is read again: the stored version may know less of it, or more.
+    async fn as_kept(
+        &self,
+        key: &str,
+        revision: i64,
+        kept: Option<Vec<u8>>,
+        written: Value,
+    ) -> Result<Value, ApiError> {
+        let Some(value) = kept else { return Ok(written) };
+        let stored = Stored { key: key.to_owned(), value, revision, lease: 0 };
+        self.api.objects.read(&self.resource, &stored).await
+    }
+
+    /// The same of a write that only shows what would come of it.
+    async fn as_if_kept(&self, key: &str, written: Value) -> Result<Value, ApiError> {
+        if !objects::is_converted(&self.resource) {
+            return Ok(written);
+        }
+        let version = written["metadata"].get("resourceVersion").cloned();
+        let kept = self.api.objects.bytes(&self.resource, &written).await?;
+        let mut shown = self.as_kept(key, 0, Some(kept), written).await?;
+        match version {
+            Some(version) => meta::set(&mut shown, "resourceVersion", version),
+            None => {
+                meta::remove(&mut shown, "resourceVersion");
+            }
+        }
+        Ok(shown)
     }
 
     fn is_put(&self) -> bool {

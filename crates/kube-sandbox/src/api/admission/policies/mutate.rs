@@ -60,7 +60,7 @@ async fn one(
     let About { policy, binding, resource } = about;
     let place = format!("MutatingAdmissionPolicy '{}' with binding '{}'", meta::name(policy), meta::name(binding));
     let denied = |why: &str| refused(review, "", &format!("{place} denied request: {why}"));
-    let all = inputs(api, review, about, namespace).await.map_err(denied)?;
+    let all = inputs(api, review, about, namespace).await.map_err(|why| denied(&why))?;
     let ready = policy_of(api, policy).await?;
     let mut object = None;
     for mut inputs in all {
@@ -75,7 +75,10 @@ async fn one(
             Err(why) => return Err(denied(&why)),
         }
     }
-    Ok(object.map(|object| as_version(resource, review.resource, object)))
+    match object {
+        Some(object) => as_version(api, resource, review.resource, object).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// What the policy makes of the object; `None` where it is not about it.

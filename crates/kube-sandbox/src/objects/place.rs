@@ -3,9 +3,10 @@
 use http::Uri;
 use serde_json::Value;
 
-use crate::api::SharedApi;
+use super::decoded;
 use crate::object::meta;
-use crate::objects::selector::Selector;
+use crate::resource::registry::Registry;
+use crate::store::{Store, StoreError};
 use kube_etcd_codec::names;
 
 /// Where to connect to, and as whom.
@@ -67,16 +68,21 @@ pub(super) struct Address {
 
 /// Where something of the lab listens: what the Service's endpoints name. A pod of the sandbox runs nothing; whoever
 /// plays its part listens at its port of this machine.
-pub(super) async fn behind(api: &SharedApi, namespace: &str, name: &str, port: u16) -> Result<Address, String> {
-    let served = api.objects.registry.served();
+pub(super) async fn behind(
+    store: &Store,
+    registry: &Registry,
+    namespace: &str,
+    name: &str,
+    port: u16,
+) -> Result<Address, String> {
+    let served = registry.served();
     let (Some(services), Some(slices)) = (served.known(names::SERVICES), served.known(names::ENDPOINT_SLICES)) else {
         return Err("services are not served".to_owned());
     };
-    let service = api
-        .objects
-        .get(&services, Some(namespace), name)
-        .await
-        .map_err(|error| if error.code == 404 { format!("service \"{name}\" not found") } else { error.message })?;
+    let broken = |error: StoreError| error.to_string();
+    let (found, _) = store.get(&store.key(&services.folder, Some(namespace), Some(name))).await.map_err(broken)?;
+    let found = found.ok_or_else(|| format!("service \"{name}\" not found"))?;
+    let service = decoded(&found).map_err(|error| error.message)?;
     if service["spec"]["type"] == "ExternalName" {
         let host = service["spec"]["externalName"].as_str().unwrap_or_default().to_owned();
         return Ok(Address { shown: format!("{host}:{port}"), host, port });
@@ -86,11 +92,12 @@ pub(super) async fn behind(api: &SharedApi, namespace: &str, name: &str, port: u
     let given = given.ok_or_else(|| format!("no service port {port} found for service \"{name}\""))?;
     let cluster = service["spec"]["clusterIP"].as_str().unwrap_or_default();
     let shown = format!("{cluster}:{port}");
-    let selector = format!("kubernetes.io/service-name={name}");
-    let selector = Selector::parse(&slices, Some(&selector), None).map_err(|error| error.message)?;
-    let (all, _) = api.objects.list_all(&slices, Some(namespace), &selector).await.map_err(|error| error.message)?;
+    let prefix = store.key(&slices.folder, Some(namespace), None);
+    let page = store.page(&prefix, &prefix, 0, 0).await.map_err(broken)?;
+    let all = page.items.iter().map(decoded).collect::<Result<Vec<Value>, _>>().map_err(|error| error.message)?;
+    let of_service = |slice: &&Value| slice["metadata"]["labels"]["kubernetes.io/service-name"] == name;
     let wanted = given["name"].as_str().unwrap_or_default();
-    let mut all: Vec<&Value> = all.iter().collect();
+    let mut all: Vec<&Value> = all.iter().filter(of_service).collect();
     all.sort_by_key(|slice| meta::name(slice));
     for slice in all {
         let ports = slice["ports"].as_array().into_iter().flatten();
