@@ -142,9 +142,9 @@ async fn webhooks_are_called_and_obeyed() {
         ("dead", "dead", json!({"url": "https://127.0.0.1:1/x"}), json!({})),
         ("ignored", "ignored", json!({"url": "https://127.0.0.1:1/x"}), json!({"failurePolicy": "Ignore"})),
         ("untrusted", "untrusted", json!({"url": format!("https://127.0.0.1:{port}/allow")}), json!({})),
-        ("external", "external", service("hook", "refuse", port), json!({})),
-        ("podded", "podded", service("podded", "refuse", 443), json!({})),
-        ("nowhere", "nowhere", service("nowhere", "refuse", 443), json!({})),
+        ("external", "external", service("hook", "/refuse", port), json!({})),
+        ("podded", "podded", service("podded", "/refuse", 443), json!({})),
+        ("nowhere", "nowhere", service("nowhere", "/refuse", 443), json!({})),
         (
             "conditions",
             "conditions",
@@ -293,7 +293,7 @@ async fn a_webhook_is_found_behind_slices_that_somebody_wrote() {
         }));
     };
     let client = json!({
-        "service": {"namespace": "default", "name": "hook", "path": "refuse", "port": 443}, "caBundle": bundle,
+        "service": {"namespace": "default", "name": "hook", "path": "/refuse", "port": 443}, "caBundle": bundle,
     });
     live.apply(&configuration("Validating", "refuse", client, &json!({})));
     let create = || live.try_kubectl(&["create", "configmap", "a"], "");

@@ -83,9 +83,10 @@ impl KnownPolicies {
 pub struct KnownNamespaces(Mutex<HashMap<String, OpenNamespace>>);
 
 #[derive(Debug, Clone)]
-pub(super) struct OpenNamespace {
-    pub(super) object: Arc<Value>,
-    pub(super) ground: Vec<Ground>,
+pub struct OpenNamespace {
+    pub object: Arc<Value>,
+    /// What a write that rests on it rests on.
+    pub ground: Vec<Ground>,
 }
 
 impl KnownNamespaces {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::unique::unique;
 use crate::cel::rules::Rules;
 use crate::object::before::{Before, is_same, keys};
-use crate::object::field_error::{FieldError, FieldErrorKind};
+use crate::object::field_error::{FieldError, FieldErrorKind, MOST};
 use crate::object::meta;
 use crate::validate;
 
@@ -152,7 +152,7 @@ fn check(schema: &Value, value: &Value, old: Option<&Value>, path: &str, errors:
 }
 
 fn check_new(schema: &Value, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
-    let Some(rules) = schema.as_object() else { return };
+    let Some(rules) = schema.as_object().filter(|_| errors.len() < MOST) else { return };
     if value.is_null() && rules.get("nullable") == Some(&json!(true)) {
         return;
     }

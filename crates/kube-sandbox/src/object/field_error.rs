@@ -53,6 +53,9 @@ impl FieldErrorKind {
     }
 }
 
+/// As many as are told of one object. A body of three megabytes can hold a million wrong items.
+pub const MOST: usize = 10_000;
+
 impl FieldError {
     pub fn new(field: impl Into<String>, kind: FieldErrorKind, detail: impl Into<String>) -> Self {
         Self { field: field.into(), kind, detail: detail.into() }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::object::field_error::{FieldError, FieldErrorKind};
+use crate::object::field_error::{FieldError, FieldErrorKind, MOST};
 
 #[derive(Debug, Default)]
 pub(super) struct Errors(Vec<FieldError>);
@@ -18,6 +18,11 @@ impl Errors {
         self.0.is_empty()
     }
 
+    /// Whether more would not be told.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MOST
+    }
+
     pub(super) fn append(&mut self, mut more: Self) {
         self.0.append(&mut more.0);
     }
@@ -27,7 +32,9 @@ impl Errors {
     }
 
     fn push(&mut self, field: impl Into<String>, kind: FieldErrorKind, detail: String) {
-        self.0.push(FieldError::new(field, kind, detail));
+        if !self.is_full() {
+            self.0.push(FieldError::new(field, kind, detail));
+        }
     }
 
     pub(super) fn required(&mut self, field: impl Into<String>, why: &str) {

@@ -47,6 +47,9 @@ fn common(metadata: &Value, errors: &mut Errors) {
     annotations(metadata.get("annotations"), "metadata.annotations", errors);
     owners(list(metadata, "ownerReferences"), errors);
     for (at, finalizer) in list(metadata, "finalizers").iter().enumerate() {
+        if errors.is_full() {
+            return;
+        }
         let here = format!("metadata.finalizers[{at}]");
         let name = finalizer.as_str().unwrap_or_default();
         let wrong = names::qualified_name(name);
@@ -60,6 +63,9 @@ fn common(metadata: &Value, errors: &mut Errors) {
 
 pub(super) fn labels(labels: Option<&Value>, field: &str, errors: &mut Errors) {
     for (key, value) in map(labels) {
+        if errors.is_full() {
+            return;
+        }
         errors.all_invalid(field, key, names::qualified_name(key));
         let value = value.as_str().unwrap_or_default();
         errors.all_invalid(field, value, names::label_value(value));
@@ -69,6 +75,9 @@ pub(super) fn labels(labels: Option<&Value>, field: &str, errors: &mut Errors) {
 pub(super) fn annotations(annotations: Option<&Value>, field: &str, errors: &mut Errors) {
     let mut size = 0;
     for (key, value) in map(annotations) {
+        if errors.is_full() {
+            return;
+        }
         errors.all_invalid(field, key, names::qualified_name(&key.to_lowercase()));
         size += key.len() + value.as_str().map_or(0, str::len);
     }
@@ -81,6 +90,9 @@ fn owners(owners: &[Value], errors: &mut Errors) {
     let field = "metadata.ownerReferences";
     let mut controller: Option<String> = None;
     for owner in owners {
+        if errors.is_full() {
+            return;
+        }
         if text(owner, "apiVersion").is_empty() {
             errors.invalid(format!("{field}.apiVersion"), &Value::from(""), "version must not be empty");
         }

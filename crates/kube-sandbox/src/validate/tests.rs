@@ -299,6 +299,28 @@ fn values_of_the_wrong_type() {
 }
 
 #[test]
+fn metadata_have_their_types_whatever_the_kind() {
+    let definition = |finalizers: serde_json::Value| {
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+               "metadata": {"name": "a", "finalizers": finalizers}})
+    };
+    assert_eq!(types(&definition(json!(["a/b"]))), Ok(()));
+    let wrong = "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.finalizers of type string";
+    assert_eq!(types(&definition(json!([0]))), Err(wrong.to_owned()));
+}
+
+#[test]
+fn a_million_wrong_items_are_not_all_told() {
+    let many = |count: usize| {
+        let finalizers = vec!["x"; count];
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "finalizers": finalizers}})
+    };
+    let told = |count: usize| create("ConfigMap", &many(count)).expect_err("they are wrong").len();
+    assert_eq!(told(100), 100);
+    assert_eq!(told(50_000), 10_000);
+}
+
+#[test]
 fn unknown_fields_are_named_and_dropped() {
     let mut object = deployment();
     object["spec"]["replcas"] = json!(3);

@@ -10,7 +10,11 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     match kube_etcd_codec::message_of(text("apiVersion"), text("kind")) {
         Some(message) => walk(message, object, ""),
-        None => Ok(()),
+        // A definition's own fields have rules of their own.
+        None => match kube_etcd_codec::message("meta/v1.ObjectMeta") {
+            Some(metadata) => walk(metadata, &object["metadata"], "metadata"),
+            None => Ok(()),
+        },
     }
 }
 

@@ -17,11 +17,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::SharedApi;
+use super::known::OpenNamespace;
 use crate::definitions;
 use crate::object::meta;
 use crate::resource::Resource;
 use crate::status::ApiError;
-use crate::store::Ground;
 use crate::user::User;
 use crate::validate;
 use kube_etcd_codec::names;
@@ -54,28 +54,24 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     }
 }
 
-/// What a new object has to fit, and rests on.
-#[derive(Debug, Default)]
-pub struct Place {
-    pub quotas: Vec<Value>,
-    pub ground: Vec<Ground>,
-}
-
-/// After defaults: what depends on other objects. `trusted`: what is known of the namespace need not be read again.
+/// After defaults: what depends on other objects. Answers with the quotas that the object has to fit. A namespace that
+/// is known is not read.
 pub async fn on_create(
     api: &SharedApi,
     resource: &Resource,
     namespace: Option<&str>,
     object: &mut Value,
     warnings: &mut Vec<String>,
-    trusted: bool,
-) -> Result<Place, ApiError> {
-    let mut place = Place::default();
+    known: Option<OpenNamespace>,
+) -> Result<Vec<Value>, ApiError> {
+    let mut quotas = Vec::new();
     if let Some(namespace) = namespace {
-        let (namespace, quotas, ground) =
-            namespaces::opened(api, resource, namespace, meta::name(object), trusted).await?;
+        let (namespace, found) = match known {
+            Some(known) => (known.object, Vec::new()),
+            None => namespaces::opened(api, resource, namespace, meta::name(object)).await?,
+        };
         pod_security::check(resource, &namespace, object, warnings)?;
-        place = Place { quotas, ground };
+        quotas = found;
     }
     match resource.name() {
         names::NAMESPACES => {
@@ -96,7 +92,7 @@ pub async fn on_create(
         names::SIGNING_REQUESTS => no_almighty_group(resource, object)?,
         _ => {}
     }
-    Ok(place)
+    Ok(quotas)
 }
 
 /// What Kubernetes' own plugins make of a new object once more, after the cluster's policies or webhooks changed it.

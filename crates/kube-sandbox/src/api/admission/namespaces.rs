@@ -37,18 +37,13 @@ pub(super) fn label(namespace: &mut Value) {
     labels["kubernetes.io/metadata.name"] = json!(name);
 }
 
-/// The namespace and its quotas for a new object in it. What was known of it is taken where `trusted`; then the object
-/// may be stored only where that is still so.
+/// The namespace and its quotas for a new object in it. It is known from now on where it has none.
 pub(super) async fn opened(
     api: &SharedApi,
     resource: &Resource,
     namespace: &str,
     name: &str,
-    trusted: bool,
-) -> Result<(Arc<Value>, Vec<Value>, Vec<Ground>), ApiError> {
-    if trusted && let Some(known) = api.namespaces.get(namespace) {
-        return Ok((known.object, Vec::new(), known.ground));
-    }
+) -> Result<(Arc<Value>, Vec<Value>), ApiError> {
     // Two reads that do not wait for each other: most namespaces have no quota.
     let open = check_open(api, resource, namespace, name);
     let (object, quotas) = tokio::try_join!(open, quota::of(api, namespace))?;
@@ -66,7 +61,7 @@ pub(super) async fn opened(
         api.namespaces.keep(namespace, OpenNamespace { object: Arc::clone(&object), ground });
     }
     let quotas = if quota::counts(resource) { quotas } else { Vec::new() };
-    Ok((object, quotas, Vec::new()))
+    Ok((object, quotas))
 }
 
 pub(super) async fn check_open(

@@ -16,7 +16,7 @@ use crate::object::meta;
 use crate::request::{Call, WriteOptions};
 use crate::resource::Resource;
 use crate::status::ApiError;
-use crate::store::{Stored, Written};
+use crate::store::{Ground, Stored, Written};
 use crate::{authorize, defaults, objects};
 
 use keep::same;
@@ -49,6 +49,8 @@ pub struct Write {
     /// Fields that the body holds twice.
     pub duplicates: Vec<String>,
     pub part: Part,
+    /// What was known, and not read, when the object was looked at.
+    ground: Vec<Ground>,
     call: Call,
 }
 
@@ -75,6 +77,7 @@ impl Write {
                 Some("approval") => Part::Approval,
                 _ => Part::Main,
             },
+            ground: Vec::new(),
             call: call.clone(),
         })
     }
@@ -86,12 +89,17 @@ impl Write {
     /// Stores a new object; its name may still have to be drawn. Answers with what a client would read.
     pub(super) async fn create(&mut self, object: Value) -> Result<Value, ApiError> {
         let (warnings, duplicates) = (self.warnings.len(), self.duplicates.clone());
-        let known = !self.options.dry_run && self.namespace.is_some();
-        let again = if known { Some(object.clone()) } else { None };
-        let mut created = match (self.store_new(object, known).await?, again) {
-            (Some(created), _) => created,
+        let trusted = !self.options.dry_run && self.namespace.is_some();
+        let again = trusted.then(|| object.clone());
+        let done = self.store_new(object, trusted).await;
+        let mut created = match (done, again) {
+            (Ok(Some(created)), _) => created,
+            (Err(error), None) => return Err(error),
+            // What is said against the object rests on the namespace as well.
+            (Err(error), Some(_)) if self.stands_on_ground().await? => return Err(error),
             // The namespace is not as it was known: it is read, and all is looked at once more.
-            (None, again) => {
+            (_, again) => {
+                self.api.namespaces.forget(self.namespace.as_deref().unwrap_or_default());
                 self.warnings.truncate(warnings);
                 self.duplicates = duplicates;
                 let made = Box::pin(self.store_new(again.unwrap_or_default(), false)).await?;
@@ -100,6 +108,18 @@ impl Write {
         };
         defaults::on_read(&mut created);
         Ok(created)
+    }
+
+    /// Whether the keys that the last attempt rested on are as they were known.
+    async fn stands_on_ground(&self) -> Result<bool, ApiError> {
+        for ground in &self.ground {
+            if let Ground::At(key, revision) = ground
+                && self.api.objects.store.get(key).await?.0.is_none_or(|stored| stored.revision != *revision)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// `None` where what was known of the namespace, and `trusted`, is so no more.
@@ -134,7 +154,9 @@ impl Write {
         admission::prepare_create(&resource, &mut object, &self.call.user);
         defaults::apply(&resource.kind, &mut object);
         let (namespace, warnings) = (self.namespace.as_deref(), &mut self.warnings);
-        let place = admission::on_create(&self.api, &resource, namespace, &mut object, warnings, trusted).await?;
+        let known = namespace.filter(|_| trusted).and_then(|namespace| self.api.namespaces.get(namespace));
+        self.ground = known.as_ref().map(|known| known.ground.clone()).unwrap_or_default();
+        let quotas = admission::on_create(&self.api, &resource, namespace, &mut object, warnings, known).await?;
         self.mutate(None, &mut object).await?;
         authorize::check_escalation(&self.api.objects, &self.call.user, &resource, None, &object).await?;
         self.validate_create(&object).await?;
@@ -143,8 +165,7 @@ impl Write {
             managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
         }
 
-        let reserved =
-            admission::reserve(&self.api, &resource, &mut object, place.quotas, self.options.dry_run).await?;
+        let reserved = admission::reserve(&self.api, &resource, &mut object, quotas, self.options.dry_run).await?;
         let name = meta::name(&object).to_owned();
         let key = self.key(&name);
         if self.options.dry_run {
@@ -156,8 +177,9 @@ impl Write {
         let bytes = self.api.objects.bytes(&resource, &object).await?;
         let kept = objects::is_converted(&resource).then(|| bytes.clone());
         let lease = if resource.folder == "events" { self.api.events_lease().await? } else { 0 };
-        match self.api.objects.store.create_on(&key, bytes, lease, &place.ground).await? {
+        match self.api.objects.store.create_on(&key, bytes, lease, &self.ground).await? {
             Written::At(revision) => {
+                self.ground.clear();
                 meta::set_resource_version(&mut object, revision);
                 object = Box::pin(self.as_kept(&key, revision, kept, object)).await?;
                 self.api.policies.changed(&resource);
@@ -166,11 +188,7 @@ impl Write {
             }
             Written::Stale(_) => {
                 reserved.release(&self.api).await;
-                if place.ground.is_empty() {
-                    return Err(ApiError::already_exists(&resource, &name));
-                }
-                self.api.namespaces.forget(self.namespace.as_deref().unwrap_or_default());
-                Ok(None)
+                if self.ground.is_empty() { Err(ApiError::already_exists(&resource, &name)) } else { Ok(None) }
             }
         }
     }
