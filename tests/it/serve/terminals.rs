@@ -49,8 +49,8 @@ fn a_terminal_outlives_its_pages_and_is_shared_by_them() {
     assert!(shown.contains("20 90") && !shown.contains("sneaked"), "{shown}");
 
     // A block that is typed while a command runs comes after it.
-    one.types("sleep 1; echo slept-$((40 + 7))\r");
-    one.until("sleep 1");
+    one.types("echo runs-$((40 + 1)); sleep 1; echo slept-$((40 + 7))\r");
+    one.until("runs-41");
     let ran = serving.post("/api/sessions/first-look/run", &json!({"block": "find"})).json();
     assert_eq!(ran["typed"]["terminal"], "main", "{ran}");
     let shown = one.until("component=etcd");
