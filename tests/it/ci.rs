@@ -283,7 +283,7 @@ const KINDS: &[(&str, &str)] = &[
     ("proof", "```bash\nkubectl get namespaces\n```\n\n```check\nkey /registry/namespaces/default exists\n```\n"),
     ("command", "```bash\nkubectl get nothing-of-the-kind\n```\n"),
     ("output", "```bash\necho one\n```\n```output\ntwo\n```\n"),
-    ("question", "```question\nWho leads?\n\n= $(true)\n```\n"),
+    ("question", "```bash\ntrue\n```\n\n```question\nWho leads?\n\n= $(true)\n```\n"),
     ("background", "```bash {name=server background ready=\"listening\"}\necho no\nfalse\n```\n"),
     ("clean-up", "```bash\ntrue\n```\n\n## Clean up\n\n```bash {cleanup}\nfalse\n```\n"),
 ];
