@@ -99,7 +99,7 @@ fn a_sandbox_stays_until_it_is_told_to_go() {
     let again = kept.test(&up).run().expect_exit(3).stderr();
     assert!(again.contains("there is a sandbox dev already"), "{again}");
     let other = kept.test(&["cluster", "up", "--on", "sandbox", "other", "--kubeconfig", &copy_text]).run();
-    assert!(other.expect_exit(3).stderr().contains("keywitness changes no kubeconfig that is there"));
+    assert!(other.expect_exit(3).stderr().contains("keywitness changes no existing kubeconfig"));
     let status = kept.test(&["cluster", "status", "dev"]).run().expect_exit(0).stdout();
     for wanted in
         ["dev (sandbox, ", "API         https://127.0.0.1:", "etcd        https://127.0.0.1:", "etcdctl     /"]
