@@ -1,5 +1,7 @@
-//! What helps to write labs.
+//! What helps to write labs: a lab to begin with, and runs that are saved to be judged again.
 
 mod new;
+mod saved;
 
 pub use new::{Template, new_lab};
+pub use saved::{CACHED_BYTES, CACHED_RUNS, Cast, FORMAT, Head, LabHead, SavedError, SavedRun, make_room};

@@ -37,6 +37,12 @@ pub(super) enum Command {
     Shell(super::learn::ShellArgs),
     /// Merge the reports of the parts of a course
     Merge(super::merge::MergeArgs),
+    /// Judge a saved run again, by the checks that the lab has now
+    Replay(super::replay::ReplayArgs),
+    /// Look at a lab each time it is saved: findings and verdicts at once, a run where its commands have changed
+    Watch(super::watch::WatchArgs),
+    /// Take texts out of saved runs that must not be in them
+    Scrub(super::scrub::ScrubArgs),
     /// Create a small lab that passes its own test, with comments that explain the format
     New(super::new::NewArgs),
     /// Find mistakes in labs without running anything
@@ -82,6 +88,14 @@ pub(super) struct RunArgs {
     pub(super) report: ReportArgs,
     #[command(flatten)]
     pub(super) settings: SettingArgs,
+    #[command(flatten)]
+    pub(super) saving: super::saving::SaveArgs,
+    /// Wait for no check longer than this, while the lab is being written
+    #[arg(long, value_name = "D", help_heading = "Run", value_parser = crate::parse::duration_flag)]
+    pub(super) max_wait: Option<Duration>,
+    /// After a step that failed, run the others that do not build on it
+    #[arg(long, help_heading = "Run")]
+    pub(super) keep_going: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +160,7 @@ pub(super) struct ChoiceArgs {
 /// Which labs.
 #[derive(Debug, Args)]
 pub(super) struct LabArgs {
-    /// Lab files, folders with a README.md, or folders of labs [default: labs/]
+    /// Lab files, folders with a README.md, or folders of labs; `LAB#STEP` is one step with what it needs [default: labs/]
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 }
@@ -259,7 +273,7 @@ pub(super) struct ClusterFlags {
     /// Do not ask before using a cluster that keywitness did not create
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// Keep the cluster and the work folder
+    /// Keep the cluster as the steps left it: nothing is cleaned up
     #[arg(long)]
     pub(super) keep: bool,
 }

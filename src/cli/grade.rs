@@ -75,7 +75,7 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
     let sink = Sink(Mutex::new(outputs::fanout(&args.report, false)));
     let started = Instant::now();
     sink.0.lock().unwrap_or_else(PoisonError::into_inner).event(RunEvent::RunStarted {
-        tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tool: super::TOOL.to_owned(),
         command: Mode::Grade.command().to_owned(),
         seed,
         started_at: super::now(),
@@ -97,7 +97,7 @@ pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
         let judged: Vec<JudgedCheck<'_>> = grading.checks.iter().map(judged).collect();
         let part = Part::of(&grading.journal, &judged, &|text| redact(text).into_owned());
         let attempt = Attempt {
-            tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")),
+            tool: super::TOOL,
             lab: &lab,
             learner: args.learner.as_deref(),
             seed,

@@ -15,6 +15,8 @@ const DEFAULT_FOLDER: &str = "labs";
 pub(super) struct LabFile {
     pub(super) source: SourceFile,
     pub(super) named: bool,
+    /// Of it only this step was asked for.
+    pub(super) step: Option<String>,
     /// What is odd about where it lies or how it is stored.
     pub(super) oddity: Option<Oddity>,
 }
@@ -81,6 +83,22 @@ struct Walk {
 impl Walk {
     /// A file is a lab; a folder whose `README.md` is a lab is that lab; another folder holds labs.
     fn given(&mut self, path: &Path, named: bool) -> Result<(), CliError> {
+        let (path, step) = with_step(path);
+        let before = self.labs.len();
+        self.under(path, named)?;
+        if let Some(step) = step {
+            match &mut self.labs[before..] {
+                [lab] => lab.step = Some(step.to_owned()),
+                labs => {
+                    let message = format!("{} is not one lab, but {}", path.display(), labs.len());
+                    return Err(CliError::wrong_call(message, "name the lab that has the step: LAB#STEP"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn under(&mut self, path: &Path, named: bool) -> Result<(), CliError> {
         if path.is_file() {
             let file = match read(path)? {
                 Text::Utf8(text) => lab(path, text, named, None),
@@ -185,6 +203,14 @@ impl Walk {
     }
 }
 
+/// `LAB#STEP`, where no file has that name.
+fn with_step(path: &Path) -> (&Path, Option<&str>) {
+    match path.to_str().and_then(|text| text.rsplit_once('#')) {
+        Some((lab, step)) if !path.exists() && !step.is_empty() => (Path::new(lab), Some(step)),
+        _ => (path, None),
+    }
+}
+
 /// Names that say nothing of the lab, whose id they would be.
 fn is_general(path: &Path) -> bool {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -195,7 +221,7 @@ fn lab(path: &Path, text: String, named: bool, oddity: Option<Oddity>) -> LabFil
     let source = SourceFile::new(path.display().to_string(), path, text);
     // Before anything is said of it.
     keep_secret(secret_defaults(&source));
-    LabFile { source, named, oddity }
+    LabFile { source, named, oddity, step: None }
 }
 
 enum Text {

@@ -1,14 +1,16 @@
 //! The log: what this program's own crates say of what they do, to standard error or a file. Silent unless asked for.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
@@ -36,7 +38,8 @@ pub(super) struct LogArgs {
 }
 
 /// As the command line says, and where it says nothing, as the environment does.
-pub(super) fn start(args: &LogArgs) -> Result<(), CliError> {
+/// With `keeps`, the last of it is also kept in memory, for runs that are saved.
+pub(super) fn start(args: &LogArgs, keeps: bool) -> Result<(), CliError> {
     let asked = match &args.log {
         Some(filter) => Some(("--log", filter.clone())),
         None => from_environment()?.map(|filter| (VARIABLE, filter)),
@@ -44,20 +47,23 @@ pub(super) fn start(args: &LogArgs) -> Result<(), CliError> {
     let (from, filter) = match (asked, &args.log_file) {
         (Some(asked), _) => asked,
         (None, Some(_)) => ("--log-file", OF_A_FILE.to_owned()),
-        (None, None) => return Ok(()),
+        (None, None) => {
+            install(None, keeps);
+            return Ok(());
+        }
     };
     let filter = parse(&filter).map_err(|wrong| wrong.of(from))?;
     let to = match &args.log_file {
         Some(path) => To::File(create(path)?),
         None => To::Stderr,
     };
-    install(filter, to);
+    install(Some((filter, to)), keeps);
     Ok(())
 }
 
 /// For entry points without a command line.
 pub(super) fn start_from_environment() -> Result<(), String> {
-    let started = start(&LogArgs { log: None, log_file: None });
+    let started = start(&LogArgs { log: None, log_file: None }, false);
     started.map_err(|error| format!("{error}{}", error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default()))
 }
 
@@ -134,20 +140,51 @@ fn is_own(target: &str) -> bool {
     CRATES.contains(&name)
 }
 
-fn install(filter: EnvFilter, to: To) {
-    let own = filter_fn(|metadata: &Metadata<'_>| is_own(metadata.target()));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        .log_internal_errors(false)
-        .with_writer(Mutex::new(Lines { to }))
-        .with_filter(filter.and(own));
+fn install(asked: Option<(EnvFilter, To)>, keeps: bool) {
+    let own = || filter_fn(|metadata: &Metadata<'_>| is_own(metadata.target()));
+    let layer = |to: To| {
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).log_internal_errors(false);
+        lines.with_writer(Mutex::new(Lines { to }))
+    };
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
+    if let Some((filter, to)) = asked {
+        layers.push(layer(to).with_filter(filter.and(own())).boxed());
+    }
+    if keeps {
+        layers.push(layer(To::Kept).with_filter(LevelFilter::DEBUG.and(own())).boxed());
+    }
+    if layers.is_empty() {
+        return;
+    }
     // Only a second log in one process fails, and there is none.
-    drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)));
+    drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers)));
+}
+
+/// The last lines of the log, and how many bytes they are.
+static KEPT: Mutex<(VecDeque<String>, usize)> = Mutex::new((VecDeque::new(), 0));
+const KEPT_BYTES: usize = 1 << 20;
+
+fn keep(line: String) {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.1 += line.len();
+    kept.0.push_back(line);
+    while kept.1 > KEPT_BYTES {
+        let first = kept.0.pop_front().map_or(0, |line| line.len());
+        kept.1 -= first;
+    }
+}
+
+/// What was kept of the log, but for what belongs to other labs.
+pub(super) fn kept(lab: &str) -> String {
+    let own = format!("lab{{id=\"{lab}\"");
+    let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.0.iter().filter(|line| !line.contains("lab{id=") || line.contains(&own)).map(String::as_str).collect()
 }
 
 enum To {
     Stderr,
     File(File),
+    Kept,
 }
 
 /// Takes one event at a time; a line that cannot be written is lost, and nothing stops for it.
@@ -161,6 +198,10 @@ impl Write for Lines {
         let written = match &mut self.to {
             To::Stderr => above_bars(|| io::stderr().lock().write_all(line.as_bytes())),
             To::File(file) => file.write_all(line.as_bytes()),
+            To::Kept => {
+                keep(line);
+                Ok(())
+            }
         };
         drop(written);
         Ok(event.len())

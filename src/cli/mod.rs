@@ -27,13 +27,17 @@ mod outputs;
 mod packaged;
 mod place;
 mod provider;
+mod replay;
 mod run;
+mod saving;
 mod screen;
+mod scrub;
 mod serve;
 mod session;
 mod shard;
 mod stages;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -96,7 +100,8 @@ fn panics_redacted() {
 
 fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     screen::colors(cli.color);
-    log::start(&cli.log)?;
+    let keeps = matches!(cli.command, Some(Command::Run(_) | Command::Test(_)));
+    log::start(&cli.log, keeps)?;
     let Some(command) = cli.command else { return here::main() };
     match command {
         Command::Run(args) => run::run(&args),
@@ -107,6 +112,9 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Serve(args) => serve::main(&args),
         Command::Shell(args) => learn::shell(&args),
         Command::Merge(args) => merge::main(&args),
+        Command::Replay(args) => replay::main(&args),
+        Command::Watch(args) => watch::main(&args),
+        Command::Scrub(args) => scrub::main(&args),
         Command::New(args) => new::main(&args),
         Command::Lint(args) => lint::main(&args),
         Command::Lsp(args) => lsp::main(&args),
@@ -142,6 +150,9 @@ fn host() -> HostReport {
         memory_mb: memory.map(|kib| kib / 1024),
     }
 }
+
+/// As reports name this program.
+const TOOL: &str = concat!("keywitness ", env!("CARGO_PKG_VERSION"));
 
 /// The time, as a report's head shows it.
 fn now() -> String {

@@ -16,6 +16,7 @@ use super::choose::{self, choose};
 use super::error::CliError;
 use super::lint::{self, Linted};
 use super::provider::NoCluster;
+use super::saving::{Saver, Saving};
 use super::{findings, outputs, provider, screen};
 use crate::cluster::Agreed;
 use crate::lab::{ClusterKind, Lab};
@@ -65,6 +66,8 @@ struct Chosen {
     alone: bool,
     /// Its place in the course.
     order: usize,
+    /// The only step that was asked for.
+    step: Option<String>,
 }
 
 /// The cluster that a lab gets, what the lab comes to on it, and what was agreed to.
@@ -97,6 +100,7 @@ struct Shared<'a> {
     /// The lab after which no other begins.
     failed: OnceLock<String>,
     sink: &'a Sink,
+    saver: Option<&'a Saver<'a>>,
 }
 
 /// The fan-out, shared by labs that run side by side.
@@ -111,7 +115,7 @@ impl EventSink for Sink {
 impl<'a> Shared<'a> {
     /// What labs share that belong to no report.
     fn alone(given: &'a BTreeMap<String, String>, interrupt: CancellationToken, sink: &'a Sink) -> Self {
-        Self { given, interrupt, next: AtomicUsize::new(0), failed: OnceLock::new(), sink }
+        Self { given, interrupt, next: AtomicUsize::new(0), failed: OnceLock::new(), sink, saver: None }
     }
 }
 
@@ -143,15 +147,16 @@ impl<'a> Call<'a> {
             None => choose::Chosen { labs: files.into_iter().enumerate().collect(), ..choose::Chosen::default() },
         };
         let seed = self.args.settings.seed.unwrap_or_else(rand::random);
+        let started_at = super::now();
         if self.mutate {
             return self.mutants(files, seed);
         }
         let sink = Sink(Mutex::new(outputs::fanout(&self.args.report, self.jobs > 1)));
         sink.emit(RunEvent::RunStarted {
-            tool: concat!("keywitness ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: super::TOOL.to_owned(),
             command: self.mode.command().to_owned(),
             seed,
-            started_at: super::now(),
+            started_at: started_at.clone(),
             terms: Terms { allow_flaky: self.allow_flaky, shard, host: super::host() },
         });
         for left in lint::left_out(&others).chain(left_out) {
@@ -165,7 +170,8 @@ impl<'a> Call<'a> {
             self.check_vars(&labs)?;
             let runtime = super::runtime()
                 .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
-            runtime.block_on(self.run_all(&labs, &wrong, seed, &sink).instrument(error_span!("run")))?;
+            let saver = Saver::new(&self.args.saving, self.mode, seed, started_at);
+            runtime.block_on(self.run_all(&labs, &wrong, seed, &sink, &saver).instrument(error_span!("run")))?;
             // Whatever still runs belongs to no lab any more.
             runtime.shutdown_background();
         }
@@ -183,7 +189,7 @@ impl<'a> Call<'a> {
                 let message = format!("{} has errors", file.source.name());
                 return Err(CliError::wrong_call(message, "`keywitness lint` shows them"));
             };
-            labs.push(Chosen { lab, alone: false, order });
+            labs.push(Chosen { lab, alone: false, order, step: None });
         }
         self.check_vars(&labs)?;
         let runtime = super::runtime()
@@ -202,7 +208,7 @@ impl<'a> Call<'a> {
             let format = self.args.report.format;
             findings::emit_all(&parsed.findings, &file.source, format, &mut |event| sink.emit(event));
             if let Some(lab) = parsed.lab {
-                labs.push(Chosen { lab, alone, order });
+                labs.push(Chosen { lab, alone, order, step: file.step });
                 continue;
             }
             let errors = parsed.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -232,7 +238,14 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    async fn run_all(&self, labs: &[Chosen], wrong: &[String], seed: u64, sink: &Sink) -> Result<(), CliError> {
+    async fn run_all(
+        &self,
+        labs: &[Chosen],
+        wrong: &[String],
+        seed: u64,
+        sink: &Sink,
+        saver: &Saver<'_>,
+    ) -> Result<(), CliError> {
         let given: BTreeMap<String, String> = self.args.settings.vars.iter().cloned().collect();
         // Whatever is asked is asked here: before anything is started, and before anything moves on the screen.
         let mut places = Vec::new();
@@ -257,7 +270,8 @@ impl<'a> Call<'a> {
         let interrupt = Interrupt::listen()
             .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
             .token();
-        let shared = Shared { next: AtomicUsize::new(wrong.len()), ..Shared::alone(&given, interrupt.clone(), sink) };
+        let alone = Shared::alone(&given, interrupt.clone(), sink);
+        let shared = Shared { next: AtomicUsize::new(wrong.len()), saver: Some(saver), ..alone };
         if let Some(id) = wrong.first().filter(|_| self.fail_fast) {
             // It is empty until now.
             drop(shared.failed.set(id.clone()));
@@ -345,7 +359,14 @@ impl<'a> Call<'a> {
             (plan, Stopped { detail, ..Stopped::new(StopCause::CannotJudge, reason) })
         })?;
         let skipped = if chosen.alone { StopCause::NothingToDo } else { StopCause::NotHere };
-        let plan = Plan::new(lab, kind, self.mode).map_err(|skip| (Plan::default(), Stopped::new(skipped, skip.0)))?;
+        let mut plan =
+            Plan::new(lab, kind, self.mode).map_err(|skip| (Plan::default(), Stopped::new(skipped, skip.0)))?;
+        if let Some(step) = &chosen.step {
+            plan.only(lab, step).map_err(|skip| (Plan::default(), Stopped::new(StopCause::Wrong, skip.0)))?;
+        }
+        if let Some(longest) = self.args.max_wait {
+            plan.cap(longest);
+        }
         match provider::agree(lab, kind, flags).await {
             Ok(agreed) => Ok(Place { kind, plan, agreed }),
             Err(error) => Err((plan, error.into())),
@@ -361,7 +382,7 @@ impl<'a> Call<'a> {
         shared: &Shared<'_>,
         limit: Option<Duration>,
     ) {
-        let sink = shared.sink;
+        let sink = &Saving { sink: shared.sink, saver: shared.saver };
         let stop = |plan: &Plan, stopped| stop_lab(sink, (index, number.clone()), self.mode, lab, plan, stopped);
         let (Place { kind, plan, agreed }, vars) = match attempt {
             Ok(Attempt { place, vars }) => (place, vars),
@@ -390,19 +411,29 @@ impl<'a> Call<'a> {
             provider: provider.as_ref(),
             guard,
             keep: self.args.cluster.keep,
+            keep_going: self.args.keep_going,
             interrupt: interrupt.clone(),
         };
-        let mut running = std::pin::pin!(run_lab(request, sink));
-        let Some(limit) = limit else { return running.await };
-        tokio::select! {
-            () = &mut running => {}
-            () = tokio::time::sleep(limit) => {
-                let reason = format!("it had not ended after {} s, the limit of --timeout", limit.as_secs_f64());
-                let (lab, cause) = (index, StopCause::TimedOut);
-                sink.emit(RunEvent::LabStopped { lab, cause, reason, detail: Vec::new() });
-                interrupt.cancel();
-                running.await;
+        let recorded = {
+            let mut running = std::pin::pin!(run_lab(request, sink));
+            match limit {
+                None => running.await,
+                Some(limit) => tokio::select! {
+                    recorded = &mut running => recorded,
+                    () = tokio::time::sleep(limit) => {
+                        let reason = format!("it had not ended after {} s, the limit of --timeout", limit.as_secs_f64());
+                        let (lab, cause) = (index, StopCause::TimedOut);
+                        sink.emit(RunEvent::LabStopped { lab, cause, reason, detail: Vec::new() });
+                        interrupt.cancel();
+                        running.await
+                    }
+                },
             }
+        };
+        match shared.saver.and_then(|saver| saver.save(index, lab, number, recorded)) {
+            Some(Ok(folder)) => sink.emit(RunEvent::RunSaved { lab: index, folder: folder.display().to_string() }),
+            Some(Err(message)) => sink.emit(RunEvent::Noticed { lab: Some(index), message }),
+            None => {}
         }
     }
 }

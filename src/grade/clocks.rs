@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::names::Truth;
 
 /// The default of `within`.
-pub(super) const WITHIN: Duration = Duration::from_secs(10);
+pub const WITHIN: Duration = Duration::from_secs(10);
 /// How long after its clock a check waits for the proof that its evidence is complete.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 

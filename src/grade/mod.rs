@@ -24,6 +24,7 @@ use crate::lab::Vars;
 use crate::outcome::{EvidenceRef, Verdict};
 
 pub use crate::journal::{Need, Observation, Seen};
+pub use clocks::WITHIN;
 pub use fill::{concerns, needs, searched, watched};
 pub use judge::{Judge, folder_held, probe};
 pub use live::{Look, Stands, can_turn_back};

@@ -6,6 +6,7 @@
 //! into the same memory, cheap to take and unmoved by later entries.
 
 mod clock;
+mod evidence;
 mod fields;
 mod glob;
 mod heartbeat;
@@ -24,6 +25,7 @@ use std::time::SystemTime;
 use crate::text::EventKind;
 
 pub use clock::Clock;
+pub use evidence::{SavedMark, SavedObservation, SavedSeen, SavedText, stamp};
 pub use fields::{Difference, FieldChange, difference};
 pub use glob::{KeyGlob, Piece};
 pub use heartbeat::Heartbeat;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use kube_etcd_codec as codec;
 
+use super::evidence::stamp;
 use super::{Change, Entry, Journal, JournalView, KeyGlob, Revision, Seq, Stored};
 
 #[derive(Debug, thiserror::Error)]
@@ -157,10 +158,6 @@ impl Journal {
     }
 }
 
-fn stamp(at: SystemTime) -> jiff::Timestamp {
-    jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-}
-
 fn saved(change: &Change, redact: &dyn Fn(&str) -> String) -> Saved {
     let keep = |stored: &Arc<Stored>| SavedValue::of(stored, redact);
     Saved {
@@ -209,7 +206,7 @@ pub fn showable(mut object: Value, redact: &dyn Fn(&str) -> String) -> Value {
     redacted(object, redact)
 }
 
-fn redacted(value: Value, redact: &dyn Fn(&str) -> String) -> Value {
+pub(super) fn redacted(value: Value, redact: &dyn Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => Value::String(redact(&text)),
         Value::Array(items) => items.into_iter().map(|item| redacted(item, redact)).collect(),

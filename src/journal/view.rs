@@ -40,6 +40,11 @@ impl JournalView {
         self.delivered
     }
 
+    /// What it looks into, as it goes on.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+
     pub fn end(&self) -> Seq {
         self.upto
     }

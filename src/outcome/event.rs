@@ -135,6 +135,11 @@ pub enum RunEvent {
         duration_ms: u64,
         spent: Spent,
     },
+    /// What the lab's run left lies in this folder, to be judged again.
+    RunSaved {
+        lab: usize,
+        folder: String,
+    },
     /// Something that does not decide, but that a person should know.
     Noticed {
         lab: Option<usize>,
@@ -144,6 +149,38 @@ pub enum RunEvent {
     RunFinished {
         duration_ms: u64,
     },
+}
+
+impl RunEvent {
+    /// The lab that it is about.
+    pub fn lab_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            RunEvent::LabStarted { lab, .. }
+            | RunEvent::StagePassed { lab, .. }
+            | RunEvent::Pulling { lab, .. }
+            | RunEvent::ClusterReady { lab, .. }
+            | RunEvent::StepStarted { lab, .. }
+            | RunEvent::ActionStarted { lab, .. }
+            | RunEvent::ActionFinished { lab, .. }
+            | RunEvent::CheckPending { lab, .. }
+            | RunEvent::CheckFinished { lab, .. }
+            | RunEvent::WaitFinished { lab, .. }
+            | RunEvent::QuestionFinished { lab, .. }
+            | RunEvent::StepStopped { lab, .. }
+            | RunEvent::StepWitnessed { lab, .. }
+            | RunEvent::StepFinished { lab, .. }
+            | RunEvent::LabStopped { lab, .. }
+            | RunEvent::KeysLeft { lab, .. }
+            | RunEvent::RunSaved { lab, .. }
+            | RunEvent::LabFinished { lab, .. } => Some(lab),
+            RunEvent::Noticed { lab, .. } => lab.as_mut(),
+            RunEvent::RunStarted { .. }
+            | RunEvent::LeftOut(_)
+            | RunEvent::DiagnosticFound { .. }
+            | RunEvent::Interrupted
+            | RunEvent::RunFinished { .. } => None,
+        }
+    }
 }
 
 /// Why a step or a lab did not go on.

@@ -107,6 +107,9 @@ impl Fold {
                 // Clean-up runs last, wherever the document has it.
                 facts.steps.sort_by_key(|step| step.report.line);
             }),
+            RunEvent::RunSaved { lab, folder } => {
+                self.with_lab(*lab, |facts| facts.report.saved = Some(folder.clone()));
+            }
             RunEvent::Noticed { lab, message } => {
                 let lab = lab.and_then(|lab| self.labs.get(lab)).map(|facts| facts.report.id.clone());
                 self.run.notices.push(Notice { lab, message: message.clone() });

@@ -55,6 +55,7 @@ impl RunEvent {
             RunEvent::LabStarted { title, .. } | RunEvent::StepStarted { title, .. } => rewrite(title),
             RunEvent::RunStarted { .. }
             | RunEvent::LeftOut(_)
+            | RunEvent::RunSaved { .. }
             | RunEvent::StepFinished { .. }
             | RunEvent::LabFinished { .. }
             | RunEvent::Interrupted

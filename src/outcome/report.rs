@@ -161,6 +161,9 @@ pub struct LabReport {
     pub points: u32,
     pub max_points: u32,
     pub duration_ms: u64,
+    /// The folder that keeps what this run left, if it was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<String>,
     /// Its reason is the lab's own, told by no step.
     pub stop: Option<StopCause>,
     pub detail: Vec<String>,
@@ -272,6 +275,7 @@ impl LabReport {
             max_points: 0,
             duration_ms: 0,
             steps: Vec::new(),
+            saved: None,
             stop: None,
             detail: Vec::new(),
             keys_left: Vec::new(),

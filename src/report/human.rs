@@ -173,6 +173,11 @@ impl<W: Write + Send> Reporter for Human<W> {
                 }
                 self.flush(*lab, true)
             }
+            RunEvent::RunSaved { lab, folder } => {
+                let line = format!("saved in {folder}: `keywitness replay` judges it again");
+                self.page(*lab, so_far).lines.push(2, style(line).dim());
+                self.flush(*lab, true)
+            }
             RunEvent::Interrupted => {
                 self.write("interrupted: cleaning up (Ctrl-C again leaves that to the watchdog)\n")
             }

@@ -65,6 +65,7 @@ impl Reporter for Log {
                 let (up, down) = (spent.up_ms, spent.down_ms);
                 info!(ms = duration_ms, up, actions = spent.actions_ms, checks = spent.checks_ms, down, "lab finished");
             }
+            RunEvent::RunSaved { folder, .. } => info!(folder, "run saved"),
             RunEvent::Noticed { message, .. } => info!(message, "notice"),
             RunEvent::Interrupted => warn!("interrupted"),
             RunEvent::RunFinished { duration_ms } => info!(ms = duration_ms, "run finished"),

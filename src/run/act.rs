@@ -57,6 +57,7 @@ impl<'a> Runner<'a> {
     /// How it came out, and why so.
     pub(super) async fn act_now(&mut self, step: &PlannedStep, action: &Action) -> (Verdict, Option<String>) {
         let (started, started_ms) = (Instant::now(), self.emitter.elapsed_ms());
+        let index = self.record_start(&step.id, action).await;
         self.emitter.emit(RunEvent::ActionStarted {
             lab: self.emitter.lab(),
             step: step.id.clone(),
@@ -84,23 +85,21 @@ impl<'a> Runner<'a> {
         self.spent.actions += started.elapsed();
         let verdict = outcome.verdict.unwrap_or(Verdict::Pass);
         let reason = outcome.reason.clone();
-        self.emitter.emit(RunEvent::ActionFinished {
-            lab: self.emitter.lab(),
-            step: step.id.clone(),
-            action: ActionReport {
-                verdict,
-                reason: outcome.reason,
-                exit: outcome.exit,
-                failed_line: outcome.failed_line,
-                fault: (verdict != Verdict::Pass).then(|| outcome.fault.unwrap_or(Fault::Command)),
-                started_ms,
-                output: outcome.output,
-                truncated: outcome.truncated,
-                duration_ms: Self::clock(started),
-                ..self.named().bare_action(action)
-            },
-            detail: outcome.detail,
-        });
+        let report = ActionReport {
+            verdict,
+            reason: outcome.reason,
+            exit: outcome.exit,
+            failed_line: outcome.failed_line,
+            fault: (verdict != Verdict::Pass).then(|| outcome.fault.unwrap_or(Fault::Command)),
+            started_ms,
+            output: outcome.output,
+            truncated: outcome.truncated,
+            duration_ms: Self::clock(started),
+            ..self.named().bare_action(action)
+        };
+        self.record_end(index, &report, &outcome.detail);
+        let (lab, step) = (self.emitter.lab(), step.id.clone());
+        self.emitter.emit(RunEvent::ActionFinished { lab, step, action: report, detail: outcome.detail });
         (verdict, reason)
     }
 
@@ -138,7 +137,7 @@ impl<'a> Runner<'a> {
             Ok(done) => done,
             Err(error) => return refused(&error),
         };
-        self.outputs.insert(action.span.start, Output::of(&result));
+        self.printed_by(action.span.start, Output::of(&result));
         let mut outcome = match (&result.ended, in_vain) {
             (Ended::Stopped { .. }, Some(why)) => Outcome {
                 failed_line: result.commands.last().map(|command| command.line),
@@ -148,10 +147,18 @@ impl<'a> Runner<'a> {
             },
             _ => ended(&result),
         };
+        let first = first_code_line(action);
+        self.record_commands(outcome.verdict.unwrap_or(Verdict::Pass), first, &result.commands);
         if outcome.verdict.is_none() {
-            self.compare(action, &result, &mut outcome);
+            let printed = Compare { lab: self.lab, vars: &self.vars.values };
+            printed.compare(action, &result.output, result.truncated, &result.commands, &mut outcome);
         }
         outcome
+    }
+
+    fn printed_by(&mut self, offset: usize, output: Output) {
+        self.record_output(offset, Some(&output));
+        self.outputs.insert(offset, output);
     }
 
     fn block(&self, action: &Action, timeout: Duration) -> Block {
@@ -176,49 +183,6 @@ impl<'a> Runner<'a> {
                 TerminalId::host(format!("node {}", action.terminal))
             }
             lab::Place::Node => TerminalId::node(&action.terminal),
-        }
-    }
-
-    fn compare(&self, action: &Action, result: &BlockResult, outcome: &mut Outcome) {
-        if let Some(expected) = &action.expected {
-            let line = self.line(expected.span.start);
-            match expected::compare(expected, &result.output, result.truncated, &self.vars.values) {
-                Compared::Same => {}
-                Compared::Differs(difference) => {
-                    outcome.verdict = Some(Verdict::Fail);
-                    outcome.fault = Some(Fault::Output);
-                    outcome.reason = Some(format!("the output differs from the `output` fence at line {line}"));
-                    outcome.detail = legend(difference);
-                }
-                Compared::Unknown => {
-                    outcome.verdict = Some(Verdict::CannotJudge);
-                    outcome.fault = Some(Fault::Output);
-                    outcome.reason = Some(format!("the fence at line {line} cannot be judged: {TOO_MUCH}"));
-                }
-            }
-            return;
-        }
-        let Code::Console(commands) = &action.code else {
-            return;
-        };
-        for command in commands {
-            let Some(expected) = &command.expected else { continue };
-            let (output, cut) = output_of(command, &result.commands);
-            let line = command.lines.first().map_or(0, |line| line.number);
-            let (verdict, reason) = match expected::compare(expected, &output, cut, &self.vars.values) {
-                Compared::Same => continue,
-                Compared::Differs(difference) => {
-                    outcome.detail = legend(difference);
-                    (Verdict::Fail, format!("the output of the command at line {line} differs from the lines below it"))
-                }
-                Compared::Unknown => {
-                    let reason = format!("the output of the command at line {line} cannot be judged: {TOO_MUCH}");
-                    (Verdict::CannotJudge, reason)
-                }
-            };
-            (outcome.verdict, outcome.reason, outcome.failed_line) = (Some(verdict), Some(reason), Some(line));
-            outcome.fault = Some(Fault::Output);
-            return;
         }
     }
 
@@ -249,7 +213,7 @@ impl<'a> Runner<'a> {
         if !was_heard_whole {
             output.printed.found.clear();
         }
-        self.outputs.insert(offset, output);
+        self.printed_by(offset, output);
         match result.ended {
             Ended::Stopped { .. } => Ok(()),
             Ended::Interrupted | Ended::ShellDied { .. } | Ended::ShellChanged { .. } => Err(ended(&result)),
@@ -288,6 +252,70 @@ impl<'a> Runner<'a> {
         let line = self.line(line);
         Some((cause, format!("the background block `{key}` at line {line} exited early{last_words}")))
     }
+}
+
+/// What blocks printed against what is expected of them.
+pub(super) struct Compare<'a> {
+    pub(super) lab: &'a lab::Lab,
+    pub(super) vars: &'a lab::Vars,
+}
+
+impl Compare<'_> {
+    pub(super) fn compare(
+        &self,
+        action: &Action,
+        output: &str,
+        is_cut: bool,
+        results: &[CommandResult],
+        outcome: &mut Outcome,
+    ) {
+        let line = |offset: usize| self.lab.source.position(offset).line;
+        if let Some(expected) = &action.expected {
+            let line = line(expected.span.start);
+            match expected::compare(expected, output, is_cut, self.vars) {
+                Compared::Same => {}
+                Compared::Differs(difference) => {
+                    outcome.verdict = Some(Verdict::Fail);
+                    outcome.fault = Some(Fault::Output);
+                    outcome.reason = Some(format!("the output differs from the `output` fence at line {line}"));
+                    outcome.detail = legend(difference);
+                }
+                Compared::Unknown => {
+                    outcome.verdict = Some(Verdict::CannotJudge);
+                    outcome.fault = Some(Fault::Output);
+                    outcome.reason = Some(format!("the fence at line {line} cannot be judged: {TOO_MUCH}"));
+                }
+            }
+            return;
+        }
+        let Code::Console(commands) = &action.code else {
+            return;
+        };
+        for command in commands {
+            let Some(expected) = &command.expected else { continue };
+            let (output, cut) = output_of(command, results);
+            let line = command.lines.first().map_or(0, |line| line.number);
+            let (verdict, reason) = match expected::compare(expected, &output, cut, self.vars) {
+                Compared::Same => continue,
+                Compared::Differs(difference) => {
+                    outcome.detail = legend(difference);
+                    (Verdict::Fail, format!("the output of the command at line {line} differs from the lines below it"))
+                }
+                Compared::Unknown => {
+                    let reason = format!("the output of the command at line {line} cannot be judged: {TOO_MUCH}");
+                    (Verdict::CannotJudge, reason)
+                }
+            };
+            (outcome.verdict, outcome.reason, outcome.failed_line) = (Some(verdict), Some(reason), Some(line));
+            outcome.fault = Some(Fault::Output);
+            return;
+        }
+    }
+}
+
+/// The first line of the fence's code.
+pub(super) fn first_code_line(action: &Action) -> usize {
+    action.code.lines().next().map_or(0, |line| line.number)
 }
 
 pub(super) fn last_words(output: &str) -> String {

@@ -33,6 +33,7 @@ impl<'a> Runner<'a> {
         };
         self.backgrounds.retain(|running| running.key != key(action));
         self.backgrounds.push(new_running(action, handle.clone()));
+        self.record_output(action.span.start, None);
         let mut outcome = match &background.ready {
             Ready::None => Outcome::default(),
             Ready::Text(text) => {
@@ -64,6 +65,7 @@ impl<'a> Runner<'a> {
             // Its failure has been told: what comes of it later is no news.
             running.stopped = true;
         }
+        self.record_commands(outcome.verdict.unwrap_or(Verdict::Pass), 0, &[]);
         outcome.output = handle.output();
         outcome
     }

@@ -12,13 +12,7 @@ use crate::terminal::{TerminalSettings, Terminals};
 impl Runner<'_> {
     /// Runs even when a step failed, and after Ctrl-C; one block that fails does not keep the next from running.
     pub(super) async fn clean_up(&mut self, plan: &Plan, fresh: TerminalSettings) {
-        for running in self.backgrounds.iter_mut().filter(|running| !running.stopped) {
-            running.stopped = true;
-            // It is over either way: closing the terminals ends what does not stop.
-            drop(self.terminals.stop(&running.key, false, PATIENCE).await);
-        }
-        self.backgrounds.clear();
-        self.terminals.close_all().await;
+        self.stop_backgrounds().await;
         self.interrupt = fresh.cancel.clone();
         self.terminals = Terminals::new(fresh);
         for (index, step) in plan.steps.iter().enumerate() {
@@ -44,6 +38,17 @@ impl Runner<'_> {
             };
             cleaning.instrument(span).await;
         }
+        self.terminals.close_all().await;
+    }
+
+    /// Ends every block that was left running, and the terminals.
+    pub(super) async fn stop_backgrounds(&mut self) {
+        for running in self.backgrounds.iter_mut().filter(|running| !running.stopped) {
+            running.stopped = true;
+            // It is over either way: closing the terminals ends what does not stop.
+            drop(self.terminals.stop(&running.key, false, PATIENCE).await);
+        }
+        self.backgrounds.clear();
         self.terminals.close_all().await;
     }
 }

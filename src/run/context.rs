@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::plan::PlannedStep;
 use super::runner::Runner;
 use crate::grade::{Judgement, what_changed};
-use crate::journal::{Entry, Heartbeat, Mark, Seq};
+use crate::journal::{Entry, Heartbeat, JournalView, Mark, Seq};
 use crate::lab::{Action, CheckBlock};
 use crate::outcome::{Failure, RunEvent, WitnessedEvent};
 use crate::text::redact;
@@ -27,7 +27,7 @@ impl Runner<'_> {
             author: block.fail.as_ref().and_then(|fail| fail.render(&self.vars.values).ok()),
             explanation: judgement.explanation.iter().cloned().chain(self.stuck_pods()).collect(),
             output: self.last_output(actions),
-            journal: self.journal_since(mark),
+            journal: journal_lines(&self.witness.journal(), mark, &self.info.prefix),
         }
     }
 
@@ -59,46 +59,52 @@ impl Runner<'_> {
     }
 
     fn last_output(&self, actions: &[&Action]) -> Vec<String> {
-        let mut lines = VecDeque::new();
-        for action in actions {
+        let texts = actions.iter().filter_map(|action| {
             let offset = action.span.start;
             let running = self.backgrounds.iter().find(|running| running.action.span.start == offset);
-            let text = match (running, self.outputs.get(&offset)) {
-                (Some(running), _) => running.handle.since(running.mark).text,
-                (None, Some(printed)) => printed.printed.text.clone(),
-                (None, None) => continue,
-            };
-            // What is secret is looked for in the whole: a line of it may be too little to be known.
-            lines.extend(redact(&text).lines().map(str::to_owned));
-        }
-        let left_out = lines.len().saturating_sub(OUTPUT_LINES);
-        lines.drain(..left_out);
-        lines.into()
-    }
-
-    fn journal_since(&self, mark: Mark) -> Vec<String> {
-        let view = self.witness.journal();
-        let since = view.at(&mark).unwrap_or_default();
-        let entries = view.entries(since, |entry| {
-            entry.change().is_none_or(|change| Heartbeat::of(&self.info.prefix, &change.key).is_none())
-        });
-        let left_out = entries.len().saturating_sub(JOURNAL_LINES);
-        let mut lines: Vec<String> = Vec::new();
-        if left_out > 0 {
-            lines.push(format!("… {left_out} entries before"));
-        }
-        lines.extend(entries[left_out..].iter().map(|recorded| {
-            let entry = &recorded.entry;
-            let after = entry.at().duration_since(mark.at).unwrap_or_default().as_secs_f64();
-            match entry.as_ref() {
-                Entry::Put(change) | Entry::Delete(change) => {
-                    format!("revision {} +{after:.1}s {:<6} {}", change.revision, entry.name(), change.key)
-                }
-                Entry::Gap { reason, .. } | Entry::Epoch { reason, .. } => {
-                    format!("+{after:.1}s {}: {reason}", entry.name())
-                }
+            match (running, self.outputs.get(&offset)) {
+                (Some(running), _) => Some(running.handle.since(running.mark).text.to_string()),
+                (None, Some(printed)) => Some(printed.printed.text.to_string()),
+                (None, None) => None,
             }
-        }));
-        lines
+        });
+        output_lines(texts)
     }
+}
+
+/// The last lines of what blocks printed.
+pub(super) fn output_lines(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines = VecDeque::new();
+    for text in texts {
+        // What is secret is looked for in the whole: a line of it may be too little to be known.
+        lines.extend(redact(&text).lines().map(str::to_owned));
+    }
+    let left_out = lines.len().saturating_sub(OUTPUT_LINES);
+    lines.drain(..left_out);
+    lines.into()
+}
+
+/// What the store went through since the mark, but for what moves all the time.
+pub(super) fn journal_lines(view: &JournalView, mark: Mark, prefix: &str) -> Vec<String> {
+    let since = view.at(&mark).unwrap_or_default();
+    let entries =
+        view.entries(since, |entry| entry.change().is_none_or(|change| Heartbeat::of(prefix, &change.key).is_none()));
+    let left_out = entries.len().saturating_sub(JOURNAL_LINES);
+    let mut lines: Vec<String> = Vec::new();
+    if left_out > 0 {
+        lines.push(format!("… {left_out} entries before"));
+    }
+    lines.extend(entries[left_out..].iter().map(|recorded| {
+        let entry = &recorded.entry;
+        let after = entry.at().duration_since(mark.at).unwrap_or_default().as_secs_f64();
+        match entry.as_ref() {
+            Entry::Put(change) | Entry::Delete(change) => {
+                format!("revision {} +{after:.1}s {:<6} {}", change.revision, entry.name(), change.key)
+            }
+            Entry::Gap { reason, .. } | Entry::Epoch { reason, .. } => {
+                format!("+{after:.1}s {}: {reason}", entry.name())
+            }
+        }
+    }));
+    lines
 }

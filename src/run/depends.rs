@@ -7,7 +7,7 @@ use kube_etcd_codec::KINDS;
 use regex::Regex;
 
 use crate::lab::keywords::GIVEN_PREFIX;
-use crate::lab::{Action, Item, Role, Step};
+use crate::lab::{Action, Item, Lab, Role, Step};
 
 /// Words of commands, of checks and of every object: they name nothing of the lab's own.
 const COMMON: &str = "\
@@ -35,6 +35,21 @@ static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 static VARIABLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?").expect("a pattern of ours"));
 
+/// What the step with this id names, its blocks' own names and those that it stops and starts included.
+pub(super) fn reach(lab: &Lab, id: &str) -> BTreeSet<String> {
+    let Some(step) = lab.steps.iter().find(|step| step.id == id) else { return BTreeSet::new() };
+    let mut names = names_of(step);
+    for item in &step.items {
+        if let Item::Action(Action { name, stop, start, role, .. }) = item
+            && *role != Role::Cleanup
+        {
+            let blocks = [name.as_ref(), stop.as_ref().map(|stop| &stop.block), start.as_ref()];
+            names.extend(blocks.into_iter().flatten().map(|name| name.value.to_lowercase()));
+        }
+    }
+    names
+}
+
 /// What the step's blocks and checks name, its clean-up aside.
 pub(super) fn names_of(step: &Step) -> BTreeSet<String> {
     step.items.iter().flat_map(names_in).collect()
@@ -48,7 +63,7 @@ pub(super) fn names_in(item: &Item) -> BTreeSet<String> {
     }
 }
 
-fn names_of_block(action: &Action) -> BTreeSet<String> {
+pub(super) fn names_of_block(action: &Action) -> BTreeSet<String> {
     action.code.lines().flat_map(|line| names(&line.text)).collect()
 }
 

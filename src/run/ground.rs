@@ -14,7 +14,7 @@ use super::command::{self, CommandSeen};
 use super::environment::Environment;
 use super::{Vars, secrets};
 use crate::cluster::{Cluster, ClusterError, ClusterInfo, Provider};
-use crate::journal::{JournalView, Need, Revision, Seen, Seq};
+use crate::journal::{Delivered, JournalView, Need, Revision, Seen, Seq};
 use crate::lab::{ClusterKind, Lab};
 use crate::terminal::{NodeSettings, NodeShells, TerminalSettings};
 use crate::text::keep_secret;
@@ -141,10 +141,11 @@ impl Ground {
     }
 
     /// Takes in the Secrets that came since the last time, so that no output shows them. The journal is caught up
-    /// first: the command whose output is to be shown may have made one.
-    pub async fn hide_secrets(&self) {
+    /// first, as far as that is returned: the command whose output is to be shown may have made one.
+    pub async fn hide_secrets(&self) -> Option<Delivered> {
         // An etcd that does not answer takes no Secrets either; what it delivered is known.
-        drop(tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await);
+        let told = tokio::time::timeout(SIGN_OF_LIFE, self.witness.progress()).await;
+        let delivered = told.ok().and_then(Result::ok);
         let view = self.witness.journal();
         let found = {
             let mut upto = self.hidden_upto.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,6 +158,7 @@ impl Ground {
                 keep_secret(secret_texts(&object));
             }
         }
+        delivered
     }
 
     /// Takes in the Secrets that are in the journal already, as far as they can be read in it.
@@ -205,6 +207,7 @@ impl Ground {
                 env: self.environment.node.clone(),
                 path_prefix: Vec::new(),
             }),
+            casts: None,
         }
     }
 

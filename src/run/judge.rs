@@ -9,10 +9,11 @@ use futures::stream::FuturesUnordered;
 use tracing::Span;
 
 use super::hopeless::{LOOK, can_be_vain};
+use super::named::Named;
 use super::plan::Checks;
 use super::runner::Runner;
 use crate::grade::{self, Evidence, Judge, Judgement, Need, Observation, Progress};
-use crate::journal::{Clock, Mark};
+use crate::journal::{Clock, JournalView, Mark};
 use crate::lab::{Check, CheckBlock, CheckKind};
 use crate::outcome::{CheckFact, Proof, ProofRule, RunEvent, Verdict};
 
@@ -66,6 +67,9 @@ struct Open<'c> {
     looked: Option<SystemTime>,
 }
 
+/// Looks, with the block that an `output` check without a name speaks of.
+pub(super) type Looked = Vec<(Option<usize>, Observation)>;
+
 type Sample<'s> = BoxFuture<'s, (Need, Option<usize>, Observation)>;
 
 impl Runner<'_> {
@@ -75,29 +79,19 @@ impl Runner<'_> {
     }
 
     /// Each check once, as it stands before its stretch.
-    pub(super) async fn probe(&self, checks: &[Placed<'_>], mark: Mark) -> Vec<Probed> {
+    pub(super) async fn probe(&self, checks: &[Placed<'_>], mark: Mark) -> (Vec<Probed>, Looked) {
         let looks = checks.iter().map(|placed| self.probe_one(*placed, mark));
-        futures::future::join_all(looks).await
+        let (probed, looked): (Vec<Probed>, Vec<Looked>) = futures::future::join_all(looks).await.into_iter().unzip();
+        (probed, looked.into_iter().flatten().collect())
     }
 
-    async fn probe_one(&self, placed: Placed<'_>, mark: Mark) -> Probed {
-        if rule(placed.block, placed.check) == ProofRule::Never {
-            return Probed { proof: Proof::Exempt, reason: None };
-        }
+    async fn probe_one(&self, placed: Placed<'_>, mark: Mark) -> (Probed, Looked) {
         let mut evidence = self.evidence(mark, mark);
         for need in grade::needs(placed.check, &self.vars.values) {
             evidence.observations.push(self.observe(&need, placed.nearest).await);
         }
-        let judgement = grade::probe(placed.check, &evidence, &self.witness.journal());
-        match judgement.verdict {
-            Verdict::Fail => Probed { proof: Proof::Red, reason: None },
-            Verdict::Pass if placed.block.pre_pass => Probed { proof: Proof::Exempt, reason: None },
-            Verdict::Pass => Probed { proof: Proof::ProvesNothing, reason: None },
-            Verdict::CannotJudge | Verdict::Skipped => {
-                let why = judgement.reason.unwrap_or_default();
-                Probed { proof: Proof::NotRun, reason: Some(format!("before its stretch it cannot be judged: {why}")) }
-            }
-        }
+        let probed = probed(placed, &evidence, &self.witness.journal());
+        (probed, evidence.observations.into_iter().map(|observation| (placed.nearest, observation)).collect())
     }
 
     /// Until every check has settled; `None` where the run was interrupted first.
@@ -233,20 +227,24 @@ impl Runner<'_> {
         });
     }
 
-    /// A check as the report has it.
     pub(super) fn fact(&self, placed: Placed<'_>, judgement: &Judgement, probed: Probed) -> CheckFact {
-        CheckFact {
-            verdict: judgement.verdict,
-            reason: judgement.reason.clone(),
-            proof: probed.proof,
-            proof_reason: probed.reason,
-            sampled: judgement.sampled,
-            revision: judgement.revision,
-            evidence: judgement.evidence.clone(),
-            at_ms: self.emitter.elapsed_ms(),
-            neutral: false,
-            ..self.named().bare_fact(placed.block, placed.check)
-        }
+        fact(self.named(), placed, judgement, probed)
+    }
+}
+
+/// A check as the report has it.
+pub(super) fn fact(named: Named<'_>, placed: Placed<'_>, judgement: &Judgement, probed: Probed) -> CheckFact {
+    CheckFact {
+        verdict: judgement.verdict,
+        reason: judgement.reason.clone(),
+        proof: probed.proof,
+        proof_reason: probed.reason,
+        sampled: judgement.sampled,
+        revision: judgement.revision,
+        evidence: judgement.evidence.clone(),
+        at_ms: named.emitter.elapsed_ms(),
+        neutral: false,
+        ..named.bare_fact(placed.block, placed.check)
     }
 }
 
@@ -255,5 +253,22 @@ pub(super) fn rule(block: &CheckBlock, check: &Check) -> ProofRule {
         CheckKind::Never { .. } => ProofRule::Never,
         _ if block.pre_pass => ProofRule::PrePass,
         _ => ProofRule::Red,
+    }
+}
+
+/// A check just before its stretch.
+pub(super) fn probed(placed: Placed<'_>, evidence: &Evidence, journal: &JournalView) -> Probed {
+    if rule(placed.block, placed.check) == ProofRule::Never {
+        return Probed { proof: Proof::Exempt, reason: None };
+    }
+    let judgement = grade::probe(placed.check, evidence, journal);
+    match judgement.verdict {
+        Verdict::Fail => Probed { proof: Proof::Red, reason: None },
+        Verdict::Pass if placed.block.pre_pass => Probed { proof: Proof::Exempt, reason: None },
+        Verdict::Pass => Probed { proof: Proof::ProvesNothing, reason: None },
+        Verdict::CannotJudge | Verdict::Skipped => {
+            let why = judgement.reason.unwrap_or_default();
+            Probed { proof: Proof::NotRun, reason: Some(format!("before its stretch it cannot be judged: {why}")) }
+        }
     }
 }

@@ -8,13 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::emit::Emitter;
 use super::ground::{Ground, GroundRequest};
 use super::named::Named;
+use super::recording::Recording;
 use super::runner::Runner;
 use super::tidy::Tidied;
 use super::{EventSink, Mode, Plan, Unsolved, Vars};
 use crate::cluster::{ClusterError, Layer, LayerState, Provider, StageSink};
-use crate::journal::Seq;
+use crate::journal::{JournalView, Seq};
 use crate::lab::{ClusterKind, Lab};
 use crate::outcome::{Attempt, ClusterReport, PullState, PulledLayer, RunEvent, Spent, StopCause, Verdict};
+use crate::terminal::{Casts, TerminalSettings};
 use crate::text::keep_secret;
 use owned_processes::Guard;
 
@@ -31,12 +33,23 @@ pub struct LabRequest<'a> {
     pub provider: &'a dyn Provider,
     /// This lab's own: it ends with it.
     pub guard: Guard,
+    /// The cluster stays as the steps left it: nothing is cleaned up.
     pub keep: bool,
+    /// After a step that failed, those go on that do not build on it.
+    pub keep_going: bool,
     pub interrupt: CancellationToken,
 }
 
-/// Runs the lab, and tells everything to the sink: how it came out stands in the fold of what was told.
-pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
+/// What a run leaves to be judged again.
+pub struct Recorded {
+    pub recording: Recording,
+    pub journal: JournalView,
+    pub casts: Casts,
+}
+
+/// Runs the lab, and tells everything to the sink: how it came out stands in the fold of what was told. Nothing is
+/// returned where the lab did not start.
+pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) -> Option<Recorded> {
     let started = Instant::now();
     let lab = request.lab;
     let emitter = Emitter::new(sink, request.index, request.mode);
@@ -50,7 +63,8 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
         ));
     }
     let mut spent = Spent::default();
-    if let Err(stopped) = Box::pin(whole(&request, &emitter, &mut spent)).await {
+    let mut recorded = None;
+    if let Err(stopped) = Box::pin(whole(&request, &emitter, &mut spent, &mut recorded)).await {
         stop(lab, &request.plan, stopped, &emitter);
     }
     let ending = Instant::now();
@@ -59,6 +73,7 @@ pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) {
     }
     spent.down_ms += millis(ending.elapsed());
     emitter.emit(RunEvent::LabFinished { lab: emitter.lab(), duration_ms: millis(started.elapsed()), spent });
+    recorded
 }
 
 /// Reports a lab that stopped before anything of it was started.
@@ -133,7 +148,12 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn whole(request: &LabRequest<'_>, emitter: &Emitter<'_>, spent: &mut Spent) -> Result<(), Stopped> {
+async fn whole(
+    request: &LabRequest<'_>,
+    emitter: &Emitter<'_>,
+    spent: &mut Spent,
+    recorded: &mut Option<Recorded>,
+) -> Result<(), Stopped> {
     let bringing_up = Instant::now();
     let wanted = GroundRequest {
         lab: request.lab,
@@ -157,11 +177,11 @@ async fn whole(request: &LabRequest<'_>, emitter: &Emitter<'_>, spent: &mut Spen
         },
         vars: request.vars.shown.clone(),
     });
-    Box::pin(on_ground(request, &ground, emitter, spent)).await;
+    *recorded = Some(Box::pin(on_ground(request, &ground, emitter, spent)).await);
     let ending = Instant::now();
     if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
         let kubeconfig = ground.kubeconfig().unwrap_or(Path::new("")).display().to_string();
-        emitter.notice(format!("the sandbox stays until Ctrl-C: export KUBECONFIG={kubeconfig}"));
+        emitter.notice(format!("the sandbox stays as the steps left it until Ctrl-C: export KUBECONFIG={kubeconfig}"));
         request.interrupt.cancelled().await;
     }
     let down = ground.close(request.keep).await;
@@ -169,8 +189,9 @@ async fn whole(request: &LabRequest<'_>, emitter: &Emitter<'_>, spent: &mut Spen
     down.map_err(|error| Stopped::of_cluster("the cluster was not removed: ", error, &CancellationToken::new()))
 }
 
-async fn on_ground(request: &LabRequest<'_>, ground: &Ground, emitter: &Emitter<'_>, spent: &mut Spent) {
+async fn on_ground(request: &LabRequest<'_>, ground: &Ground, emitter: &Emitter<'_>, spent: &mut Spent) -> Recorded {
     let mut runner = Runner::new(ground, request.lab, &request.plan, request.mode, emitter);
+    runner.keep_going = request.keep_going;
     runner.hide_secrets().await;
     let start = ground.witness.journal().end();
     runner.steps(&request.plan.steps).await;
@@ -182,17 +203,28 @@ async fn on_ground(request: &LabRequest<'_>, ground: &Ground, emitter: &Emitter<
     spent.checks_ms = millis(checks);
     let cleaning = Instant::now();
     // A second Ctrl-C ends the process, so that the clean-up after the first needs no token of its own.
-    runner.clean_up(&request.plan, ground.terminals(CancellationToken::new())).await;
-    if request.mode == Mode::Test && request.kind != ClusterKind::Bare && emitter.lab_verdict() == Verdict::Pass {
+    let fresh = TerminalSettings { casts: Some(runner.casts.clone()), ..ground.terminals(CancellationToken::new()) };
+    if request.keep {
+        runner.stop_backgrounds().await;
+    } else {
+        runner.clean_up(&request.plan, fresh).await;
+    }
+    if !request.keep
+        && request.mode == Mode::Test
+        && request.kind != ClusterKind::Bare
+        && emitter.lab_verdict() == Verdict::Pass
+    {
         let keys = runner.keys_left(start).await;
         if !keys.is_empty() {
             emitter.emit(RunEvent::KeysLeft { lab: emitter.lab(), keys });
         }
     }
-    if ground.info.shared && !request.interrupt.is_cancelled() {
+    if ground.info.shared && !request.keep && !request.interrupt.is_cancelled() {
         leave_as_found(&runner, start, emitter).await;
     }
     spent.cleanup_ms = millis(cleaning.elapsed());
+    let Runner { recording, casts, .. } = runner;
+    Recorded { recording, journal: ground.witness.journal(), casts }
 }
 
 /// A kept cluster of ours is tidied; in somebody else's, what stays is only named.

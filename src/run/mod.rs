@@ -20,6 +20,8 @@ mod observe;
 mod plan;
 mod present;
 mod question;
+mod recording;
+mod replay;
 mod runner;
 mod score;
 mod searched;
@@ -34,11 +36,16 @@ pub use ground::{Ground, GroundRequest, Lasting, etcdctl_route};
 pub use hands::{Hands, Ran, Undone};
 
 pub use emit::Emitter;
-pub use lab::{LabRequest, Stopped, pulled, run_lab, stop_lab};
+pub use lab::{LabRequest, Recorded, Stopped, pulled, run_lab, stop_lab};
 pub use named::{check_fact, question_fact};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch, Unsolved};
 pub use present::{GradeRequest, Graded, Grading, grade_lab};
 pub use question::{Right, right_answer};
+pub use recording::{
+    Known, Moment, RecordedAct, RecordedCommand, RecordedLook, RecordedStretch, Recording, Said, SampleOf, Sampled,
+    SavedOutput,
+};
+pub use replay::{ReplayRequest, replay_lab};
 pub use score::{CheckPlace, judged_checks, score};
 pub use secrets::keep_secrets;
 pub use vars::{Ask, Vars, random_values, resolve};

@@ -4,10 +4,14 @@ mod builder;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use builder::{Builder, Left, place};
 
-use crate::lab::{Action, CheckBlock, ClusterKind, Item, Lab, Question, Requirement, Role, Step};
+use super::depends;
+use crate::grade::WITHIN;
+use crate::lab::{Action, CheckBlock, CheckKind, ClusterKind, Item, Lab, Question, Requirement, Role, Step};
+use crate::text::{did_you_mean, one_of};
 
 /// Whether a lab is run as a reader would run it, or proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +152,54 @@ impl Plan {
         Err(Skip(format!("it has nothing to run or to check with `--on {}`{what}", kind.name())))
     }
 
+    /// Leaves of it one step and the earlier ones that it needs, as far as names tell. `Err`: there is no such step.
+    pub fn only(&mut self, lab: &Lab, step: &str) -> Result<(), Skip> {
+        let Some(at) = self.steps.iter().position(|known| known.id == step) else {
+            let ids: Vec<&str> = self.steps.iter().map(|step| step.id.as_str()).collect();
+            let hint =
+                did_you_mean(step, ids.iter().copied()).unwrap_or_else(|| format!("its steps are {}", one_of(ids)));
+            return Err(Skip(format!("it has no step `{step}`; {hint}")));
+        };
+        let mut wanted = depends::reach(lab, step);
+        let mut kept = BTreeSet::from([at]);
+        for index in (0..at).rev() {
+            let own = depends::reach(lab, &self.steps[index].id);
+            if !own.is_disjoint(&wanted) {
+                wanted.extend(own);
+                kept.insert(index);
+            }
+        }
+        for (index, planned) in self.steps.iter_mut().enumerate() {
+            if !kept.contains(&index) && !planned.is_empty() {
+                planned.leave(&format!("only `{step}` and what it needs were asked for"));
+            }
+        }
+        self.cleanup
+            .retain(|(index, action)| kept.contains(index) || !depends::names_of_block(action).is_disjoint(&wanted));
+        Ok(())
+    }
+
+    /// No check is waited for longer than this.
+    pub fn cap(&mut self, longest: Duration) {
+        let cap = |checks: &mut Checks| {
+            for check in checks.block.checks.iter_mut().filter(|check| !matches!(check.kind, CheckKind::Never { .. })) {
+                check.within = Some(check.within.unwrap_or(WITHIN).min(longest));
+            }
+        };
+        for stretch in self.steps.iter_mut().flat_map(|step| &mut step.stretches) {
+            for act in &mut stretch.acts {
+                if let Act::Wait(checks) = act {
+                    cap(checks);
+                }
+            }
+            for judged in &mut stretch.judged {
+                if let Judged::Checks(checks) | Judged::Wait(checks) = judged {
+                    cap(checks);
+                }
+            }
+        }
+    }
+
     fn add(&mut self, step: &Step, kind: ClusterKind, mode: Mode, left: &mut Left) {
         let index = self.steps.len();
         let mut builder = Builder::new(step, kind, mode, left);
@@ -183,6 +235,25 @@ impl PlannedStep {
     /// Nothing of it runs, is judged or is skipped: its clean-up alone takes place, at the end.
     pub(super) fn is_empty(&self) -> bool {
         self.stretches.is_empty() && self.skip.is_none() && self.skipped_questions.is_empty()
+    }
+
+    /// Nothing of it takes place.
+    fn leave(&mut self, reason: &str) {
+        for stretch in std::mem::take(&mut self.stretches) {
+            for act in stretch.acts {
+                if let Act::Ask(question) | Act::LeftAsk(question, _) = act {
+                    self.skipped_questions.push(question);
+                }
+            }
+            for judged in stretch.judged {
+                match judged {
+                    Judged::Checks(Checks { block, .. }) | Judged::Left(block, _) => self.skipped_checks.push(block),
+                    Judged::Ask(question) | Judged::LeftAsk(question, _) => self.skipped_questions.push(question),
+                    Judged::Wait(_) | Judged::LeftWait(..) => {}
+                }
+            }
+        }
+        self.skip.get_or_insert_with(|| reason.to_owned());
     }
 
     fn counted(&self) -> Vec<usize> {

@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::emit::Emitter;
 use super::ground::Ground;
+use super::recording::Recording;
 use super::{Mode, Plan, Vars};
 use crate::cluster::ClusterInfo;
 use crate::lab::{Action, ClusterKind, Lab};
-use crate::terminal::{self, Background, BlockResult, Terminals};
+use crate::terminal::{self, Background, BlockResult, Casts, TerminalSettings, Terminals};
 use crate::text::Printed;
 use crate::witness::Witness;
 
@@ -23,6 +24,8 @@ pub(super) const UNSEEN: Duration = Duration::from_secs(3);
 pub(super) struct Runner<'a> {
     pub(super) lab: &'a Lab,
     pub(super) mode: Mode,
+    /// After a step that failed, those go on that do not build on it.
+    pub(super) keep_going: bool,
     pub(super) kind: ClusterKind,
     pub(super) ground: &'a Ground,
     pub(super) info: &'a ClusterInfo,
@@ -39,6 +42,9 @@ pub(super) struct Runner<'a> {
     pub(super) spent: Spending,
     /// Of its plan.
     pub(super) counted: Arc<BTreeSet<usize>>,
+    pub(super) recording: Recording,
+    /// What its terminals show.
+    pub(super) casts: Casts,
 }
 
 /// What a block that has ended printed.
@@ -80,15 +86,20 @@ pub(super) struct Stopped;
 
 impl<'a> Runner<'a> {
     pub(super) fn new(ground: &'a Ground, lab: &'a Lab, plan: &Plan, mode: Mode, emitter: &'a Emitter<'a>) -> Self {
+        let casts = Casts::default();
+        // A session may go on for days.
+        let recorded = (mode != Mode::Learn).then(|| casts.clone());
+        let terminals = TerminalSettings { casts: recorded, ..ground.terminals(ground.interrupt.child_token()) };
         Self {
             lab,
             mode,
+            keep_going: false,
             kind: ground.kind,
             ground,
             info: &ground.info,
             vars: &ground.vars,
             emitter,
-            terminals: Terminals::new(ground.terminals(ground.interrupt.child_token())),
+            terminals: Terminals::new(terminals),
             witness: &ground.witness,
             interrupt: ground.interrupt.clone(),
             outputs: BTreeMap::new(),
@@ -96,6 +107,8 @@ impl<'a> Runner<'a> {
             backgrounds: Vec::new(),
             spent: Spending::default(),
             counted: Arc::clone(&plan.counted),
+            recording: Recording::new(ground, lab),
+            casts,
         }
     }
 
@@ -126,10 +139,6 @@ impl<'a> Runner<'a> {
 
     pub(super) async fn store_is_gone(&self) -> Option<String> {
         self.ground.store_is_gone().await
-    }
-
-    pub(super) async fn hide_secrets(&self) {
-        self.ground.hide_secrets().await;
     }
 
     pub(super) fn clock(started: Instant) -> u64 {

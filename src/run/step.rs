@@ -1,23 +1,25 @@
 //! A step: for each stretch mark, probe, act, judge.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use tracing::{Instrument, error_span};
 
-use super::Mode;
 use super::judge::{Placed, Probed};
 use super::named::{EARLIER_IN_STEP, EARLIER_STEP, INTERRUPTED};
 use super::plan::{Act, Checks, Judged, PlannedStep, Stretch};
 use super::runner::{Runner, Stopped};
-use crate::grade;
+use super::{Mode, depends};
+use crate::grade::{self, Evidence, Judgement};
 use crate::journal::Mark;
-use crate::lab::Action;
+use crate::lab::{Action, Check, Lab};
 use crate::outcome::{Proof, RunEvent, StopCause, Verdict};
 
 impl Runner<'_> {
-    /// Every step in order; after one that failed, the others are only named.
+    /// Every step in order; after one that failed, the others are only named, or those of them that build on it.
     pub(super) async fn steps(&mut self, steps: &[PlannedStep]) {
         let mut stopped = false;
+        let mut failed = Failed::default();
         for step in steps {
             let (started, since) = (Instant::now(), self.witness.journal().end());
             // A step that only cleans up takes place at the end.
@@ -27,11 +29,16 @@ impl Runner<'_> {
             let span = error_span!("step", id = step.id);
             let went = async {
                 self.named().start_step(step);
+                self.casts.mark(format!("step: {}", step.title));
                 let went = if self.is_interrupted() {
                     self.named().skip_step(step, INTERRUPTED);
                     Ok(())
-                } else if stopped {
+                } else if stopped && !self.keep_going {
                     self.named().skip_step(step, EARLIER_STEP);
+                    Ok(())
+                } else if let Some(title) = failed.builds_on(self.lab, step) {
+                    self.named().skip_step(step, &format!("it builds on “{title}”, which failed"));
+                    failed.add(self.lab, step);
                     Ok(())
                 } else {
                     self.step(step).await
@@ -40,8 +47,12 @@ impl Runner<'_> {
                 self.named().finish_step(step, started);
                 went
             };
-            stopped |= went.instrument(span).await.is_err();
+            if went.instrument(span).await.is_err() {
+                stopped = true;
+                failed.add(self.lab, step);
+            }
         }
+        self.recording.finish();
     }
 
     async fn step(&mut self, step: &PlannedStep) -> Result<(), Stopped> {
@@ -66,6 +77,15 @@ impl Runner<'_> {
     }
 
     async fn stretch(&mut self, step: &PlannedStep, stretch: &Stretch) -> Result<(), Stopped> {
+        let before = self.recording.stretches.len();
+        let went = self.stretch_itself(step, stretch).await;
+        if self.recording.stretches.len() > before {
+            self.record_backgrounds();
+        }
+        went
+    }
+
+    async fn stretch_itself(&mut self, step: &PlannedStep, stretch: &Stretch) -> Result<(), Stopped> {
         let mut undone = stretch.acts.as_slice();
         let begun = self.begin(step, stretch, &mut undone).await;
         if begun.is_err() {
@@ -93,7 +113,8 @@ impl Runner<'_> {
             running.mark = running.handle.mark();
         }
         let mark = self.witness.mark().await;
-        let probed = self.probe(&checks, mark).await;
+        let (probed, looked) = self.probe(&checks, mark).await;
+        self.record_stretch(mark, looked);
         self.spent.checks += checking.elapsed();
         while let Some((act, rest)) = undone.split_first() {
             *undone = rest;
@@ -158,10 +179,13 @@ impl Runner<'_> {
         let judged = self.judge(&step.id, &placed, mark, end).await;
         self.spent.checks += started.elapsed();
         self.hide_secrets().await;
+        let judged = judged.ok_or(Stopped)?;
+        self.record_judged(mark, end, &placed, &judged);
         let mut came = Ok(());
-        for (placed, (judgement, _)) in placed.iter().zip(judged.ok_or(Stopped)?) {
+        for (placed, (judgement, _)) in placed.iter().zip(judged) {
             let failed = judgement.verdict != Verdict::Pass;
             let failure = failed.then(|| self.failure(placed.block, &judgement, mark, &[]));
+            self.mark_verdict(placed.check, judgement.verdict);
             let wait = self.fact(*placed, &judgement, Probed { proof: Proof::NotRun, reason: None });
             let (lab, step) = (self.emitter.lab(), step.id.clone());
             self.named().emit_of(placed.check, RunEvent::WaitFinished { lab, step, wait, failure });
@@ -211,6 +235,15 @@ impl Runner<'_> {
         if all_passed { Ok(()) } else { Err(Stopped) }
     }
 
+    fn mark_verdict(&self, check: &Check, verdict: Verdict) {
+        self.casts.mark(format!("{}: {}", verdict.word(), check.text.lines().next().unwrap_or_default()));
+    }
+
+    fn record_judged(&mut self, mark: Mark, end: Mark, placed: &[Placed<'_>], judged: &[(Judgement, Evidence)]) {
+        let by = placed.iter().zip(judged).map(|(placed, (_, evidence))| (placed.nearest, evidence));
+        self.record_look(mark, end, by);
+    }
+
     /// Whether all passed. The checks between two waits share their clocks, and are looked at together.
     async fn judge_group(
         &mut self,
@@ -233,6 +266,7 @@ impl Runner<'_> {
             return Err(Stopped);
         };
         self.hide_secrets().await;
+        self.record_judged(mark, end, &placed, &judged);
         for (placed, (judgement, evidence)) in placed.iter().zip(judged) {
             let mut probed = probed.next().unwrap_or(Probed { proof: Proof::NotRun, reason: None });
             if grade::folder_held(placed.check, &evidence, &self.witness.journal()) == Some(false) {
@@ -242,12 +276,29 @@ impl Runner<'_> {
             let failed = judgement.verdict != Verdict::Pass;
             all_passed &= !failed;
             let failure = failed.then(|| self.failure(placed.block, &judgement, mark, actions));
+            self.mark_verdict(placed.check, judgement.verdict);
             let check = self.fact(*placed, &judgement, probed);
             let (lab, step) = (self.emitter.lab(), step.id.clone());
             self.named().emit_of(placed.check, RunEvent::CheckFinished { lab, step, check, failure });
         }
         self.spent.checks += started.elapsed();
         Ok(all_passed)
+    }
+}
+
+/// Steps that failed, and those that were skipped for it.
+#[derive(Default)]
+struct Failed(Vec<(String, BTreeSet<String>)>);
+
+impl Failed {
+    fn add(&mut self, lab: &Lab, step: &PlannedStep) {
+        self.0.push((step.title.clone(), depends::reach(lab, &step.id)));
+    }
+
+    /// The title of the first that the step builds on, as far as names tell.
+    fn builds_on(&self, lab: &Lab, step: &PlannedStep) -> Option<String> {
+        let own = depends::reach(lab, &step.id);
+        self.0.iter().find(|(_, names)| !names.is_disjoint(&own)).map(|(title, _)| title.clone())
     }
 }
 

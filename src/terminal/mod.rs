@@ -12,6 +12,7 @@
 mod background;
 mod block;
 mod capture;
+mod cast;
 mod environment;
 mod etcdctl;
 mod init;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use background::{Background, Mark, Waited};
 pub use block::{Block, BlockResult, CommandResult, Ended, Last};
+pub use cast::{Casts, TerminalCast};
 pub use environment::environment;
 pub use etcdctl::{EtcdctlRoute, EtcdctlTls, install_etcdctl};
 pub use learner::{

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use vte::{Params, Parser, Perform};
 
 use super::capture::Capture;
+use super::cast::CastOf;
 use super::screen::Screen;
 use super::typed::beginning;
 
@@ -46,6 +47,9 @@ struct State {
     /// With the offset in the text where each came.
     signposts: VecDeque<(Signpost, u64)>,
     closed: bool,
+    cast: Option<CastOf>,
+    /// Of these bytes, what a terminal shows and no mark is.
+    shown: String,
 }
 
 impl Recorder {
@@ -58,12 +62,30 @@ impl Recorder {
             prompt: String::new(),
             signposts: VecDeque::new(),
             closed: false,
+            cast: None,
+            shown: String::new(),
         };
         Self { parser: Parser::new(), state }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.parser.advance(&mut self.state, bytes);
+        let shown = std::mem::take(&mut self.state.shown);
+        if let Some(cast) = &self.state.cast {
+            cast.show(shown);
+        }
+    }
+
+    /// What is printed is recorded there too.
+    pub(super) fn record_on(&mut self, cast: Option<CastOf>) {
+        self.state.cast = cast;
+    }
+
+    /// A command is handed to the shell, which does not echo it.
+    pub(super) fn command(&mut self, text: &str) {
+        if let Some(cast) = &self.state.cast {
+            cast.command(text);
+        }
     }
 
     pub(super) fn close(&mut self) {
@@ -112,6 +134,12 @@ impl Recorder {
 }
 
 impl State {
+    fn show(&mut self, add: impl FnOnce(&mut String)) {
+        if self.cast.is_some() {
+            add(&mut self.shown);
+        }
+    }
+
     fn noise(&mut self, char: char) {
         self.noise.push(char);
         if self.noise.len() > 2 * NOISE_KEPT {
@@ -142,6 +170,7 @@ impl State {
 impl Perform for State {
     fn print(&mut self, char: char) {
         if self.recording {
+            self.show(|shown| shown.push(char));
             self.screen.put(char);
         } else {
             self.noise(char);
@@ -150,6 +179,7 @@ impl Perform for State {
 
     fn execute(&mut self, byte: u8) {
         if self.recording {
+            self.show(|shown| shown.push(char::from(byte)));
             self.screen.control(byte);
         } else if byte == b'\n' {
             self.noise('\n');
@@ -157,6 +187,9 @@ impl Perform for State {
     }
 
     fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], _ignore: bool, action: char) {
+        if self.recording {
+            self.show(|shown| sequence(shown, params, intermediates, action));
+        }
         if self.recording && intermediates.is_empty() {
             let mut values = params.iter().map(|param| param.first().copied().unwrap_or(0));
             let (first, second) = (values.next().unwrap_or(0), values.next().unwrap_or(0));
@@ -169,6 +202,18 @@ impl Perform for State {
             self.signpost(post);
         }
     }
+}
+
+/// A control sequence as it came.
+fn sequence(shown: &mut String, params: &Params, intermediates: &[u8], action: char) {
+    // Private markers stand before the parameters, other intermediates behind them.
+    let (before, behind): (Vec<u8>, Vec<u8>) = intermediates.iter().partition(|byte| (0x3c..=0x3f).contains(*byte));
+    let number = |param: &[u16]| param.iter().map(u16::to_string).collect::<Vec<_>>().join(":");
+    shown.push_str("\u{1b}[");
+    shown.extend(before.into_iter().map(char::from));
+    shown.push_str(&params.iter().map(number).collect::<Vec<_>>().join(";"));
+    shown.extend(behind.into_iter().map(char::from));
+    shown.push(action);
 }
 
 fn signpost(params: &[&[u8]], nonce: &str) -> Option<Signpost> {
@@ -239,6 +284,30 @@ mod tests {
         assert_eq!(recorder.next_signpost(), Some((Signpost::Prompt, 4)));
         assert_eq!(recorder.next_signpost(), None);
         assert_eq!(recorder.screen().since(4).0, "more");
+    }
+
+    #[test]
+    fn a_recording_shows_commands_and_what_they_print_and_no_mark() {
+        use crate::terminal::{Casts, TerminalId};
+        let casts = Casts::default();
+        let mut recorder = Recorder::new("n".into(), 24, false);
+        recorder.record_on(Some(casts.of(TerminalId::host("1"), 24, 80)));
+        recorder.feed(b"\x1b]7777;n;p\x07");
+        recorder.command("for i in 1\ndo echo $i; done");
+        recorder.feed(b"\x1b[1;32mok\x1b[0m \x1b[38:5:1mred\x1b[?25l\r\n\x1b]0;title\x07\x1b]7777;n;p\x07");
+        casts.mark("over");
+        let all = casts.all();
+        let shown: String = all[0].shown.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(
+            shown,
+            "$ for i in 1\r\n> do echo $i; done\r\n\u{1b}[1;32mok\u{1b}[0m \u{1b}[38:5:1mred\u{1b}[?25l\r\n"
+        );
+        assert_eq!((all[0].rows, all[0].columns, all[0].marks.len(), all[0].is_cut), (24, 80, 1, false));
+        for _ in 0..3 {
+            recorder.feed(&vec![b'x'; 1 << 20]);
+        }
+        let all = casts.all();
+        assert!(all[0].is_cut && all[0].shown.iter().map(|(_, text)| text.len()).sum::<usize>() <= 2 << 20);
     }
 
     #[test]

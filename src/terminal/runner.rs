@@ -46,6 +46,7 @@ pub(super) async fn run_block(
         let opens = is_last && block.opens;
         let from = shell.tape().recorder().screen().freeze();
         running.send_replace(command.text.clone());
+        shell.tape().recorder().command(&command.text);
         let limit = if is_last && is_endless { None } else { Some(deadline) };
         let outcome =
             if opens { shell.open(command, limit, ways).await } else { shell.run(command, limit, ways).await };

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::cast::Casts;
 use owned_processes::{Guard, ShellIo};
 
 /// What all terminals of a lab have in common.
@@ -22,6 +23,8 @@ pub struct TerminalSettings {
     /// Ends whatever runs, at once.
     pub cancel: CancellationToken,
     pub node: Option<NodeSettings>,
+    /// Where what the terminals show is recorded.
+    pub casts: Option<Casts>,
 }
 
 /// Shells on the control-plane node.

@@ -170,6 +170,14 @@ impl Terminals {
     }
 
     async fn start(&self, terminal: &TerminalId) -> Result<Shell, String> {
+        let shell = self.fresh(terminal).await?;
+        let TerminalSettings { rows, columns, casts, .. } = &self.settings;
+        let cast = casts.as_ref().map(|casts| casts.of(terminal.clone(), *rows, *columns));
+        shell.tape().recorder().record_on(cast);
+        Ok(shell)
+    }
+
+    async fn fresh(&self, terminal: &TerminalId) -> Result<Shell, String> {
         match (terminal.place, &self.settings.node) {
             (Place::Host, _) => {
                 let dir = self.shell_dir().map_err(|error| error.to_string())?;

@@ -27,6 +27,7 @@ pub(super) fn lab() -> Lab {
         rows: 24,
         columns: 80,
         cancel: cancel.clone(),
+        casts: None,
         node: None,
     });
     Lab { terminals, guard, dir, cancel }

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use console::Style;
 
-use super::redact::masked;
+use super::redact::mask;
 use super::{Diagnostic, Severity, SourceFile, Span, redact};
 
 /// A longer line is cut around what is marked.
@@ -46,7 +46,7 @@ impl Diagnostic {
 fn excerpt(source: &SourceFile, span: Span) -> (String, usize, usize) {
     let line = source.position(span.start).line;
     let start = source.line_start(line);
-    let text = &*masked(source.line(line));
+    let text = &*mask(source.line(line));
     let from = span.start.saturating_sub(start).min(text.len());
     let to = span.end.saturating_sub(start).clamp(from, text.len());
 

@@ -20,7 +20,7 @@ pub use edit::mended;
 pub use event::EventKind;
 pub use joined::Joined;
 pub use nearest::{did_you_mean, nearest, one_of};
-pub use redact::{Redacted, Redactor, hidden_bytes, keep_secret, redact};
+pub use redact::{Redacted, Redactor, hidden_bytes, keep_secret, mask, redact};
 pub use search::{Printed, Search};
 pub use source::{Position, SourceFile, Span, Spanned};
 pub use vars::{VarPiece, filled, is_lower_case, name_length, var_pieces};

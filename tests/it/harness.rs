@@ -78,6 +78,8 @@ impl Test {
         command.env_remove("KUBEBUILDER_ASSETS").env_remove("KEYWITNESS_STATE");
         // What whoever runs the tests has learned is their own affair.
         command.env("XDG_STATE_HOME", self.dir.path().join(".state"));
+        // Reports are compared whole, and the folder of a saved run is another one each time.
+        command.env("XDG_CACHE_HOME", self.dir.path().join(".cache")).env("KEYWITNESS_NO_SAVE", "true");
         command.env("NO_COLOR", "1").envs(&self.env);
         command
     }

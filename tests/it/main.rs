@@ -3,7 +3,9 @@
 mod apiserver;
 mod asks;
 mod attach;
+mod authoring;
 mod cases;
+mod cast;
 mod ci;
 mod containers;
 mod controllers;
@@ -42,6 +44,7 @@ mod sandbox;
 mod sandbox_attack;
 mod sandbox_protobuf;
 mod sandbox_server;
+mod saved;
 mod secrets;
 mod serve;
 mod session;

@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     // terminal, owned_processes: its shells are on this side of the session, and find what those of `shell` find.
     ("web", "text owned_processes lab outcome journal terminal learn session shell"),
     ("report", "text lab outcome"),
-    ("author", "text"),
+    ("author", "text expr lab parse kube_etcd_codec journal grade outcome terminal run report"),
     ("editor", "text expr lab parse kube_etcd_codec"),
     (
         "cli",

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::harness::{Test, need, record_skip};
 
 /// What `scripts/setup --browser` has installed, at the lock of this tree.
-fn tools() -> Option<PathBuf> {
+pub(crate) fn tools() -> Option<PathBuf> {
     let dir = match std::env::var_os("KEYWITNESS_PAGE_TOOLS") {
         Some(dir) => PathBuf::from(dir),
         None => owned_processes::tools_folder()?.parent()?.join("page"),
@@ -16,7 +16,7 @@ fn tools() -> Option<PathBuf> {
     (same && dir.join("node_modules/playwright-core").is_dir()).then_some(dir)
 }
 
-fn browser() -> Option<PathBuf> {
+pub(crate) fn browser() -> Option<PathBuf> {
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(owned_processes::tool)
 }
 

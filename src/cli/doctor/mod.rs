@@ -110,7 +110,7 @@ pub(super) fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
     Ok(if usable.iter().any(|one| one.usable) { Exit::Passed } else { Exit::CannotJudge })
 }
 
-const TOOL: &str = concat!("keywitness ", env!("CARGO_PKG_VERSION"));
+use super::TOOL;
 
 fn human(usable: &[Usable], findings: &[Finding]) -> String {
     let columns = console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns));

@@ -190,7 +190,7 @@ impl Call<'_> {
             terms: outcome::Terms::default(),
         };
         crate::run::EventSink::emit(&sink, started);
-        let chosen = Chosen { lab, alone: false, order };
+        let chosen = Chosen { lab, alone: false, order, step: None };
         let place = match self.place(&chosen).await {
             Ok(place) => place,
             Err((_, stopped)) => return End::Unknown(stopped.reason),

@@ -6,7 +6,6 @@
 //! changed contradicts the rest.
 
 mod chain;
-mod evidence;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -20,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use evidence::{SavedMark, SavedObservation};
+pub use crate::journal::{SavedMark, SavedObservation};
 pub use read::{Sealed, read};
 pub use verify::{Doubled, LabSide, Rejudged, Verified, doubled, verify};
 pub use write::{Attempt, JudgedCheck, Part, write};

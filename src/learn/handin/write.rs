@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chain::Chain;
-use super::evidence::{SavedMark, SavedObservation, stamp};
 use super::{Body, CheckRecord, VERSION, digest};
 use crate::grade::{Evidence, concerns};
-use crate::journal::{Delivered, JournalView, KeyGlob};
+use crate::journal::{Delivered, JournalView, KeyGlob, SavedMark, SavedObservation, stamp};
 use crate::lab::{Check, Lab};
 use crate::outcome::{CheckFact, ClusterReport};
 
 /// Samples that are kept of one check: the first and the last of them decide.
 const SAMPLES: usize = 200;
+/// A longer output is cut: what rests on the missing part is not judged again.
+const LONGEST: usize = 64 << 10;
 
 /// An attempt at a lab, as it stands.
 pub struct Attempt<'a> {
@@ -164,6 +165,6 @@ fn record(judged: &JudgedCheck<'_>, redact: &dyn Fn(&str) -> String) -> CheckRec
         upto: judged.upto.revision,
         epoch: judged.upto.epoch,
         at: stamp(judged.upto.at),
-        observations: first.chain(last).map(|observation| SavedObservation::of(observation, redact)).collect(),
+        observations: first.chain(last).map(|observation| SavedObservation::of(observation, LONGEST, redact)).collect(),
     }
 }

@@ -45,7 +45,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 }
 
 /// The text with a star for each byte of what is secret, where places in it must stay what they are.
-pub(super) fn masked(text: &str) -> Cow<'_, str> {
+pub fn mask(text: &str) -> Cow<'_, str> {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).masked(text)
 }
 

@@ -7,11 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::journal::{Mark, Need, Observation, Seen, showable};
+use super::{Mark, Need, Observation, Seen, showable};
 use crate::text::Printed;
-
-/// A longer output is cut: what rests on the missing part is not judged again.
-const LONGEST: usize = 64 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedMark {
@@ -48,7 +45,7 @@ pub struct SavedText {
     pub found: std::collections::BTreeMap<String, bool>,
 }
 
-pub(super) fn stamp(at: SystemTime) -> Timestamp {
+pub fn stamp(at: SystemTime) -> Timestamp {
     Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -74,26 +71,27 @@ impl From<SavedMark> for Mark {
 }
 
 impl SavedObservation {
-    pub(super) fn of(observation: &Observation, redact: &dyn Fn(&str) -> String) -> Self {
+    /// Without Secrets and what `redact` takes out. A text longer than `longest` is cut: what rests on the missing part
+    /// is not judged again.
+    pub fn of(observation: &Observation, longest: usize, redact: &dyn Fn(&str) -> String) -> Self {
+        let text = |printed: &Printed| SavedText::of(printed, longest, redact);
         let seen = match &observation.seen {
             Seen::Resource(object) => {
                 SavedSeen::Resource { object: object.as_ref().map(|object| showable(Value::clone(object), redact)) }
             }
-            Seen::Output { printed, exit } => SavedSeen::Output { text: SavedText::of(printed, redact), exit: *exit },
+            Seen::Output { printed, exit } => SavedSeen::Output { text: text(printed), exit: *exit },
             Seen::Etcd(state) => SavedSeen::Etcd { state: state.clone() },
             Seen::Snapshot(state) => SavedSeen::Snapshot { state: state.clone() },
-            Seen::Run { exit, stdout, stderr } => SavedSeen::Run {
-                exit: *exit,
-                stdout: SavedText::of(stdout, redact),
-                stderr: SavedText::of(stderr, redact),
-            },
+            Seen::Run { exit, stdout, stderr } => {
+                SavedSeen::Run { exit: *exit, stdout: text(stdout), stderr: text(stderr) }
+            }
             Seen::Nothing(reason) => SavedSeen::Nothing { reason: redact(reason) },
             Seen::Unavailable(reason) => SavedSeen::Unavailable { reason: redact(reason) },
         };
         Self { at: stamp(observation.at), seen }
     }
 
-    pub(super) fn restore(self, need: &Need) -> Observation {
+    pub fn restore(self, need: &Need) -> Observation {
         let seen = match self.seen {
             SavedSeen::Resource { object } => Seen::Resource(object.map(Arc::new)),
             SavedSeen::Output { text, exit } => Seen::Output { printed: text.restore(), exit },
@@ -110,18 +108,40 @@ impl SavedObservation {
 }
 
 impl SavedText {
-    fn of(printed: &Printed, redact: &dyn Fn(&str) -> String) -> Self {
+    pub fn of(printed: &Printed, longest: usize, redact: &dyn Fn(&str) -> String) -> Self {
         let mut text = redact(&printed.text);
         let mut cut = printed.cut;
-        if text.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        if text.len() > longest {
+            let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
             text.truncate(end);
             cut = true;
         }
         Self { text, cut, found: printed.found.clone() }
     }
 
-    fn restore(self) -> Printed {
+    pub fn restore(self) -> Printed {
         Printed { text: self.text.into(), cut: self.cut, found: self.found }
+    }
+}
+
+impl SavedObservation {
+    /// Rewrites what was seen, and leaves what says how it was seen.
+    pub fn map_text(&mut self, rewrite: &dyn Fn(&mut String)) {
+        match &mut self.seen {
+            SavedSeen::Resource { object: Some(state) } | SavedSeen::Etcd { state } | SavedSeen::Snapshot { state } => {
+                *state = super::save::redacted(std::mem::take(state), &|text| {
+                    let mut text = text.to_owned();
+                    rewrite(&mut text);
+                    text
+                });
+            }
+            SavedSeen::Resource { object: None } => {}
+            SavedSeen::Output { text, .. } => rewrite(&mut text.text),
+            SavedSeen::Run { stdout, stderr, .. } => {
+                rewrite(&mut stdout.text);
+                rewrite(&mut stderr.text);
+            }
+            SavedSeen::Nothing { reason } | SavedSeen::Unavailable { reason } => rewrite(reason),
+        }
     }
 }
