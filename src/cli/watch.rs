@@ -18,7 +18,7 @@ use super::run::Sink;
 use crate::author::SavedRun;
 use crate::lab::Lab;
 use crate::outcome::{Exit, RunEvent, Verdict};
-use crate::parse::{ask_bash, parse};
+use crate::parse::{Heard, ask_bash, parse};
 use crate::run::EventSink;
 use crate::text::SourceFile;
 use owned_processes::{Guard, GuardSettings, Interrupt, Process};
@@ -75,7 +75,7 @@ async fn watch(args: &WatchArgs, file: &Path) -> Result<Exit, CliError> {
         .map_err(|error| unavailable("no private folder to work in", &error))?;
     let runs = guard.folder("runs").map_err(|error| unavailable("no private folder to work in", &error))?;
     let saved = args.run.as_ref().map(|folder| SavedRun::read(folder).map_err(replay::wrong)).transpose()?;
-    let mut desk = Desk { args, file, guard: guard.clone(), runs, saved, running: None };
+    let mut desk = Desk { args, file, guard: guard.clone(), runs, saved, running: None, heard: Heard::default() };
     let (mut seen, mut known) = (String::new(), None);
     loop {
         let text = std::fs::read_to_string(file).unwrap_or_default();
@@ -122,6 +122,8 @@ struct Desk<'a> {
     runs: PathBuf,
     saved: Option<SavedRun>,
     running: Option<Process>,
+    /// What bash has said of blocks before.
+    heard: Heard,
 }
 
 impl Desk<'_> {
@@ -129,7 +131,7 @@ impl Desk<'_> {
     async fn look(&mut self, text: &str, since: Instant) -> Result<(), CliError> {
         let source = SourceFile::new(self.file.display().to_string(), self.file, text.to_owned());
         let mut parsed = parse(&source);
-        ask_bash(&mut parsed, &source);
+        ask_bash(&mut parsed, &source, &mut self.heard);
         for finding in &parsed.findings {
             eprintln_line(&finding.draw(&source, console::colors_enabled_stderr()));
         }
