@@ -198,6 +198,7 @@ impl Recording {
         self.vars.values_mut().for_each(rewrite);
         for act in &mut self.acts {
             rewrite(&mut act.identity);
+            rewrite(&mut act.report.text);
             rewrite(&mut act.report.output);
             act.report.reason.iter_mut().for_each(rewrite);
             act.detail.iter_mut().for_each(rewrite);

@@ -154,7 +154,7 @@ fn a_saved_run_gives_its_verdicts_again_and_judges_edited_checks() {
         "output contains \"created\"\n",
         "output contains \"created\"\noutput create matches \"^namespace/team-\"\n",
     );
-    let done = replay(&run, Some(&edited)).expect_exit(1);
+    let done = replay(&run, Some(&edited)).expect_exit(3);
     let (verdict, reason) = check(&done, "key /registry/namespaces");
     assert_eq!(verdict, "cannot_judge", "the run went on long before the time of this check was over: {reason}");
     assert_eq!(check(&done, "output create matches").0, "pass");
@@ -221,12 +221,7 @@ fn no_secret_is_in_the_folder_and_scrub_takes_out_what_still_must_go() {
     let secrets = ["kq83-vvx1-99zt", "a3E4My12dngxLTk5enQ", "plainly-hidden-44", "cGxhaW5seS1oaWRkZW4tNDQ"];
     for (name, text) in texts(&run) {
         for secret in secrets {
-            // The lab itself writes this one for everybody to read.
-            let is_written = name == "lab.md" || secret == "plainly-hidden-44";
-            assert!(
-                is_written && secret != "kq83-vvx1-99zt" || !text.contains(secret),
-                "{secret} is in {name}:\n{text}"
-            );
+            assert!(!text.contains(secret), "{secret} is in {name}:\n{text}");
         }
     }
     let before = verdicts(&replay(&run, None).expect_exit(0));
