@@ -106,7 +106,7 @@ fn a_lab_that_is_saved_is_judged_by_the_last_run() {
     let hear = |from: Box<dyn std::io::Read + Send>| {
         let told = told.clone();
         std::thread::spawn(move || {
-            BufReader::new(from).lines().map_while(Result::ok).for_each(|line| drop(told.send(line)))
+            BufReader::new(from).lines().map_while(Result::ok).for_each(|line| drop(told.send(line)));
         });
     };
     hear(Box::new(child.stdout.take().expect("a pipe")));
@@ -121,7 +121,7 @@ fn a_lab_that_is_saved_is_judged_by_the_last_run() {
                     return;
                 }
             }
-            Err(_) => panic!("no {wanted:?} came: {}", heard.join("\n")),
+            Err(why) => panic!("no {wanted:?} came: {why}: {}", heard.join("\n")),
         }
     };
     until("judged by the last run");
