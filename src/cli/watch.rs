@@ -38,7 +38,7 @@ pub(super) struct WatchArgs {
     /// Begin with this saved run in place of a new one
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Run nothing: findings, and what the saved run tells
+    /// Run nothing: findings, and verdicts by the saved run
     #[arg(long, requires = "run")]
     no_run: bool,
     /// Wait for no check longer than this in a run
