@@ -46,6 +46,8 @@ pub(super) fn record(command: &[&str], typed: &[&str], columns: u16, dir: &Path)
     builder.args(command);
     builder.cwd(dir);
     builder.env("TERM", "xterm-256color");
+    // Where it is saved is another folder each time.
+    builder.env("KEYWITNESS_NO_SAVE", "true");
     for name in ["NO_COLOR", "CI", "GITHUB_ACTIONS", "COLUMNS"] {
         builder.env_remove(name);
     }
