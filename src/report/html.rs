@@ -6,9 +6,10 @@ mod time_line;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::layout::{duration, plural, run_of};
+use super::layout::{duration, headline, plural, run_of};
 use super::problems::{Problem, finding_lines, problems_of};
 use crate::outcome::{ActionReport, CheckReport, LabReport, LabResult, Proof, RunReport, StepReport, Verdict};
+use crate::text::html_escaped;
 
 const STYLE: &str = include_str!("html/report.css");
 
@@ -22,9 +23,9 @@ pub fn html(report: &RunReport, to: &mut dyn Write) -> io::Result<()> {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{}</h1>\n<p class=\"facts\">{}</p>\n\
          </header>\n<main>\n",
-        text(&title),
-        text(&title),
-        text(&facts(report)),
+        html_escaped(&title),
+        html_escaped(&title),
+        html_escaped(&facts(report)),
     );
     if report.labs.len() > 1 {
         table(&mut out, report);
@@ -36,20 +37,6 @@ pub fn html(report: &RunReport, to: &mut dyn Write) -> io::Result<()> {
     notes(&mut out, report);
     out.push_str("</main>\n</body>\n</html>\n");
     to.write_all(out.as_bytes())
-}
-
-fn headline(report: &RunReport) -> String {
-    let counts = &report.totals.labs;
-    let parts = [
-        (counts.pass, "passed"),
-        (counts.fail, "failed"),
-        (counts.cannot_judge, "cannot be judged"),
-        (counts.skipped, "skipped"),
-        (report.totals.flaky, "flaky"),
-    ];
-    let told: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    if told.is_empty() { plural(report.diagnostics.len(), "finding") } else { told.join(", ") }
 }
 
 fn facts(report: &RunReport) -> String {
@@ -83,13 +70,13 @@ fn table(out: &mut String, report: &RunReport) {
             out,
             "<tr><th scope=\"row\"><a href=\"#lab-{index}\">{}{}</a></th><td>{}{flaky}</td><td>{}/{}</td><td>{}</td>\
              <td>{}</td></tr>",
-            text(&lab.id),
-            text(&run),
+            html_escaped(&lab.id),
+            html_escaped(&run),
             badge(lab.verdict),
             lab.points,
             lab.max_points,
             duration(lab.duration_ms),
-            text(lab.reason.as_deref().unwrap_or_default()),
+            html_escaped(lab.reason.as_deref().unwrap_or_default()),
         );
     }
     out.push_str("</tbody></table></div>\n");
@@ -98,7 +85,13 @@ fn table(out: &mut String, report: &RunReport) {
         out.push_str("<ul>\n");
         for result in several {
             let flaky = if result.flaky { ": flaky" } else { "" };
-            let _ = writeln!(out, "<li>{}: passed {} of {}{flaky}</li>", text(&result.id), result.passed, result.runs);
+            let _ = writeln!(
+                out,
+                "<li>{}: passed {} of {}{flaky}</li>",
+                html_escaped(&result.id),
+                result.passed,
+                result.runs
+            );
         }
         out.push_str("</ul>\n");
     }
@@ -111,13 +104,13 @@ fn findings(out: &mut String, report: &RunReport) {
     }
     out.push_str("<section aria-labelledby=\"findings\">\n<h2 id=\"findings\">Findings</h2>\n<ul>\n");
     for finding in &report.diagnostics {
-        let lines: Vec<String> = finding_lines(finding).map(|line| text(line).clone()).collect();
+        let lines: Vec<String> = finding_lines(finding).map(|line| html_escaped(line).clone()).collect();
         let _ = writeln!(
             out,
             "<li><strong>{} {}</strong> <code>{}:{}:{}</code><br>{}</li>",
             finding.severity.name(),
-            text(&finding.code),
-            text(&finding.file),
+            html_escaped(&finding.code),
+            html_escaped(&finding.file),
             finding.line,
             finding.column,
             lines.join("<br>"),
@@ -139,13 +132,16 @@ fn write_lab(out: &mut String, lab: &LabReport, index: usize, alone: bool) {
         "<section class=\"lab\" aria-labelledby=\"lab-{index}\">\n<h2 id=\"lab-{index}\">{} {}{}</h2>\n\
          <p class=\"facts\">{}</p>\n",
         badge(lab.verdict),
-        text(&lab.title),
-        text(&run),
-        text(&facts.join(" · ")),
+        html_escaped(&lab.title),
+        html_escaped(&run),
+        html_escaped(&facts.join(" · ")),
     );
     if !lab.vars.is_empty() {
-        let vars: Vec<String> =
-            lab.vars.iter().map(|(name, value)| format!("<code>{}={}</code>", text(name), text(value))).collect();
+        let vars: Vec<String> = lab
+            .vars
+            .iter()
+            .map(|(name, value)| format!("<code>{}={}</code>", html_escaped(name), html_escaped(value)))
+            .collect();
         let _ = writeln!(out, "<p class=\"facts\">{}</p>", vars.join(" "));
     }
     for problem in problems_of(lab).iter().filter(|problem| problem.title == problem.lab) {
@@ -159,7 +155,7 @@ fn write_lab(out: &mut String, lab: &LabReport, index: usize, alone: bool) {
 }
 
 fn whole_problem(out: &mut String, problem: &Problem) {
-    let _ = writeln!(out, "<p class=\"reason\">{}: {}</p>", problem.kind.name(), text(&problem.what));
+    let _ = writeln!(out, "<p class=\"reason\">{}: {}</p>", problem.kind.name(), html_escaped(&problem.what));
     block(out, &problem.what, &problem.lines.join("\n"));
 }
 
@@ -172,13 +168,13 @@ fn write_step(out: &mut String, lab: &LabReport, step: &StepReport, alone: bool)
         out,
         "<details class=\"step\"{open}><summary>{} {} <span class=\"facts\">{}{points}</span></summary>",
         badge(step.verdict),
-        text(&step.title),
+        html_escaped(&step.title),
         duration(step.duration_ms),
     );
     if let Some(reason) = &step.reason
         && (step.verdict == Verdict::Skipped || !step.is_explained_by_a_part())
     {
-        let _ = writeln!(out, "<p class=\"reason\">{}</p>", text(reason));
+        let _ = writeln!(out, "<p class=\"reason\">{}</p>", html_escaped(reason));
     }
     for action in &step.actions {
         write_action(out, lab, action);
@@ -190,31 +186,31 @@ fn write_step(out: &mut String, lab: &LabReport, step: &StepReport, alone: bool)
         write_check(out, check, "");
     }
     for question in &step.questions {
-        let reason = question.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", text(reason)));
+        let reason = question.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", html_escaped(reason)));
         let _ = writeln!(
             out,
             "<div class=\"part\"><p>{} question at line {}{reason}</p><blockquote>{}</blockquote></div>",
             badge(question.verdict),
             question.line,
-            text(&question.text),
+            html_escaped(&question.text),
         );
     }
     out.push_str("</details>\n");
 }
 
 fn write_action(out: &mut String, lab: &LabReport, action: &ActionReport) {
-    let name = action.name.as_ref().map_or_else(String::new, |name| format!(" <code>{}</code>", text(name)));
+    let name = action.name.as_ref().map_or_else(String::new, |name| format!(" <code>{}</code>", html_escaped(name)));
     let line = action.failed_line.unwrap_or(action.line);
     let _ = writeln!(
         out,
         "<div class=\"part\"><p>{} {}{name} <code>{}:{line}</code> <span class=\"facts\">{}</span></p>",
         badge(action.verdict),
         action.role.name(),
-        text(&lab.file),
+        html_escaped(&lab.file),
         duration(action.duration_ms),
     );
     if let Some(reason) = &action.reason {
-        let _ = writeln!(out, "<p class=\"reason\">{}</p>", text(reason));
+        let _ = writeln!(out, "<p class=\"reason\">{}</p>", html_escaped(reason));
     }
     block(out, &format!("commands at line {}", action.line), &action.text);
     block(out, &format!("what differs at line {}", action.line), &action.detail.join("\n"));
@@ -234,24 +230,24 @@ fn write_check(out: &mut String, check: &CheckReport, what: &str) {
         out,
         "<div class=\"part\"><p>{} {what}<code>{}:{}:{}</code> <span class=\"facts\">{proof}{revision}{sampled}</span></p>",
         badge(check.verdict),
-        text(&check.file),
+        html_escaped(&check.file),
         check.line,
         check.column,
     );
     if check.verdict == Verdict::Pass || check.verdict == Verdict::Skipped {
         block(out, &format!("check at line {}", check.line), &check.text);
         if let Some(reason) = &check.reason {
-            let _ = writeln!(out, "<p class=\"facts\">{}</p>", text(reason));
+            let _ = writeln!(out, "<p class=\"facts\">{}</p>", html_escaped(reason));
         }
         out.push_str("</div>\n");
         return;
     }
     let failure = check.failure.clone().unwrap_or_default();
     if let Some(author) = &failure.author {
-        let _ = writeln!(out, "<p class=\"author\">{}</p>", text(author));
+        let _ = writeln!(out, "<p class=\"author\">{}</p>", html_escaped(author));
     }
     if let Some(reason) = &check.reason {
-        let _ = writeln!(out, "<p class=\"reason\">{}</p>", text(reason));
+        let _ = writeln!(out, "<p class=\"reason\">{}</p>", html_escaped(reason));
     }
     out.push_str("<div class=\"beside\"><div>\n<p class=\"facts\">wanted</p>\n");
     block(out, &format!("check at line {}", check.line), &check.text);
@@ -273,8 +269,8 @@ fn block(out: &mut String, label: &str, content: &str) {
         let _ = writeln!(
             out,
             "<pre tabindex=\"0\" role=\"group\" aria-label=\"{}\">{}</pre>",
-            text(label),
-            text(content.trim_end())
+            html_escaped(label),
+            html_escaped(content.trim_end())
         );
     }
 }
@@ -285,11 +281,16 @@ fn notes(out: &mut String, report: &RunReport) {
     }
     out.push_str("<section aria-labelledby=\"notes\">\n<h2 id=\"notes\">Notes</h2>\n<ul>\n");
     for notice in &report.notices {
-        let lab = notice.lab.as_ref().map_or_else(String::new, |lab| format!("{}: ", text(lab)));
-        let _ = writeln!(out, "<li>{lab}{}</li>", text(&notice.message));
+        let lab = notice.lab.as_ref().map_or_else(String::new, |lab| format!("{}: ", html_escaped(lab)));
+        let _ = writeln!(out, "<li>{lab}{}</li>", html_escaped(&notice.message));
     }
     for left in &report.left_out {
-        let _ = writeln!(out, "<li>left out: <code>{}</code>: {}</li>", text(&left.file), text(&left.reason));
+        let _ = writeln!(
+            out,
+            "<li>left out: <code>{}</code>: {}</li>",
+            html_escaped(&left.file),
+            html_escaped(&left.reason)
+        );
     }
     out.push_str("</ul>\n</section>\n");
 }
@@ -302,22 +303,4 @@ fn badge(verdict: Verdict) -> String {
         Verdict::Skipped => "skipped",
     };
     format!("<span class=\"badge {class}\">{}</span>", verdict.word())
-}
-
-/// As text of a page, or of an attribute's value; a control character, which no page may hold, is shown as one.
-fn text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -1,6 +1,6 @@
 //! Widths, times and blocks of lines, as every text output has them.
 
-use crate::outcome::{Failure, WitnessedEvent};
+use crate::outcome::{Failure, RunReport, WitnessedEvent};
 
 /// Narrower and wider screens are written for as these.
 const NARROWEST: usize = 40;
@@ -30,6 +30,25 @@ pub(super) fn run_of(repeat: u32, repeats: u32, retry: u32) -> String {
         run.push_str(&format!(" (retry {retry})"));
     }
     run
+}
+
+/// How the labs ended, in one line: `3 passed, 1 failed`.
+pub(super) fn headline(report: &RunReport) -> String {
+    let counts = &report.totals.labs;
+    let parts = [
+        (counts.pass, "passed"),
+        (counts.fail, "failed"),
+        (counts.cannot_judge, "cannot be judged"),
+        (counts.skipped, "skipped"),
+        (report.totals.flaky, "flaky"),
+    ];
+    let counted: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    match (counted.is_empty(), report.diagnostics.len()) {
+        (false, _) => counted.join(", "),
+        (true, 0) => "nothing found".to_owned(),
+        (true, findings) => plural(findings, "finding"),
+    }
 }
 
 /// Three figures are enough for a person.

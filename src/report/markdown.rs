@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::layout::{duration, plural, run_of};
+use super::layout::{duration, headline, plural, run_of};
 use super::problems::{finding_lines, problems_of};
 use crate::outcome::{LabResult, RunReport, Verdict};
 
@@ -57,23 +57,6 @@ pub fn markdown(report: &RunReport, to: &mut dyn Write) -> io::Result<()> {
         report.shard.as_ref().map_or_else(String::new, |shard| format!(" · shard {}/{}", shard.index, shard.of));
     out.push_str(&format!("\n{} · seed {}{shard} · {}\n", report.tool, report.seed, duration(report.duration_ms)));
     to.write_all(out.as_bytes())
-}
-
-fn headline(report: &RunReport) -> String {
-    let counts = &report.totals.labs;
-    let parts = [
-        (counts.pass, "passed"),
-        (counts.fail, "failed"),
-        (counts.cannot_judge, "cannot be judged"),
-        (counts.skipped, "skipped"),
-        (report.totals.flaky, "flaky"),
-    ];
-    let told: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    if !told.is_empty() {
-        return told.join(", ");
-    }
-    if report.diagnostics.is_empty() { "nothing found".to_owned() } else { plural(report.diagnostics.len(), "finding") }
 }
 
 fn row(report: &RunReport, result: &LabResult) -> String {

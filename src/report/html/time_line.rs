@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{duration, text};
+use super::duration;
 use crate::outcome::{LabReport, Verdict};
+use crate::text::html_escaped;
 
 const WIDTH: f64 = 1000.0;
 /// Of the names at the left.
@@ -77,7 +78,7 @@ pub(super) fn write(out: &mut String, lab: &LabReport, index: usize) {
             "<tr><td>+{:.2}s</td><td>{}</td><td><code>{}</code></td></tr>",
             moment.at_ms as f64 / 1000.0,
             moment.what,
-            text(&moment.text)
+            html_escaped(&moment.text)
         );
     }
     out.push_str("</tbody></table></div></details>\n");

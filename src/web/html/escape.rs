@@ -1,25 +1,10 @@
 //! Text that becomes HTML: the one way in.
 
-use crate::text::redact;
+use crate::text::{html_escaped, redact};
 
 /// A text as HTML shows it, without what is secret.
 pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in redact(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
-            // A file's own control characters, and those that turn the direction of writing.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push(char::REPLACEMENT_CHARACTER),
-            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
-            c => out.push(c),
-        }
-    }
-    out
+    html_escaped(&redact(text))
 }
 
 /// A sentence in which what stands between backticks is code.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::answer::PROTOBUF;
 use super::limits::{Held, Internal, LARGEST_BODY};
 use super::{Api, strict};
+use crate::object::json_kind;
 use crate::resource::Resource;
 use crate::status::ApiError;
 use kube_etcd_codec::names;
@@ -94,7 +95,7 @@ pub(super) async fn value(api: &Api, kind: &str, request: Request<Body>) -> Resu
         _ => return Err(ApiError::unsupported_media_type(&format!("application/json, application/yaml, {PROTOBUF}"))),
     };
     if !read.value.is_object() && !read.value.is_null() {
-        let found = strict::json_kind(&read.value);
+        let found = json_kind(&read.value);
         return Err(unrecognized(&format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
         )));

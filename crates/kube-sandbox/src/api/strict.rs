@@ -200,18 +200,6 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-/// As Go's decoder names what it found.
-pub(super) fn json_kind(found: &Value) -> &'static str {
-    match found {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -12,6 +12,18 @@ pub mod usage;
 
 use serde_json::Value;
 
+/// As Go's decoder names what it found.
+pub fn json_kind(found: &Value) -> &'static str {
+    match found {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// A list, or nothing.
 pub fn list<'a>(object: &'a Value, field: &str) -> &'a [Value] {
     object.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::convert::{as_own_version, pruned};
 use super::hook;
-use crate::object::{meta, text};
+use crate::object::{json_kind, meta, text};
 use crate::resource::Resource;
 use crate::resource::custom::{Conversion, CustomVersion};
 use crate::resource::registry::Registry;
@@ -115,7 +115,7 @@ fn is_object(converted: &Value) -> Result<(), String> {
     if !converted.is_object() {
         return Err(format!(
             "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-            json_type(converted)
+            json_kind(converted)
         ));
     }
     if text(converted, "kind").is_empty() {
@@ -198,17 +198,6 @@ fn go_type(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
-    }
-}
-
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

@@ -7,6 +7,7 @@ mod strategic;
 use serde_json::Value;
 
 use super::strict;
+use crate::object::json_kind;
 use crate::resource::Resource;
 use crate::status::ApiError;
 pub use refused::refused;
@@ -79,7 +80,7 @@ fn object(patch: Value) -> Result<Value, ApiError> {
 }
 
 fn not_decoded(found: &Value, wanted: &str) -> ApiError {
-    let found = strict::json_kind(found);
+    let found = json_kind(found);
     ApiError::bad_request(format!(
         "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
     ))
