@@ -8,7 +8,7 @@ use keywitness::cluster::EtcdAccess;
 use keywitness::expr::{Scope, Subject, compile, split};
 use keywitness::grade::{Evidence, Judge, Progress};
 use keywitness::journal::{Change, Entry, Journal, Mark, Revision};
-use keywitness::lab::{Check, CheckKind, EventKind, EventOrder, Glob, Pattern, Template, Vars};
+use keywitness::lab::{Check, CheckKind, EventKind, EventOrder, Glob, PartId, Pattern, Template, Vars};
 use keywitness::outcome::Verdict;
 use keywitness::text::{Joined, Span};
 use keywitness::witness::{Witness, WitnessRequest};
@@ -70,6 +70,7 @@ fn events(glob: &str, kind: EventKind, condition: &str) -> Check {
     let patterns = vec![Pattern { kind, condition: Some(condition), span: Span::default() }];
     let glob = Glob(Template::text(glob, Span::default()));
     Check {
+        id: PartId::default(),
         text: "events".to_owned(),
         span: Span::default(),
         kind: CheckKind::Events { glob, order: EventOrder::Ordered, patterns },

@@ -11,7 +11,7 @@ use super::shard::Durations;
 use crate::outcome::{LeftOut, ShardReport};
 use crate::parse::{Kind, kind_of};
 
-/// What is left of the labs, and what is to be told of the others.
+/// What is left of the labs, and what is to be reported of the others.
 #[derive(Default)]
 pub(super) struct Chosen {
     /// Each with its place in the whole course.

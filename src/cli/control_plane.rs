@@ -64,7 +64,7 @@ async fn run_sandbox(apiserver: Option<PathBuf>, only_nodes: bool) -> Result<(),
     let began = std::time::Instant::now();
     let options = SandboxOptions { apiserver, only_nodes, ..SandboxOptions::new(guard.clone(), dir) };
     let mut sandbox = Sandbox::start(options).await.map_err(message)?;
-    // Before anything is told: whoever reads it may interrupt at once.
+    // Before anything is printed: whoever reads it may interrupt at once.
     let mut interrupted =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).map_err(|error| error.to_string())?;
     eprintln!("ready after {} ms", began.elapsed().as_millis());

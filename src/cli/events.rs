@@ -64,7 +64,7 @@ pub(super) fn main(args: &EventsArgs) -> Result<Exit, CliError> {
 async fn follow(args: &EventsArgs, place: &Place) -> Result<Exit, CliError> {
     let prefix = place.prefix();
     let globs = globs(args, place, &prefix).await?;
-    let witness = Witness::open_from(place.request(), args.from).await.map_err(told)?;
+    let witness = Witness::open_from(place.request(), args.from).await.map_err(cli_error)?;
     let mut shower = Shower {
         args,
         globs,
@@ -78,7 +78,7 @@ async fn follow(args: &EventsArgs, place: &Place) -> Result<Exit, CliError> {
     let mut forgotten = seen;
     let ended = loop {
         if args.no_follow {
-            witness.progress().await.map_err(told)?;
+            witness.progress().await.map_err(cli_error)?;
         }
         let view = witness.journal();
         keep_secrets(&view, &mut secrets, &shower.prefix);
@@ -105,7 +105,7 @@ async fn follow(args: &EventsArgs, place: &Place) -> Result<Exit, CliError> {
     Ok(ended)
 }
 
-fn told(error: WitnessError) -> CliError {
+fn cli_error(error: WitnessError) -> CliError {
     match error {
         WitnessError::Compacted { oldest: Some(oldest), .. } => {
             CliError::wrong_call(error.to_string(), format!("--from {oldest}"))
@@ -118,7 +118,7 @@ fn told(error: WitnessError) -> CliError {
 }
 
 async fn globs(args: &EventsArgs, place: &Place, prefix: &str) -> Result<Vec<KeyGlob>, CliError> {
-    let reader = Reader::open(&place.request()).await.map_err(told)?;
+    let reader = Reader::open(&place.request()).await.map_err(cli_error)?;
     let mut globs = Vec::new();
     for text in &args.globs {
         let namespace = args.namespace.as_deref();

@@ -152,7 +152,7 @@ async fn session(args: &LearnArgs, lab: Arc<Lab>) -> Result<Exit, CliError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| unusable(&error))?;
         runtime.block_on(async {
-            // Of its own: the session's end is told before the shell goes.
+            // Of its own: the session's end is shown before the shell ends.
             let guard = Guard::start(GuardSettings::with_watchdog()).map_err(|error| unusable(&error))?;
             let left = Box::pin(face(door, guard.clone(), "terminal-1".to_owned(), true, plain, interrupt)).await;
             guard.end().await;
@@ -162,7 +162,7 @@ async fn session(args: &LearnArgs, lab: Arc<Lab>) -> Result<Exit, CliError> {
     let left = tokio::task::spawn_blocking(move || face.join()).await;
     let left = left.ok().and_then(Result::ok).unwrap_or_else(|| Err(lost()));
     if !matches!(left, Ok(Left::Ended { .. })) {
-        // It has not been told; where it has ended by itself nobody answers.
+        // It has not been shown; where it has ended by itself nobody answers.
         drop(session.handle.request(Request::Quit { keep: true }).await);
     }
     let remains = session.ended().await;

@@ -235,7 +235,7 @@ fn summary(labs: usize, errors: usize, warnings: usize) -> String {
     }
 }
 
-/// What is to be told of Markdown files that are no labs.
+/// What is to be reported of Markdown files that are no labs.
 pub(super) fn left_out(others: &[NoLab]) -> impl Iterator<Item = LeftOut> {
     others.iter().map(|other| LeftOut { file: other.path.display().to_string(), reason: other.reason.clone() })
 }

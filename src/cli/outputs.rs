@@ -28,7 +28,7 @@ pub(super) fn fanout(report: &ReportArgs, side_by_side: bool) -> Fanout {
     fanout
 }
 
-/// What is written beside standard output, each with the name by which its failure is told.
+/// What is written beside standard output, each with the name by which its failure is reported.
 fn beside(files: &FileArgs, durations: Option<&PathBuf>, has_annotations: bool) -> Vec<(String, Box<dyn Reporter>)> {
     let all: [(Option<&PathBuf>, report::Format); 8] = [
         (files.json.as_ref(), json),

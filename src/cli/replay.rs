@@ -111,7 +111,7 @@ fn is_same(saved: &str, text: &str) -> bool {
     saved.len() == text.len() && saved.bytes().zip(text.bytes()).all(same)
 }
 
-/// As the run was told to begin.
+/// As the run was asked to begin.
 pub(super) fn started(run: &SavedRun) -> RunEvent {
     let head = &run.head;
     RunEvent::RunStarted {

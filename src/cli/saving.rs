@@ -25,7 +25,7 @@ pub(super) struct SaveArgs {
     pub(super) no_save: bool,
 }
 
-/// Tells a sink, and keeps what is told for a run that is saved.
+/// Passes events to a sink, and keeps them for a run that is saved.
 pub(super) struct Saving<'a> {
     pub(super) sink: &'a Sink,
     pub(super) saver: Option<&'a Saver<'a>>,
@@ -40,7 +40,7 @@ impl EventSink for Saving<'_> {
     }
 }
 
-/// Keeps what is told of each lab until it is over.
+/// Keeps the events of each lab until it is over.
 pub(super) struct Saver<'a> {
     args: &'a SaveArgs,
     mode: Mode,

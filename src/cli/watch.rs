@@ -1,6 +1,6 @@
-//! `watch`: a lab that is being written is looked at each time it is saved. What can be told without a cluster is told
+//! `watch`: a lab that is being written is looked at each time it is saved. What is known without a cluster is shown
 //! at once: findings, and verdicts by the last run. The lab runs again where its commands have changed, or where the
-//! last run does not tell.
+//! last run does not show.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
@@ -127,7 +127,7 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// What can be told of the lab as it is now, and a run where that is not enough.
+    /// What is known of the lab as it is now, and a run where that is not enough.
     async fn look(&mut self, text: &str, since: Instant) -> Result<(), CliError> {
         let source = SourceFile::new(self.file.display().to_string(), self.file, text.to_owned());
         let mut parsed = parse(&source);
@@ -177,7 +177,7 @@ impl Desk<'_> {
     /// Returns when the run that is under way has ended.
     async fn run_over(&mut self) {
         match &mut self.running {
-            // However it ended, what it saved tells.
+            // However it ended, what it saved shows it.
             Some(process) => drop(process.wait().await),
             None => std::future::pending().await,
         }

@@ -58,7 +58,7 @@ impl Consent {
     }
 }
 
-/// Commands that change a cluster, as far as their words tell.
+/// Commands that change a cluster, as far as their words show.
 fn changing(commands: &[String]) -> Vec<String> {
     const VERBS: &[&str] = &[
         "create",

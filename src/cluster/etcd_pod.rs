@@ -15,7 +15,7 @@ pub(crate) struct EtcdPod {
     pub(crate) name: String,
     pub(crate) node: Option<String>,
     /// The kubelet says so: a pod that is just registered is still `Pending` for some seconds, and takes no exec.
-    /// Whether it is also ready its probes tell only every ten seconds.
+    /// Whether it is also ready its probes report only every ten seconds.
     pub(crate) running: bool,
     flags: BTreeMap<String, String>,
 }
@@ -73,7 +73,7 @@ impl EtcdPod {
         urls.split(',').filter(|url| !url.is_empty()).map(ToOwned::to_owned).collect()
     }
 
-    /// The URL that other members and clients are told.
+    /// The URL that other members and clients get.
     pub(crate) fn advertised(&self) -> Option<String> {
         self.flags.get("advertise-client-urls").and_then(|urls| urls.split(',').next()).map(ToOwned::to_owned)
     }
@@ -83,7 +83,7 @@ impl EtcdPod {
         self.listens().iter().find_map(of).unwrap_or(2379)
     }
 
-    /// Where etcd tells its counters to whoever is in the pod, without a certificate.
+    /// Where etcd serves its counters to whoever is in the pod, without a certificate.
     pub(crate) fn metrics_port(&self) -> Option<u16> {
         let mut urls = self.flags.get("listen-metrics-urls")?.split(',');
         urls.find_map(|url| url.strip_prefix("http://")?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok())

@@ -58,10 +58,10 @@ pub struct ClusterRequest {
     pub interrupt: CancellationToken,
 }
 
-/// Told of each stage as it passes.
+/// Hears of each stage as it passes.
 pub trait StageSink: Send + Sync {
     fn passed(&self, stage: &str, detail: Option<&str>, took: Duration);
-    /// How far the pull of the node image has come, layer by layer; told often.
+    /// How far the pull of the node image has come, layer by layer; reported often.
     fn pulling(&self, _image: &str, _layers: &[Layer]) {}
     /// Something to know that stops nothing: which engine was taken, what this host lacks.
     fn note(&self, _text: &str) {}
@@ -153,7 +153,7 @@ pub enum EtcdAccess {
     Command {
         /// etcdctl's own arguments are appended.
         argv: Vec<String>,
-        /// Where etcd tells its counters without asking for a certificate: etcdctl cannot read them.
+        /// Where etcd serves its counters without asking for a certificate: etcdctl cannot read them.
         metrics: Option<String>,
     },
     /// The store of this cluster cannot be reached, and why.

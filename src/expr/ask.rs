@@ -23,7 +23,7 @@ pub enum Asked {
 }
 
 /// What can follow `lead`, the beginning of an expression up to the word that is being written; `None` where it cannot
-/// be told, as after a whole operand.
+/// be known, as after a whole operand.
 pub fn ask(lead: &str, scope: Scope, subject: &Subject) -> Option<Asked> {
     on_big_stack(|| ask_here(&flat(lead), scope, subject))
 }

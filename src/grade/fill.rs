@@ -61,7 +61,7 @@ fn below_registry(key: &str) -> Option<&str> {
     key.strip_prefix(WRITTEN_PREFIX).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// What must be sampled while the check is judged; empty for keys and events, which the journal tells.
+/// What must be sampled while the check is judged; empty for keys and events, which the journal holds.
 pub fn needs(check: &Check, vars: &Vars) -> Vec<Need> {
     let need = match &check.kind {
         CheckKind::Key { .. } | CheckKind::Keys { .. } | CheckKind::Events { .. } | CheckKind::Never { .. } => {

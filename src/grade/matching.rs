@@ -1,4 +1,4 @@
-//! Patterns against events, each seen as a number and a question that tells whether they fit.
+//! Patterns against events, each seen as a number and a question whether they fit.
 
 /// Which event satisfies each pattern, as far as that goes; whole where every one has its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) fn ordered(patterns: usize, events: usize, fits: &mut dyn FnMut(usize
     Matched { events: found }
 }
 
-/// One unbroken run of events; where there is none, the run that gets furthest. `apart` tells whether a
+/// One unbroken run of events; where there is none, the run that gets furthest. `apart` says whether a
 /// hole lies between an event and the next.
 pub(super) fn strict(
     patterns: usize,

@@ -9,7 +9,7 @@ use crate::journal::{Change, Mark, Object, Stored};
 use crate::lab::Vars;
 use crate::text::hidden_bytes;
 
-/// Why an expression does not hold that could be evaluated; its values tell more.
+/// Why an expression does not hold that could be evaluated; its values say more.
 pub(super) const NOT_SO: &str = "it is not so";
 
 /// Whether something holds.

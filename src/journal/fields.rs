@@ -1,4 +1,4 @@
-//! What a change changed: field by field, and who wrote it as far as the object itself tells. Secrets are left out.
+//! What a change changed: field by field, and who wrote it as far as the object itself shows. Secrets are left out.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -65,7 +65,7 @@ pub fn difference(before: Option<&Stored>, after: Option<&Stored>) -> Result<Dif
     let (before, after) = (Sides::of(before)?, Sides::of(after)?);
     let mut fields = Vec::new();
     walk(&mut String::new(), before.as_pair(), after.as_pair(), &mut fields);
-    // Times and counts that go with every change are told after what changed.
+    // Times and counts that go with every change come after what changed.
     fields.sort_by_key(FieldChange::is_detail);
     let writers = after.raw.as_ref().map(|after| writers(before.raw.as_ref(), after)).unwrap_or_default();
     Ok(Difference { fields, writers })
@@ -189,7 +189,7 @@ fn lists(path: &mut String, before: List<'_>, after: List<'_>, found: &mut Vec<F
             path.push_str(&format!("[{id}]"));
             let first = found.len();
             walk(path, was, is, found);
-            // Its place tells what it is called.
+            // Its place gives its name.
             if (was.is_none() || is.is_none()) && found.len() > first + 1 {
                 let name = format!("{path}.{identity}");
                 found.retain(|field| field.path != name);

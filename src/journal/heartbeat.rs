@@ -3,7 +3,7 @@
 pub enum Heartbeat {
     /// Of nodes, of controllers that elect a leader, of API servers.
     Lease,
-    /// Kubernetes' own Events, which tell of other objects.
+    /// Kubernetes' own Events, which are about other objects.
     Event,
 }
 

@@ -76,7 +76,7 @@ pub struct Change {
     pub previous: Option<Arc<Stored>>,
     /// When it reached the journal.
     pub at: SystemTime,
-    /// Whether `previous` is the value of the entry before, and not one that only etcd told.
+    /// Whether `previous` is the value of the entry before, and not one that only etcd reported.
     linked: bool,
 }
 

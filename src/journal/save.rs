@@ -45,7 +45,7 @@ struct Saved {
     at: jiff::Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value: Option<SavedValue>,
-    /// Only where it cannot be told from the lines before: after a hole.
+    /// Only where it does not follow from the lines before: after a hole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous: Option<SavedValue>,
 }

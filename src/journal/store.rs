@@ -219,7 +219,7 @@ impl Change {
         self
     }
 
-    /// Whether the entries before tell the previous value.
+    /// Whether the previous value follows from the entries before.
     pub(super) fn previous_is_known(&self) -> bool {
         self.linked
     }

@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{On, Template};
+use super::{On, PartId, Template};
 use crate::text::{Span, Spanned};
 
 /// One fence that runs.
 #[derive(Debug, Clone)]
 pub struct Action {
+    pub id: PartId,
     pub name: Option<Spanned<String>>,
     pub span: Span,
     pub role: Role,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Glob, On, Template};
+use super::{Glob, On, PartId, Template};
 use crate::expr::Expr;
 use crate::text::{EventKind, Span, Spanned};
 
@@ -20,6 +20,7 @@ pub struct CheckBlock {
 
 #[derive(Debug, Clone)]
 pub struct Check {
+    pub id: PartId,
     /// As written, folded lines joined by one blank; each of several events on a line of its own, indented.
     pub text: String,
     pub span: Span,

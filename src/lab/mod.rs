@@ -5,6 +5,7 @@ mod check;
 mod fold;
 pub mod keywords;
 pub mod meanings;
+mod part;
 mod print;
 mod question;
 mod stretch;
@@ -22,6 +23,7 @@ pub use action::{
 };
 pub use check::{Check, CheckBlock, CheckKind, Compare, EventOrder, Holds, OutputTest, Pattern};
 pub use fold::FoldKind;
+pub use part::PartId;
 pub use question::{Answer, AnswerText, Choice, Question};
 pub use stretch::Stretch;
 pub use template::{Glob, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};

@@ -1,8 +1,9 @@
-use super::{On, Template, Vars};
+use super::{On, PartId, Template, Vars};
 use crate::text::{Span, Spanned, filled};
 
 #[derive(Debug, Clone)]
 pub struct Question {
+    pub id: PartId,
     pub span: Span,
     pub text: String,
     pub name: Option<Spanned<String>>,

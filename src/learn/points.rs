@@ -32,7 +32,7 @@ impl State {
         self.report().steps.get(step).map_or(0, |step| step.max_points)
     }
 
-    /// What a run would have told of it.
+    /// What a run would have reported of it.
     fn events(&self) -> Vec<RunEvent> {
         let outline = &self.outline;
         let mut events = vec![RunEvent::LabStarted {

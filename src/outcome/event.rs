@@ -106,7 +106,7 @@ pub enum RunEvent {
         cause: StopCause,
         reason: String,
     },
-    /// What etcd told meanwhile, heartbeats aside, and how much of it is not told here.
+    /// What etcd reported meanwhile, heartbeats aside, and how much of it is left out here.
     StepWitnessed {
         lab: usize,
         step: String,
@@ -303,7 +303,7 @@ pub struct Terms {
     pub host: HostReport,
 }
 
-/// A change, or a break, in what etcd told while a step took place.
+/// A change, or a break, in what etcd reported while a step took place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WitnessedEvent {

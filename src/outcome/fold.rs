@@ -163,7 +163,7 @@ impl Fold {
         } else if any(&|lab| lab.verdict() == Verdict::Fail) {
             Exit::CheckFailed
         } else if any(&|lab| lab.verdict() == Verdict::CannotJudge) || !self.finished {
-            // A run whose end was never told is not a passed one.
+            // A run whose end was never reported is not a passed one.
             Exit::CannotJudge
         } else {
             Exit::Passed

@@ -164,7 +164,7 @@ pub struct LabReport {
     /// The folder that keeps what this run left, if it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<String>,
-    /// Its reason is the lab's own, told by no step.
+    /// Its reason is the lab's own, reported by no step.
     pub stop: Option<StopCause>,
     pub detail: Vec<String>,
     /// Keys that the lab created and its clean-up left.
@@ -194,7 +194,7 @@ pub struct StepReport {
     pub waits: Vec<CheckReport>,
     pub checks: Vec<CheckReport>,
     pub questions: Vec<QuestionReport>,
-    /// What etcd told meanwhile, heartbeats aside: the last of it where it is much.
+    /// What etcd reported meanwhile, heartbeats aside: the last of it where it is much.
     #[serde(default)]
     pub events: Vec<WitnessedEvent>,
     #[serde(default)]

@@ -9,7 +9,7 @@ use super::quotes;
 use super::words::{self, Wrong};
 use crate::lab::keywords::FenceKind;
 use crate::lab::{
-    Action, Background, Code, CodeLine, ConsoleCommand, Ending, Expected, Place, Ready, Role, Stop, Template,
+    Action, Background, Code, CodeLine, ConsoleCommand, Ending, Expected, PartId, Place, Ready, Role, Stop, Template,
 };
 use crate::text::{Joined, Span, Spanned};
 
@@ -54,6 +54,7 @@ pub(super) fn action(
         None => Ending::Success,
     };
     Action {
+        id: PartId::default(),
         name: fields.id("name", cx),
         span: fence.span,
         role,

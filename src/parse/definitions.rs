@@ -29,7 +29,7 @@ pub fn of(source: &SourceFile) -> Vec<Definition> {
 
 fn beside(folder: &Path, deeper: usize, left: &mut usize, found: &mut Vec<Definition>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    // What lies in a folder is told by the listing itself: each call of `stat` would count for large courses.
+    // What lies in a folder is known from the listing itself: each call of `stat` would count for large courses.
     let listed = entries.flatten().take(MOST_ENTRIES).filter_map(|entry| Some((entry.path(), entry.file_type().ok()?)));
     let mut listed: Vec<_> = listed
         .filter(|(path, about)| {

@@ -62,7 +62,7 @@ pub const LARGEST: usize = 2 << 20;
 /// How deep lists and quotes may nest: reading them takes the square of it.
 const DEEPEST: usize = 48;
 
-/// Why a text is not read as Markdown, and where: its size, or the depth of its lists and quotes, which is told from the
+/// Why a text is not read as Markdown, and where: its size, or the depth of its lists and quotes, which is found from the
 /// marks and blanks that a line begins with.
 pub(super) fn too_much(text: &str) -> Option<(usize, String)> {
     if text.len() > LARGEST {

@@ -3,7 +3,7 @@ use super::fields::Fields;
 use super::findings::{ANSWER, QUESTION};
 use super::output::line_ranges;
 use super::words;
-use crate::lab::{Answer, AnswerText, Choice, Question};
+use crate::lab::{Answer, AnswerText, Choice, PartId, Question};
 use crate::text::{Joined, Span, Spanned};
 
 /// A question, and whether its answer may still come in a fold.
@@ -71,7 +71,7 @@ pub(super) fn question(content: &Joined, fields: &Fields, span: Span, cx: &mut C
 
 fn asked(fields: &Fields, span: Span, answer: Answer, cx: &mut Context<'_>) -> Question {
     let (name, points, on) = (fields.id("name", cx), fields.points(cx), fields.on(cx));
-    Question { span, text: String::new(), name, points, on, answer, why: None }
+    Question { id: PartId::default(), span, text: String::new(), name, points, on, answer, why: None }
 }
 
 /// No answer came for this one, neither in it nor below it.

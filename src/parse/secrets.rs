@@ -1,4 +1,4 @@
-//! The defaults of secret variables, told from the text alone: they must be known before a finding shows a line of
+//! The defaults of secret variables, found from the text alone: they must be known before a finding shows a line of
 //! the file, and the front matter that a finding is about may be no YAML at all.
 
 use std::sync::LazyLock;

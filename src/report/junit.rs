@@ -51,7 +51,7 @@ fn findings(report: &RunReport) -> TestSuite {
     suite
 }
 
-/// A case before it is told which other runs of it there were.
+/// A case before it knows which other runs of it there were.
 struct Case {
     class: String,
     name: String,
@@ -89,7 +89,7 @@ impl Case {
     }
 }
 
-/// A check that failed is a failure; what cannot be judged is an error, as the format tells the two apart.
+/// A check that failed is a failure; what cannot be judged is an error, as the format distinguishes the two.
 fn kind(verdict: Verdict) -> NonSuccessKind {
     if verdict == Verdict::CannotJudge { NonSuccessKind::Error } else { NonSuccessKind::Failure }
 }
@@ -240,7 +240,7 @@ fn of_step(lab: &LabReport, step: &StepReport, cases: &mut Vec<Case>) {
     }
 }
 
-/// What etcd told during the step.
+/// What etcd reported during the step.
 fn journal_of(step: &StepReport) -> Vec<String> {
     if step.events.is_empty() {
         return Vec::new();

@@ -86,7 +86,7 @@ pub(super) fn surroundings(failure: &Failure) -> Vec<String> {
     lines
 }
 
-/// What etcd told, in one line.
+/// What etcd reported, in one line.
 pub(super) fn event_lines(event: &WitnessedEvent) -> String {
     let revision = event.revision.map(|revision| format!("revision {revision} ")).unwrap_or_default();
     let key = event.key.as_deref().unwrap_or_default();

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 use super::Reporter;
 use crate::outcome::{Fold, RunEvent, RunReport, Verdict};
 
-/// Writes to the log, where there is one. Which lab and step an event belongs to say the spans it is told in.
+/// Writes to the log, where there is one. Which lab and step an event belongs to is in the spans around it.
 pub struct Log;
 
 /// What did not come out as it should is a warning.

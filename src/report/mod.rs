@@ -37,7 +37,7 @@ pub use pull::{PullBars, PullLines};
 pub use sarif::{SarifRule, sarif};
 pub use tap::tap;
 
-/// One output. It is told facts and the report so far; it never calls back.
+/// One output. It gets facts and the report so far; it never calls back.
 pub trait Reporter: Send {
     fn event(&mut self, event: &RunEvent, so_far: &Fold) -> io::Result<()>;
     /// The run is over.

@@ -8,7 +8,7 @@ use super::expected::{self, Compared};
 use super::plan::PlannedStep;
 use super::runner::{Output, PATIENCE, Runner, Running, Stopped, UNSEEN};
 use super::stuck;
-use crate::lab::{self, Action, Background, Code, Ending, Ready, Role};
+use crate::lab::{self, Action, Background, Code, Ending, PartId, Ready, Role};
 use crate::outcome::{ActionReport, Fault, RunEvent, StopCause, Verdict};
 use crate::terminal::{Block, BlockResult, CommandResult, Ended, Last, TerminalError, TerminalId};
 use crate::text::redact;
@@ -47,7 +47,7 @@ impl Outcome {
 }
 
 impl<'a> Runner<'a> {
-    /// Runs one block and tells what came of it.
+    /// Runs one block and reports what came of it.
     pub(super) async fn act(&mut self, step: &PlannedStep, action: &Action) -> Result<(), Stopped> {
         let span = error_span!("block", line = self.line(action.span.start));
         let (verdict, _) = self.act_now(step, action).instrument(span).await;
@@ -137,7 +137,7 @@ impl<'a> Runner<'a> {
             Ok(done) => done,
             Err(error) => return refused(&error),
         };
-        self.printed_by(action.span.start, Output::of(&result));
+        self.printed_by(action.id, Output::of(&result));
         let mut outcome = match (&result.ended, in_vain) {
             (Ended::Stopped { .. }, Some(why)) => Outcome {
                 failed_line: result.commands.last().map(|command| command.line),
@@ -156,13 +156,13 @@ impl<'a> Runner<'a> {
         outcome
     }
 
-    fn printed_by(&mut self, offset: usize, output: Output) {
-        self.record_output(offset, Some(&output));
-        self.outputs.insert(offset, output);
+    fn printed_by(&mut self, block: PartId, output: Output) {
+        self.record_output(block, Some(&output));
+        self.outputs.insert(block, output);
     }
 
     fn block(&self, action: &Action, timeout: Duration) -> Block {
-        let searched = self.searched.get(&action.span.start).cloned().unwrap_or_default();
+        let searched = self.searched.get(&action.id).cloned().unwrap_or_default();
         Block { searched, ..block(action, timeout) }
     }
 
@@ -198,7 +198,7 @@ impl<'a> Runner<'a> {
             )));
         };
         running.stopped = true;
-        let offset = running.action.span.start;
+        let (block, offset) = (running.action.id, running.action.span.start);
         let was_heard_whole = running.mark == running.handle.beginning();
         if matches!(running.action.background, Some(Background { ready: Ready::None })) {
             let (handle, seen) = (running.handle.clone(), tokio::time::Instant::from_std(running.started + UNSEEN));
@@ -213,7 +213,7 @@ impl<'a> Runner<'a> {
         if !was_heard_whole {
             output.printed.found.clear();
         }
-        self.printed_by(offset, output);
+        self.printed_by(block, output);
         match result.ended {
             Ended::Stopped { .. } => Ok(()),
             Ended::Interrupted | Ended::ShellDied { .. } | Ended::ShellChanged { .. } => Err(ended(&result)),
@@ -327,7 +327,7 @@ pub(super) fn last_words(output: &str) -> String {
 
 /// By what the terminals know a background block.
 pub(super) fn key(action: &Action) -> String {
-    action.name.as_ref().map_or_else(|| format!("at offset {}", action.span.start), |name| name.value.clone())
+    action.name.as_ref().map_or_else(|| format!("block {}", action.id.0), |name| name.value.clone())
 }
 
 fn block(action: &Action, timeout: Duration) -> Block {

@@ -10,7 +10,7 @@ use crate::lab::{Action, Ready};
 use crate::outcome::Verdict;
 use crate::terminal::{Background, Block, BlockResult, Ended, Waited};
 
-/// Between two looks at what tells nobody of its changes: etcd's counters, a port.
+/// Between two looks at what reports no changes: etcd's counters, a port.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl<'a> Runner<'a> {
@@ -33,7 +33,7 @@ impl<'a> Runner<'a> {
         };
         self.backgrounds.retain(|running| running.key != key(action));
         self.backgrounds.push(new_running(action, handle.clone()));
-        self.record_output(action.span.start, None);
+        self.record_output(action.id, None);
         let mut outcome = match &background.ready {
             Ready::None => Outcome::default(),
             Ready::Text(text) => {
@@ -62,7 +62,7 @@ impl<'a> Runner<'a> {
         if outcome.verdict.is_some()
             && let Some(running) = self.backgrounds.iter_mut().find(|running| running.key == key(action))
         {
-            // Its failure has been told: what comes of it later is no news.
+            // Its failure has been reported: what comes of it later adds nothing.
             running.stopped = true;
         }
         self.record_commands(outcome.verdict.unwrap_or(Verdict::Pass), 0, &[]);

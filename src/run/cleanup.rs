@@ -30,7 +30,7 @@ impl Runner<'_> {
             let cleaning = async {
                 self.named().start_step(step);
                 for action in blocks {
-                    // What failed has been told.
+                    // What failed has been reported.
                     let _ = self.act(step, action).await;
                 }
                 self.witnessed(step, since);

@@ -12,7 +12,7 @@ use super::environment::Environment;
 use crate::text::Printed;
 use owned_processes::Guard;
 
-/// A checker that takes longer does not tell anything about the lab any more.
+/// A checker that takes longer says nothing about the lab any more.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 /// What is kept of what a `run` check's command prints to each of its outputs.
 const COMMAND_OUTPUT: usize = 16 << 20;

@@ -12,7 +12,7 @@ use crate::text::redact;
 
 const OUTPUT_LINES: usize = 12;
 const JOURNAL_LINES: usize = 20;
-/// How much of what etcd told during a step is kept for the report: a loop may write without end.
+/// How much of what etcd reported during a step is kept for the report: a loop may write without end.
 const EVENTS_KEPT: usize = 200;
 
 impl Runner<'_> {
@@ -60,9 +60,9 @@ impl Runner<'_> {
 
     fn last_output(&self, actions: &[&Action]) -> Vec<String> {
         let texts = actions.iter().filter_map(|action| {
-            let offset = action.span.start;
-            let running = self.backgrounds.iter().find(|running| running.action.span.start == offset);
-            match (running, self.outputs.get(&offset)) {
+            let block = action.id;
+            let running = self.backgrounds.iter().find(|running| running.action.id == block);
+            match (running, self.outputs.get(&block)) {
                 (Some(running), _) => Some(running.handle.since(running.mark).text.to_string()),
                 (None, Some(printed)) => Some(printed.printed.text.to_string()),
                 (None, None) => None,

@@ -153,7 +153,7 @@ impl Ground {
         };
         keep_secret(found.texts);
         for (namespace, name) in found.encrypted {
-            // Only the API can tell what stands in it.
+            // Only the API knows what stands in it.
             if let Seen::Resource(Some(object)) = self.observer.resource("Secret", &name, Some(&namespace)).await {
                 keep_secret(secret_texts(&object));
             }

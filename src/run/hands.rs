@@ -8,7 +8,7 @@ use super::plan::PlannedStep;
 use super::runner::{Output, PATIENCE, Runner};
 use super::{Mode, Plan};
 use crate::journal::{Entry, Seq};
-use crate::lab::{Action, Lab};
+use crate::lab::{Action, Lab, PartId};
 use crate::outcome::Verdict;
 use crate::terminal::Terminals;
 use crate::text::Printed;
@@ -44,9 +44,9 @@ impl<'a> Hands<'a> {
     /// Runs a block to its end, or until it is ready.
     pub async fn block(&mut self, step: &PlannedStep, action: &Action) -> Ran {
         let (verdict, reason) = self.runner.act_now(step, action).await;
-        let offset = action.span.start;
-        let running = self.runner.backgrounds.iter().find(|running| running.action.span.start == offset);
-        let (printed, exit) = match (running, self.runner.outputs.get(&offset)) {
+        let block = action.id;
+        let running = self.runner.backgrounds.iter().find(|running| running.action.id == block);
+        let (printed, exit) = match (running, self.runner.outputs.get(&block)) {
             (Some(running), _) => (running.handle.since(running.mark), None),
             (None, Some(Output { printed, exit })) => (printed.clone(), *exit),
             (None, None) => (Printed::default(), None),
@@ -55,11 +55,9 @@ impl<'a> Hands<'a> {
     }
 
     /// Background blocks that run: where each begins in the lab, what it is called, and what it printed since the mark.
-    pub fn running(&self) -> Vec<(usize, String, Printed)> {
+    pub fn running(&self) -> Vec<(PartId, String, Printed)> {
         let running = self.runner.backgrounds.iter().filter(|running| !running.stopped);
-        running
-            .map(|running| (running.action.span.start, running.key.clone(), running.handle.since(running.mark)))
-            .collect()
+        running.map(|running| (running.action.id, running.key.clone(), running.handle.since(running.mark))).collect()
     }
 
     /// From now on only what they print counts.
@@ -69,7 +67,7 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// A background block that ended although nothing stopped it, told once.
+    /// A background block that ended although nothing stopped it, reported once.
     pub fn ended_by_itself(&mut self) -> Option<String> {
         self.runner.ended_by_themselves().map(|(_, reason)| reason)
     }

@@ -14,7 +14,7 @@ use super::plan::Checks;
 use super::runner::Runner;
 use crate::grade::{self, Evidence, Judge, Judgement, Need, Observation, Progress};
 use crate::journal::{Clock, JournalView, Mark};
-use crate::lab::{Check, CheckBlock, CheckKind};
+use crate::lab::{Check, CheckBlock, CheckKind, PartId};
 use crate::outcome::{CheckFact, Proof, ProofRule, RunEvent, Verdict};
 
 /// Between two samples of one thing.
@@ -31,7 +31,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct Placed<'c> {
     pub(super) block: &'c CheckBlock,
     pub(super) check: &'c Check,
-    pub(super) nearest: Option<usize>,
+    pub(super) nearest: Option<PartId>,
 }
 
 impl<'c> Placed<'c> {
@@ -59,7 +59,7 @@ struct Open<'c> {
     evidence: Evidence,
     settled: Option<Judgement>,
     span: Span,
-    /// What was last told of it, so that only what changes is told.
+    /// What was last reported of it, so that only what changes is reported.
     reported: Option<String>,
     /// Since when it has been known that it waits in vain, and for what.
     in_vain: Option<(SystemTime, String)>,
@@ -68,9 +68,9 @@ struct Open<'c> {
 }
 
 /// Looks, with the block that an `output` check without a name speaks of.
-pub(super) type Looked = Vec<(Option<usize>, Observation)>;
+pub(super) type Looked = Vec<(Option<PartId>, Observation)>;
 
-type Sample<'s> = BoxFuture<'s, (Need, Option<usize>, Observation)>;
+type Sample<'s> = BoxFuture<'s, (Need, Option<PartId>, Observation)>;
 
 impl Runner<'_> {
     fn evidence(&self, mark: Mark, end: Mark) -> Evidence {
@@ -104,7 +104,7 @@ impl Runner<'_> {
     ) -> Option<Vec<(Judgement, Evidence)>> {
         let mut open: Vec<Open<'_>> = checks.iter().map(|placed| self.open(*placed, mark, end)).collect();
         let mut samples: FuturesUnordered<Sample<'_>> = FuturesUnordered::new();
-        let mut sampled: Vec<(Need, Option<usize>)> = Vec::new();
+        let mut sampled: Vec<(Need, Option<PartId>)> = Vec::new();
         for check in &open {
             for need in &check.needs {
                 let key = (need.clone(), check.placed.nearest);
@@ -167,7 +167,7 @@ impl Runner<'_> {
                         samples.push(self.sample(need, nearest, every));
                     }
                 }
-                // What etcd has told is complete only as of its last answer: ask for the next. That it does not
+                // What etcd has reported is complete only as of its last answer: ask for the next. That it does not
                 // answer is seen in the journal.
                 () = self.witness.grown(view.end()) => drop(self.witness.progress().await),
                 () = tokio::time::sleep(pause) => drop(self.witness.progress().await),
@@ -209,7 +209,7 @@ impl Runner<'_> {
         }
     }
 
-    fn sample(&self, need: Need, nearest: Option<usize>, after: Duration) -> Sample<'_> {
+    fn sample(&self, need: Need, nearest: Option<PartId>, after: Duration) -> Sample<'_> {
         Box::pin(async move {
             tokio::time::sleep(after).await;
             let observation = self.observe(&need, nearest).await;

@@ -47,7 +47,7 @@ pub struct Recorded {
     pub casts: Casts,
 }
 
-/// Runs the lab, and tells everything to the sink: how it came out stands in the fold of what was told. Nothing is
+/// Runs the lab, and reports everything to the sink: the result stands in the fold of those events. Nothing is
 /// returned where the lab did not start.
 pub async fn run_lab(request: LabRequest<'_>, sink: &dyn EventSink) -> Option<Recorded> {
     let started = Instant::now();
@@ -245,7 +245,7 @@ pub(super) struct Stages<'a> {
     pub(super) emitter: &'a Emitter<'a>,
 }
 
-/// The layers of a pull as an event tells of them.
+/// The layers of a pull as an event lists them.
 pub fn pulled(layers: &[Layer]) -> Vec<PulledLayer> {
     let layer = |layer: &Layer| PulledLayer {
         id: layer.id.clone(),

@@ -10,7 +10,7 @@ use super::emit::Emitter;
 use super::judge::rule;
 use super::plan::{Act, Judged, Plan, PlannedStep, Stretch};
 use super::runner::Runner;
-use crate::lab::{Action, Check, CheckBlock, Lab, Question};
+use crate::lab::{Action, Check, CheckBlock, Lab, PartId, Question};
 use crate::outcome::{ActionReport, CheckFact, Proof, QuestionFact, RunEvent, StopCause, Verdict};
 
 pub(super) const EARLIER_IN_STEP: &str = "something before it in the step failed";
@@ -25,7 +25,7 @@ pub(super) struct Named<'a> {
     pub(super) lab: &'a Lab,
     pub(super) emitter: &'a Emitter<'a>,
     /// Of its plan.
-    pub(super) counted: &'a BTreeSet<usize>,
+    pub(super) counted: &'a BTreeSet<PartId>,
 }
 
 impl Runner<'_> {
@@ -219,7 +219,7 @@ pub fn question_fact(lab: &Lab, plan: &Plan, question: &Question) -> QuestionFac
     bare_question(lab, &plan.counted, question)
 }
 
-fn bare_fact(lab: &Lab, counted: &BTreeSet<usize>, block: &CheckBlock, check: &Check) -> CheckFact {
+fn bare_fact(lab: &Lab, counted: &BTreeSet<PartId>, block: &CheckBlock, check: &Check) -> CheckFact {
     let position = lab.source.position(check.span.start);
     let end = lab.source.position(check.span.end);
     CheckFact {
@@ -241,11 +241,11 @@ fn bare_fact(lab: &Lab, counted: &BTreeSet<usize>, block: &CheckBlock, check: &C
         fence_points: block.points,
         rule: rule(block, check),
         neutral: true,
-        elsewhere: !counted.contains(&check.span.start),
+        elsewhere: !counted.contains(&check.id),
     }
 }
 
-fn bare_question(lab: &Lab, counted: &BTreeSet<usize>, question: &Question) -> QuestionFact {
+fn bare_question(lab: &Lab, counted: &BTreeSet<PartId>, question: &Question) -> QuestionFact {
     QuestionFact {
         line: lab.source.position(question.span.start).line,
         name: question.name.as_ref().map(|name| name.value.clone()),
@@ -254,6 +254,6 @@ fn bare_question(lab: &Lab, counted: &BTreeSet<usize>, question: &Question) -> Q
         reason: None,
         points: question.points.unwrap_or(1),
         neutral: false,
-        elsewhere: !counted.contains(&question.span.start),
+        elsewhere: !counted.contains(&question.id),
     }
 }

@@ -4,10 +4,11 @@ use super::command::{self, CommandSeen};
 use super::runner::{Output, Runner};
 use crate::grade::{Need, Observation, Seen};
 use crate::journal::Clock;
+use crate::lab::PartId;
 
 impl Runner<'_> {
     /// One look. `nearest` is the block that an `output` check without a name speaks of.
-    pub(super) async fn observe(&self, need: &Need, nearest: Option<usize>) -> Observation {
+    pub(super) async fn observe(&self, need: &Need, nearest: Option<PartId>) -> Observation {
         let at = Clock::now();
         let seen = match need {
             Need::Output { action } => self.printed(action.as_deref(), nearest),
@@ -16,20 +17,20 @@ impl Runner<'_> {
         Observation { need: need.clone(), at, seen }
     }
 
-    fn printed(&self, action: Option<&str>, nearest: Option<usize>) -> Seen {
-        let (offset, who) = match action {
-            Some(name) => (self.action_named(name).map(|action| action.span.start), format!("the block `{name}`")),
+    fn printed(&self, action: Option<&str>, nearest: Option<PartId>) -> Seen {
+        let (id, who) = match action {
+            Some(name) => (self.action_named(name).map(|action| action.id), format!("the block `{name}`")),
             None => (nearest, "the block above".to_owned()),
         };
-        let Some(offset) = offset else {
+        let Some(id) = id else {
             return Seen::Nothing(format!("{who} does not run here"));
         };
-        let running = self.backgrounds.iter().find(|running| running.action.span.start == offset && !running.stopped);
+        let running = self.backgrounds.iter().find(|running| running.action.id == id && !running.stopped);
         if let Some(running) = running {
             let printed = running.handle.since(running.mark);
             return Seen::Output { printed, exit: running.handle.ended().and_then(|result| result.exit) };
         }
-        match self.outputs.get(&offset) {
+        match self.outputs.get(&id) {
             Some(Output { printed, exit }) => {
                 Seen::Output { printed: printed.clone(), exit: Some(exit.unwrap_or_default()) }
             }

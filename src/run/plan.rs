@@ -10,7 +10,7 @@ use builder::{Builder, Left, place};
 
 use super::depends;
 use crate::grade::WITHIN;
-use crate::lab::{Action, CheckBlock, CheckKind, ClusterKind, Item, Lab, Question, Requirement, Role, Step};
+use crate::lab::{Action, CheckBlock, CheckKind, ClusterKind, Item, Lab, PartId, Question, Requirement, Role, Step};
 use crate::text::{did_you_mean, one_of};
 
 /// Whether a lab is run as a reader would run it, or proved.
@@ -34,7 +34,7 @@ pub struct Plan {
     pub cleanup: Vec<(usize, Action)>,
     /// The checks and questions of the lab on this kind of cluster, by where they begin: their points are its maximum,
     /// whatever is run of it.
-    pub counted: Arc<BTreeSet<usize>>,
+    pub counted: Arc<BTreeSet<PartId>>,
     /// What is left out because `run` runs no solutions.
     pub unsolved: Option<Box<Unsolved>>,
 }
@@ -98,8 +98,8 @@ pub enum Judged {
 #[derive(Debug, Clone)]
 pub struct Checks {
     pub block: CheckBlock,
-    /// The nearest action above in the step, by where its fence begins.
-    pub nearest: Option<usize>,
+    /// The nearest action above in the step, by its number.
+    pub nearest: Option<PartId>,
 }
 
 /// Why a part does not take place here.
@@ -152,7 +152,7 @@ impl Plan {
         Err(Skip(format!("it has nothing to run or to check with `--on {}`{what}", kind.name())))
     }
 
-    /// Leaves of it one step and the earlier ones that it needs, as far as names tell. `Err`: there is no such step.
+    /// Leaves of it one step and the earlier ones that it needs, as far as names show. `Err`: there is no such step.
     pub fn only(&mut self, lab: &Lab, step: &str) -> Result<(), Skip> {
         let Some(at) = self.steps.iter().position(|known| known.id == step) else {
             let ids: Vec<&str> = self.steps.iter().map(|step| step.id.as_str()).collect();
@@ -256,14 +256,14 @@ impl PlannedStep {
         self.skip.get_or_insert_with(|| reason.to_owned());
     }
 
-    fn counted(&self) -> Vec<usize> {
+    fn counted(&self) -> Vec<PartId> {
         let acts = self.stretches.iter().flat_map(|stretch| &stretch.acts).filter_map(|act| match act {
-            Act::Ask(question) => Some(vec![question.span.start]),
+            Act::Ask(question) => Some(vec![question.id]),
             Act::Run(_) | Act::Wait(_) | Act::Left(..) | Act::LeftWait(..) | Act::LeftAsk(..) => None,
         });
         let judged = self.stretches.iter().flat_map(|stretch| &stretch.judged).filter_map(|judged| match judged {
-            Judged::Checks(checks) => Some(checks.block.checks.iter().map(|check| check.span.start).collect()),
-            Judged::Ask(question) => Some(vec![question.span.start]),
+            Judged::Checks(checks) => Some(checks.block.checks.iter().map(|check| check.id).collect()),
+            Judged::Ask(question) => Some(vec![question.id]),
             Judged::Wait(_) | Judged::Left(..) | Judged::LeftWait(..) | Judged::LeftAsk(..) => None,
         });
         acts.chain(judged).flatten().collect()

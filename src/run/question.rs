@@ -32,8 +32,8 @@ impl Runner<'_> {
             Answer::Texts(texts) => {
                 for text in texts {
                     let printed = |name: &str| {
-                        let offset = self.action_named(name)?.span.start;
-                        self.outputs.get(&offset).map(|output| output.printed.clone())
+                        let id = self.action_named(name)?.id;
+                        self.outputs.get(&id).map(|output| output.printed.clone())
                     };
                     let command = |text: String| async move { self.command(&text).await };
                     right_answer(text, &self.vars.values, command, printed).await?;
@@ -44,7 +44,7 @@ impl Runner<'_> {
     }
 }
 
-/// What an answer line comes to just now. `printed` tells what a named block printed, if it ran.
+/// What an answer line comes to just now. `printed` gives what a named block printed, if it ran.
 pub async fn right_answer<C>(
     text: &AnswerText,
     vars: &Vars,

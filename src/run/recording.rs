@@ -12,7 +12,7 @@ use super::ground::Ground;
 use super::runner::{Output, Runner};
 use crate::grade::{Evidence, Need, Observation};
 use crate::journal::{Clock, Delivered, JournalView, Mark, SavedMark, SavedObservation, SavedSeen, SavedText, stamp};
-use crate::lab::{Action, Lab, Ready, Template, TemplatePart};
+use crate::lab::{Action, Lab, PartId, Ready, Template, TemplatePart};
 use crate::outcome::{ActionReport, Verdict};
 use crate::terminal::CommandResult;
 
@@ -66,9 +66,9 @@ pub struct RecordedAct {
     pub after: Option<Moment>,
     /// What it had printed, by how many blocks had run: nothing while it runs in the background.
     pub said: Vec<Said>,
-    /// Where its fence began.
+    /// Its number in the lab as it was.
     #[serde(skip)]
-    offset: usize,
+    block: PartId,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,9 +173,9 @@ impl Recording {
         self.finished = self.latest;
     }
 
-    /// The number of the block that begins there, as it ran last.
-    fn block(&self, offset: usize) -> Option<usize> {
-        self.acts.iter().rposition(|act| act.offset == offset)
+    /// Which of the acts was the last run of the block.
+    fn act_of(&self, block: PartId) -> Option<usize> {
+        self.acts.iter().rposition(|act| act.block == block)
     }
 
     /// Rewrites what people and programs wrote, and leaves what says how it came about.
@@ -249,7 +249,7 @@ impl Runner<'_> {
             before,
             after: None,
             said: Vec::new(),
-            offset: action.span.start,
+            block: action.id,
         });
         self.recording.acts.len() - 1
     }
@@ -279,9 +279,9 @@ impl Runner<'_> {
     }
 
     /// From now on this is what the block printed; nothing while it runs in the background.
-    pub(super) fn record_output(&mut self, offset: usize, output: Option<&Output>) {
+    pub(super) fn record_output(&mut self, block: PartId, output: Option<&Output>) {
         let from = self.recording.position();
-        let Some(index) = self.recording.block(offset) else { return };
+        let Some(index) = self.recording.act_of(block) else { return };
         let output = output.map(|Output { printed, exit }| SavedOutput {
             text: SavedText::of(printed, LONGEST, &ToOwned::to_owned),
             exit: *exit,
@@ -291,7 +291,7 @@ impl Runner<'_> {
         }
     }
 
-    pub(super) fn record_stretch(&mut self, mark: Mark, looked: Vec<(Option<usize>, Observation)>) {
+    pub(super) fn record_stretch(&mut self, mark: Mark, looked: Vec<(Option<PartId>, Observation)>) {
         self.recording.latest = Some(Moment::of(mark, &self.witness.journal()));
         let mut before: Vec<Sampled> = Vec::new();
         for (nearest, observation) in looked {
@@ -307,7 +307,7 @@ impl Runner<'_> {
     pub(super) fn record_backgrounds(&mut self) {
         let mut samples = Vec::new();
         for running in self.backgrounds.iter().filter(|running| !running.stopped) {
-            let Some(index) = self.recording.block(running.action.span.start) else { continue };
+            let Some(index) = self.recording.act_of(running.action.id) else { continue };
             let seen = SavedSeen::Output {
                 text: SavedText::of(&running.handle.since(running.mark), LONGEST, &ToOwned::to_owned),
                 exit: running.handle.ended().and_then(|result| result.exit),
@@ -327,7 +327,7 @@ impl Runner<'_> {
         &mut self,
         mark: Mark,
         end: Mark,
-        by: impl Iterator<Item = (Option<usize>, &'e Evidence)>,
+        by: impl Iterator<Item = (Option<PartId>, &'e Evidence)>,
     ) {
         let mut samples: Vec<Sampled> = Vec::new();
         for (nearest, evidence) in by {
@@ -341,13 +341,13 @@ impl Runner<'_> {
         self.recording.looks.push(RecordedLook { position, mark: mark.into(), end: end.into(), samples });
     }
 
-    fn sample_of(&self, need: &Need, nearest: Option<usize>) -> Option<SampleOf> {
+    fn sample_of(&self, need: &Need, nearest: Option<PartId>) -> Option<SampleOf> {
         let Need::Output { action } = need else { return Some(SampleOf::Need(need.clone())) };
-        let offset = match action {
-            Some(name) => self.action_named(name).map(|action| action.span.start),
+        let block = match action {
+            Some(name) => self.action_named(name).map(|action| action.id),
             None => nearest,
         };
-        self.recording.block(offset?).map(SampleOf::Block)
+        self.recording.act_of(block?).map(SampleOf::Block)
     }
 }
 

@@ -9,7 +9,7 @@ use super::ground::Ground;
 use super::recording::Recording;
 use super::{Mode, Plan, Vars};
 use crate::cluster::ClusterInfo;
-use crate::lab::{Action, ClusterKind, Lab};
+use crate::lab::{Action, ClusterKind, Lab, PartId};
 use crate::terminal::{self, Background, BlockResult, Casts, TerminalSettings, Terminals};
 use crate::text::Printed;
 use crate::witness::Witness;
@@ -35,13 +35,13 @@ pub(super) struct Runner<'a> {
     pub(super) witness: &'a Witness,
     pub(super) interrupt: CancellationToken,
     /// What blocks printed, by where their fence begins.
-    pub(super) outputs: BTreeMap<usize, Output>,
+    pub(super) outputs: BTreeMap<PartId, Output>,
     /// What checks look for in what blocks print, by where a block's fence begins.
-    pub(super) searched: BTreeMap<usize, Vec<String>>,
+    pub(super) searched: BTreeMap<PartId, Vec<String>>,
     pub(super) backgrounds: Vec<Running<'a>>,
     pub(super) spent: Spending,
     /// Of its plan.
-    pub(super) counted: Arc<BTreeSet<usize>>,
+    pub(super) counted: Arc<BTreeSet<PartId>>,
     pub(super) recording: Recording,
     /// What its terminals show.
     pub(super) casts: Casts,
@@ -80,7 +80,7 @@ pub(super) struct Spending {
     pub(super) checks: Duration,
 }
 
-/// Why a step, and with it the lab, does not go on. The reason has been told already.
+/// Why a step, and with it the lab, does not go on. The reason has been reported already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stopped;
 

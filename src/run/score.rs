@@ -35,7 +35,7 @@ fn place(lab: &Lab, check: &Check) -> CheckPlace {
     (position.line, position.column)
 }
 
-/// Points and their maximum; what has no verdict was not done. Right answers are told by their questions' lines.
+/// Points and their maximum; what has no verdict was not done. Right answers are known by their questions' lines.
 pub fn score(lab: &Lab, plan: &Plan, verdicts: &BTreeMap<CheckPlace, Verdict>, right: &BTreeSet<usize>) -> (u32, u32) {
     let collected = Collected::default();
     let emitter = Emitter::new(&collected, 0, Mode::Grade);

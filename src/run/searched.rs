@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 
 use super::plan::{Act, Checks, Judged, Plan};
 use crate::grade;
-use crate::lab::{self, Action, CheckKind, Lab, Ready};
+use crate::lab::{self, Action, CheckKind, Lab, PartId, Ready};
 
-/// The patterns for each block, by where its fence begins.
-pub(super) fn searched(lab: &Lab, plan: &Plan, vars: &lab::Vars) -> BTreeMap<usize, Vec<String>> {
-    let names: BTreeMap<&str, usize> =
-        actions(lab).filter_map(|action| Some((action.name.as_ref()?.value.as_str(), action.span.start))).collect();
-    let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+/// The patterns for each block, by its number.
+pub(super) fn searched(lab: &Lab, plan: &Plan, vars: &lab::Vars) -> BTreeMap<PartId, Vec<String>> {
+    let names: BTreeMap<&str, PartId> =
+        actions(lab).filter_map(|action| Some((action.name.as_ref()?.value.as_str(), action.id))).collect();
+    let mut found: BTreeMap<PartId, Vec<String>> = BTreeMap::new();
     for action in actions(lab) {
         if let Some(text) = ready_text(action, vars) {
-            found.entry(action.span.start).or_default().push(regex::escape(&text));
+            found.entry(action.id).or_default().push(regex::escape(&text));
         }
     }
     for Checks { block, nearest } in checks(plan) {
         for check in &block.checks {
             let CheckKind::Output { action, test } = &check.kind else { continue };
-            let offset = match action {
+            let id = match action {
                 Some(name) => names.get(name.value.as_str()).copied(),
                 None => *nearest,
             };
-            if let (Some(offset), Some(pattern)) = (offset, grade::searched(test, vars)) {
-                found.entry(offset).or_default().push(pattern);
+            if let (Some(id), Some(pattern)) = (id, grade::searched(test, vars)) {
+                found.entry(id).or_default().push(pattern);
             }
         }
     }

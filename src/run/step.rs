@@ -295,7 +295,7 @@ impl Failed {
         self.0.push((step.title.clone(), depends::reach(lab, &step.id)));
     }
 
-    /// The title of the first that the step builds on, as far as names tell.
+    /// The title of the first that the step builds on, as far as names show.
     fn builds_on(&self, lab: &Lab, step: &PlannedStep) -> Option<String> {
         let own = depends::reach(lab, &step.id);
         self.0.iter().find(|(_, names)| !names.is_disjoint(&own)).map(|(title, _)| title.clone())

@@ -75,7 +75,7 @@ fn why(status: &Value) -> Option<(String, String)> {
                 continue;
             }
             let last = &container["lastState"]["terminated"];
-            // A loop's own words tell how long it waits; what it failed with stands in its last end.
+            // A loop's own words say how long it waits; what it failed with stands in its last end.
             let message = match (last["exitCode"].as_i64(), text(last, "message")) {
                 (Some(code), "") if reason == "CrashLoopBackOff" => {
                     format!("it ended with status {code} ({})", text(last, "reason"))

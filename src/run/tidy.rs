@@ -40,7 +40,7 @@ impl Runner<'_> {
                 if let Some(namespace) = &resource.namespace {
                     words.extend(["--namespace", namespace]);
                 }
-                // Whether it worked, the journal tells.
+                // Whether it worked, the journal shows.
                 drop(self.command(&shell_words::join(words)).await);
             }
         }

@@ -114,7 +114,7 @@ pub struct Command {
     pub cut: bool,
     pub began: Timestamp,
     pub ended: Timestamp,
-    /// The shell's KUBECONFIG when it had ended, where the shell tells.
+    /// The shell's KUBECONFIG when it had ended, where the shell reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<String>,
 }
@@ -209,9 +209,9 @@ pub enum Answer {
         right: bool,
         words: String,
         attempts: u32,
-        /// What is right and why, in Markdown, where the lab tells.
+        /// What is right and why, in Markdown, where the lab says it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        told: Option<String>,
+        explanation: Option<String>,
     },
     Events {
         events: Vec<EventLine>,

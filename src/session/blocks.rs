@@ -6,7 +6,7 @@ use super::api::{Answer, BlockText};
 use super::engine::{Engine, Worked};
 use super::outline::{PlacedBlock, PlacedCheck};
 use super::printed::{Candidate, text_of};
-use crate::lab::{CheckKind, Place, Role};
+use crate::lab::{CheckKind, PartId, Place, Role};
 use crate::outcome::Verdict;
 use crate::run::Ran;
 use crate::text::{did_you_mean, redact};
@@ -16,11 +16,9 @@ const SHOWN: usize = 4 << 20;
 
 impl<'a> Engine<'a> {
     /// The block that an output check is about.
-    pub(super) fn block_of(&self, placed: PlacedCheck<'_>) -> Option<usize> {
+    pub(super) fn block_of(&self, placed: PlacedCheck<'_>) -> Option<PartId> {
         match &placed.check.kind {
-            CheckKind::Output { action: Some(name), .. } => {
-                self.course.named(&name.value).map(|block| block.action.span.start)
-            }
+            CheckKind::Output { action: Some(name), .. } => self.course.named(&name.value).map(|block| block.action.id),
             _ => placed.nearest,
         }
     }
@@ -59,9 +57,7 @@ impl<'a> Engine<'a> {
                 .find(|block| block.id == wanted)
                 .or_else(|| course.named(wanted).filter(|block| shown(block))),
             None => of_step.iter().copied().find(|block| {
-                block.left.is_none()
-                    && block.action.role == Role::Action
-                    && !self.done.contains(&block.action.span.start)
+                block.left.is_none() && block.action.role == Role::Action && !self.done.contains(&block.action.id)
             }),
         };
         match (found, wanted) {
@@ -107,7 +103,7 @@ impl<'a> Engine<'a> {
         };
         self.work.push(Box::pin(async move {
             let ran = hands.lock().await.block(planned, action).await;
-            Worked::Ran { offset: action.span.start, ran, reply, solving }
+            Worked::Ran { block: action.id, ran, reply, solving }
         }));
     }
 
@@ -132,7 +128,7 @@ impl<'a> Engine<'a> {
             block.stretch == stretch
                 && block.left.is_none()
                 && block.action.role != Role::Setup
-                && !self.done.contains(&block.action.span.start)
+                && !self.done.contains(&block.action.id)
         });
         if let Some(block) = next {
             return self.start_block(block, None, true);
@@ -142,19 +138,19 @@ impl<'a> Engine<'a> {
         }
     }
 
-    pub(super) fn ran(&mut self, offset: usize, ran: Ran, reply: Option<oneshot::Sender<Answer>>, solving: bool) {
+    pub(super) fn ran(&mut self, block: PartId, ran: Ran, reply: Option<oneshot::Sender<Answer>>, solving: bool) {
         self.moved();
         let passed = ran.verdict == Verdict::Pass;
         if passed {
-            self.done.insert(offset);
+            self.done.insert(block);
         }
-        self.heard.of_blocks.insert(offset, ran.printed.clone());
+        self.heard.of_blocks.insert(block, ran.printed.clone());
         let view = self.ground.witness.journal();
-        let by = self.course.block(offset).map(|block| text_of(block.action)).unwrap_or_default();
+        let by = self.course.block(block).map(|block| text_of(block.action)).unwrap_or_default();
         self.heard.named(&by);
         self.heard.named(&ran.printed.text);
         let candidate = Candidate { printed: ran.printed.clone(), exit: ran.exit, own: true, by };
-        self.printed(&[candidate], Some(offset), &view);
+        self.printed(&[candidate], Some(block), &view);
         let mut output = redact(&ran.printed.text).into_owned();
         let cut = ran.printed.cut || output.len() > SHOWN;
         output.truncate(output.floor_char_boundary(SHOWN));
@@ -167,7 +163,7 @@ impl<'a> Engine<'a> {
         if passed {
             self.go_on_solving();
         } else if let Some(reply) = self.solving.take() {
-            let line = self.course.line(offset);
+            let line = self.course.block(block).map_or(0, |block| self.course.line(block.action.span.start));
             let reason = format!("the block at line {line} failed: {}", ran.reason.unwrap_or_default());
             let hint = Some("`lab reset` goes back to the step's beginning, where it can be solved".to_owned());
             drop(reply.send(Answer::Refused { reason, hint }));

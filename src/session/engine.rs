@@ -24,6 +24,7 @@ use super::printed::Heard;
 use super::start::SessionRequest;
 use crate::grade::{Need, Seen};
 use crate::journal::{JournalView, Mark, Seq};
+use crate::lab::PartId;
 use crate::learn::{Effect, Fact, Input, Refusal, State};
 use crate::run::{Ground, Hands, Ran, Right, Undone};
 
@@ -45,7 +46,7 @@ pub(super) struct Engine<'a> {
     pub(super) live: Option<Live<'a>>,
     pub(super) heard: Heard,
     /// Blocks that were run or typed, by where their fences begin.
-    pub(super) done: BTreeSet<usize>,
+    pub(super) done: BTreeSet<PartId>,
     /// What a learner should know of their variables.
     pub(super) vars_shown: Vec<(String, String)>,
     /// Where the journal stood when a step was opened by this process.
@@ -83,7 +84,7 @@ pub(super) enum Worked {
         notes: Vec<String>,
     },
     Ran {
-        offset: usize,
+        block: PartId,
         ran: Ran,
         reply: Option<oneshot::Sender<Answer>>,
         solving: bool,
@@ -221,7 +222,7 @@ impl<'a> Engine<'a> {
                 }
                 self.opened(step, stretch, mark, seq);
             }
-            Worked::Ran { offset, ran, reply, solving } => self.ran(offset, ran, reply, solving),
+            Worked::Ran { block, ran, reply, solving } => self.ran(block, ran, reply, solving),
             Worked::Judged { step, question, right, text, reply } => match right {
                 Ok(rights) => {
                     let is_right = rights.iter().any(|right| super::questions::fits(right, &text));

@@ -110,7 +110,7 @@ impl<'a> Live<'a> {
     }
 
     /// By the journal up to the view's end, and by what was observed. The first time at which it has to be looked again
-    /// although nothing happens is told too.
+    /// although nothing happens is reported too.
     pub(super) fn look(&mut self, view: &JournalView) -> (Vec<Turn>, Option<SystemTime>) {
         let mut turns = Vec::new();
         let mut again: Option<SystemTime> = None;

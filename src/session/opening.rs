@@ -113,12 +113,12 @@ impl Engine<'_> {
         self.go_on_solving();
     }
 
-    /// Only what is printed after a stretch's mark counts for it: whoever ran its block before is told at once.
+    /// Only what is printed after a stretch's mark counts for it: whoever ran its block before hears of it at once.
     fn name_blocks_run_too_early(&mut self) {
         let about: Vec<_> =
             self.live.iter().flat_map(Live::outputs).filter_map(|(_, placed)| self.block_of(placed)).collect();
-        for block in about.into_iter().filter_map(|offset| self.course.block(offset)) {
-            if self.heard.was_too_early(block.action.span.start) {
+        for block in about.into_iter().filter_map(|id| self.course.block(id)) {
+            if self.heard.was_too_early(block.action.id) {
                 let message = format!(
                     "You ran the block `{0}` before the checks above it held. What it prints counts from now on: run it \
                      again, or type `lab run {0}`.",

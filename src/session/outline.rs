@@ -1,7 +1,7 @@
 //! The lab as it lies on this kind of cluster: its parts in their places, and the outline that the learner's state goes by.
 
 use crate::grade;
-use crate::lab::{Action, Check, CheckBlock, CheckKind, Hint, Item, Lab, Question, Role, Step};
+use crate::lab::{Action, Check, CheckBlock, CheckKind, Hint, Item, Lab, PartId, Question, Role, Step};
 use crate::learn::{CheckOutline, Outline, QuestionOutline, StepOutline, StretchOutline};
 use crate::run::{Act, Checks, Judged, Plan, PlannedStep, check_fact, question_fact};
 
@@ -28,8 +28,8 @@ pub(super) struct PlacedCheck<'a> {
     pub(super) check: &'a Check,
     pub(super) block: &'a CheckBlock,
     pub(super) stretch: usize,
-    /// The nearest action above in the step, by where its fence begins.
-    pub(super) nearest: Option<usize>,
+    /// The nearest action above in the step, by its number.
+    pub(super) nearest: Option<PartId>,
     pub(super) is_wait: bool,
     pub(super) left: Option<&'a str>,
 }
@@ -50,7 +50,7 @@ pub(super) struct PlacedBlock<'a> {
 impl<'a> Course<'a> {
     pub(super) fn new(lab: &'a Lab, plan: &'a Plan) -> Self {
         let steps = lab.steps.iter().map(|step| {
-            let planned = plan.steps.iter().find(|planned| planned.offset == step.span.start);
+            let planned = plan.steps.iter().find(|planned| planned.id == step.id);
             CourseStep::new(step, planned)
         });
         Self { lab, plan, steps: steps.collect() }
@@ -101,9 +101,8 @@ impl<'a> Course<'a> {
         self.lab.source.position(offset).line
     }
 
-    /// The block that begins there.
-    pub(super) fn block(&self, offset: usize) -> Option<&PlacedBlock<'a>> {
-        self.steps.iter().flat_map(|step| &step.blocks).find(|block| block.action.span.start == offset)
+    pub(super) fn block(&self, id: PartId) -> Option<&PlacedBlock<'a>> {
+        self.steps.iter().flat_map(|step| &step.blocks).find(|block| block.action.id == id)
     }
 
     pub(super) fn named(&self, name: &str) -> Option<&PlacedBlock<'a>> {

@@ -8,6 +8,7 @@ use super::event::SessionEvent;
 use super::live::Live;
 use super::printed::{Candidate, is_of_the_session};
 use crate::journal::JournalView;
+use crate::lab::PartId;
 use crate::text::redact;
 
 impl Engine<'_> {
@@ -37,7 +38,7 @@ impl Engine<'_> {
         let view = self.ground.witness.journal();
         let waiting: Vec<_> = self.live.iter().flat_map(Live::outputs).collect();
         for (place, placed) in waiting {
-            let block = self.block_of(placed).and_then(|offset| self.course.block(offset));
+            let block = self.block_of(placed).and_then(|id| self.course.block(id));
             for candidate in self.heard.candidates(block, vars) {
                 let turn = self.live.as_mut().and_then(|live| live.printed(place, &candidate, &view));
                 self.turned(turn, &view);
@@ -49,7 +50,7 @@ impl Engine<'_> {
         let view = self.ground.witness.journal();
         let waiting: Vec<_> = self.live.iter().flat_map(Live::outputs).collect();
         for (place, placed) in waiting {
-            let block = self.block_of(placed).and_then(|offset| self.course.block(offset));
+            let block = self.block_of(placed).and_then(|id| self.course.block(id));
             for candidate in self.heard.running(block, &self.ground.vars.values) {
                 let turn = self.live.as_mut().and_then(|live| live.printed(place, &candidate, &view));
                 self.turned(turn, &view);
@@ -63,9 +64,9 @@ impl Engine<'_> {
             return;
         }
         let running = self.hands.try_lock().map(|hands| hands.running()).unwrap_or_default();
-        for (offset, name, printed) in running {
+        for (id, name, printed) in running {
             let candidate = Candidate { printed, exit: None, own: true, by: name };
-            self.printed(&[candidate], Some(offset), view);
+            self.printed(&[candidate], Some(id), view);
         }
     }
 
@@ -78,7 +79,7 @@ impl Engine<'_> {
     }
 
     /// Hands what was printed to the checks that wait for it: to those of its block as its own.
-    pub(super) fn printed(&mut self, candidates: &[Candidate], block: Option<usize>, view: &JournalView) {
+    pub(super) fn printed(&mut self, candidates: &[Candidate], block: Option<PartId>, view: &JournalView) {
         let waiting: Vec<_> = self.live.iter().flat_map(Live::outputs).collect();
         for (place, placed) in waiting {
             let about = self.block_of(placed);

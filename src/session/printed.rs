@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::api::{Command, Printing};
 use super::outline::{Course, PlacedBlock};
-use crate::lab::{Action, Vars};
+use crate::lab::{Action, PartId, Vars};
 use crate::text::{Printed, VarPiece, var_pieces};
 
 /// Commands of a stretch that are remembered, and how much of their text in all.
@@ -24,14 +24,14 @@ pub(super) struct Heard {
     printing: BTreeMap<String, Printing>,
     /// Commands of the lab's blocks that were typed since the lab began, each as [`plain`] has it.
     typed: BTreeSet<String>,
-    /// What each block that was run or typed whole printed last, by where its fence begins.
-    pub(super) of_blocks: BTreeMap<usize, Printed>,
+    /// What each block that was run or typed whole printed last, by its number.
+    pub(super) of_blocks: BTreeMap<PartId, Printed>,
     /// Words of all commands and of what they printed, among them the names of what they made.
     names: BTreeSet<String>,
     /// Blocks that were run since the step was opened and before its open stretch, by where their fences begin.
-    before: BTreeSet<usize>,
+    before: BTreeSet<PartId>,
     /// The same since the open stretch's mark.
-    since: BTreeSet<usize>,
+    since: BTreeSet<PartId>,
     /// The last command, whenever it ran.
     pub(super) last: Option<Command>,
 }
@@ -71,12 +71,12 @@ impl Heard {
     }
 
     /// Whether a block was run in this step before the open stretch's mark, and not since.
-    pub(super) fn was_too_early(&self, block: usize) -> bool {
+    pub(super) fn was_too_early(&self, block: PartId) -> bool {
         self.before.contains(&block) && !self.since.contains(&block)
     }
 
     /// Takes in a finished command; the blocks that are whole by it.
-    pub(super) fn finished(&mut self, command: Command, course: &Course<'_>, vars: &Vars) -> Vec<usize> {
+    pub(super) fn finished(&mut self, command: Command, course: &Course<'_>, vars: &Vars) -> Vec<PartId> {
         self.printing.remove(&command.terminal);
         self.named(&command.text);
         self.named(&command.output);
@@ -91,11 +91,11 @@ impl Heard {
                 }
                 let all = commands.iter().all(|known| self.typed.contains(known));
                 if all || whole_text(block.action, vars) == plain_text {
-                    whole.push(block.action.span.start);
+                    whole.push(block.action.id);
                 }
                 let printed = printed(&command.output, command.cut);
-                self.since.insert(block.action.span.start);
-                self.of_blocks.insert(block.action.span.start, printed);
+                self.since.insert(block.action.id);
+                self.of_blocks.insert(block.action.id, printed);
             }
         }
         self.bytes += command.output.len();

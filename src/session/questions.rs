@@ -48,8 +48,8 @@ impl Engine<'_> {
             .iter()
             .map(|text| match text {
                 AnswerText::From(name) => {
-                    let offset = self.course.named(&name.value).map(|block| block.action.span.start);
-                    offset.and_then(|offset| self.heard.of_blocks.get(&offset)).cloned()
+                    let block = self.course.named(&name.value).map(|block| block.action.id);
+                    block.and_then(|block| self.heard.of_blocks.get(&block)).cloned()
                 }
                 AnswerText::Literal(_) | AnswerText::Regex(_) | AnswerText::Command(_) => None,
             })
@@ -88,21 +88,21 @@ impl Engine<'_> {
                 .get(step)
                 .and_then(|step| step.questions.get(question))
                 .map_or(0, |known| known.attempts);
-            let told = self.told(step, question);
+            let explanation = self.explanation(step, question);
             let words = words.unwrap_or_else(|| match (right, attempts) {
-                (false, _) if told.is_some() => "Not quite.".to_owned(),
+                (false, _) if explanation.is_some() => "Not quite.".to_owned(),
                 (true, 1) => "That is right.".to_owned(),
                 (true, attempts) => format!("That is right, at attempt {attempts}."),
                 (false, 1) => "Not quite. Look again at what the step shows, and try once more.".to_owned(),
                 (false, _) => "Not yet. Take your time: every attempt is as good as the first.".to_owned(),
             });
-            Answer::Answered { right, words, attempts, told }
+            Answer::Answered { right, words, attempts, explanation }
         });
         drop(reply.send(answer));
     }
 
     /// What the question's answer fold holds.
-    fn told(&self, step: usize, question: usize) -> Option<String> {
+    fn explanation(&self, step: usize, question: usize) -> Option<String> {
         let question = self.course.steps.get(step)?.questions.get(question)?.question;
         let why = self.filled(question.why.as_ref()?);
         let answer = redact(&question.answer.in_words(&self.ground.vars.values)).into_owned();

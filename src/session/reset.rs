@@ -86,14 +86,9 @@ impl Engine<'_> {
                 self.heard.forget();
                 self.forget_evidence_from(step);
                 let course = self.course;
-                let again: Vec<usize> = course
-                    .steps
-                    .iter()
-                    .skip(step)
-                    .flat_map(|step| &step.blocks)
-                    .map(|block| block.action.span.start)
-                    .collect();
-                self.done.retain(|offset| !again.contains(offset));
+                let again: Vec<_> =
+                    course.steps.iter().skip(step).flat_map(|step| &step.blocks).map(|block| block.action.id).collect();
+                self.done.retain(|block| !again.contains(block));
                 let id = self.state.outline().steps.get(step).map(|step| step.id.clone()).unwrap_or_default();
                 self.handle.emit(SessionEvent::WentBack { step: id.clone(), left: undone.left.clone() });
                 self.input(Input::Restored { step });

@@ -69,7 +69,7 @@ impl Engine<'_> {
                         id: block.id.clone(),
                         line: self.course.line(block.action.span.start),
                         role: block.action.role.name().to_owned(),
-                        done: self.done.contains(&block.action.span.start),
+                        done: self.done.contains(&block.action.id),
                         background: block.action.background.is_some(),
                         on_node: block.action.place == Where::Node,
                         left: block.left.map(str::to_owned),

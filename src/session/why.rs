@@ -85,7 +85,7 @@ impl Engine<'_> {
         let placed = self.course.steps.get(place.step)?.checks.get(place.check)?;
         let CheckKind::Output { .. } = &placed.check.kind else { return None };
         let block = self.course.block(self.block_of(*placed)?)?;
-        self.heard.was_too_early(block.action.span.start).then(|| {
+        self.heard.was_too_early(block.action.id).then(|| {
             format!(
                 "you ran the block `{0}` before this part of the step began, and only what is printed from then on \
                  counts: run it again, or type `lab run {0}`",
@@ -98,7 +98,7 @@ impl Engine<'_> {
     fn not_heard(&self, place: Place) -> Option<String> {
         let placed = self.course.steps.get(place.step)?.checks.get(place.check)?;
         let CheckKind::Output { .. } = &placed.check.kind else { return None };
-        let block = self.block_of(*placed).and_then(|offset| self.course.block(offset));
+        let block = self.block_of(*placed).and_then(|id| self.course.block(id));
         Some(match block {
             Some(block) => format!(
                 "nothing that you ran since this part of the step began printed it; the block `{0}` does: `lab run {0}`",

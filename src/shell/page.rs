@@ -204,7 +204,7 @@ impl Fences for Sheet<'_> {
                 self.asked = Some(question);
                 Some(self.question(question, width))
             }
-            // What the variables are is told by their values.
+            // The values of the variables show what they are.
             _ if is_vars(info) => None,
             _ if info == "answer" => {
                 let vars: Vars = self.page.view.vars.iter().cloned().collect();

@@ -44,7 +44,7 @@ impl Teller<'_> {
         lines.into_iter().flat_map(|line| wrapped(&redact(&line), width)).collect()
     }
 
-    /// A line for what turned, and nothing for what is told elsewhere or is no news.
+    /// A line for what turned, and nothing for what is reported elsewhere or has not changed.
     pub(super) fn event(&self, event: &SessionEvent) -> Vec<String> {
         let look = self.look;
         let line = |text: String| vec![text];

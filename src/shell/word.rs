@@ -221,7 +221,7 @@ impl<'a> Desk<'a> {
                 return Ok(passed);
             }
             Answer::Why { checks, notes } => print(self.teller().why(&checks, &notes)),
-            Answer::Answered { right, words, told, .. } => {
+            Answer::Answered { right, words, explanation, .. } => {
                 let look = self.look();
                 let sign = match (look.plain, right) {
                     (true, true) => "Right: ".to_owned(),
@@ -230,8 +230,10 @@ impl<'a> Desk<'a> {
                     (false, false) => format!("  {} ", look.bad().apply_to(CROSS)),
                 };
                 print(crate::text::wrapped(&format!("{sign}{words}"), look.width()));
-                if let Some(told) = told {
-                    print(markdown(&told, look).into_iter().map(|line| format!("  {line}").trim_end().to_owned()));
+                if let Some(explanation) = explanation {
+                    print(
+                        markdown(&explanation, look).into_iter().map(|line| format!("  {line}").trim_end().to_owned()),
+                    );
                 }
                 return Ok(right);
             }

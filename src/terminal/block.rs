@@ -84,7 +84,7 @@ pub enum Ended {
         by_errexit: bool,
         last_words: String,
     },
-    /// The block, or one before it, changed what tells how a command ended: cannot judge. The shell is replaced.
+    /// The block, or one before it, changed what reports how a command ended: cannot judge. The shell is replaced.
     ShellChanged {
         line: usize,
         command: String,

@@ -16,7 +16,7 @@ pub(super) struct Capture {
     tail: VecDeque<u8>,
     kept: usize,
     listener: Option<Listener>,
-    /// How far the listener has been told: nothing before the head is full, since a short text can be read whole.
+    /// How far the listener has heard: nothing before the head is full, since a short text can be read whole.
     heard: u64,
 }
 

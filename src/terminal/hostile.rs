@@ -1,4 +1,4 @@
-//! Blocks that change the shell under the runner, by intent or not: the status told afterwards is the right one, or
+//! Blocks that change the shell under the runner, by intent or not: the status reported afterwards is the right one, or
 //! none at all.
 
 use futures::StreamExt;
@@ -121,7 +121,7 @@ const PRELUDES: &[&str] = &[
     "wait; jobs >/dev/null; true",
 ];
 
-/// Fragments after which there may be no telling, but never a wrong telling.
+/// Fragments after which there may be no status, but never a wrong one.
 const SUBVERSIONS: &[&str] = &[
     ".() { return 0; }",
     ".() { builtin . \"$@\"; return 0; }",
@@ -175,7 +175,7 @@ impl Dice {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+enum Reported {
     Right,
     /// "The bookkeeping was changed", or the shell is gone, and in what words.
     Nothing(String),
@@ -185,7 +185,7 @@ enum Told {
 const SIDE_BY_SIDE: usize = 8;
 
 /// Runs the preludes and then the command; the command's status is right, or there is none.
-async fn probe(preludes: Vec<&str>, (command, wanted): (&str, i32)) -> Told {
+async fn probe(preludes: Vec<&str>, (command, wanted): (&str, i32)) -> Reported {
     let lab = lab();
     let outcome = async {
         for prelude in &preludes {
@@ -198,20 +198,20 @@ async fn probe(preludes: Vec<&str>, (command, wanted): (&str, i32)) -> Told {
         let result = lab.run(&block).await;
         (result.ended, result.exit)
     };
-    let told = match outcome.await {
-        (Ended::AsWanted, Some(exit)) if exit == wanted => Told::Right,
-        (ended @ (Ended::ShellChanged { .. } | Ended::ShellDied { .. }), _) => Told::Nothing(format!("{ended:?}")),
+    let reported = match outcome.await {
+        (Ended::AsWanted, Some(exit)) if exit == wanted => Reported::Right,
+        (ended @ (Ended::ShellChanged { .. } | Ended::ShellDied { .. }), _) => Reported::Nothing(format!("{ended:?}")),
         other => panic!("{preludes:?}, then {command:?}, which ends with {wanted}: {other:?}"),
     };
     lab.terminals.close_all().await;
-    told
+    reported
 }
 
 #[tokio::test]
 async fn no_prelude_of_a_block_hides_a_status() {
     let probes = PRELUDES.iter().map(|prelude| async move {
-        let told = probe(vec![prelude], ("/bin/sh -c 'exit 3'", 3)).await;
-        assert_eq!(told, Told::Right, "{prelude}");
+        let reported = probe(vec![prelude], ("/bin/sh -c 'exit 3'", 3)).await;
+        assert_eq!(reported, Reported::Right, "{prelude}");
     });
     futures::stream::iter(probes).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<()>>().await;
 }
@@ -230,10 +230,10 @@ async fn random_preludes_give_no_wrong_status() {
         probe(preludes, *dice.pick(COMMANDS))
     });
     let probes = probes.collect::<Vec<_>>();
-    let told: Vec<Told> = futures::stream::iter(probes).buffer_unordered(SIDE_BY_SIDE).collect().await;
-    let right = told.iter().filter(|told| **told == Told::Right).count();
-    println!("seed {seed}: {count} preludes, {right} statuses right, {} not told, 0 wrong", told.len() - right);
-    assert!(right * 3 > told.len() * 2, "{right} of {count}");
+    let reported: Vec<Reported> = futures::stream::iter(probes).buffer_unordered(SIDE_BY_SIDE).collect().await;
+    let right = reported.iter().filter(|reported| **reported == Reported::Right).count();
+    println!("seed {seed}: {count} preludes, {right} statuses right, {} not reported, 0 wrong", reported.len() - right);
+    assert!(right * 3 > reported.len() * 2, "{right} of {count}");
 }
 
 /// What a block may do to a shell that it opened, which only knows what is typed.
@@ -263,7 +263,7 @@ const INNER_PRELUDES: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn an_opened_shells_status_is_told_past_what_a_block_makes_of_it() {
+async fn an_opened_shells_status_is_reported_past_what_a_block_makes_of_it() {
     let shells = ["bash --norc", "dash", "bash --norc --posix", "script -qefc 'bash --norc' /dev/null"];
     let pairs = shells.iter().flat_map(|inner| INNER_PRELUDES.iter().map(move |prelude| (inner, prelude)));
     let probes = pairs.map(|(inner, prelude)| async move {
@@ -272,12 +272,12 @@ async fn an_opened_shells_status_is_told_past_what_a_block_makes_of_it() {
         assert!(matches!(opened.ended, Ended::AsWanted), "{inner}: {opened:?}");
         // What it ends with is another's business: dash knows some of this not at all.
         let result = lab.run(&limited(prelude, 60_000)).await;
-        let is_told = matches!(result.ended, Ended::AsWanted | Ended::Failed { .. });
-        assert!(is_told || matches!(result.ended, Ended::ShellChanged { .. }), "{inner}, {prelude}: {result:?}");
+        let is_reported = matches!(result.ended, Ended::AsWanted | Ended::Failed { .. });
+        assert!(is_reported || matches!(result.ended, Ended::ShellChanged { .. }), "{inner}, {prelude}: {result:?}");
         let block = Block { last: Last::Exits(3), ..limited("/bin/sh -c 'exit 3' # c \\", 60_000) };
         let result = lab.run(&block).await;
         let is_known = prelude.starts_with("command()") && matches!(result.ended, Ended::ShellChanged { .. });
-        assert!(!is_told || is_known || result.exit == Some(3), "{inner}, {prelude}: {result:?}");
+        assert!(!is_reported || is_known || result.exit == Some(3), "{inner}, {prelude}: {result:?}");
         lab.terminals.close_all().await;
     });
     futures::stream::iter(probes).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<()>>().await;

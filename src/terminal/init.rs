@@ -1,4 +1,4 @@
-//! What a shell is told before a lab's first command, and again after each.
+//! What a shell is given before a lab's first command, and again after each.
 
 use super::recorder::MARK_COMMAND;
 use super::settings::NodeSettings;
@@ -9,7 +9,7 @@ pub(super) fn prompts(nonce: &str) -> String {
     format!("{{ PS0= PS2= PROMPT_COMMAND= {prompt}; }} 2>/dev/null")
 }
 
-/// No history, `!` or mail; `report` tells that the shell has come so far.
+/// No history, `!` or mail; `report` says that the shell is ready.
 pub(super) fn init_file(nonce: &str, report: &str) -> String {
     let prompts = prompts(nonce);
     format!("{prompts}\nunset HISTFILE MAIL MAILCHECK TMOUT\nset +o history +o histexpand\n:\n{report}\n")

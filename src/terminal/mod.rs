@@ -6,7 +6,7 @@
 //! the output itself, so that what came before a mark is what the command printed.
 //!
 //! Nothing of this lives where a block can reach it: no function, variable or trap of ours stands in the shell.
-//! Where the last thing to tell a status does not come, or contradicts itself, there is no verdict but
+//! Where the last report of a status does not come, or contradicts itself, there is no verdict but
 //! [`Ended::ShellChanged`].
 
 mod background;

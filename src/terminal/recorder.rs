@@ -25,7 +25,7 @@ pub(super) enum Signpost {
     /// A typed line begins or ends; its number.
     Start(u64),
     End(u64, i32),
-    /// The command of the typed line ended: told from within what evaluates it.
+    /// The command of the typed line ended: reported from within what evaluates it.
     Done(u64, i32),
     /// A shell answered the probe of this number.
     Probe(u64),
@@ -108,7 +108,7 @@ impl Recorder {
         self.state.screen.printed()
     }
 
-    /// The prompt of the shell that took the last typed line, as far as it can be told from an echo.
+    /// The prompt of the shell that took the last typed line, as far as it can be distinguished from an echo.
     pub(super) fn prompt(&self) -> &str {
         let line = self.state.prompt.lines().find(|line| !line.is_empty()).unwrap_or("");
         line.split(&beginning(&self.state.nonce)).next().unwrap_or(line)

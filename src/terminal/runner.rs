@@ -22,7 +22,7 @@ pub(super) struct Finished {
     pub(super) is_usable: bool,
 }
 
-/// Runs the block; `is_endless` takes the time limit from its last command, `running` is told each that begins.
+/// Runs the block; `is_endless` takes the time limit from its last command, `running` gets each that begins.
 pub(super) async fn run_block(
     shell: &mut Shell,
     block: &Block,

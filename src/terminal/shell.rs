@@ -25,7 +25,7 @@ use super::recorder::{Recorder, Signpost};
 use super::settings::{NodeSettings, TerminalSettings};
 use super::split::{Leaving, ShellCommand};
 use super::tape::Tape;
-use super::typed::Telling;
+use super::typed::EndReport;
 use owned_processes::{Echo, ShellControl, ShellIo, shell_on_pty};
 
 /// A shell that is not at its prompt by then will not come.
@@ -65,7 +65,7 @@ pub(super) enum Outcome {
         killed: bool,
         back: bool,
     },
-    /// What tells the status was changed by a block; why that is known.
+    /// What reports the status was changed by a block; why that is known.
     Changed(&'static str),
     Died,
     Cancelled,
@@ -82,7 +82,7 @@ enum Happened {
     Closed,
 }
 
-/// How a shell takes commands, and tells that they ended.
+/// How a shell takes commands, and reports that they ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     /// Ours: it reads a file, reports by a file, and its prompt is a mark.
@@ -116,11 +116,11 @@ pub(super) struct Shell {
     own: Option<Own>,
     levels: Vec<Level>,
     number: u64,
-    /// The typed line that runs, and how it tells its end.
+    /// The typed line that runs, and how it reports its end.
     line: u64,
-    telling: Telling,
+    end_report: EndReport,
     is_begun: bool,
-    /// What the ends of typed commands told from within.
+    /// What the ends of typed commands reported from within.
     done: Vec<(u64, i32)>,
     last_exit: i32,
     /// What the last command waited for when its time was up.
@@ -199,7 +199,7 @@ impl Shell {
             levels: vec![level],
             number: 0,
             line: 0,
-            telling: Telling::Itself,
+            end_report: EndReport::Itself,
             is_begun: false,
             done: Vec::new(),
             last_exit: 0,

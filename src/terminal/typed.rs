@@ -52,9 +52,9 @@ pub(super) fn try_eval(nonce: &str, number: u64) -> String {
     format!(" \\command \\eval '(POSIXLY_CORRECT=1; \\exit {HONEST})'; {end}\n")
 }
 
-/// How a typed command tells its end.
+/// How a typed command reports its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Telling {
+pub(super) enum EndReport {
     /// By the last of what is evaluated, and by the line.
     Itself,
     /// By the line alone: what is evaluated may be left before its last.
@@ -63,11 +63,17 @@ pub(super) enum Telling {
 
 /// The lines that hand over one command. All but the last must each be answered before the next is typed:
 /// a terminal holds 4096 bytes of what nobody has read yet.
-pub(super) fn command(nonce: &str, number: u64, text: &str, last_exit: i32, telling: Telling) -> (Vec<String>, String) {
+pub(super) fn command(
+    nonce: &str,
+    number: u64,
+    text: &str,
+    last_exit: i32,
+    end_report: EndReport,
+) -> (Vec<String>, String) {
     let name = format!("k{nonce}_{number}");
-    let text = match telling {
-        Telling::Itself => format!("{text}\n{}", mark(nonce, &format!("d;{number};%s"))),
-        Telling::LineAlone => text.to_owned(),
+    let text = match end_report {
+        EndReport::Itself => format!("{text}\n{}", mark(nonce, &format!("d;{number};%s"))),
+        EndReport::LineAlone => text.to_owned(),
     };
     let own = "POSIXLY_CORRECT=1; \\unset -f printf; \\printf";
     let mut pieces = encode(&text);
@@ -119,7 +125,7 @@ mod tests {
 
     #[test]
     fn nothing_that_a_line_editor_acts_on_is_left() {
-        let (lines, line) = command("n", 7, "echo 'a!b'\t\"é%\\\" <<X\nx\nX", 0, Telling::LineAlone);
+        let (lines, line) = command("n", 7, "echo 'a!b'\t\"é%\\\" <<X\nx\nX", 0, EndReport::LineAlone);
         assert!(lines.is_empty());
         let (_, typed) = line.split_once("printf '").expect("a format");
         let (format, _) = typed.split_once('\'').expect("its end");
@@ -130,7 +136,7 @@ mod tests {
     #[test]
     fn a_long_command_comes_in_lines_that_a_terminal_takes() {
         let nonce = "0123456789abcdef0123456789abcdef";
-        let (lines, line) = command(nonce, 7, &"\u{e9}".repeat(5000), 130, Telling::Itself);
+        let (lines, line) = command(nonce, 7, &"\u{e9}".repeat(5000), 130, EndReport::Itself);
         assert_eq!(lines.len(), 14);
         let probe = probe(nonce, 7).len();
         assert!(lines.iter().chain([&line]).all(|line| line.len() + probe < 4090));

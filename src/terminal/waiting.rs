@@ -1,6 +1,6 @@
 //! Whether a command that does not end waits for somebody to type.
 
-/// The program of the process group that reads its terminal, where the system tells.
+/// The program of the process group that reads its terminal, where the system says.
 #[cfg(target_os = "linux")]
 pub(super) fn reads_terminal(group: i32) -> Option<String> {
     let processes = std::fs::read_dir("/proc").ok()?.flatten();

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{Answered, Failure};
-use super::room::Looking;
+use super::hosted_session::Looking;
 use super::sessions::Shared;
 use super::streams::{last_id, sent};
 use crate::journal::KeyGlob;
@@ -50,8 +50,8 @@ pub(super) async fn changes(
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Answered {
-    let room = state.rooms.get(&id)?;
-    let live = room.live()?;
+    let hosted = state.hosted.get(&id)?;
+    let live = hosted.live()?;
     let pattern = wanted.glob.filter(|pattern| !pattern.is_empty());
     if pattern.as_ref().is_some_and(|pattern| pattern.len() > LONGEST) {
         return Err(Failure::wrong(format!("a pattern has at most {LONGEST} bytes")));
@@ -63,14 +63,14 @@ pub(super) async fn changes(
         from: wanted.from.unwrap_or(0),
         seq: last_id(&headers).unwrap_or(0),
         waiting: VecDeque::new(),
-        _looking: room.look(),
+        _looking: hosted.look(),
     };
     let events = futures::stream::unfold(follower, |mut follower| async move {
         let change = follower.next().await?;
         let event = Event::default().id(change.seq.to_string()).data(json!(change).to_string());
         Some((event, follower))
     });
-    Ok(sent(events, state.rooms.cancel.clone()))
+    Ok(sent(events, state.hosted.cancel.clone()))
 }
 
 impl Follower {
@@ -115,7 +115,7 @@ pub(super) async fn object(
     Path(id): Path<String>,
     Query(Which { key, revision, seq }): Query<Which>,
 ) -> Answered {
-    let live = state.rooms.get(&id)?.live()?;
+    let live = state.hosted.get(&id)?.live()?;
     let watched = live.watched.clone();
     let found = tokio::task::spawn_blocking(move || watched.object(&key, revision, seq)).await;
     match found.ok().flatten() {
@@ -125,8 +125,8 @@ pub(super) async fn object(
 }
 
 pub(super) async fn timeline(State(state): Shared, Path(id): Path<String>) -> Answered {
-    let room = state.rooms.get(&id)?;
-    let live = room.live()?;
+    let hosted = state.hosted.get(&id)?;
+    let live = hosted.live()?;
     let watched = live.watched.clone();
     let changes = tokio::task::spawn_blocking(move || watched.outline(OF_TIMELINE)).await.unwrap_or_default();
     let changes: Vec<_> = changes
@@ -138,7 +138,7 @@ pub(super) async fn timeline(State(state): Shared, Path(id): Path<String>) -> An
             })
         })
         .collect();
-    let (commands, marks) = room.noted(|noted| (noted.commands.clone(), noted.marks.clone()));
+    let (commands, marks) = hosted.noted(|noted| (noted.commands.clone(), noted.marks.clone()));
     Ok(Json(json!({
         "began": live.began, "now": Timestamp::now(), "commands": commands, "changes": changes, "marks": marks,
     }))

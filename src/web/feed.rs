@@ -17,7 +17,7 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 pub(super) struct Item {
     pub(super) number: u64,
     pub(super) text: Arc<str>,
-    /// It tells a solution: not for those who only look on.
+    /// It shows a solution: not for those who only look on.
     pub(super) is_private: bool,
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::answer::{Answered, answer};
 use super::gate::Access;
+use super::hosted_session::{Live, Stage};
 use super::html::Sheet;
-use super::room::{Live, Stage};
 use super::sessions::Shared;
 use crate::session::{Answer, Request};
 
@@ -24,15 +24,15 @@ pub(super) async fn page(
     Query(Which { step }): Query<Which>,
     Extension(access): Extension<Access>,
 ) -> Answered {
-    let room = state.rooms.get(&id)?;
+    let hosted = state.hosted.get(&id)?;
     let present = access == Access::Present;
-    let mut value = match room.stage() {
+    let mut value = match hosted.stage() {
         Stage::Starting { stage, since } => json!({"starting": {"stage": stage, "seconds": since.elapsed().as_secs()}}),
         Stage::Failed(refusal) => json!({"failed": {"reason": refusal.reason, "hint": refusal.hint}}),
         Stage::Ended { kept, left } => json!({"ended": {"kept": kept, "left": left}}),
         Stage::Live(live) => {
             let mut value = shown(&live, step, present).await?;
-            value["terminals"] = json!(room.terminals.list());
+            value["terminals"] = json!(hosted.terminals.list());
             value
         }
     };

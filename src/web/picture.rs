@@ -27,7 +27,7 @@ pub(super) async fn picture(
     Path(id): Path<String>,
     Query(Which { path }): Query<Which>,
 ) -> Answered {
-    let live = state.rooms.get(&id)?.live()?;
+    let live = state.hosted.get(&id)?.live()?;
     let dir = live.lab.dir.clone();
     let read = tokio::task::spawn_blocking(move || read(&dir, &path)).await;
     let (kind, bytes) = read.ok().flatten().ok_or_else(|| Failure::missing("picture"))?;

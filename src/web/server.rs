@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 
 use super::course::Library;
 use super::gate::Gate;
-use super::rooms::Rooms;
+use super::hosted_sessions::HostedSessions;
 use super::routes;
 use super::secret::Secret;
 use super::stall::Unstalled;
@@ -70,7 +70,7 @@ pub(super) struct State {
     pub(super) base: String,
     /// The link that looks on, without its base.
     pub(super) links: Vec<String>,
-    pub(super) rooms: Rooms,
+    pub(super) hosted: HostedSessions,
     /// Places for sockets that have not shown the secret yet.
     pub(super) unknown: Arc<Semaphore>,
 }
@@ -93,7 +93,7 @@ impl Server {
             [] => vec![format!("http://{}", own_names(address).first().cloned().unwrap_or_default())],
             origins => origins.to_vec(),
         };
-        let rooms = Rooms::new(settings.library, settings.program, settings.idle, cancel.clone());
+        let hosted = HostedSessions::new(settings.library, settings.program, settings.idle, cancel.clone());
         let gate = Gate { hosts, origins, full: settings.secret, present: settings.present };
         Ok(Self {
             listener,
@@ -101,7 +101,7 @@ impl Server {
                 gate,
                 base: settings.base,
                 links,
-                rooms,
+                hosted,
                 unknown: Arc::new(Semaphore::new(UNKNOWN)),
             }),
             cancel,
@@ -118,7 +118,7 @@ impl Server {
         self.state.links.iter().map(|link| format!("{link}{}", self.state.base)).collect()
     }
 
-    /// Serves until it is told to end; what could not be cleaned up then, for a person.
+    /// Serves until it is asked to end; what could not be cleaned up then, for a person.
     pub async fn run(self) -> Vec<String> {
         let router = routes::router(Arc::clone(&self.state));
         let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -151,7 +151,7 @@ impl Server {
         }
         drop(self.listener);
         tending.abort();
-        let left = self.state.rooms.leave_all().await;
+        let left = self.state.hosted.leave_all().await;
         // Answers that say so are on their way.
         drop(tokio::time::timeout(LAST_ANSWERS, async { while connections.join_next().await.is_some() {} }).await);
         connections.abort_all();
@@ -161,11 +161,11 @@ impl Server {
 
 /// Sessions that nobody looks at are left.
 async fn tend(state: Arc<State>, cancel: CancellationToken) {
-    let mut every = tokio::time::interval(state.rooms.look_every());
+    let mut every = tokio::time::interval(state.hosted.look_every());
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = every.tick() => state.rooms.leave_idle().await,
+            _ = every.tick() => state.hosted.leave_idle().await,
             () = cancel.cancelled() => return,
         }
     }
@@ -201,14 +201,14 @@ async fn connection(stream: TcpStream, router: axum::Router, state: Arc<State>, 
     let mut serving =
         pin!(builder.serve_connection(TokioIo::new(Unstalled::new(stream, UNREAD)), service).with_upgrades());
     tokio::select! {
-        served = serving.as_mut() => return told(served),
+        served = serving.as_mut() => return log_end(served),
         () = cancel.cancelled() => serving.as_mut().graceful_shutdown(),
     }
-    told(serving.await);
+    log_end(serving.await);
 }
 
 /// A client that goes away is no news.
-fn told(served: Result<(), hyper::Error>) {
+fn log_end(served: Result<(), hyper::Error>) {
     if let Err(error) = served {
         debug!(%error, "connection ended");
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answered, Failure, answer};
 use super::gate::Access;
-use super::room::Live;
+use super::hosted_session::Live;
 use super::server;
 use super::terminals::{MAIN, Typed};
 use crate::lab::{Action, Item, Lab};
@@ -31,11 +31,11 @@ pub(super) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Answered<T> {
 }
 
 pub(super) async fn course(State(state): Shared, Extension(access): Extension<Access>) -> Answered {
-    let library = Arc::clone(&state.rooms.library);
+    let library = Arc::clone(&state.hosted.library);
     let read = tokio::task::spawn_blocking(move || (library.title(), library.labs())).await;
     let (title, labs) =
         read.map_err(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("no labs: {error}")))?;
-    let running = state.rooms.running();
+    let running = state.hosted.running();
     let labs: Vec<Value> = labs
         .iter()
         .map(|lab| {
@@ -64,8 +64,8 @@ struct Open {
 
 pub(super) async fn open(State(state): Shared, bytes: Bytes) -> Answered {
     let Open { lab, vars, fresh } = body(&bytes)?;
-    let room = state.rooms.open(&lab, vars, fresh).await?;
-    Ok(answer(&json!({"session": room.id})))
+    let hosted = state.hosted.open(&lab, vars, fresh).await?;
+    Ok(answer(&json!({"session": hosted.id})))
 }
 
 pub(super) async fn present(State(state): Shared, Extension(access): Extension<Access>) -> Answered {
@@ -79,8 +79,8 @@ pub(super) async fn present(State(state): Shared, Extension(access): Extension<A
 }
 
 pub(super) async fn ask(State(state): Shared, Path(id): Path<String>, bytes: Bytes) -> Answered {
-    let room = state.rooms.get(&id)?;
-    let live = room.live()?;
+    let hosted = state.hosted.get(&id)?;
+    let live = hosted.live()?;
     let request: Request = body(&bytes)?;
     match request {
         // What commands ran is known from the server's own terminals, and nobody else.
@@ -106,12 +106,12 @@ struct Close {
 }
 
 pub(super) async fn close(State(state): Shared, Path(id): Path<String>, bytes: Bytes) -> Answered {
-    let room = state.rooms.get(&id)?;
-    let live = room.live()?;
+    let hosted = state.hosted.get(&id)?;
+    let live = hosted.live()?;
     let Close { keep } = body(&bytes)?;
-    room.is_to_end();
+    hosted.is_to_end();
     asked(&live, Request::Quit { keep }).await?;
-    let left = room.ended().await;
+    let left = hosted.ended().await;
     Ok(answer(&json!({"kept": keep, "left": left})))
 }
 
@@ -122,8 +122,8 @@ struct Run {
 
 /// Types a block into the terminal that it belongs into. One for the node, the session runs by itself.
 pub(super) async fn run(State(state): Shared, Path(id): Path<String>, bytes: Bytes) -> Answered {
-    let room = state.rooms.get(&id)?;
-    let live = room.live()?;
+    let hosted = state.hosted.get(&id)?;
+    let live = hosted.live()?;
     let Run { block } = body(&bytes)?;
     let block = match live.ask(Request::Block { block }).await? {
         Answer::Block { block } => block,
@@ -136,7 +136,7 @@ pub(super) async fn run(State(state): Shared, Path(id): Path<String>, bytes: Byt
     let action = action(&live.lab, block.line);
     if let Some(stop) = action.and_then(|action| action.stop.as_ref()) {
         let name = stop.block.value.clone();
-        room.terminals.interrupt(&name, stop.kill).await;
+        hosted.terminals.interrupt(&name, stop.kill).await;
         // The session may have started it by itself, when it solved the step.
         live.ask(Request::Stop { block: Some(name) }).await?;
     }
@@ -145,7 +145,7 @@ pub(super) async fn run(State(state): Shared, Path(id): Path<String>, bytes: Byt
         let again = Request::Block { block: Some(start.value.clone()) };
         if let Answer::Block { block } = live.ask(again).await? {
             let place = block.id.clone();
-            typed = Some(room.terminals.types(&room, &live, &place, &block, false).await?);
+            typed = Some(hosted.terminals.types(&hosted, &live, &place, &block, false).await?);
         }
     }
     if !block.text.trim().is_empty() {
@@ -155,7 +155,7 @@ pub(super) async fn run(State(state): Shared, Path(id): Path<String>, bytes: Byt
             _ => MAIN,
         };
         let opens = action.is_some_and(|action| action.opens);
-        typed = Some(room.terminals.types(&room, &live, place, &block, opens).await?);
+        typed = Some(hosted.terminals.types(&hosted, &live, place, &block, opens).await?);
     }
     Ok(answer(&match typed {
         Some(Typed { terminal, waits }) => {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Answered;
 use super::feed::{Hearing, Item};
 use super::gate::Access;
-use super::room::Looking;
+use super::hosted_session::Looking;
 use super::sessions::Shared;
 
 /// A proxy closes what says nothing for long.
@@ -52,7 +52,7 @@ pub(super) async fn events(
     Extension(access): Extension<Access>,
     headers: HeaderMap,
 ) -> Answered {
-    let room = state.rooms.get(&id)?;
+    let room = state.hosted.get(&id)?;
     let Hearing { before, missed, news, last } = room.feed.hear(last_id(&headers));
     let looks_on = access == Access::Present;
     let mut waiting: VecDeque<(u64, Arc<str>)> =
@@ -67,7 +67,7 @@ pub(super) async fn events(
         listener.last = number;
         Some((Event::default().id(number.to_string()).data(&text), listener))
     });
-    Ok(sent(events, state.rooms.cancel.clone()))
+    Ok(sent(events, state.hosted.cancel.clone()))
 }
 
 impl Listener {

@@ -28,7 +28,7 @@ pub(super) struct Direct {
     tls: Option<Arc<rustls::ClientConfig>>,
     /// The endpoint that answered last.
     preferred: AtomicUsize,
-    /// As last told: a member that is down no longer tells.
+    /// As last reported: a member that is down no longer reports.
     members: Mutex<Members>,
 }
 

@@ -126,7 +126,7 @@ impl Witness {
     pub async fn open_from(request: WitnessRequest, from: Option<Revision>) -> Result<Self, WitnessError> {
         let store = store_of(&request).await?;
         if let Some(from) = from {
-            // Whether it can be read at all is told at once, whatever the key.
+            // Whether it can be read at all is known at once, whatever the key.
             if let Err(error) = store.get("/", Some(watcher::before(from))).await {
                 return Err(reader::explained(store.as_ref(), error, from, 1).await);
             }

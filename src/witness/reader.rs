@@ -6,7 +6,7 @@ use super::store::{Delivery, Store, StoreError};
 use super::{WitnessError, WitnessRequest, store_of};
 use crate::journal::{Change, Revision};
 
-/// How many messages of a watch tell that its first revision is gone.
+/// How many messages of a watch say that its first revision is gone.
 const MESSAGES: usize = 3;
 
 /// Reads without a watch.
@@ -49,7 +49,7 @@ pub(super) async fn explained(store: &dyn Store, error: StoreError, asked: Revis
     WitnessError::Compacted { asked, oldest: compacted(store, asked).await.map(|upto| upto + beyond) }
 }
 
-/// Up to where the history is gone: a watch that begins there is told so.
+/// Up to where the history is gone: a watch that begins there gets an error.
 async fn compacted(store: &dyn Store, asked: Revision) -> Option<Revision> {
     let mut feed = store.watch("/", asked).await.ok()?;
     for _ in 0..MESSAGES {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::store::StoreError;
 
-/// A member as the member list tells it.
+/// A member as the member list shows it.
 #[derive(Debug, Clone)]
 pub(super) struct MemberInfo {
     pub(super) name: String,
@@ -40,7 +40,7 @@ pub(super) struct Asked {
     pub(super) answer: Option<Answer>,
 }
 
-/// What only a live store tells.
+/// What only a live store knows.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Counts {
     pub(super) keys: i64,

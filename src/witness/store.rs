@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use crate::journal::{Change, Entry, Revision};
 
-/// What every answer of etcd tells about the store that gave it.
+/// What every answer of etcd says about the store that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) cluster: u64,
@@ -46,7 +46,7 @@ impl StoreError {
         self.0.contains("required revision is a future revision")
     }
 
-    /// An error with what caused it: transports keep the telling part there.
+    /// An error with what caused it: transports keep the useful part there.
     pub(super) fn chain(error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();

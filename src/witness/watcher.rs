@@ -21,7 +21,7 @@ const BEGUN_AFTER: Duration = Duration::from_secs(15);
 /// A watch that leaves its progress requests unanswered for so long is dead, whatever TCP says.
 const DEAD_AFTER: Duration = Duration::from_millis(1500);
 
-/// Asks to be told when everything up to `revision`, the newest at the time `at`, is in the journal.
+/// Asks for a signal when everything up to `revision`, the newest at the time `at`, is in the journal.
 pub(super) struct Ask {
     pub(super) revision: Revision,
     pub(super) at: SystemTime,

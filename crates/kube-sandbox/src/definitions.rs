@@ -282,7 +282,7 @@ async fn change(
     }
     let bytes = objects::stored_bytes(resource, &object)?;
     match objects.store.put_if(&key, stored.revision, bytes, 0).await? {
-        // Somebody else has written it: the watch tells, and this is looked at again.
+        // Somebody else has written it: the watch reports it, and this is looked at again.
         Written::At(_) | Written::Stale(_) => load(objects).await,
     }
 }

@@ -18,7 +18,7 @@ const KILL_WAIT: Duration = Duration::from_secs(2);
 /// How long an engine may take to make a container that nobody waits for any more.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Ends processes, then containers, then folders, and tells what would not go.
+/// Ends processes, then containers, then folders, and returns what would not go.
 pub(super) fn end(run_id: &str, dir: &Path, entries: &[Entry], grace: Duration) -> Vec<String> {
     let mut left = Vec::new();
     let stubborn = end_processes(|| owned(run_id, entries), grace);

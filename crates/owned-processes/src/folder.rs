@@ -41,7 +41,7 @@ pub fn room(dir: &Path) -> Option<u128> {
     Some(u128::from(stat.blocks_available()) * u128::from(stat.fragment_size()))
 }
 
-/// What a folder for scripts cannot be mounted with; macOS does not tell of the first.
+/// What a folder for scripts cannot be mounted with; macOS does not report the first.
 #[cfg(target_os = "linux")]
 const UNFIT: FsFlags = FsFlags::ST_NOEXEC.union(FsFlags::ST_RDONLY);
 #[cfg(not(target_os = "linux"))]

@@ -121,7 +121,7 @@ impl Process {
     fn finish(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             let _ = self.signal(Signal::SIGKILL);
-            // A group that stays in the ledger is told from a later one by its leader's start time.
+            // A group that stays in the ledger is distinguished from a later one by its leader's start time.
             drop(self.guard.release(Owned::Group(self.group)));
         }
     }

@@ -158,7 +158,7 @@ impl Guard {
         }
     }
 
-    /// Ends all that the run owns, and tells what would not go, for a person to read.
+    /// Ends all that the run owns, and returns what would not go, for a person to read.
     pub async fn end(&self) -> Vec<String> {
         let (inner, span) = (Arc::clone(&self.inner), tracing::Span::current());
         tokio::task::spawn_blocking(move || span.in_scope(|| inner.end()))

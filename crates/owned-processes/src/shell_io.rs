@@ -18,11 +18,11 @@ pub trait ShellControl: Send + Sync {
     /// Ends the shell and everything that it started.
     async fn kill(&self) -> std::io::Result<()>;
     /// SIGKILL to what runs in the shell's foreground, the shell itself aside; false where nothing does, or
-    /// where that cannot be told from here.
+    /// where that cannot be known from here.
     async fn kill_foreground(&self) -> std::io::Result<bool> {
         Ok(false)
     }
-    /// The process group in the foreground of the shell's terminal; `None` where that cannot be told from here.
+    /// The process group in the foreground of the shell's terminal; `None` where that cannot be known from here.
     async fn foreground(&self) -> Option<i32> {
         None
     }

@@ -1,4 +1,4 @@
-//! The processes of this machine, as far as telling a run's own needs it.
+//! The processes of this machine, as far as finding a run's own needs it.
 
 /// One live process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) fn processes() -> Vec<Row> {
 
 #[cfg(target_os = "linux")]
 pub(super) fn carries(pid: i32, variable: &str) -> bool {
-    // Whoever spawns is told before the kernel has laid the new program's environment out: until then it reads as
+    // Whoever spawns hears of it before the kernel has laid the new program's environment out: until then it reads as
     // empty, as do the arguments, which no started program lacks.
     for _ in 0..20 {
         // Other users' environments cannot be read; their processes are known by session and group only.

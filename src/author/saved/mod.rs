@@ -1,4 +1,4 @@
-//! What a run of a lab leaves in a folder: the lab's text, everything that was told, the journal, what checks were
+//! What a run of a lab leaves in a folder: the lab's text, every event, the journal, what checks were
 //! judged by, and what the terminals showed. Secrets are hidden when it is written. `docs/saved-runs.md` has the form.
 
 mod cache;

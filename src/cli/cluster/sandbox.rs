@@ -89,7 +89,7 @@ pub(super) fn status(kept: &KeptSandbox) -> String {
     )
 }
 
-/// What is resident of a process, where the system tells.
+/// What is resident of a process, where the system says.
 fn memory(process: i32) -> String {
     let kilobytes = std::fs::read_to_string(format!("/proc/{process}/status")).ok().and_then(|status| {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

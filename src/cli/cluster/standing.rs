@@ -18,7 +18,7 @@ pub(in crate::cli) const STANDING: &str = "__standing-sandbox";
 /// How often the process looks whether its record is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// The one line that it tells the call that started it.
+/// The one line that it reports to the call that started it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Announced {
@@ -86,7 +86,7 @@ fn failed(error: ClusterError) -> Announced {
 }
 
 fn announce(announced: &Announced) {
-    // Whoever started it may be gone: then `cluster list` tells.
+    // Whoever started it may be gone: then `cluster list` shows it.
     drop(serde_json::to_string(announced).map(|line| writeln!(std::io::stdout(), "{line}")));
 }
 

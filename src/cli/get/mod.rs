@@ -69,7 +69,7 @@ pub(super) fn main(args: &GetArgs) -> Result<Exit, CliError> {
     }
 }
 
-fn told(error: WitnessError) -> CliError {
+fn cli_error(error: WitnessError) -> CliError {
     match error {
         WitnessError::Compacted { .. } | WitnessError::Future { .. } => {
             CliError::wrong_call(error.to_string(), "the revision of each change stands in `keywitness events`")
@@ -79,11 +79,11 @@ fn told(error: WitnessError) -> CliError {
 }
 
 async fn found(args: &GetArgs, place: &Place) -> Result<String, CliError> {
-    let reader = Reader::open(&place.request()).await.map_err(told)?;
+    let reader = Reader::open(&place.request()).await.map_err(cli_error)?;
     let key = key(args, &place.prefix(), &reader).await?;
-    let (newest, change) = reader.get(&key, args.at).await.map_err(told)?;
+    let (newest, change) = reader.get(&key, args.at).await.map_err(cli_error)?;
     if let Some(since) = args.diff {
-        let (_, before) = reader.get(&key, Some(since)).await.map_err(told)?;
+        let (_, before) = reader.get(&key, Some(since)).await.map_err(cli_error)?;
         if before.is_none() && change.is_none() {
             return Err(missing(args, &key, &reader).await);
         }

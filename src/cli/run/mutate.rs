@@ -12,7 +12,8 @@ use owned_processes::{Guard, GuardSettings, Interrupt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Attempt, Call, Chosen, Shared, Sink};
+use super::turns::{Attempt, Shared};
+use super::{Call, Chosen, Sink};
 use crate::cli::args::Format;
 use crate::cli::error::CliError;
 use crate::lab::{Action, Item, Lab, Role};

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Node;
 
-/// Why there is no etcd to ask, told from the version and the nodes.
+/// Why there is no etcd to ask, found from the version and the nodes.
 pub(super) fn without_etcd(version: &str, nodes: &[Node]) -> String {
     let what = managed(version, nodes).unwrap_or(
         "no pod of this cluster is labelled component=etcd, so its store is outside the cluster or is not etcd",

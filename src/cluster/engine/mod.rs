@@ -22,7 +22,7 @@ pub(crate) use exec::ShellSpec;
 pub(crate) use node::{CLUSTER_LABEL, Node};
 
 /// How long an engine may take to say that it is there. Docker Desktop wakes in about two seconds; Podman gathers what
-/// it tells of itself anew each time, and has taken five on a busy machine.
+/// it reports itself anew each time, and has taken five on a busy machine.
 const HELLO: Duration = Duration::from_secs(15);
 /// Long enough for a `docker` call that waits for a busy disk.
 const REQUEST_SECONDS: u64 = 120;
@@ -259,7 +259,7 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
     None
 }
 
-/// `DOCKER_HOST` often points at Podman's socket, and only the components tell.
+/// `DOCKER_HOST` often points at Podman's socket, and only the components show it.
 fn what_answered(version: &SystemVersion) -> (Flavor, String) {
     let podman = version.components.iter().flatten().find(|component| component.name.starts_with("Podman"));
     match podman {

@@ -54,7 +54,7 @@ impl KindCommand {
         Ok(Self { path, version })
     }
 
-    /// The node image that this kind was released with. kind does not tell it, but carries its name.
+    /// The node image that this kind was released with. kind does not print it, but carries its name.
     pub(super) async fn default_image(&self) -> Option<String> {
         let bytes = tokio::fs::read(&self.path).await.ok()?;
         let name = regex::bytes::Regex::new(r"kindest/node:v\d+\.\d+\.\d+(-[0-9a-z.]+)?@sha256:[0-9a-f]{64}")

@@ -1,4 +1,4 @@
-//! Why a cluster did not come up, as far as what was said tells it.
+//! Why a cluster did not come up, as far as what was printed shows it.
 
 /// Signs in what kind and the node said, and what usually causes them.
 const CAUSES: &[(&str, &str)] = &[

@@ -16,12 +16,12 @@ pub(super) const LIMIT: Duration = Duration::from_mins(3);
 /// A cluster that is already up is asked a few times only.
 const PAUSE: Duration = Duration::from_millis(50);
 const ETCD_LIMIT: Duration = Duration::from_secs(3);
-/// A kubelet that has not told by then that etcd runs does not hold up a lab: whether etcd answers is asked next.
+/// A kubelet that has not reported by then that etcd runs does not hold up a lab: whether etcd answers is asked next.
 const TELLING: Duration = Duration::from_secs(45);
 /// Refusals of certificates do not pass with time.
 const ETCD_TRIES: u32 = 40;
 
-/// What is still waited for, to be told when the time is up.
+/// What is still waited for, to be reported when the time is up.
 #[derive(Debug, Default)]
 pub(super) struct Lacking(Mutex<BTreeMap<&'static str, String>>);
 
@@ -84,7 +84,7 @@ fn not_ready(node: &Node) -> Option<String> {
     }
 }
 
-/// The etcd pod of the node, once the kubelet says that it runs: it registers it a moment after etcd does, and tells
+/// The etcd pod of the node, once the kubelet says that it runs: it registers it a moment after etcd does, and reports
 /// its state some seconds later. Until then a lab would see it `Pending`.
 pub(super) async fn etcd_pod(client: &kube::Client, node: &str, lacking: &Lacking) -> Result<EtcdPod, ClusterError> {
     let mut seen = None;

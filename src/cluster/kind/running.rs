@@ -65,7 +65,7 @@ impl KindCluster {
             let etcd = ready::etcd_pod(&client, &first.name, lacking).await?;
             let pki = dir.join("pki");
             let tls = node.copy_certificates(&etcd, &pki).await?;
-            // One member, however many there are: the one whose pod and node a lab is told. etcdctl takes no snapshot
+            // One member, however many there are: the one whose pod and node a lab gets. etcdctl takes no snapshot
             // where it is given several.
             let (endpoint, forward) = match engine.published(&first.id, etcd.port()).await? {
                 Some(at) => (format!("https://{at}"), None),

@@ -84,7 +84,7 @@ impl EventCheck<'_> {
             fitting.filter(|event| self.weigh(open, *event, weighed) == Truth::Yes).take(2).collect();
         let after = matched.events[..open].iter().flatten().last().map(|event| event + 1);
         if !fitting.is_empty() {
-            // What lies between is as telling as what came too late.
+            // What lies between matters as much as what came too late.
             let between = after.filter(|event| self.order == Some(EventOrder::Strict) && *event < self.events.len());
             let mut both: Vec<usize> = between.into_iter().chain(fitting).collect();
             both.sort_unstable();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::expr::{Expr, Scope, Subject, compile, split};
 use crate::grade::{Evidence, Judge, Judgement, Need, Observation, Progress, Seen};
 use crate::journal::{Change, Entry, Journal, Mark, Revision};
-use crate::lab::{Check, CheckKind, EventKind, EventOrder, Glob, Holds, Pattern, Template, TemplatePart, Vars};
+use crate::lab::{Check, CheckKind, EventKind, EventOrder, Glob, Holds, PartId, Pattern, Template, TemplatePart, Vars};
 use crate::text::{Joined, Span, Spanned};
 
 /// Seconds from the mark, which is at revision 100; the stretch ends at second 1.
@@ -160,7 +160,7 @@ pub(super) fn expr(text: &str, scope: Scope) -> Expr {
 }
 
 pub(super) fn check(text: &str, kind: CheckKind) -> Check {
-    Check { text: text.to_owned(), span: Span::default(), kind, within: None, hold_for: None }
+    Check { id: PartId::default(), text: text.to_owned(), span: Span::default(), kind, within: None, hold_for: None }
 }
 
 pub(super) fn key(name: &str, holds: Holds) -> Check {

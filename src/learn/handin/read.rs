@@ -63,7 +63,7 @@ pub fn read(text: &str) -> Result<Sealed, String> {
     Ok(sealed)
 }
 
-/// Told before anything else is read: a later form may be another one.
+/// Reported before anything else is read: a later form may be another one.
 fn version(body: &str) -> Option<u32> {
     let value: serde_json::Value = serde_json::from_str(body).ok()?;
     (value["type"] == "hand_in")

@@ -5,7 +5,7 @@ use super::key;
 use super::slips;
 use crate::expr::{Scope, Subject, Writes};
 use crate::lab::keywords::CHECKS;
-use crate::lab::{Check, CheckKind, Compare, EventKind, EventOrder, OutputTest, Pattern};
+use crate::lab::{Check, CheckKind, Compare, EventKind, EventOrder, OutputTest, PartId, Pattern};
 use crate::parse::context::Context;
 use crate::parse::findings::{CHECK_NUMBER, CHECK_SYNTAX, UNKNOWN_CHECK};
 use crate::parse::words;
@@ -55,7 +55,7 @@ pub(super) struct Line<'a, 'c, 's> {
 impl Line<'_, '_, '_> {
     fn finish(&self, start: usize, kind: CheckKind, within: Option<Duration>, hold_for: Option<Duration>) -> Check {
         let text = self.cursor.written(start..self.cursor.at());
-        Check { text, span: self.cursor.span(start..self.cursor.at()), kind, within, hold_for }
+        Check { id: PartId::default(), text, span: self.cursor.span(start..self.cursor.at()), kind, within, hold_for }
     }
 
     fn key(&mut self) -> Option<CheckKind> {

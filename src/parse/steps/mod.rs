@@ -12,7 +12,7 @@ use answers::Asked;
 use std::collections::BTreeMap;
 
 use crate::lab::keywords::FenceKind;
-use crate::lab::{CheckBlock, Item, On, Step};
+use crate::lab::{CheckBlock, Item, On, PartId, Step};
 use crate::parse::action::action;
 use crate::parse::attrs::{self, Info};
 use crate::parse::check::checks;
@@ -66,6 +66,8 @@ struct Builder<'c, 's> {
     solved: Option<Span>,
     /// The last question, until it is known whether an answer follows.
     asked: Option<Asked>,
+    /// How many parts have a number.
+    parts: usize,
 }
 
 /// Blocks before the first step, and the line that was probably meant to begin one.
@@ -92,6 +94,7 @@ pub(in crate::parse) fn body(blocks: &[Block], from: usize, cx: &mut Context<'_>
         titled: false,
         solved: None,
         asked: None,
+        parts: 0,
     };
     for block in blocks {
         builder.block(block);
@@ -122,10 +125,21 @@ impl Builder<'_, '_> {
         self.fresh_step = matches!(block, Block::Heading(heading) if heading.level == 2);
     }
 
-    fn item(&mut self, item: Item) {
+    fn item(&mut self, mut item: Item) {
+        match &mut item {
+            Item::Action(action) => action.id = self.next(),
+            Item::Check(block) | Item::Wait(block) => block.checks.iter_mut().for_each(|check| check.id = self.next()),
+            Item::Question(question) => question.id = self.next(),
+            Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => {}
+        }
         if let Some(step) = self.body.steps.last_mut() {
             step.items.push(item);
         }
+    }
+
+    fn next(&mut self) -> PartId {
+        self.parts += 1;
+        PartId(self.parts)
     }
 
     fn heading(&mut self, heading: &Heading) {

@@ -63,7 +63,7 @@ pub(super) fn cluster_line(cluster: &ClusterReport) -> String {
     parts.join(" · ")
 }
 
-/// What a step has at the lab's end, once its checks have been told.
+/// What a step has at the lab's end, once its checks have been reported.
 pub(super) fn cleaned_up(step: &StepReport) -> StepReport {
     let actions: Vec<ActionReport> =
         step.actions.iter().filter(|action| action.role == Role::Cleanup).cloned().collect();
@@ -121,7 +121,7 @@ pub(super) fn step_detail(text: &mut Lines, lab: &LabReport, step: &StepReport, 
     for (nth, check) in step.checks.iter().enumerate() {
         check_detail(text, check, "", step, verbose);
         let lines = surroundings_of(check);
-        // Checks that failed together are told once what happened around them.
+        // Checks that failed together share one report of what happened around them.
         let is_shown_later = step.checks[nth + 1..].iter().any(|later| surroundings_of(later) == lines);
         for line in lines.iter().filter(|_| !is_shown_later) {
             text.push(6, printable(line));
@@ -222,7 +222,7 @@ fn proof(proof: Proof) -> &'static str {
     }
 }
 
-/// What stopped the lab, where no step tells it, and what it left behind.
+/// What stopped the lab, where no step reports it, and what it left behind.
 pub(super) fn lab_detail(text: &mut Lines, lab: &LabReport) {
     if lab.stop.is_some() {
         let reason = lab.reason.as_deref().unwrap_or_default();

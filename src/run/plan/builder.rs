@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Act, Checks, Judged, Mode, PlannedStep, Skip, Stretch};
 use crate::lab::{
-    Action, Answer, AnswerText, Check, CheckBlock, CheckKind, ClusterKind, Item, On, Place, Question, Role, Step,
+    Action, Answer, AnswerText, Check, CheckBlock, CheckKind, ClusterKind, Item, On, PartId, Place, Question, Role,
+    Step,
 };
 use crate::run::depends;
 
@@ -36,7 +37,7 @@ pub(super) struct Builder<'l> {
     pub(super) planned: PlannedStep,
     stretch: Stretch,
     /// The nearest block above that prints, by where its fence begins; or why it does not run here.
-    nearest: Option<Result<usize, Skip>>,
+    nearest: Option<Result<PartId, Skip>>,
     left: &'l mut Left,
     pub(super) has_parts: bool,
     /// A solution of the step is left out, and what follows it in the step.
@@ -120,7 +121,7 @@ impl<'l> Builder<'l> {
         }
         if action.prints() {
             match &skip {
-                None => self.nearest = Some(Ok(action.span.start)),
+                None => self.nearest = Some(Ok(action.id)),
                 // Beside a block of the same stretch that is written for this kind of cluster, it is the other's twin.
                 Some(_) if self.ran().any(|action| action.on.0.contains(&self.kind)) => {}
                 Some(skip) => self.nearest = Some(Err(skip.clone())),

@@ -50,7 +50,7 @@ pub enum Happened {
     Prompt,
     /// The shell has ended.
     Left,
-    /// The run was told to end.
+    /// The run was asked to end.
     Cancelled,
 }
 
@@ -72,7 +72,7 @@ pub struct LearnerShell {
     lines: VecDeque<String>,
     /// When the terminal is quiet enough for lines of ours, or for the next line of a pipe.
     quiet_from: Instant,
-    /// When the shell is told its true size again.
+    /// When the shell gets its true size again.
     back_at: Option<Instant>,
     rows: u16,
     columns: u16,

@@ -9,7 +9,7 @@ use super::{Happened, Level, Shell, Ways, nonce};
 use crate::terminal::init::prompts;
 use crate::terminal::recorder::Signpost;
 use crate::terminal::split::{Leaving, ShellCommand};
-use crate::terminal::typed::{self, Telling};
+use crate::terminal::typed::{self, EndReport};
 
 impl Shell {
     /// Types the command, or what came before the shell had taken it.
@@ -31,14 +31,14 @@ impl Shell {
             }
             return self.hand_over_file(command, before).await.ok_or(Happened::Closed);
         }
-        (self.is_begun, self.telling) = match command.leaving {
-            Leaving::Open => (false, Telling::LineAlone),
-            _ => (false, Telling::Itself),
+        (self.is_begun, self.end_report) = match command.leaving {
+            Leaving::Open => (false, EndReport::LineAlone),
+            _ => (false, EndReport::Itself),
         };
         self.done.clear();
-        let (lines, last) = typed::command(&self.nonce, self.line, &command.text, before, self.telling);
+        let (lines, last) = typed::command(&self.nonce, self.line, &command.text, before, self.end_report);
         if command.leaving != Leaving::Never {
-            self.telling = Telling::LineAlone;
+            self.end_report = EndReport::LineAlone;
         }
         for line in lines {
             self.number += 1;

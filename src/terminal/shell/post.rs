@@ -1,4 +1,4 @@
-//! How our own bash tells the status of a command: it makes a file whose name is the answer.
+//! How our own bash reports the status of a command: it makes a file whose name is the answer.
 //!
 //! A redirection without a command is the one thing that bash does which no alias, function, trap, option,
 //! descriptor or read-only name of a block reaches. Each name begins with a token that is drawn anew for each

@@ -1,4 +1,4 @@
-//! The status of a command that has ended, and whether what tells it can still be believed.
+//! The status of a command that has ended, and whether what reports it can still be believed.
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -9,7 +9,7 @@ use super::recovery::SYNC_WAIT;
 use super::{Happened, LOOK, Level, Outcome, Shell, Ways, nonce};
 use crate::terminal::recorder::Signpost;
 use crate::terminal::split::Leaving;
-use crate::terminal::typed::{self, HONEST, Telling};
+use crate::terminal::typed::{self, EndReport, HONEST};
 
 pub(super) const READS_NO_FILE: &str = "`.` is not bash's own any more";
 const NOT_READ: &str = "`.` did not read the command to its end";
@@ -75,7 +75,9 @@ impl Shell {
         match self.done.iter().find(|(number, _)| *number == ended) {
             Some((_, told)) => Outcome::Exited(*told),
             // Left before its end, which only an error does, or a `return`.
-            None if !is_outer && (status != 0 || self.telling == Telling::LineAlone) => self.if_honest(status).await,
+            None if !is_outer && (status != 0 || self.end_report == EndReport::LineAlone) => {
+                self.if_honest(status).await
+            }
             None => Outcome::Changed(NO_EVAL),
         }
     }
@@ -152,7 +154,7 @@ impl Shell {
         self.report(From::File).is_some() || self.report(From::Line).is_some()
     }
 
-    /// Our own bash is in the foreground of its terminal, as far as that can be told.
+    /// Our own bash is in the foreground of its terminal, as far as that is known.
     pub(super) async fn is_in_front(&mut self) -> bool {
         let Some(own) = &self.own else { return false };
         self.control.foreground().await.is_none_or(|group| group == own.pid)

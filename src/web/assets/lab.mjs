@@ -41,7 +41,7 @@ class Lab {
     this.show(page);
     this.menu();
     this.terminals.open(page.terminals ?? []);
-    session.on("told", (told) => this.told(told));
+    session.on("event", (event) => this.happened(event));
     session.on("stale", this.refresh);
     session.on("again", () => { this.refresh(); this.timeline(true); });
     session.on("link", (up) => { document.body.classList.toggle("unlinked", !up); });
@@ -234,41 +234,41 @@ class Lab {
   }
 
   /** Each thing that the session tells, once. */
-  told(told) {
-    const line = this.steps.find(({ id }) => id === told.step);
-    switch (told.event) {
+  happened(event) {
+    const line = this.steps.find(({ id }) => id === event.step);
+    switch (event.event) {
       case "check_turned": {
-        if (!this.looking && told.step === this.page.view.step.id) {
+        if (!this.looking && event.step === this.page.view.step.id) {
           const { checks } = this.page.view.step;
-          const index = checks.findIndex(({ number }) => number === told.check.number);
-          if (index >= 0) checks[index] = told.check;
-          this.text.check(told.check);
+          const index = checks.findIndex(({ number }) => number === event.check.number);
+          if (index >= 0) checks[index] = event.check;
+          this.text.check(event.check);
           this.showActs();
         }
-        this.witness.timeLine.mark({ step: told.step, number: line?.number, check: told.check.number, text: told.check.text, standing: told.now, at: told.at ?? new Date().toISOString(), revision: told.check.revision ?? told.evidence?.[0]?.revision });
-        this.once(`${told.step} ${told.check.number}`, told.now, () => {
-          const which = `Check ${told.check.number}${line && line.number !== this.page.step.number ? ` of step ${line.number}` : ""}`;
-          if (told.now === "holds") say(`${which} holds`, { kind: "holds" });
-          if (told.now === "broken") say(`${which} is broken`, { kind: "broken", hint: told.check.reason });
-          if (told.was === "holds" && told.now === "not_yet") say(`${which} does not hold any more`, { kind: "not_yet" });
+        this.witness.timeLine.mark({ step: event.step, number: line?.number, check: event.check.number, text: event.check.text, standing: event.now, at: event.at ?? new Date().toISOString(), revision: event.check.revision ?? event.evidence?.[0]?.revision });
+        this.once(`${event.step} ${event.check.number}`, event.now, () => {
+          const which = `Check ${event.check.number}${line && line.number !== this.page.step.number ? ` of step ${line.number}` : ""}`;
+          if (event.now === "holds") say(`${which} holds`, { kind: "holds" });
+          if (event.now === "broken") say(`${which} is broken`, { kind: "broken", hint: event.check.reason });
+          if (event.was === "holds" && event.now === "not_yet") say(`${which} does not hold any more`, { kind: "not_yet" });
         });
         break;
       }
       case "step_green":
-        this.once(`step ${told.step}`, "green", () => say(this.page.view.open === this.page.view.of ? "Every check holds: finish the lab" : "Every check of this step holds", { kind: "holds" }));
+        this.once(`step ${event.step}`, "green", () => say(this.page.view.open === this.page.view.of ? "Every check holds: finish the lab" : "Every check of this step holds", { kind: "holds" }));
         break;
-      case "step_broke": this.said.delete(`step ${told.step}`); break;
-      case "step_done": say(`Step ${line?.number ?? ""} is done: ${told.points} of ${plural(told.max_points, "point")}`, { kind: "holds" }); break;
+      case "step_broke": this.said.delete(`step ${event.step}`); break;
+      case "step_done": say(`Step ${line?.number ?? ""} is done: ${event.points} of ${plural(event.max_points, "point")}`, { kind: "holds" }); break;
       case "went_back": this.said.clear(); say("Back at the start of the step"); break;
-      case "block_finished": if (told.verdict === "fail") say(`A block failed: ${told.reason ?? "see its output"}`, { kind: "broken" }); break;
-      case "noticed": say(told.message); break;
-      case "cluster_lost": this.lost = say("etcd does not answer", { kind: "cannot_judge", hint: told.reason, stays: true }); break;
+      case "block_finished": if (event.verdict === "fail") say(`A block failed: ${event.reason ?? "see its output"}`, { kind: "broken" }); break;
+      case "noticed": say(event.message); break;
+      case "cluster_lost": this.lost = say("etcd does not answer", { kind: "cannot_judge", hint: event.reason, stays: true }); break;
       case "cluster_back": this.lost?.remove(); say("etcd answers again", { kind: "holds" }); break;
       case "missed": this.timeline(true); break;
-      case "command_finished": case "command_began": this.witness.timeLine.command(told); break;
-      case "terminal_left": this.witness.timeLine.left(told); break;
-      case "finished": this.finished(told.summary); break;
-      case "ended": this.ended(told.kept ? "The lab was left; it can be resumed." : "The lab has ended."); return;
+      case "command_finished": case "command_began": this.witness.timeLine.command(event); break;
+      case "terminal_left": this.witness.timeLine.left(event); break;
+      case "finished": this.finished(event.summary); break;
+      case "ended": this.ended(event.kept ? "The lab was left; it can be resumed." : "The lab has ended."); return;
       case "terminal_opened": case "terminal_closed": return;
       default:
     }

@@ -7,7 +7,7 @@ export class Session extends EventTarget {
   constructor(id) {
     super();
     this.id = id;
-    /** Aborted when the session is over for this page: a request after that would only be told that it is gone. */
+    /** Aborted when the session is over for this page: a request after that would only hear that it is gone. */
     this.left = new AbortController();
   }
 
@@ -15,7 +15,7 @@ export class Session extends EventTarget {
 
   fetchPage(step) { return get(this.path(step ? `page?${query({ step })}` : "page"), { signal: this.left.signal }); }
 
-  /** The answer; null where it was refused or not wanted after all, which the learner has been told. */
+  /** The answer; null where it was refused or not wanted after all, which the learner has been event. */
   async ask(request, words = {}) {
     const send = (request) => post(this.path("ask"), request);
     let answer = await send(request);
@@ -39,11 +39,11 @@ export class Session extends EventTarget {
     let lost = false;
     listen(this.path("events"), {
       signal: this.left.signal,
-      event: (told) => {
-        if (told.event === "ended") this.left.abort();
-        this.emit("told", told);
+      event: (event) => {
+        if (event.event === "ended") this.left.abort();
+        this.emit("event", event);
       },
-      // What came about between the page and its stream was told to nobody.
+      // What came about between the page and its stream reached nobody.
       up: () => { this.emit(lost ? "again" : "stale"); lost = false; this.emit("link", true); },
       down: (error, ended) => { lost = true; this.emit("link", false); if (ended) this.emit("gone", error); },
     });

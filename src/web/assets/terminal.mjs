@@ -80,8 +80,8 @@ export class Terminal {
     const size = this.fit.proposeDimensions();
     if (!size || !(size.cols > 1) || !(size.rows > 1)) return;
     if (size.cols !== this.xterm.cols || size.rows !== this.xterm.rows) this.xterm.resize(size.cols, size.rows);
-    if (this.told !== `${size.cols} ${size.rows}`) {
-      this.told = `${size.cols} ${size.rows}`;
+    if (this.sentSize !== `${size.cols} ${size.rows}`) {
+      this.sentSize = `${size.cols} ${size.rows}`;
       this.tell({ resize: { rows: size.rows, cols: size.cols } });
     }
     if (this.state === "unseen") { this.turn("connecting"); this.connect(); }
@@ -104,16 +104,16 @@ export class Terminal {
       this.link = socket(this.session.path(`terminals/${encodeURIComponent(this.name)}`));
       this.link.binaryType = "arraybuffer";
       this.link.onopen = () => {
-        this.told = `${cols} ${rows}`;
+        this.sentSize = `${cols} ${rows}`;
         this.link.send(JSON.stringify({ secret, rows, cols, from: this.received, read_only: Boolean(this.readOnly) }));
       };
       this.link.onmessage = ({ data }) => {
         if (typeof data !== "string") { this.output(new Uint8Array(data)); return; }
-        const told = JSON.parse(data);
-        if (told.at !== undefined) { stood = true; this.begin(told); }
-        if (told.error) { this.note(told.error); this.turn("ended"); }
-        if (told.resized) this.follow(told.resized);
-        if (told.closed !== undefined) this.end();
+        const message = JSON.parse(data);
+        if (message.at !== undefined) { stood = true; this.begin(message); }
+        if (message.error) { this.note(message.error); this.turn("ended"); }
+        if (message.resized) this.follow(message.resized);
+        if (message.closed !== undefined) this.end();
       };
       this.link.onclose = () => resolve(stood);
     });
@@ -147,9 +147,9 @@ export class Terminal {
   /** Of another tab that sized the shell's terminal. */
   follow({ rows, cols }) {
     if (this.element.contains(document.activeElement)) return;
-    this.told = `${cols} ${rows}`;
+    this.sentSize = `${cols} ${rows}`;
     if (rows !== this.xterm.rows || cols !== this.xterm.cols) this.xterm.resize(cols, rows);
-    this.told = null;
+    this.sentSize = null;
   }
 
   end() {

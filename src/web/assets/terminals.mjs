@@ -21,9 +21,9 @@ export class Terminals {
       el("span", { class: "keys" }, el("kbd", {}, "F6"), " leaves the terminal"),
       this.both);
     $("terminals").replaceChildren(this.bar, this.screens);
-    session.on("told", (told) => {
-      if (told.event === "terminal_opened") this.add(told);
-      if (told.event === "terminal_closed") this.all.get(told.name)?.ended();
+    session.on("event", (event) => {
+      if (event.event === "terminal_opened") this.add(event);
+      if (event.event === "terminal_closed") this.all.get(event.name)?.ended();
     });
   }
 

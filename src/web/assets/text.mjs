@@ -63,7 +63,7 @@ export class Text {
       if (readOnly) hint.remove();
       hint.querySelector("summary").addEventListener("click", (event) => { event.preventDefault(); this.acts.hint(); });
     }
-    // An answer that is not told yet has no content, and nothing to ask for.
+    // An answer that is not shown yet has no content, and nothing to ask for.
     for (const answer of article.querySelectorAll("details.answer:not([open])")) answer.remove();
     if (this.shown?.number === step.number) for (const input of article.querySelectorAll(".question input[type=radio]")) input.checked = chosen.has(`${input.name} ${input.value}`);
     $("page").replaceChildren(article);

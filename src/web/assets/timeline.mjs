@@ -55,10 +55,10 @@ export class TimeLine {
     this.redraw();
   }
 
-  command(told) {
-    const known = this.commands.findIndex((command) => command.terminal === told.terminal && command.began === told.began);
-    if (known >= 0) this.commands[known] = told;
-    else this.commands.push(told);
+  command(ran) {
+    const known = this.commands.findIndex((command) => command.terminal === ran.terminal && command.began === ran.began);
+    if (known >= 0) this.commands[known] = ran;
+    else this.commands.push(ran);
     this.redraw();
   }
 

@@ -201,7 +201,7 @@ impl Fences for Page<'_> {
                 self.asked = Some(question);
                 Some(self.question(question))
             }
-            // What the variables are is told by their values.
+            // The values of the variables show what they are.
             _ if is_vars(info) => None,
             _ if language == "answer" => self.asked.map(|question| {
                 format!("<p class=\"right\">{}</p>\n", sentence(&question.answer.in_words(&self.vars)))

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::answer::{Answered, Failure, answer, done};
-use super::room::{Live, Room};
+use super::hosted_session::{HostedSession, Live};
 use super::sessions::{Shared, body};
 use crate::session::{Answer, BlockText, Request};
 use crate::shell::{Outfit, WordStyle};
@@ -81,7 +81,7 @@ impl Terminals {
     /// The terminal of this name, which is opened where it is not there.
     async fn there(
         &self,
-        room: &Room,
+        hosted: &HostedSession,
         live: &Live,
         name: &str,
         size: Option<(u16, u16)>,
@@ -125,8 +125,8 @@ impl Terminals {
         let running = Arc::clone(&terminal).run(shell.map_err(cannot)?, keys, live.handle.clone(), dir);
         open.push(Arc::clone(&terminal));
         drop(open);
-        room.feed.publish(&json!({"event": "terminal_opened", "name": terminal.name, "title": terminal.title}));
-        let (feed, name) = (Arc::clone(&room.feed), name.to_owned());
+        hosted.feed.publish(&json!({"event": "terminal_opened", "name": terminal.name, "title": terminal.title}));
+        let (feed, name) = (Arc::clone(&hosted.feed), name.to_owned());
         tokio::spawn(async move {
             running.await;
             feed.publish(&json!({"event": "terminal_closed", "name": name}));
@@ -137,7 +137,7 @@ impl Terminals {
     /// Types a block as soon as its terminal takes it.
     pub(super) async fn types(
         &self,
-        room: &Room,
+        hosted: &HostedSession,
         live: &Live,
         name: &str,
         block: &BlockText,
@@ -145,7 +145,7 @@ impl Terminals {
     ) -> Answered<Typed> {
         let name = if is_name(name) { name.to_owned() } else { format!("block-{}", block.line) };
         let waits = self.find(&name).is_some_and(|terminal| terminal.is_busy());
-        let terminal = self.there(room, live, &name, None, title(&name)).await?;
+        let terminal = self.there(hosted, live, &name, None, title(&name)).await?;
         let key = Key::Block { name: block.id.clone(), text: block.text.clone(), opens };
         if terminal.press(key).await { Ok(Typed { terminal: name, waits }) } else { Err(Failure::missing("terminal")) }
     }
@@ -208,23 +208,23 @@ struct Wanted {
 }
 
 pub(super) async fn open(State(state): Shared, Path(id): Path<String>, bytes: Bytes) -> Answered {
-    let room = state.rooms.get(&id)?;
-    let live = room.live()?;
+    let hosted = state.hosted.get(&id)?;
+    let live = hosted.live()?;
     let Wanted { name, title: named } = body(&bytes)?;
-    let taken: Vec<String> = room.terminals.list().into_iter().map(|terminal| terminal.name).collect();
+    let taken: Vec<String> = hosted.terminals.list().into_iter().map(|terminal| terminal.name).collect();
     let free = (2..=MOST + 2).map(|number: usize| number.to_string()).find(|name| !taken.contains(name));
     let name = name.or(free).unwrap_or_default();
     if !is_name(&name) {
         return Err(Failure::wrong("a terminal's name has letters, digits, `-`, `_` and `.` only, at most 64"));
     }
     let title = named.filter(|title| !title.is_empty() && title.len() <= 64).unwrap_or_else(|| title(&name));
-    let terminal = room.terminals.there(&room, &live, &name, None, title).await?;
+    let terminal = hosted.terminals.there(&hosted, &live, &name, None, title).await?;
     Ok(answer(&json!({"name": terminal.name, "title": terminal.title})))
 }
 
 pub(super) async fn close(State(state): Shared, Path((id, name)): Path<(String, String)>) -> Answered {
-    let room = state.rooms.get(&id)?;
-    let terminal = room.terminals.find(&name).ok_or_else(|| Failure::missing("terminal"))?;
+    let hosted = state.hosted.get(&id)?;
+    let terminal = hosted.terminals.find(&name).ok_or_else(|| Failure::missing("terminal"))?;
     terminal.press(Key::End).await;
     Ok(done())
 }

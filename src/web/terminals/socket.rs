@@ -70,8 +70,8 @@ pub(crate) async fn socket(
         match terminal(&state, &id, &name, &first, access).await {
             Ok(terminal) => {
                 // A page that is hidden hears no events, and is there all the same.
-                let _looking = state.rooms.get(&id).map(|room| room.look());
-                let cancel = state.rooms.cancel.clone();
+                let _looking = state.hosted.get(&id).map(|hosted| hosted.look());
+                let cancel = state.hosted.cancel.clone();
                 let writes = access == Access::Full && !first.read_only;
                 let page = Page { viewer: terminal.join(first.from), sent: first.from, writes };
                 tokio::select! {
@@ -103,13 +103,13 @@ async fn terminal(
     first: &First,
     access: Access,
 ) -> Answered<Arc<Terminal>> {
-    let room = state.rooms.get(id)?;
-    let live = room.live()?;
-    match room.terminals.find(name) {
+    let hosted = state.hosted.get(id)?;
+    let live = hosted.live()?;
+    match hosted.terminals.find(name) {
         Some(terminal) => Ok(terminal),
         // Who only looks on starts nothing.
         None if name == MAIN && access == Access::Full => {
-            room.terminals.there(&room, &live, MAIN, size(first.rows, first.cols), title(MAIN)).await
+            hosted.terminals.there(&hosted, &live, MAIN, size(first.rows, first.cols), title(MAIN)).await
         }
         None => Err(Failure::missing("terminal")),
     }

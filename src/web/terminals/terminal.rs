@@ -145,7 +145,7 @@ impl Terminal {
         self.shown().values().max().is_none_or(|shown| end - shown.min(&end) < UNSHOWN)
     }
 
-    /// Passes everything on until the shell ends, and tells the session of its commands.
+    /// Passes everything on until the shell ends, and reports its commands to the session.
     pub(super) async fn run(
         self: Arc<Self>,
         mut shell: RecordedShell,

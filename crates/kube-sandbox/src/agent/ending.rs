@@ -1,4 +1,4 @@
-//! How a pod ends when it is deleted: told, stopped, reported over, then removed.
+//! How a pod ends when it is deleted: signalled, stopped, reported over, then removed.
 
 use std::sync::Arc;
 use std::time::Duration;

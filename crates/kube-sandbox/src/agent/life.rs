@@ -1,4 +1,4 @@
-//! The life of a pod as its status tells it: read, moved on, written back. Pure: the clock comes from outside.
+//! The life of a pod as its status shows it: read, moved on, written back. Pure: the clock comes from outside.
 
 mod container;
 

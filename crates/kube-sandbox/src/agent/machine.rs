@@ -1,4 +1,4 @@
-//! The node itself: its lease, its heartbeat, and what a kubelet tells of a cordon.
+//! The node itself: its lease, its heartbeat, and what a kubelet reports of a cordon.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::runtime::{
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 /// A kubelet renews its lease this often.
 const RENEW: Duration = Duration::from_secs(10);
-/// And tells its conditions anew this often, though nothing changed.
+/// And reports its conditions anew this often, though nothing changed.
 const HEARTBEAT: i64 = 300;
 
 pub(crate) struct Machine {

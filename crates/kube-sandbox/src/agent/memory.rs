@@ -1,4 +1,4 @@
-//! What the agent remembers of a pod beside its status: what was told of it, what was tried in vain, and when to
+//! What the agent remembers of a pod beside its status: what was reported of it, what was tried in vain, and when to
 //! look again. A kubelet that starts anew has forgotten it, too.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ pub(super) struct Memory(Arc<Mutex<HashMap<Arc<str>, Pod>>>);
 
 #[derive(Default)]
 struct Pod {
-    /// By container and kind, how many probes were told of.
+    /// By container and kind, how many probes were reported.
     probes: HashMap<(String, Kind), i64>,
     /// How often a volume was lacking, and when to look again.
     lacks: u32,
@@ -24,7 +24,7 @@ struct Pod {
     forgiven: HashMap<String, i64>,
     /// By container run, how often its next start was put off.
     put_off: HashMap<String, u32>,
-    /// Whether was told what cannot be known of it.
+    /// Whether it was reported what cannot be known of it.
     simulated: bool,
     /// When it was seen to be deleted, and to be over after that.
     stops: [Option<Instant>; 2],
@@ -74,7 +74,7 @@ impl Memory {
         self.with(uid, |pod| pod.probes.insert((container.to_owned(), kind), count).is_none_or(|before| before < count))
     }
 
-    /// Whether nobody told yet of what cannot be known of this pod.
+    /// Whether it was not reported yet what cannot be known of this pod.
     pub(super) fn is_first_unknown(&self, uid: &Arc<str>) -> bool {
         self.with(uid, |pod| !std::mem::replace(&mut pod.simulated, true))
     }

@@ -210,7 +210,7 @@ impl Agent {
             work.life.address = self.address(work);
         }
         if work.life.over() && before == "Pending" {
-            // A real kubelet tells of the containers' end first, and that the pod is over once they are cleared away.
+            // A real kubelet reports the containers' end first, and that the pod is over once they are cleared away.
             work.life.shown_phase = Some(before);
             self.write(work).await?;
             work.life.settle_phase();

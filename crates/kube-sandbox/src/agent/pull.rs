@@ -24,7 +24,7 @@ impl Images {
 }
 
 impl Agent {
-    /// Brings the image to the node; tells what a kubelet tells. `Err` holds the reason and message of the wait.
+    /// Brings the image to the node; reports what a kubelet reports. `Err` holds the reason and message of the wait.
     pub(super) async fn fetch(
         &self,
         work: &Work<'_>,

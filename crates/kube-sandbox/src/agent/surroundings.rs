@@ -57,7 +57,7 @@ impl Agent {
     pub(super) async fn begun(&self, work: &Work<'_>, spec: &Value, once: bool) -> Result<Run, Error> {
         let mut held = Held::default();
         let now = jiff::Timestamp::now().as_millisecond();
-        // A status tells its start in whole seconds.
+        // A status holds its start in whole seconds.
         let start = now / 1000 * 1000;
         let facts = image::facts(meta::text(spec, "/image"));
         let pod = &work.pod;
@@ -194,7 +194,7 @@ impl Agent {
         Ok(env)
     }
 
-    /// What the downward API tells of a pod.
+    /// What the downward API gives of a pod.
     fn field(&self, work: &Work<'_>, path: &str) -> String {
         let pod = &work.pod;
         if let Some((list, key)) = path.strip_suffix("']").and_then(|path| path.split_once("['")) {

@@ -152,7 +152,7 @@ async fn use_up(api: &SharedApi, call: &Call, pod: &str, budget: &str, dry: bool
     write.update(|current| Ok(Change::To(after_one_more(current, pod)?))).await.map(drop)
 }
 
-/// The pod tells why it goes.
+/// The pod says why it goes.
 async fn mark(api: &SharedApi, pods: &Arc<Resource>, call: &Call) -> Result<(), ApiError> {
     let mut write = Write::new(api, pods, call)?;
     write.part = Part::Status;

@@ -23,7 +23,7 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// What could not be looked at, as a refusal tells it.
+    /// What could not be looked at, as a refusal words it.
     pub fn failures(&self) -> String {
         match &self.errors[..] {
             [] => String::new(),

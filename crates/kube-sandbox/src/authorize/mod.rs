@@ -35,7 +35,7 @@ pub struct Attributes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub allowed: bool,
-    /// Why, as `kubectl auth can-i` and messages tell it; often empty where nothing allows it.
+    /// Why, as `kubectl auth can-i` and messages say it; often empty where nothing allows it.
     pub reason: String,
 }
 

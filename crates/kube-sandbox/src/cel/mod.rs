@@ -103,7 +103,7 @@ static NAMESPACE: LazyLock<Type> = LazyLock::new(|| {
     Type::object("kubernetes.Namespace", [("metadata", metadata), ("spec", spec), ("status", status)])
 });
 
-/// What an expression of a policy is told of a write.
+/// What an expression of a policy sees of a write.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inputs {
     pub(crate) object: Value,

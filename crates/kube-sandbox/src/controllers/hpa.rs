@@ -49,7 +49,7 @@ fn plan(spec: &Value, current: i64) -> Plan {
     }
 }
 
-/// The first metric, and what is told of it: the reason, and the words of the error.
+/// The first metric, and what is reported of it: the reason, and the words of the error.
 fn complaint(metric: &Value) -> (&'static str, String, String) {
     let kind = metric["type"].as_str().unwrap_or_default();
     let other = |api: &str, what: &str, resource: &str| {

@@ -33,7 +33,7 @@ pub(crate) struct Nodes {
     registry: Recorder,
     /// Since when each pod, by its uid, has been under a taint that it bears for a while only.
     patient: Mutex<HashMap<Arc<str>, i64>>,
-    /// Nodes that were told of.
+    /// Nodes that were reported.
     registered: Mutex<BTreeSet<Arc<str>>>,
 }
 
@@ -80,7 +80,7 @@ impl Nodes {
         self.patient.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pod tells why it goes.
+    /// The pod says why it goes.
     async fn mark(&self, pod: &Object, value: &Value) -> Result<(), Error> {
         let mut conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let condition = json!({

@@ -12,7 +12,7 @@ use crate::object::usage::{counted, covers, usage};
 use crate::runtime::{Cache, Context, Controller, Error, Key, Next, Object, PODS, QUOTAS, Rest, Source};
 use kube_etcd_codec::names::{self, Name};
 
-/// What no watch tells of is counted anew this often.
+/// What no watch reports is counted anew this often.
 const RECOUNT: Duration = Duration::from_secs(5);
 /// A status that somebody else wrote is put right this often (kube-controller-manager's `--resource-quota-sync-period`).
 const RESYNC: Duration = Duration::from_secs(300);
@@ -28,7 +28,7 @@ impl Quotas {
         Self { rest: context.rest.clone(), quotas: context.cache(&QUOTAS), pods: context.cache(&PODS) }
     }
 
-    /// What is there of a kind; a watch tells of pods, the others are listed.
+    /// What is there of a kind; a watch reports pods, the others are listed.
     async fn objects(&self, namespace: &str, kind: Name<'_>) -> Result<Vec<Value>, Error> {
         if kind == names::PODS {
             return Ok(self.pods.in_namespace(namespace).iter().map(|pod| pod.value()).collect());

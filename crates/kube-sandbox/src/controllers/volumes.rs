@@ -77,7 +77,7 @@ pub(crate) struct Claims {
     pods: Arc<Cache>,
     events: Recorder,
     provisioner: Recorder,
-    /// What a claim's wait was told of, and when.
+    /// What was reported of a claim's wait, and when.
     recorded: Mutex<HashMap<Key, (String, Instant)>>,
 }
 

@@ -13,7 +13,7 @@ use kube_etcd_codec::{join_group, names};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// `address` is where `/api` tells clients to connect to, and `plain` what answers besides resources.
+/// `address` is where `/api` sends clients, and `plain` what answers besides resources.
 pub(super) fn answer(
     served: &Served,
     address: &str,

@@ -53,7 +53,7 @@ impl FieldErrorKind {
     }
 }
 
-/// As many as are told of one object. A body of three megabytes can hold a million wrong items.
+/// As many as are reported of one object. A body of three megabytes can hold a million wrong items.
 pub const MOST: usize = 10_000;
 
 impl FieldError {

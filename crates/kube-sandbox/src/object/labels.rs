@@ -109,7 +109,7 @@ pub(crate) fn text(selector: &Value) -> String {
     parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",")
 }
 
-/// What is wrong is told in the words of Kubernetes' own parser.
+/// What is wrong is reported in the words of Kubernetes' own parser.
 pub(crate) fn parse(text: &str) -> Result<Vec<Requirement>, String> {
     let mut parser = Parser { tokens: tokens(text), at: 0 };
     let mut requirements = Vec::new();

@@ -75,7 +75,7 @@ fn kind_of(object: &Value) -> String {
     format!("{}, Kind={}", text(object, "apiVersion"), text(object, "kind"))
 }
 
-/// The webhook is not told a revision.
+/// The webhook gets no revision.
 fn bare(object: &Value) -> Value {
     let mut object = object.clone();
     meta::remove(&mut object, "resourceVersion");
@@ -188,7 +188,7 @@ fn checked(field: &str, given: &Map<String, Value>) -> Result<(), String> {
     }
 }
 
-/// As Go's `%T` tells what JSON was read as.
+/// As Go's `%T` names what JSON was read as.
 fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",

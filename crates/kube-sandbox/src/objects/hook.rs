@@ -69,7 +69,7 @@ fn unwelcome(status: u16, body: &[u8]) -> String {
 
 struct Answer {
     status: u16,
-    /// Or of no type that it tells: its words are for people.
+    /// Or of no type that it names: its words are for people.
     is_text: bool,
     body: Vec<u8>,
 }
@@ -172,7 +172,7 @@ fn client(config: &Value) -> Result<ClientConfig, String> {
     Ok(builder.with_no_client_auth())
 }
 
-/// A handshake that failed, as Go tells it.
+/// A handshake that failed, as Go words it.
 fn untrusted(error: &std::io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match inner {

@@ -23,7 +23,7 @@ pub struct CustomVersion {
     pub columns: Vec<Value>,
     /// Fields that selectors may name, without the leading dot.
     pub selectable: Vec<String>,
-    /// What its users are told if it is on its way out.
+    /// What its users read if it is on its way out.
     pub deprecated: Option<String>,
 }
 

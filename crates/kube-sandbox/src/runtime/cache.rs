@@ -39,9 +39,9 @@ pub(crate) struct Cache {
 struct Inner {
     objects: BTreeMap<Key, Arc<Object>>,
     by_owner: HashMap<Arc<str>, BTreeSet<Key>>,
-    /// How far the watch has come: what it has told needs no reminder from a late answer.
+    /// How far the watch has come: what it has reported needs no reminder from a late answer.
     seen: u64,
-    /// Deleted by us; the watch may still tell of their past.
+    /// Deleted by us; the watch may still report their past.
     gone: HashSet<Arc<str>>,
 }
 

@@ -64,7 +64,7 @@ impl Recorder {
     }
 
     /// About `object` (its kind and metadata are read), or the part of it that `field` names.
-    /// An Event that cannot be written is given up: it must never hold up the work it tells of.
+    /// An Event that cannot be written is given up: it must never hold up the work it reports.
     pub(crate) async fn record(&self, object: &Value, field: &str, severity: Severity, reason: &str, message: &str) {
         let involved = reference(object, field);
         let namespace = match involved["namespace"].as_str() {

@@ -2,7 +2,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// Tells each look at an item, and panics at the first of those that it is told to.
+/// Reports each look at an item, and panics at the first of those that it is given.
 struct Stumbles {
     over: Mutex<Vec<&'static str>>,
     looks: mpsc::UnboundedSender<&'static str>,

@@ -32,7 +32,7 @@ impl Shell<'_> {
         })
     }
 
-    /// The server that Kubernetes' own lessons and tests use, by what it is told to be.
+    /// The server that Kubernetes' own lessons and tests use, by its arguments.
     pub(super) fn agnhost(&mut self, name: &str, words: &[&str], streams: &Streams) -> Option<Went> {
         if name == "server" && self.world.programs.has("/server") != Some(true) {
             return None;

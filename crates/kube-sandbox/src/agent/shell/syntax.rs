@@ -1,5 +1,5 @@
 //! Reads shell scripts as lessons have them. A parser of our own rather than a crate's: what a pod's command holds
-//! comes from anybody, so that its depth and size must be bounded, and what is not read must be told, never guessed.
+//! comes from anybody, so that its depth and size must be bounded, and what is not read is reported, never guessed.
 
 use std::rc::Rc;
 

@@ -24,7 +24,7 @@ const NOTED: usize = 2000;
 /// A session's end clears much away.
 const END: Duration = Duration::from_secs(60);
 
-pub(super) struct Room {
+pub(super) struct HostedSession {
     pub(super) id: String,
     pub(super) feed: Arc<Feed>,
     pub(super) terminals: Terminals,
@@ -64,7 +64,7 @@ pub(super) struct Noted {
 }
 
 /// A page that looks on; dropped, it has gone.
-pub(super) struct Looking(Arc<Room>);
+pub(super) struct Looking(Arc<HostedSession>);
 
 impl Drop for Looking {
     fn drop(&mut self) {
@@ -87,7 +87,7 @@ impl Live {
     }
 }
 
-impl Room {
+impl HostedSession {
     pub(super) fn new(id: String, program: std::path::PathBuf, interrupt: CancellationToken) -> Arc<Self> {
         let starting = Stage::Starting { stage: "reading the lab".to_owned(), since: Instant::now() };
         Arc::new(Self {
@@ -152,13 +152,13 @@ impl Room {
 
     /// Begins the session, and follows it to its end.
     pub(super) async fn run(self: Arc<Self>, library: Arc<dyn Library>, wanted: Wanted) {
-        let room = Arc::downgrade(&self);
+        let hosted = Arc::downgrade(&self);
         let since = Instant::now();
         let stages: Stages = Arc::new(move |stage: &str| {
-            let Some(room) = room.upgrade() else { return };
+            let Some(hosted) = hosted.upgrade() else { return };
             let seconds = since.elapsed().as_secs();
-            room.feed.publish(&json!({"event": "starting", "stage": stage, "seconds": seconds}));
-            room.stage.send_modify(|now| {
+            hosted.feed.publish(&json!({"event": "starting", "stage": stage, "seconds": seconds}));
+            hosted.stage.send_modify(|now| {
                 if let Stage::Starting { stage: now, .. } = now {
                     stage.clone_into(now);
                 }
