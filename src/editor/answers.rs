@@ -228,7 +228,6 @@ fn lenses(open: &Open<'_>) -> Vec<CodeLens> {
 /// The steps, and the named blocks in each.
 fn symbols(open: &Open<'_>) -> Vec<DocumentSymbol> {
     let Some(lab) = open.lab else { return Vec::new() };
-    let end_of = |number: usize| lab.steps.get(number + 1).map_or(open.source.text().len(), |next| next.span.start);
     #[expect(deprecated, reason = "the protocol's own type has the field")]
     let symbol = |name: String, kind: SymbolKind, range: Range, selection_range: Range, children| DocumentSymbol {
         name,
@@ -241,7 +240,7 @@ fn symbols(open: &Open<'_>) -> Vec<DocumentSymbol> {
         children,
     };
     let steps = lab.steps.iter().enumerate().map(|(number, step)| {
-        let whole = Span::new(step.span.start, end_of(number).max(step.span.end));
+        let whole = lab.whole_step(number).unwrap_or(step.span);
         let within = |span: Span| whole.start <= span.start && span.start < whole.end;
         let named = open.outline.fences.iter().filter(|fence| within(fence.span)).filter_map(|fence| {
             let name = fence.attribute("name")?.value.as_ref()?;

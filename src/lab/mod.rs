@@ -52,6 +52,13 @@ pub struct Lab {
 }
 
 impl Lab {
+    /// Where a step, counted from 0, begins and ends: its heading and all below it.
+    pub fn whole_step(&self, number: usize) -> Option<Span> {
+        let step = self.steps.get(number)?;
+        let end = self.steps.get(number + 1).map_or(self.source.text().len(), |next| next.span.start);
+        Some(Span::new(step.span.start, end.max(step.span.end)))
+    }
+
     /// Every line of every block that may run, in document order.
     pub fn command_lines(&self) -> Vec<String> {
         let items = self.steps.iter().flat_map(|step| &step.items);

@@ -1,4 +1,5 @@
 use super::{Action, CheckBlock, Item, Role, Step};
+use crate::text::Span;
 
 /// Consecutive actions, and the checks after them up to the next action, which judge them.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,17 @@ impl<'a> Stretch<'a> {
 }
 
 impl Step {
+    /// What runs, judges or asks and begins within `span`.
+    pub fn item_within(&self, span: Span) -> Option<&Item> {
+        let within = |part: Span| span.start <= part.start && part.start < span.end;
+        self.items.iter().find(|item| match item {
+            Item::Action(action) => within(action.span),
+            Item::Check(block) | Item::Wait(block) => within(block.span),
+            Item::Question(question) => within(question.span),
+            Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => false,
+        })
+    }
+
     /// A new stretch begins at the first action after a check.
     pub fn stretches(&self) -> Vec<Stretch<'_>> {
         let mut stretches = Vec::new();

@@ -36,9 +36,8 @@ impl Page<'_> {
             lines.extend(self.look.etcd_is_away(reason));
         }
         let Some((at, written)) = self.written(step) else { return lines };
-        let end = self.lab.steps.get(at + 1).map_or(self.lab.source.text().len(), |next| next.span.start);
         let mut sheet = Sheet { page: self, step: Some(written), hints: 0, solutions: 0, asked: None };
-        let part = Span::new(written.span.end, end);
+        let part = Span::new(written.span.end, self.lab.whole_step(at).unwrap_or(written.span).end);
         let text = markdown::set(self.lab.source.text(), part, self.look, &mut sheet);
         let folded = sheet.folded();
         if !text.is_empty() {
@@ -108,13 +107,7 @@ impl<'p> Sheet<'p> {
     }
 
     fn item(&self, span: Span) -> Option<&'p Item> {
-        let within = |at: usize| at >= span.start && at < span.end;
-        self.step?.items.iter().find(|item| match item {
-            Item::Action(action) => within(action.span.start),
-            Item::Check(block) | Item::Wait(block) => within(block.span.start),
-            Item::Question(question) => within(question.span.start),
-            Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => false,
-        })
+        self.step?.item_within(span)
     }
 
     fn action(&self, action: &Action, content: &str) -> Option<Vec<String>> {

@@ -45,9 +45,10 @@ impl<'a> Sheet<'a> {
 
     /// A step of the lab, from 0.
     pub(super) fn step(&self, number: usize) -> String {
-        let Some(step) = self.lab.steps.get(number) else { return String::new() };
-        let end = self.lab.steps.get(number + 1).map_or(self.lab.source.text().len(), |next| next.span.start);
-        let part = Span::new(step.span.end, end);
+        let (Some(step), Some(whole)) = (self.lab.steps.get(number), self.lab.whole_step(number)) else {
+            return String::new();
+        };
+        let part = Span::new(step.span.end, whole.end);
         walk::set(self.lab.source.text(), part, &mut Page::of(self, Some(step)))
     }
 
@@ -86,13 +87,7 @@ impl<'a> Page<'a> {
     }
 
     fn item(&self, span: Span) -> Option<&'a Item> {
-        let within = |at: usize| at >= span.start && at < span.end;
-        self.step?.items.iter().find(|item| match item {
-            Item::Action(action) => within(action.span.start),
-            Item::Check(block) | Item::Wait(block) => within(block.span.start),
-            Item::Question(question) => within(question.span.start),
-            Item::Prose(_) | Item::Shown(_) | Item::Hint(_) => false,
-        })
+        self.step?.item_within(span)
     }
 
     fn action(&self, action: &Action, language: &str, content: &str) -> Option<String> {
