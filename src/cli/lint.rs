@@ -1,5 +1,6 @@
 mod fix;
 
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
@@ -8,7 +9,7 @@ use super::args::{FileArgs, LabArgs};
 use super::error::CliError;
 use super::labs::{Course, LabFile, NoLab, Oddity};
 use crate::outcome::{DiagnosticReport, Exit, LeftOut, RunReport};
-use crate::parse::{FILE_NAME, Heard, NOT_UTF8, Parsed, RULES, ask_bash, explain, parse_all, rule};
+use crate::parse::{FILE_NAME, NOT_UTF8, Parsed, RULES, ask_bash_of_all, explain, parse_all, rule};
 use crate::report::{SarifRule, github, json, sarif};
 use crate::text::{Diagnostic, Severity, SourceFile, Span};
 
@@ -55,10 +56,7 @@ pub(super) fn read(args: &LabArgs) -> Result<(Vec<Linted>, Vec<NoLab>), CliError
 fn parsed(labs: Vec<LabFile>) -> Vec<Linted> {
     let sources: Vec<SourceFile> = labs.iter().map(|file| file.source.clone()).collect();
     let mut parsed = parse_all(&sources);
-    let mut heard = Heard::default();
-    for (parsed, source) in parsed.iter_mut().zip(&sources) {
-        ask_bash(parsed, source, &mut heard);
-    }
+    ask_bash_of_all(&mut parsed, &sources);
     let mut labs: Vec<Linted> = labs.into_iter().zip(parsed).map(|(file, parsed)| Linted { file, parsed }).collect();
     for lab in &mut labs {
         if let Some(oddity) = lab.file.oddity {
@@ -94,13 +92,38 @@ pub(super) fn odd(oddity: Oddity, source: &SourceFile) -> Diagnostic {
 }
 
 /// A lab after those that it needs.
-fn in_course_order(mut labs: Vec<Linted>) -> Vec<Linted> {
-    let mut ordered: Vec<Linted> = Vec::with_capacity(labs.len());
-    while !labs.is_empty() {
-        let waiting: Vec<&str> = labs.iter().map(id).collect();
-        let ready = labs.iter().position(|lab| needs(lab).all(|need| !waiting.contains(&need)));
-        // Those that need one another have no order.
-        ordered.push(labs.remove(ready.unwrap_or(0)));
+fn in_course_order(labs: Vec<Linted>) -> Vec<Linted> {
+    let mut waiting: HashMap<String, usize> = HashMap::new();
+    for lab in &labs {
+        *waiting.entry(id(lab).to_owned()).or_default() += 1;
+    }
+    let mut needed_by: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut open = vec![0; labs.len()];
+    for (at, lab) in labs.iter().enumerate() {
+        let needed: BTreeSet<&str> = needs(lab).filter(|need| waiting.contains_key(*need)).collect();
+        open[at] = needed.len();
+        needed.into_iter().for_each(|need| needed_by.entry(need.to_owned()).or_default().push(at));
+    }
+    let mut left: BTreeSet<usize> = (0..labs.len()).collect();
+    let mut ready: BTreeSet<usize> = left.iter().copied().filter(|at| open[*at] == 0).collect();
+    let mut labs: Vec<Option<Linted>> = labs.into_iter().map(Some).collect();
+    let mut ordered = Vec::with_capacity(labs.len());
+    // Those that need one another have no order.
+    while let Some(at) = ready.pop_first().or_else(|| left.first().copied()) {
+        left.remove(&at);
+        let Some(lab) = labs[at].take() else { continue };
+        if let Some(count) = waiting.get_mut(id(&lab)) {
+            *count -= 1;
+            if *count == 0 {
+                for user in needed_by.remove(id(&lab)).unwrap_or_default() {
+                    open[user] -= 1;
+                    if open[user] == 0 && left.contains(&user) {
+                        ready.insert(user);
+                    }
+                }
+            }
+        }
+        ordered.push(lab);
     }
     ordered
 }

@@ -24,7 +24,7 @@ use super::document::{Document, Encoding};
 use super::open::Open;
 use super::{Around, Host, answers};
 use crate::lab::Lab;
-use crate::parse::{Heard, ask_bash, is_ours, outline, parse, together};
+use crate::parse::{Collection, Heard, ask_bash, is_ours, outline, parse};
 use crate::text::{Diagnostic, Severity, SourceFile, redact};
 
 /// The command of a lens.
@@ -262,8 +262,9 @@ impl Server<'_> {
         }
         let mut parsed = parse(&source);
         if let Some(lab) = &parsed.lab {
-            let (before, after): (Vec<&Lab>, Vec<&Lab>) = (file.before.iter().collect(), file.after.iter().collect());
-            parsed.add(together(lab, &before, &after));
+            let collection: Collection = file.before.iter().chain([lab]).chain(&file.after).collect();
+            let found = collection.look(lab);
+            parsed.add(found);
         }
         ask_bash(&mut parsed, &source, &mut self.heard);
         if let Some(odd) = &file.odd {

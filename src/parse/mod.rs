@@ -49,7 +49,7 @@ use crate::text::{Diagnostic, Severity, SourceFile, Span, Spanned};
 
 use context::Context;
 
-pub use collection::{parse_all, together};
+pub use collection::{Collection, parse_all};
 pub use definitions::of as definitions_of;
 pub use explain::{explain, rule};
 pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
@@ -58,7 +58,7 @@ pub use markdown::LARGEST;
 pub use outline::{FenceOutline, Outline, Written, outline};
 pub use schema::front_matter_schema;
 pub use secrets::secret_defaults;
-pub use syntax::{Heard, ask_bash};
+pub use syntax::{Heard, ask_bash, ask_bash_of_all};
 pub use words::duration_flag;
 
 /// What one file gave: a lab where no finding is an error, and every finding in file order.

@@ -52,17 +52,37 @@ pub struct Heard(HashMap<String, Option<(usize, String)>>);
 
 /// So many scripts are remembered.
 const REMEMBERED: usize = 5000;
+/// And so many read by one bash.
+const ONE_CALL: usize = 200;
 
 impl Heard {
     /// Asks bash about those that it has not read.
-    fn ask(&mut self, scripts: &[Script]) {
-        if self.0.len() > REMEMBERED {
+    fn ask<'s>(&mut self, scripts: impl Iterator<Item = &'s Script> + Clone) {
+        let is_new =
+            |heard: &Self| scripts.clone().map(Script::text).filter(|text| !heard.0.contains_key(text)).collect();
+        let mut new: Vec<String> = is_new(self);
+        if !new.is_empty() && self.0.len() > REMEMBERED {
             self.0.clear();
+            new = is_new(self);
         }
-        let mut new: Vec<String> = scripts.iter().map(Script::text).filter(|text| !self.0.contains_key(text)).collect();
         new.sort_unstable();
         new.dedup();
-        self.read(&new);
+        let parts = std::thread::available_parallelism().map_or(1, usize::from).min(new.len() / ONE_CALL + 1);
+        let read = |part: &[String]| {
+            let mut heard = Self::default();
+            part.chunks(ONE_CALL).for_each(|scripts| heard.read(scripts));
+            heard
+        };
+        std::thread::scope(|scope| {
+            let size = new.len().div_ceil(parts).max(1);
+            let parts: Vec<_> = new.chunks(size).map(|part| scope.spawn(move || read(part))).collect();
+            for part in parts {
+                match part.join() {
+                    Ok(heard) => self.0.extend(heard.0),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
     }
 
     /// One call answers for all where they are sound: each is a function's body, so that none can end what another
@@ -91,10 +111,19 @@ impl Heard {
     }
 }
 
+/// As [`ask_bash`] of each lab, with fewer calls of bash.
+pub fn ask_bash_of_all(parsed: &mut [Parsed], sources: &[SourceFile]) {
+    let mut heard = Heard::default();
+    heard.ask(parsed.iter().flat_map(|parsed| &parsed.scripts));
+    for (parsed, source) in parsed.iter_mut().zip(sources) {
+        ask_bash(parsed, source, &mut heard);
+    }
+}
+
 /// Has bash read all blocks of a lab, and adds what it finds. Without bash there is nothing to say.
 pub fn ask_bash(parsed: &mut Parsed, source: &SourceFile, heard: &mut Heard) {
     let scripts = std::mem::take(&mut parsed.scripts);
-    heard.ask(&scripts);
+    heard.ask(scripts.iter());
     for script in scripts {
         let Some(Some((line, message))) = heard.0.get(&script.text()) else { continue };
         // At the end of the script, where something was left open, there is no line.
