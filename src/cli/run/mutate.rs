@@ -123,12 +123,15 @@ impl Call<'_> {
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(text.as_bytes());
         written.map_err(|source| CliError::Output { what: "standard output".to_owned(), source })?;
-        let unexplained = judged.iter().any(|one| one.end == End::Survived && one.reason(&survivors).is_none());
+        let unexplained = |one: &&Judged| one.reason(&survivors).is_none();
         Ok(if interrupt.is_cancelled() {
             Exit::Interrupted
-        } else if unexplained || !unused.is_empty() || !failing.is_empty() {
+        } else if judged.iter().filter(unexplained).any(|one| one.end == End::Survived)
+            || !unused.is_empty()
+            || !failing.is_empty()
+        {
             Exit::CheckFailed
-        } else if judged.iter().any(|one| matches!(one.end, End::Unknown(_))) {
+        } else if judged.iter().filter(unexplained).any(|one| matches!(one.end, End::Unknown(_))) {
             Exit::CannotJudge
         } else {
             Exit::Passed
@@ -342,12 +345,14 @@ fn table(
         let survived = own.iter().filter(|one| one.end == End::Survived).count();
         out.push_str(&format!("{id:<24} {:>8} {killed:>8} {survived:>9}\n", own.len()));
         for one in own.iter().filter(|one| one.end != End::Killed) {
-            let why = match &one.end {
-                End::Survived => one.reason(survivors).map_or_else(
-                    || "passes: no check looks at what it does".to_owned(),
-                    |reason| format!("passes, allowed: {reason}"),
-                ),
+            let end = match &one.end {
+                End::Survived => "passes".to_owned(),
                 other => other.word(),
+            };
+            let why = match (one.reason(survivors), &one.end) {
+                (Some(reason), _) => format!("{end}, allowed: {reason}"),
+                (None, End::Survived) => "passes: no check looks at what it does".to_owned(),
+                (None, _) => end,
             };
             out.push_str(&format!("  {}\n      {}\n", one.place(), redact(&why)));
         }
