@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -87,4 +88,59 @@ fn the_exit_statuses_of_the_failure_policy_are_ours() {
     };
     // 1 and 2 are the labs' own; 3 is the cluster's or a tool's.
     assert_eq!((after("FailIndex").as_str(), after("Count").as_str()), ("1, 2", "3"));
+}
+
+#[test]
+fn the_homebrew_formula_has_the_checksum_of_each_target() {
+    const TARGETS: [&str; 4] =
+        ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-apple-darwin", "aarch64-apple-darwin"];
+    let folder = tempfile::tempdir().expect("a temp folder");
+    let sums = folder.path().join("SHA256SUMS");
+    let formula = |targets: &[&str]| {
+        let lines: String = targets
+            .iter()
+            .enumerate()
+            .map(|(number, target)| format!("{number:064x}  keywitness-9.8.7-{target}.tar.gz\n"))
+            .collect();
+        fs::write(&sums, lines).expect("the checksums are written");
+        Command::new(root().join("scripts/formula")).arg("9.8.7").arg(&sums).output().expect("bash starts")
+    };
+    let done = formula(&TARGETS);
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for (number, target) in TARGETS.iter().enumerate() {
+        let own = format!("/v9.8.7/keywitness-9.8.7-{target}.tar.gz\"\n      sha256 \"{number:064x}\"\n");
+        assert!(text.contains(&own), "{target}: {text}");
+    }
+    let done = formula(&TARGETS[..3]);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(!done.status.success() && said.contains("no checksum of keywitness-9.8.7-aarch64-apple-darwin"), "{said}");
+}
+
+/// What stands in for protoc was made of the files of the version that is built.
+#[test]
+fn no_build_needs_protoc() {
+    let script = fs::read_to_string(root().join("scripts/protoc")).expect("the script");
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("the lock");
+    let locked = lock.split("name = \"etcd-client\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let locked = locked.expect("etcd-client is locked");
+    assert!(
+        script.contains(&format!("# of etcd-client {locked}\n")),
+        "scripts/protoc --renew makes it anew for etcd-client {locked}"
+    );
+    // Nothing else is compiled by protoc.
+    let users: Vec<&str> = lock
+        .split("[[package]]")
+        .filter(|package| package.contains("\n \"tonic-prost-build\"") || package.contains("\n \"prost-build\""))
+        .filter_map(|package| package.split("name = \"").nth(1)?.split('"').next())
+        .collect();
+    assert_eq!(users, ["etcd-client", "tonic-prost-build"]);
+    // Of other files a protoc on PATH is asked, and where there is none the message says what to do.
+    let output = Command::new(root().join("scripts/protoc"))
+        .args(["-o", "out", "other.proto"])
+        .current_dir(std::env::temp_dir())
+        .env("PATH", "/nowhere")
+        .output();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).expect("sh starts");
+    assert!(said.contains("no protoc is on PATH"), "{said}");
 }
