@@ -14,8 +14,8 @@ pub use event::{
 };
 pub use fold::{Fold, fold, lab_report};
 pub use report::{
-    ActionReport, CheckReport, ClusterReport, Counts, DiagnosticReport, HostReport, LabReport, LabResult, LeftOut,
-    Notice, QuestionReport, RunReport, ShardReport, StepReport, Totals,
+    ActionReport, Against, CheckReport, ClusterReport, Counts, DiagnosticReport, HostReport, LabReport, LabResult,
+    LeftOut, Notice, QuestionReport, RunReport, ShardReport, StepReport, Totals,
 };
 
 use serde::{Deserialize, Serialize};

@@ -249,8 +249,55 @@ pub struct CheckReport {
     pub revision: Option<i64>,
     pub evidence: Vec<EvidenceRef>,
     pub failure: Option<Failure>,
+    /// Of the failure's explanation, part by part.
+    #[serde(default)]
+    pub against: Against,
     /// Not judged because it is not for this cluster or mode, so that it counts nowhere.
     pub neutral: bool,
+}
+
+/// What was wanted against what was there, without the words that head each part of an explanation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Against {
+    pub wanted: Vec<String>,
+    /// What came, or was there.
+    pub saw: Vec<String>,
+    /// What is like what was wanted: keys beside it, objects of which the condition is not true.
+    pub near: Vec<String>,
+}
+
+impl Against {
+    /// The parts of an explanation begin with a word and a colon, and go on indented.
+    pub fn of(explanation: &[String]) -> Self {
+        let mut all = Self::default();
+        let mut part = None;
+        for line in explanation {
+            let is_head = !line.starts_with(' ');
+            let (head, rest) = line.split_once(':').filter(|_| is_head).unwrap_or(("", line));
+            let word = head.split([' ', ',']).next().unwrap_or_default();
+            if is_head {
+                part = match word {
+                    "wanted" => Some(0),
+                    "saw" | "came" | "output" | "stdout" | "stderr" => Some(1),
+                    "near" | "not" => Some(2),
+                    _ => None,
+                };
+            }
+            let lines = match part {
+                Some(0) => &mut all.wanted,
+                Some(1) => &mut all.saw,
+                Some(2) => &mut all.near,
+                _ => continue,
+            };
+            // A head of several words says something itself.
+            let text = if rest.trim().is_empty() && head.contains(' ') { line.as_str() } else { rest };
+            if !text.trim().is_empty() {
+                lines.push(text.trim().to_owned());
+            }
+        }
+        all
+    }
 }
 
 impl LabReport {

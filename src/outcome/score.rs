@@ -1,6 +1,6 @@
 //! A step's facts to its verdict and points.
 
-use super::report::{CheckReport, QuestionReport, StepReport};
+use super::report::{Against, CheckReport, QuestionReport, StepReport};
 use super::{CheckFact, Failure, Proof, ProofRule, QuestionFact, StopCause, Verdict};
 
 /// What is known about a step so far.
@@ -224,6 +224,7 @@ fn report((fact, failure): &(CheckFact, Option<Failure>)) -> CheckReport {
         revision: fact.revision,
         evidence: fact.evidence.clone(),
         failure: failure.clone(),
+        against: failure.as_ref().map(|failure| Against::of(&failure.explanation)).unwrap_or_default(),
         neutral: fact.neutral,
     }
 }

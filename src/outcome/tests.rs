@@ -259,3 +259,39 @@ fn a_secret_called_pass_hides_no_verdict() {
     let verdicts = |events: &[RunEvent]| fold(events).labs.iter().map(|lab| lab.verdict).collect::<Vec<_>>();
     assert_eq!(verdicts(&events), verdicts(&recorded()));
 }
+
+#[test]
+fn an_explanation_has_what_was_wanted_what_came_and_what_is_near() {
+    let of = |lines: &[&str]| {
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        let Against { wanted, saw, near } = Against::of(&lines);
+        (wanted.join("|"), saw.join("|"), near.join("|"))
+    };
+    let all = |wanted: &str, saw: &str, near: &str| (wanted.to_owned(), saw.to_owned(), near.to_owned());
+    let key = [
+        "wanted: /registry/pods/a exists",
+        "saw:    no such key at revision 7",
+        "near:   /registry/pods/b",
+        "        /registry/pods/c",
+    ];
+    assert_eq!(
+        of(&key),
+        all("/registry/pods/a exists", "no such key at revision 7", "/registry/pods/b|/registry/pods/c")
+    );
+    let events = [
+        "wanted after revision 4 on /a:",
+        "  > 1  PUT  did not come: the first difference",
+        "came, in seconds from the mark:",
+        "    +0.1 PUT /a",
+    ];
+    assert_eq!(
+        of(&events),
+        all(
+            "wanted after revision 4 on /a:|> 1  PUT  did not come: the first difference",
+            "came, in seconds from the mark:|+0.1 PUT /a",
+            ""
+        )
+    );
+    assert_eq!(of(&["came:   nothing on these keys"]).1, "nothing on these keys");
+    assert_eq!(of(&["stuck: a pod"]), all("", "", ""));
+}

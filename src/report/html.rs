@@ -1,6 +1,7 @@
 //! One page that needs nothing else: the labs, their steps, the time line of commands and of etcd's events, and what
 //! failed beside what came.
 
+mod recordings;
 mod time_line;
 
 use std::fmt::Write as _;
@@ -151,6 +152,7 @@ fn write_lab(out: &mut String, lab: &LabReport, index: usize, alone: bool) {
     for step in &lab.steps {
         write_step(out, lab, step, alone);
     }
+    recordings::write(out, lab);
     out.push_str("</section>\n");
 }
 

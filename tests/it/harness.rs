@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
+
 #[path = "../support/skip.rs"]
 mod skip;
 
@@ -115,8 +117,51 @@ impl Test {
         let writer = std::thread::spawn(move || drop(stdin.write_all(&bytes)));
         let output = child.wait_with_output().expect("the binary ends");
         writer.join().expect("the writer ends");
+        self.look_at_reports(&output);
         Done { output, dir: self.dir }
     }
+
+    /// Each report that it wrote keeps its schema.
+    #[track_caller]
+    fn look_at_reports(&self, output: &Output) {
+        let is_whole = |command: &&str| ["run", "test", "grade", "lint", "merge"].contains(command);
+        if self.args.first().map(String::as_str).filter(is_whole).is_none() {
+            return;
+        }
+        for (option, schema) in [("--json", REPORT), ("--sarif", SARIF)] {
+            let named = self.args.iter().position(|arg| arg == option).and_then(|at| self.args.get(at + 1));
+            let path = named.map(|name| self.dir.path().join(name)).filter(|path| path.is_file());
+            let text = path.map(|path| fs::read(path).expect("the report is read")).filter(|text| !text.is_empty());
+            if let Some(text) = text {
+                expect_schema(schema, &text);
+            }
+        }
+        let is_json = self.args.windows(2).any(|pair| pair == ["--format", "json"]);
+        if is_json && !output.stdout.is_empty() && !self.args.iter().any(|arg| arg == "--mutate") {
+            expect_schema(REPORT, &output.stdout);
+        }
+    }
+}
+
+pub(crate) const REPORT: &str = include_str!("../../schemas/report.json");
+pub(crate) const SARIF: &str = include_str!("../data/sarif-2.1.0.json");
+
+#[track_caller]
+fn expect_schema(schema: &str, text: &[u8]) {
+    let value = serde_json::from_slice(text).expect("a report is JSON");
+    if let Err(error) = keeps_its_schema(schema, &value) {
+        panic!("{error}");
+    }
+}
+
+pub(crate) fn keeps_its_schema(schema: &str, value: &Value) -> Result<(), String> {
+    const NAME: &str = "https://keywitness.dev/schema.json";
+    let mut schema: Value = serde_json::from_str(schema).expect("a schema is JSON");
+    schema["$id"] = NAME.into();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource(NAME, schema).expect("a schema");
+    let index = compiler.compile(NAME, &mut schemas).expect("it compiles");
+    schemas.validate(value, index).map_err(|error| format!("{error:#}"))
 }
 
 /// What came of it.

@@ -7,7 +7,7 @@ use keywitness::parse::{RULES, explain, parse};
 use keywitness::text::SourceFile;
 use serde_json::Value;
 
-use crate::harness::{Test, need};
+use crate::harness::{SARIF, Test, keeps_its_schema, need};
 
 const HEAD: &str = "---\ntitle: A lab\n---\n";
 
@@ -160,55 +160,12 @@ fn findings_have_an_end_in_json_and_on_github() {
     assert!(done.stdout().starts_with(start), "{}", done.stdout());
 }
 
-/// What the value has that the schema does not allow; the schema's own words, those that `sarif-2.1.0.json` uses.
-fn breaches(value: &Value, schema: &Value, root: &Value, at: &str, found: &mut Vec<String>) {
-    if let Some(name) = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/definitions/")) {
-        return breaches(value, &root["definitions"][name], root, at, found);
-    }
-    let is_type = match schema["type"].as_str() {
-        Some("object") => value.is_object(),
-        Some("array") => value.is_array(),
-        Some("string") => value.is_string(),
-        Some("integer") => value.is_i64() || value.is_u64(),
-        Some(other) => panic!("the schema has a type {other}"),
-        None => true,
-    };
-    if !is_type {
-        found.push(format!("{at} is no {}", schema["type"]));
-    }
-    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
-        found.push(format!("{at} is none of {}", schema["enum"]));
-    }
-    if let (Some(least), Some(number)) = (schema["minimum"].as_i64(), value.as_i64())
-        && number < least
-    {
-        found.push(format!("{at} is less than {least}"));
-    }
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if value.get(name).is_none() {
-            found.push(format!("{at} has no {name}"));
-        }
-    }
-    for (name, part) in value.as_object().into_iter().flatten() {
-        match schema["properties"].get(name) {
-            Some(inner) => breaches(part, inner, root, &format!("{at}.{name}"), found),
-            None => found.push(format!("{at} may not have {name}")),
-        }
-    }
-    for (index, part) in value.as_array().into_iter().flatten().enumerate() {
-        breaches(part, &schema["items"], root, &format!("{at}[{index}]"), found);
-    }
-}
-
 #[test]
 fn sarif_is_what_its_schema_says() {
-    let schema: Value = serde_json::from_str(include_str!("../data/sarif-2.1.0.json")).expect("the schema");
     let lab = "---\ntitle: A lab\nlevl: x\n---\n## A step\n\n```bash\nsleep 1\n```\n";
     let done = Test::new(&["lint", ".", "--format", "sarif"]).file("my lab/README.md", lab).run().expect_exit(2);
     let log: Value = serde_json::from_str(&done.stdout()).expect("JSON");
-    let mut found = Vec::new();
-    breaches(&log, &schema, &schema, "$", &mut found);
-    assert!(found.is_empty(), "{found:#?}");
+    keeps_its_schema(SARIF, &log).expect("a log of SARIF");
     let run = &log["runs"][0];
     let results = run["results"].as_array().expect("results");
     let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
@@ -221,10 +178,9 @@ fn sarif_is_what_its_schema_says() {
     let region = &results[1]["locations"][0]["physicalLocation"]["region"];
     assert_eq!((&region["startLine"], &region["startColumn"], &region["endColumn"]), (&8.into(), &1.into(), &6.into()));
     // The check itself can fail.
-    let mut broken = log.clone();
-    broken["runs"][0]["results"][0]["message"] = Value::Null;
-    broken["version"] = "2.0".into();
-    let mut found = Vec::new();
-    breaches(&broken, &schema, &schema, "$", &mut found);
-    assert_eq!(found.len(), 2, "{found:#?}");
+    for (at, wrong) in [("/runs/0/results/0/message", Value::Null), ("/version", "2.0".into())] {
+        let mut broken = log.clone();
+        *broken.pointer_mut(at).expect(at) = wrong;
+        assert!(keeps_its_schema(SARIF, &broken).is_err(), "{at}");
+    }
 }

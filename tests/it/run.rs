@@ -73,9 +73,7 @@ fn test(args: &[&str], lab: &str) -> Test {
 }
 
 fn json(done: &Done) -> Value {
-    let report = serde_json::from_str(&done.stdout()).expect("standard output is JSON");
-    crate::ci::keeps_its_schema(&report);
-    report
+    serde_json::from_str(&done.stdout()).expect("standard output is JSON")
 }
 
 fn checks(report: &Value) -> Vec<&Value> {
