@@ -13,7 +13,7 @@ c.KubeSpawner.cmd = [
     "sh",
     "-c",
     # serve's secret is the second lock behind the hub's login; the learner's link has it after the `#`.
-    'mkdir -p "$HOME/handins" && exec keywitness serve /labs --listen 0.0.0.0 --port 8888 '
+    'mkdir -p "$HOME/handins" /tmp/labs && tar -C /tmp/labs -xf /labs/labs.tar && exec keywitness serve /tmp/labs --listen 0.0.0.0 --port 8888 '
     f'--base-path "$JUPYTERHUB_SERVICE_PREFIX" --origin {ORIGIN} --secret-file /run/secrets/keywitness/secret',
 ]
 c.KubeSpawner.uid = 65532
