@@ -31,7 +31,7 @@ pub use lookup::{
 };
 pub use ordered::{Ordered, ordered_as};
 pub use quantity::{BINARY, canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
-pub use schema::{Field, Message, SchemaOr, Shape, Type, has_protobuf, message, message_of, messages};
+pub use schema::{Field, Message, SchemaOr, Shape, Type, has_protobuf, message, message_of, messages, sent_message_of};
 pub use secrets::{conceal, is_opaque, secret_texts};
 
 /// How a value was stored.

@@ -195,7 +195,7 @@ pub fn message_of(api_version: &str, kind: &str) -> Option<&'static Message> {
 
 /// What a client in protobuf sends for a kind: of a `CustomResourceDefinition` too, which etcd holds as JSON and which
 /// `message_of` leaves to its own validation.
-pub(super) fn sent_message_of(api_version: &str, kind: &str) -> Option<&'static Message> {
+pub fn sent_message_of(api_version: &str, kind: &str) -> Option<&'static Message> {
     message_of(api_version, kind).or_else(|| {
         let extension = (api_version, kind) == ("apiextensions.k8s.io/v1", "CustomResourceDefinition");
         extension.then(|| message("apiextensions/v1.CustomResourceDefinition"))?

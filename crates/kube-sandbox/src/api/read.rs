@@ -1,5 +1,6 @@
 //! get and list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -141,20 +142,51 @@ pub(super) async fn list(
             "metadata": metadata,
             "items": shown,
         }),
-        Form::Object | Form::Protobuf => json!({
-            "kind": resource.list_kind,
-            "apiVersion": resource.api_version(),
-            "metadata": metadata,
-            "items": shown,
-        }),
+        Form::Object | Form::Protobuf => {
+            let (head, tail) = frame(&resource, &metadata);
+            let message = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind);
+            let mut text = head.into_bytes();
+            for (at, item) in shown.iter().enumerate() {
+                if at > 0 {
+                    text.push(b',');
+                }
+                serde_json::to_writer(&mut text, &kube_etcd_codec::ordered_as(message, item))
+                    .map_err(ApiError::internal)?;
+            }
+            text.extend_from_slice(tail.as_bytes());
+            return Ok(whole(text, place));
+        }
     };
     let mut text = serde_json::to_vec(&kube_etcd_codec::Ordered(&list)).map_err(ApiError::internal)?;
     text.push(b'\n');
     drop(list);
+    Ok(whole(text, place))
+}
+
+fn whole(text: Vec<u8>, place: Option<OwnedSemaphorePermit>) -> Response {
     if text.len() <= SHORT {
-        return Ok(json_body(Body::from(text)));
+        return json_body(Body::from(text));
     }
-    Ok(json_body(unhurried(futures::stream::once(async { Ok(Bytes::from(text)) }), place)))
+    json_body(unhurried(futures::stream::once(async { Ok(Bytes::from(text)) }), place))
+}
+
+/// What stands before and after the items of a list. Custom resources have their fields in the order of their names.
+fn frame(resource: &Resource, metadata: &Value) -> (String, String) {
+    let (kind, version) = (json!(resource.list_kind), json!(resource.api_version()));
+    if resource.custom.is_none() {
+        let metadata = kube_etcd_codec::Ordered(metadata);
+        let metadata = serde_json::to_string(&metadata).unwrap_or_default();
+        return (
+            format!("{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{metadata},\"items\":["),
+            "]}\n".to_owned(),
+        );
+    }
+    let mut sorted: BTreeMap<&str, &Value> = BTreeMap::new();
+    let none = json!("");
+    sorted.insert("continue", &none);
+    sorted.extend(metadata.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value)));
+    let sorted = serde_json::to_string(&sorted).unwrap_or_default();
+    (format!("{{\"apiVersion\":{version},\"items\":["), format!("],\"kind\":{kind},\"metadata\":{sorted}}}\n"))
 }
 
 /// A long body, which holds a place among those until the client has read it.
@@ -228,12 +260,7 @@ async fn stream(
 ) -> Result<Response, ApiError> {
     // The first page is read before the answer begins, so that its failure is a proper one.
     let first = pages.next(&api.objects).await?;
-    let head = format!(
-        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{{\"resourceVersion\":\"{}\"}},\"items\":[",
-        json!(resource.list_kind),
-        json!(resource.api_version()),
-        pages.revision
-    );
+    let (head, tail) = frame(&resource, &json!({"resourceVersion": pages.revision.to_string()}));
     let mut any = false;
     let message = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind);
     let of = Arc::clone(&resource);
@@ -258,7 +285,7 @@ async fn stream(
     }
     drop(first);
     if pages.done && start.len() <= SHORT {
-        start.extend_from_slice(b"]}\n");
+        start.extend_from_slice(tail.as_bytes());
         return Ok(json_body(Body::from(start)));
     }
     let state = (api, resource, pages, chunk_of);
@@ -272,7 +299,7 @@ async fn stream(
     });
     let all = futures::stream::once(async move { Ok(Bytes::from(start)) })
         .chain(rest)
-        .chain(futures::stream::once(async { Ok(Bytes::from_static(b"]}\n")) }));
+        .chain(futures::stream::once(async move { Ok(Bytes::from(tail)) }));
     Ok(json_body(unhurried(all, place)))
 }
 

@@ -150,12 +150,16 @@ impl View {
             ChangeKind::Changed => "MODIFIED",
             ChangeKind::Deleted => "DELETED",
         };
+        let as_stored = plain && self.resource.stored == self.resource.version;
+        let version = self.resource.api_version();
+        if as_stored && let Some(made) = change.made_frame(&version) {
+            return Ok(Some(made));
+        }
         let Some(object) = change.object() else { return Ok(None) };
-        if plain && self.resource.stored == self.resource.version {
-            let same = object["apiVersion"] == self.resource.api_version();
-            if same {
+        if as_stored {
+            if object["apiVersion"] == *version {
                 let line = || line(direct, &convert::from_stored(&self.resource, (*object).clone()));
-                return Ok(Some(change.frame(line)));
+                return Ok(Some(change.frame(&version, line)));
             }
         }
         let object = api.objects.in_version(&self.resource, (*object).clone()).await?;

@@ -130,6 +130,13 @@ pub fn validate_object(
     errors
 }
 
+/// What is wrong with a value by itself.
+pub fn check_value(schema: &Value, value: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    check(schema, value, None, "", &mut errors);
+    errors
+}
+
 fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -10,6 +10,8 @@ use super::extensions;
 use crate::resource::Resource;
 use crate::version::KUBERNETES_VERSION;
 
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+
 pub(super) fn build(resources: &[&Arc<Resource>]) -> Value {
     let (mut paths, mut components) = (Map::new(), Components::default());
     for resource in resources {
@@ -121,7 +123,18 @@ fn operation(resource: &Resource, kind: &Value, component: &str, action: &str) -
     if ["post", "put"].contains(&action) {
         answer["requestBody"] = json!({"content": media, "required": true});
     }
+    if action == "patch" {
+        answer["requestBody"] = json!({"content": patches(resource), "required": true});
+    }
     answer
+}
+
+/// `kubectl apply` sends a strategic merge patch wherever one is named here; no custom kind takes any.
+fn patches(resource: &Resource) -> Value {
+    let kinds =
+        ["application/json-patch+json", "application/merge-patch+json", STRATEGIC, "application/apply-patch+yaml"];
+    let taken = kinds.into_iter().filter(|kind| resource.custom.is_none() || *kind != STRATEGIC);
+    taken.map(|kind| (kind.to_owned(), json!({"schema": {"type": "object"}}))).collect::<Map<_, _>>().into()
 }
 
 fn parameters(path: &str) -> Value {

@@ -98,7 +98,7 @@ pub(super) fn of<'r>(resources: impl Iterator<Item = &'r Arc<Resource>>) -> Part
         let custom = here.iter().any(|one| one.custom.is_some());
         let mut document = document::build(&here);
         if let Value::Object(paths) = document["paths"].take() {
-            all_paths.extend(paths.into_iter().map(|(path, item)| (path, paths::second(item))));
+            all_paths.extend(paths.into_iter().map(|(path, item)| (path, paths::second(item, custom))));
         }
         let Value::Object(schemas) = document["components"]["schemas"].take() else { continue };
         for (name, mut schema) in schemas {

@@ -69,6 +69,9 @@ impl Registry {
 
     /// Serves exactly these custom resources from now on.
     pub fn serve_custom(&self, custom: impl IntoIterator<Item = Arc<Resource>>) {
+        // A short name that two kinds share is the first group's.
+        let mut custom: Vec<_> = custom.into_iter().collect();
+        custom.sort_by(|one, other| one.group.cmp(&other.group));
         let all = self.builtins.iter().cloned().chain(custom).collect();
         *self.served.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Served::new(all));
     }

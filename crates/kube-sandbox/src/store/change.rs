@@ -1,6 +1,7 @@
 //! One change of one key, decoded once for all who watch it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use etcd_client::EventType;
@@ -23,31 +24,86 @@ pub struct Change {
     pub revision: i64,
     value: Vec<u8>,
     previous: Option<Vec<u8>>,
-    object: OnceLock<Option<Arc<Value>>>,
-    old_object: OnceLock<Option<Arc<Value>>>,
-    frame: OnceLock<Bytes>,
+    object: Made<Option<Arc<Value>>>,
+    old_object: Made<Option<Arc<Value>>>,
+    /// With the API version that it is in.
+    frame: Made<(String, Bytes)>,
+}
+
+/// What is made of a change once, and kept while many ask for it.
+#[derive(Debug)]
+struct Made<T> {
+    value: Mutex<Option<T>>,
+    /// Few ask for it now: it is made again for each.
+    is_old: AtomicBool,
+}
+
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Self { value: Mutex::new(None), is_old: AtomicBool::new(false) }
+    }
+}
+
+impl<T: Clone> Made<T> {
+    fn get(&self, make: impl FnOnce() -> T) -> T {
+        let mut held = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = &*held {
+            return value.clone();
+        }
+        // Others wait: it is not made twice while it is new.
+        let value = make();
+        if !self.is_old.load(Ordering::Relaxed) {
+            *held = Some(value.clone());
+        }
+        value
+    }
+
+    fn held(&self) -> Option<T> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn drop_it(&self) {
+        self.is_old.store(true, Ordering::Relaxed);
+        *self.value.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl Change {
     /// The object after the change; the deleted one where it is a deletion. `None`: undecodable.
     pub fn object(&self) -> Option<Arc<Value>> {
         let bytes = if self.kind == ChangeKind::Deleted { self.previous.as_deref() } else { Some(&*self.value) };
-        self.object.get_or_init(|| decoded(bytes?, self.revision)).clone()
+        self.object.get(|| decoded(bytes?, self.revision))
     }
 
     /// The object before the change, as it stood at this revision.
     pub fn old_object(&self) -> Option<Arc<Value>> {
-        self.old_object.get_or_init(|| decoded(self.previous.as_deref()?, self.revision)).clone()
+        self.old_object.get(|| decoded(self.previous.as_deref()?, self.revision))
     }
 
-    /// The line that every client without special wishes is sent, made once.
-    pub fn frame(&self, make: impl FnOnce() -> Bytes) -> Bytes {
-        self.frame.get_or_init(make).clone()
+    /// The line that every client without special wishes is sent, made once, in the version that is stored.
+    pub fn frame(&self, version: &str, make: impl FnOnce() -> Bytes) -> Bytes {
+        self.frame.get(|| (version.to_owned(), make())).1
+    }
+
+    /// The same, where it is made already: the object need not be decoded for it.
+    pub fn made_frame(&self, version: &str) -> Option<Bytes> {
+        self.frame.held().filter(|(of, _)| of == version).map(|(_, frame)| frame)
+    }
+
+    /// Keeps the bytes only; the objects are decoded again for who still asks.
+    pub(super) fn pack(&self) {
+        self.object.drop_it();
+        self.old_object.drop_it();
     }
 
     /// As etcd holds it, with what it was before.
     pub(super) fn size(&self) -> usize {
         self.key.len() + self.value.len() + self.previous.as_ref().map_or(0, Vec::len)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_packed(&self) -> bool {
+        self.object.is_old.load(Ordering::Relaxed) && self.object.held().is_none()
     }
 
     #[cfg(test)]
@@ -58,9 +114,9 @@ impl Change {
             revision,
             value,
             previous: None,
-            object: OnceLock::new(),
-            old_object: OnceLock::new(),
-            frame: OnceLock::new(),
+            object: Made::default(),
+            old_object: Made::default(),
+            frame: Made::default(),
         }
     }
 
@@ -77,9 +133,9 @@ impl Change {
             revision: kv.mod_revision(),
             value: kv.value().to_vec(),
             previous: event.prev_kv().map(|previous| previous.value().to_vec()),
-            object: OnceLock::new(),
-            old_object: OnceLock::new(),
-            frame: OnceLock::new(),
+            object: Made::default(),
+            old_object: Made::default(),
+            frame: Made::default(),
         })
     }
 }

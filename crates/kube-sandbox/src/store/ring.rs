@@ -12,7 +12,9 @@ use super::change::{Change, FeedItem};
 
 /// Changes that stay at hand: for late joiners, and for who is slow.
 const MOST: usize = 1024;
-/// And their bytes, as etcd holds them: decoded they take ten times as much, and more.
+/// Those of them that are kept decoded too, which takes ten times as much, and more.
+const DECODED: usize = 128;
+/// And their bytes, as etcd holds them.
 const MOST_BYTES: usize = 4 << 20;
 /// The same of all kinds together; beyond it a kind keeps `FEW_BYTES`.
 const MOST_OF_ALL: usize = 12 << 20;
@@ -63,6 +65,9 @@ impl Ring {
         self.bytes += change.size();
         self.all.fetch_add(change.size(), Ordering::Relaxed);
         self.changes.push_back((now, change));
+        if let Some((_, old)) = self.changes.len().checked_sub(DECODED + 1).and_then(|at| self.changes.get(at)) {
+            old.pack();
+        }
         self.shorten(now);
     }
 
@@ -184,6 +189,21 @@ mod tests {
         assert!(matches!(ring.take(&mut place), Some(FeedItem::Progress(9))));
         assert!(ring.take(&mut place).is_none());
         assert!(ring.join(4).is_none(), "what came before is not known");
+    }
+
+    #[test]
+    fn what_is_old_is_kept_packed() {
+        let mut ring = Ring::new(0, Arc::default());
+        let place = ring.join(0).expect("it is kept");
+        let first = change(1, 1);
+        ring.push(Arc::clone(&first));
+        first.frame("v1", || "frame".into());
+        (2..=i64::try_from(DECODED).expect("few") + 2).for_each(|at| ring.push(change(at, 1)));
+        first.object();
+        assert!(first.is_packed());
+        assert_eq!(first.made_frame("v1").as_deref(), Some(&b"frame"[..]));
+        assert_eq!(first.made_frame("events.k8s.io/v1"), None);
+        assert_eq!(revision(ring.take(&mut place.clone())), Some(1));
     }
 
     #[test]

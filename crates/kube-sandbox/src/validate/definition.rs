@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::errors::{Errors, IMMUTABLE};
-use super::{hook, internal};
+use super::{hook, internal, structural};
 use crate::object::{list, names, text};
 
 pub(super) fn definition(object: &Value, old: Option<&Value>, errors: &mut Errors) {
@@ -92,21 +92,109 @@ fn approved(object: &Value, group: &str, errors: &mut Errors) {
     }
 }
 
+/// As it is stored, one schema for all versions stands above them.
+fn schema_of<'d>(spec: &'d Value, version: &'d Value) -> Option<&'d Value> {
+    let own = version.pointer("/schema/openAPIV3Schema").or_else(|| spec.pointer("/validation/openAPIV3Schema"));
+    own.filter(|schema| schema.is_object())
+}
+
+/// The places at which messages name what every version has the same, or each its own; and what stands there.
+fn each<'d>(spec: &'d Value, part: &str, above: &str) -> Vec<(String, &'d Value)> {
+    let versions = list(spec, "versions");
+    if versions.windows(2).all(|two| two[0].get(part) == two[1].get(part)) {
+        return versions.first().map(|first| (format!("spec.{above}"), first)).into_iter().collect();
+    }
+    versions.iter().enumerate().map(|(at, version)| (format!("spec.versions[{at}].{part}"), version)).collect()
+}
+
+/// The schemas of a definition, with the places at which messages name them.
+pub(crate) fn schemas(spec: &Value) -> Vec<(String, &Value)> {
+    let each = each(spec, "schema", "validation").into_iter();
+    each.filter_map(|(place, version)| Some((format!("{place}.openAPIV3Schema"), schema_of(spec, version)?))).collect()
+}
+
+/// Columns, subresources, selectable fields and warnings of the versions.
+fn parts(spec: &Value, errors: &mut Errors) {
+    const TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
+    const FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+    for (place, version) in each(spec, "subresources", "subresources") {
+        let scale = &version["subresources"]["scale"];
+        if !scale.is_object() {
+            continue;
+        }
+        for (name, under) in [("specReplicasPath", ".spec"), ("statusReplicasPath", ".status")] {
+            let (path, here) = (text(scale, name), format!("{place}.scale.{name}"));
+            if path.is_empty() {
+                errors.required(here, "");
+            } else if simple_path(path, &here, errors) && !path.starts_with(&format!("{under}.")) {
+                errors.invalid(here, &json!(path), &format!("should be a json path under {under}"));
+            }
+        }
+        let (path, here) = (text(scale, "labelSelectorPath"), format!("{place}.scale.labelSelectorPath"));
+        if !path.is_empty()
+            && simple_path(path, &here, errors)
+            && !path.starts_with(".spec.")
+            && !path.starts_with(".status.")
+        {
+            errors.invalid(here, &json!(path), "should be a json path under either .spec or .status");
+        }
+    }
+    for (place, version) in each(spec, "additionalPrinterColumns", "additionalPrinterColumns") {
+        for (at, column) in list(version, "additionalPrinterColumns").iter().enumerate() {
+            let here = |name: &str| format!("{place}[{at}].{name}");
+            if text(column, "name").is_empty() {
+                errors.required(here("name"), "");
+            }
+            match text(column, "type") {
+                "" => errors.required(here("type"), &format!("must be one of {}", TYPES.join(","))),
+                other if !TYPES.contains(&other) => {
+                    errors.invalid(here("type"), &json!(other), &format!("must be one of {}", TYPES.join(",")));
+                }
+                _ => {}
+            }
+            let format = text(column, "format");
+            if !format.is_empty() && !FORMATS.contains(&format) {
+                errors.invalid(here("format"), &json!(format), &format!("must be one of {}", FORMATS.join(",")));
+            }
+            match text(column, "jsonPath") {
+                "" => errors.required(here("JSONPath"), ""),
+                path => drop(simple_path(path, &here("JSONPath"), errors)),
+            }
+        }
+    }
+    for (at, version) in list(spec, "versions").iter().enumerate() {
+        let here = format!("spec.versions[{at}].deprecationWarning");
+        let Some(warning) = version.get("deprecationWarning").filter(|one| !one.is_null()) else { continue };
+        if version["deprecated"] != true {
+            errors.invalid(here, warning, "can only be set for deprecated versions");
+        } else if text(version, "deprecationWarning").is_empty() {
+            errors.invalid(here, warning, "must not be an empty string");
+        } else if text(version, "deprecationWarning").len() > 256 {
+            errors.invalid(here, warning, "must be <= 256 characters long");
+        }
+    }
+}
+
+fn simple_path(path: &str, field: &str, errors: &mut Errors) -> bool {
+    if !path.starts_with('.') {
+        errors.invalid(field, &json!(path), "must be a simple json path starting with .");
+    }
+    path.starts_with('.')
+}
+
 fn versions(spec: &Value, errors: &mut Errors) {
     let versions = list(spec, "versions");
-    let one_schema = versions.windows(2).all(|two| two[0].get("schema") == two[1].get("schema"));
     for (at, version) in versions.iter().enumerate() {
         let name = text(version, "name");
         errors.all_invalid(&format!("spec.versions[{at}].name"), name, names::dns_1035_label(name));
-        let here = if one_schema { "spec.validation".to_owned() } else { format!("spec.versions[{at}].schema") };
-        // As it is stored, one schema for all versions stands above them.
-        let schema = version.pointer("/schema/openAPIV3Schema").or_else(|| spec.pointer("/validation/openAPIV3Schema"));
-        match schema.filter(|schema| schema.is_object()) {
-            None => errors.required(format!("spec.versions[{at}].schema.openAPIV3Schema"), ""),
-            Some(schema) if !one_schema || at == 0 => root(schema, &format!("{here}.openAPIV3Schema"), errors),
-            Some(_) => {}
+        if schema_of(spec, version).is_none() {
+            errors.required(format!("spec.versions[{at}].schema.openAPIV3Schema"), "");
         }
     }
+    for (field, schema) in schemas(spec) {
+        structural::root(schema, &field, errors);
+    }
+    parts(spec, errors);
     let shown = || {
         let bare = versions.iter().map(|version| {
             let mut version = version.clone();
@@ -124,55 +212,6 @@ fn versions(spec: &Value, errors: &mut Errors) {
     }
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
         errors.invalid_text("spec.versions", &shown(), "must have exactly one version marked as storage version");
-    }
-}
-
-fn root(schema: &Value, field: &str, errors: &mut Errors) {
-    match text(schema, "type") {
-        "object" => {}
-        "" => errors.required(format!("{field}.type"), "must not be empty at the root"),
-        other => errors.invalid(format!("{field}.type"), &json!(other), "must be object at the root"),
-    }
-    let mut wrong = Errors::default();
-    structural(schema, field, true, &mut wrong);
-    // Rules of a schema that is wrong itself would be told of in ways that help nobody.
-    if wrong.is_empty() {
-        wrong.extend(crate::cel::rules::problems(schema, field, &|rule| internal::text("ValidationRule", rule)));
-    }
-    errors.append(wrong);
-}
-
-/// What a schema must be for its objects to be pruned and defaulted by it.
-fn structural(schema: &Value, field: &str, is_root: bool, errors: &mut Errors) {
-    let kind = text(schema, "type");
-    let flag = |name: &str| schema[name] == true;
-    let untyped = flag("x-kubernetes-int-or-string") || flag("x-kubernetes-preserve-unknown-fields");
-    if kind.is_empty() && !untyped && !is_root {
-        let what = if field.rsplit('.').next() == Some("items") { "array items" } else { "object fields" };
-        errors.required(format!("{field}.type"), &format!("must not be empty for specified {what}"));
-    }
-    if kind == "array" && schema.get("items").is_none() {
-        errors.required(format!("{field}.items"), "must be specified");
-    }
-    if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
-        && let Err(error) = regex::Regex::new(pattern)
-    {
-        let why = error.to_string();
-        let last = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let why = format!("must be a valid regular expression, but isn't: error parsing regexp: {last}");
-        errors.invalid(format!("{field}.pattern"), &json!(pattern), &why);
-    }
-    for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        structural(inner, &format!("{field}.properties[{name}]"), false, errors);
-    }
-    for part in ["items", "additionalProperties"] {
-        if let Some(inner) = schema.get(part).filter(|inner| inner.is_object()) {
-            structural(inner, &format!("{field}.{part}"), false, errors);
-        }
-    }
-    let kinds = ["array", "boolean", "integer", "number", "object", "string"];
-    if !kind.is_empty() {
-        errors.one_of(format!("{field}.type"), &schema["type"], &kinds);
     }
 }
 

@@ -23,6 +23,11 @@ impl Errors {
         self.0.len() >= MOST
     }
 
+    /// By what they say, where the real server sorts them.
+    pub(super) fn sort(&mut self) {
+        self.0.sort_by_cached_key(ToString::to_string);
+    }
+
     pub(super) fn append(&mut self, mut more: Self) {
         self.0.append(&mut more.0);
     }

@@ -14,6 +14,7 @@ mod policy;
 mod rules;
 mod service;
 mod storage;
+mod structural;
 mod template;
 mod types;
 mod unknown;
@@ -26,8 +27,9 @@ use errors::Errors;
 use kube_etcd_codec::kind_by_api_version;
 
 pub(super) use certificates::organizations;
+pub(super) use definition::schemas as schemas_of_definition;
 pub(super) use types::check as types;
-pub(super) use unknown::unknown_fields;
+pub(super) use unknown::{drop_zeros, unknown_fields};
 
 /// Whether a new object, with its defaults filled in, may be stored.
 pub(super) fn create(kind: &str, object: &Value) -> Result<(), Vec<FieldError>> {

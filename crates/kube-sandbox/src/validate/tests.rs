@@ -299,6 +299,58 @@ fn values_of_the_wrong_type() {
 }
 
 #[test]
+fn a_schema_has_types_too() {
+    let of = |schema: serde_json::Value| {
+        types(&json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "a"},
+            "spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]},
+        }))
+        .err()
+        .unwrap_or_default()
+    };
+    let wrong = |what: &str| format!("json: cannot unmarshal {what}");
+    let field = "Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema";
+    for (schema, told) in [
+        (json!({"type": 5}), wrong(&format!("number into {field}.type of type string"))),
+        (
+            json!({"properties": []}),
+            wrong(&format!("array into {field}.properties of type map[string]v1.JSONSchemaProps")),
+        ),
+        (
+            json!({"properties": {"a": {"minimum": "3"}}}),
+            wrong(&format!("string into {field}.properties.minimum of type float64")),
+        ),
+        (
+            json!({"properties": {"a": {"enum": "x"}}}),
+            wrong(&format!("string into {field}.properties.enum of type []v1.JSON")),
+        ),
+        (
+            json!({"properties": {"a": {"maxLength": 1.5}}}),
+            wrong(&format!("number 1.5 into {field}.properties.maxLength of type int64")),
+        ),
+        (json!({"required": "a"}), wrong(&format!("string into {field}.required of type []string"))),
+        (
+            json!({"properties": {"a": {"x-kubernetes-validations": {"rule": "true"}}}}),
+            wrong(&format!("object into {field}.properties.x-kubernetes-validations of type v1.ValidationRules")),
+        ),
+        (
+            json!({"properties": {"a": {"x-kubernetes-validations": [{"rule": "true", "message": false}]}}}),
+            wrong(
+                "bool into Go struct field ValidationRule.spec.versions.schema.openAPIV3Schema.properties.x-kubernetes-validations.message of type string",
+            ),
+        ),
+        (
+            json!({"properties": {"a": "string"}}),
+            wrong(&format!("string into {field}.properties of type v1.JSONSchemaProps")),
+        ),
+        (json!({"additionalProperties": "yes"}), "boolean or JSON schema expected".to_owned()),
+        (json!({"items": [{"type": "string"}], "default": {"any": ["thing"]}, "nullable": true}), String::new()),
+    ] {
+        assert_eq!(of(schema.clone()), told, "{schema}");
+    }
+}
+
+#[test]
 fn metadata_have_their_types_whatever_the_kind() {
     let definition = |finalizers: serde_json::Value| {
         json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",

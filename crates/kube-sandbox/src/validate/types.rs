@@ -2,15 +2,14 @@
 
 use serde_json::Value;
 
-use kube_etcd_codec::{Field, Message, Shape, Type};
+use kube_etcd_codec::{Field, Message, SchemaOr, Shape, Type};
 
 /// What Go says about the first value that its struct cannot take, such as
 /// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
 pub(crate) fn check(object: &Value) -> Result<(), String> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
-    match kube_etcd_codec::message_of(text("apiVersion"), text("kind")) {
+    match kube_etcd_codec::sent_message_of(text("apiVersion"), text("kind")) {
         Some(message) => walk(message, object, ""),
-        // A definition's own fields have rules of their own.
         None => match kube_etcd_codec::message("meta/v1.ObjectMeta") {
             Some(metadata) => walk(metadata, &object["metadata"], "metadata"),
             None => Ok(()),
@@ -35,6 +34,10 @@ fn walk(message: &'static Message, value: &Value, path: &str) -> Result<(), Stri
                     one(field, entry, &place)?;
                 }
             }
+            // The one list whose type has a name.
+            (Shape::List, value) if name == "x-kubernetes-validations" => {
+                return Err(place.wrong(value, "v1.ValidationRules"));
+            }
             (Shape::List, value) => return Err(place.wrong(value, &format!("[]{}", go_type(field)))),
             (Shape::Map, value) => return Err(place.wrong(value, &format!("map[string]{}", go_type(field)))),
         }
@@ -49,17 +52,22 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn wrong(&self, value: &Value, wanted: &str) -> String {
-        let found = match value {
-            Value::Null => "null".to_owned(),
-            Value::Bool(_) => "bool".to_owned(),
-            Value::Number(number) if wanted.starts_with("int") && !number.is_i64() => format!("number {number}"),
-            Value::Number(_) => "number".to_owned(),
-            Value::String(_) => "string".to_owned(),
-            Value::Array(_) => "array".to_owned(),
-            Value::Object(_) => "object".to_owned(),
-        };
+        let found = found(value, wanted);
         let holder = self.holder.name.rsplit('.').next().unwrap_or_default();
         format!("json: cannot unmarshal {found} into Go struct field {holder}.{} of type {wanted}", self.path)
+    }
+}
+
+/// A value of JSON as Go calls it.
+fn found(value: &Value, wanted: &str) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) => "bool".to_owned(),
+        Value::Number(number) if wanted.starts_with("int") && !number.is_i64() => format!("number {number}"),
+        Value::Number(_) => "number".to_owned(),
+        Value::String(_) => "string".to_owned(),
+        Value::Array(_) => "array".to_owned(),
+        Value::Object(_) => "object".to_owned(),
     }
 }
 
@@ -95,13 +103,31 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
             let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
             return if number { Ok(()) } else { Err(why.to_owned()) };
         }
-        Type::Raw | Type::Fields | Type::Schema(_) => true,
+        Type::Raw | Type::Fields => true,
+        Type::Schema(or) => return schema_or(or, value),
         Type::Message(_) => match (field.message(), value.is_object()) {
             (Some(inner), true) => return walk(inner, value, place.path),
             _ => false,
         },
     };
     if fits { Ok(()) } else { Err(place.wrong(value, &go_type(field))) }
+}
+
+/// These have decoders of their own, which begin a path of their own.
+fn schema_or(or: SchemaOr, value: &Value) -> Result<(), String> {
+    let Some(schema) = kube_etcd_codec::message("apiextensions/v1.JSONSchemaProps") else { return Ok(()) };
+    match (or, value) {
+        (_, Value::Object(_)) => walk(schema, value, ""),
+        (SchemaOr::List, Value::Array(items)) => {
+            items.iter().filter(|item| item.is_object()).try_for_each(|item| walk(schema, item, ""))
+        }
+        (SchemaOr::Strings, Value::Array(items)) => match items.iter().find(|item| !item.is_string()) {
+            Some(item) => Err(format!("json: cannot unmarshal {} into Go value of type string", found(item, "string"))),
+            None => Ok(()),
+        },
+        (SchemaOr::Bool, value) if !value.is_boolean() => Err("boolean or JSON schema expected".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// Where Go's decoder stops reading.
@@ -128,6 +154,7 @@ fn go_type(field: &Field) -> String {
         Type::Double => "float64".to_owned(),
         Type::Bytes => "[]uint8".to_owned(),
         Type::Strings => "[]string".to_owned(),
+        Type::Raw => "v1.JSON".to_owned(),
         // `core/v1.PodSpec` is `v1.PodSpec` in Go.
         Type::Message(_) => {
             field.message().and_then(|one| one.name.split('/').next_back()).unwrap_or_default().to_owned()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use kube_etcd_codec::{Message, Shape};
+use kube_etcd_codec::{Message, Shape, Type};
 
 /// Paths of the fields that the schema of the object's own version does not know; they are dropped.
 pub(crate) fn unknown_fields(_kind: &str, object: &mut Value) -> Vec<String> {
@@ -46,6 +46,44 @@ fn walk(message: &'static Message, value: &mut Value, path: &str, unknown: &mut 
     map.retain(|name, _| !strange.contains(name));
 }
 
+/// Drops what Go's structs do not write: empty lists, maps and texts, zeros and `false`, where nothing tells them from
+/// what is not there. What is stored lacks them too.
+pub(crate) fn drop_zeros(object: &mut Value) {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    if let Some(message) = kube_etcd_codec::message_of(text("apiVersion"), text("kind")) {
+        without_zeros(message, object);
+    }
+}
+
+fn without_zeros(message: &'static Message, value: &mut Value) {
+    let Some(map) = value.as_object_mut() else { return };
+    map.retain(|name, value| {
+        // An empty list of managers asks for something.
+        let Some(field) = message.field(name).filter(|field| field.name != "managedFields") else { return true };
+        if let Some(inner) = field.message() {
+            match (field.shape, &mut *value) {
+                (Shape::List, Value::Array(items)) => items.iter_mut().for_each(|item| without_zeros(inner, item)),
+                (Shape::Map, Value::Object(entries)) => {
+                    entries.values_mut().for_each(|entry| without_zeros(inner, entry));
+                }
+                (Shape::One, value) => without_zeros(inner, value),
+                _ => {}
+            }
+        }
+        let zero = match (field.shape, &*value) {
+            (Shape::List, Value::Array(items)) => items.is_empty(),
+            (Shape::Map, Value::Object(entries)) => entries.is_empty(),
+            (Shape::One, Value::String(text)) => text.is_empty() && field.kind == Type::String,
+            (Shape::One, Value::Bool(yes)) => !yes && field.kind == Type::Bool,
+            (Shape::One, Value::Number(number)) => {
+                number.as_i64() == Some(0) && matches!(field.kind, Type::Int32 | Type::Int64)
+            }
+            _ => false,
+        };
+        !zero || !field.omit_empty || field.pointer
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -64,5 +102,30 @@ mod tests {
         assert_eq!(unknown, ["spec.template.kind", "spec.volumeClaimTemplates[0].bogus"]);
         assert_eq!(set["spec"]["volumeClaimTemplates"][0]["kind"], "PersistentVolumeClaim");
         assert_eq!(set["spec"]["template"], json!({"metadata": {}}));
+    }
+
+    #[test]
+    fn what_go_does_not_write_is_not_there() {
+        let mut deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "d", "labels": {}, "finalizers": [], "managedFields": []},
+            "spec": {"replicas": 0, "paused": false, "minReadySeconds": 0, "template": {"spec": {
+                "hostNetwork": false, "nodeName": "", "nodeSelector": {}, "automountServiceAccountToken": false,
+                "containers": [{"name": "", "args": [], "resources": {}, "securityContext": {}}],
+                "volumes": [{"name": "v", "emptyDir": {"medium": ""}}],
+            }}},
+        });
+        drop_zeros(&mut deployment);
+        assert_eq!(deployment["metadata"], json!({"name": "d", "managedFields": []}));
+        assert_eq!(deployment["spec"]["replicas"], 0);
+        assert!(deployment["spec"].get("paused").is_none() && deployment["spec"].get("minReadySeconds").is_none());
+        assert_eq!(
+            deployment["spec"]["template"]["spec"],
+            json!({
+                "automountServiceAccountToken": false,
+                "containers": [{"name": "", "resources": {}, "securityContext": {}}],
+                "volumes": [{"name": "v", "emptyDir": {}}],
+            })
+        );
     }
 }

@@ -42,7 +42,10 @@ impl Shell<'_> {
                 self.print(&streams.out, &format!("{words:?}\n"));
                 Some(Ok(0))
             }
-            _ => {
+            first => {
+                if matches!(first, None | Some(&"pause")) {
+                    self.print(&streams.out, "Paused\n");
+                }
                 let program = [format!("/{name}")];
                 self.serves = Some(program.into_iter().chain(words.iter().map(ToString::to_string)).collect());
                 Some(Err(Stop::Never))

@@ -163,7 +163,7 @@ impl Shell<'_> {
             self.print(&streams.err, &words);
             return Ok(127);
         }
-        if self.world.programs.serves(name) {
+        if self.world.programs.serves(name) && !asks_only(line) {
             self.serves = Some(line.to_vec());
             return Err(Stop::Never);
         }
@@ -238,4 +238,17 @@ impl Shell<'_> {
             went => went,
         }
     }
+}
+
+/// Whether a server is only to say something of itself, or of its settings.
+fn asks_only(line: &[String]) -> bool {
+    let flags: &[&str] = match name_of(&line[0]) {
+        "nginx" | "nginx-debug" => &["-v", "-V", "-t", "-T", "-s", "-h", "-?"],
+        "httpd" | "apache2" => &["-v", "-V", "-t", "-S", "-l", "-M", "-h"],
+        "redis-server" => &["-v", "-h"],
+        "postgres" => &["-V"],
+        "java" => &["-version"],
+        _ => &[],
+    };
+    line[1..].iter().any(|word| matches!(word.as_str(), "--version" | "--help") || flags.contains(&word.as_str()))
 }

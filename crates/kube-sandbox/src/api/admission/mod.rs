@@ -156,7 +156,10 @@ pub async fn on_update(
             Box::pin(pod_security::relabelled(api, old, new, warnings)).await?;
         }
         names::SERVICES => services::on_update(api, old, new, warnings).await?,
-        names::PODS => pods::tolerate_for_a_while(new),
+        names::PODS => {
+            pods::keep_priority(old, new);
+            pods::tolerate_for_a_while(new);
+        }
         names::CLAIMS => classes::may_grow(api, resource, old, new).await?,
         names::DAEMONSETS => {
             let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());

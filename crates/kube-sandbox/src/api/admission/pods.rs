@@ -117,6 +117,18 @@ pub fn mount_token(pod: &mut Value) {
     }
 }
 
+/// Who leaves the priority out on an update does not mean to change it.
+pub(super) fn keep_priority(old: &Value, new: &mut Value) {
+    for field in ["priority", "preemptionPolicy"] {
+        let given = &new["spec"][field];
+        if given.is_null()
+            && let Some(held) = old["spec"].get(field)
+        {
+            new["spec"][field] = held.clone();
+        }
+    }
+}
+
 async fn priority(api: &SharedApi, resource: &Resource, pod: &mut Value) -> Result<(), ApiError> {
     let served = api.objects.registry.served();
     let Some(classes) = served.known(names::PRIORITY_CLASSES) else { return Ok(()) };

@@ -23,10 +23,14 @@ pub const NOBODY: &str = "";
 pub fn on_update(resource: &Resource, old: Option<&Value>, new: &mut Value, manager: &str, subresource: &str) {
     let shape = Shape::of(resource);
     let mut entries = Entry::read(new);
-    let before = match old {
+    let mut before = match old {
         Some(old) => bare(old),
         None => bare(&shape.empty_struct()),
     };
+    // A custom resource has metadata before it has any of them.
+    if old.is_none() && resource.custom.is_some() {
+        before["metadata"] = json!({});
+    }
     let compared = compare(shape, &before, &bare(new));
     let key = Entry::new(manager, Operation::Update, &resource.api_version(), subresource);
     for entry in &mut entries {
@@ -93,8 +97,10 @@ pub fn apply(
 
     let compared = compare(shape, &live, &merged);
     let mut conflicts = Vec::new();
+    let given_over = if manager == "kubectl" { last_applied(shape, current, &live) } else { Set::default() };
     for entry in entries.iter().filter(|entry| !mine(entry)) {
-        let overlap = compared.changed.intersect(&entry.set).intersect(&stated);
+        let mut overlap = compared.changed.intersect(&entry.set).intersect(&stated);
+        overlap.subtract(&given_over);
         conflicts.extend(overlap.paths().into_iter().map(|path| (entry.describe(), path)));
     }
     if !conflicts.is_empty() && !force {
@@ -131,6 +137,21 @@ pub fn apply(
 }
 
 const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
+
+/// What client-side apply stated last, where it still is so: kubectl takes that over without a conflict.
+fn last_applied(shape: Shape<'_>, current: &Value, live: &Value) -> Set {
+    let text = current.pointer(LAST_APPLIED).and_then(Value::as_str).unwrap_or_default();
+    let Ok(applied) = serde_json::from_str::<Value>(text) else { return Set::default() };
+    if applied["apiVersion"] != current["apiVersion"] {
+        return Set::default();
+    }
+    let applied = bare(&applied);
+    let mut set = stated(shape, &applied);
+    let compared = compare(shape, &applied, live);
+    set.subtract(&compared.changed);
+    set.subtract_branches(&compared.removed);
+    set
+}
 
 /// Keeps the annotation of client-side apply in step, so that kubectl may go back to it.
 fn remember_applied(object: &mut Value, configuration: &Value) {

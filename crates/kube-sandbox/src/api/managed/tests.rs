@@ -87,6 +87,29 @@ fn apply_conflicts_with_what_others_own_unless_it_is_forced() {
 }
 
 #[test]
+fn kubectl_takes_over_what_it_applied_by_itself() {
+    let maps = resource("", "configmaps");
+    let mut live = config_map(json!({"a": "2", "b": "x"}));
+    let applied = live.to_string();
+    live["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": applied});
+    on_update(&maps, None, &mut live, "kubectl-client-side-apply", "");
+    let wanted = config_map(json!({"a": "3", "b": "x"}));
+    let done = apply(&maps, &live, &wanted, "kubectl", false, "").expect("no conflict");
+    assert_eq!(done["data"], json!({"a": "3", "b": "x"}));
+    assert!(apply(&maps, &live, &wanted, "another", false, "").is_err(), "only kubectl does");
+    // What somebody else has changed since is theirs.
+    let mut changed = live.clone();
+    changed["data"]["a"] = json!("9");
+    on_update(&maps, Some(&live), &mut changed, "them", "");
+    let error = apply(&maps, &changed, &wanted, "kubectl", false, "").expect_err("a conflict");
+    assert!(
+        error.message.contains("conflict with \"them\"") && error.message.ends_with(": .data.a"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
 fn apply_removes_what_it_no_longer_states() {
     let maps = resource("", "configmaps");
     let mut live = config_map(json!({"a": "1", "b": "2"}));

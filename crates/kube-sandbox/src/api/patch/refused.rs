@@ -32,6 +32,7 @@ fn converter_words(why: &str) -> String {
     };
     match why.rsplit(' ').next().unwrap_or_default() {
         wanted if wanted.starts_with("[]") => format!("cannot restore slice from {got}"),
+        wanted if wanted.starts_with("map[") => format!("cannot restore map from {got}"),
         wanted if wanted.contains('.') => format!("cannot restore struct from: {got}"),
         wanted => format!("unrecognized type: {wanted}"),
     }
@@ -70,6 +71,14 @@ mod tests {
         assert_eq!(
             refused(&Patch::Merge(patch.clone()), &patch, error()).details["causes"][0]["message"],
             "Invalid value: \"{\\\"spec\\\":{\\\"replicas\\\":\\\"x\\\"}}\": json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
+        );
+        let labels = ApiError::bad_request(
+            "Pod in version \"v1\" cannot be handled as a Pod: json: cannot unmarshal string into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+        );
+        let patch = json!({"metadata": {"labels": "x"}});
+        assert_eq!(
+            refused(&Patch::Strategic(patch.clone()), &patch, labels).message,
+            " \"\" is invalid: patch: Invalid value: \"map[metadata:map[labels:x]]\": cannot restore map from string"
         );
         let other = ApiError::bad_request("something else");
         assert_eq!(refused(&Patch::Merge(patch.clone()), &patch, other).message, "something else");

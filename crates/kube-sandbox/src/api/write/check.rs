@@ -14,12 +14,18 @@ use crate::resource::Resource;
 use crate::resource::custom::CustomVersion;
 use crate::status::ApiError;
 use crate::{crd, validate};
+use kube_etcd_codec::names;
 
 impl Write {
     /// Finds fields that the schema does not know, and drops them as storing would.
     pub(super) fn check_fields(&mut self, object: &mut Value) -> Result<(), ApiError> {
         let duplicates = std::mem::take(&mut self.duplicates);
-        check_unknown(&self.resource, object, self.options.validation, duplicates, &mut self.warnings)
+        check_unknown(&self.resource, object, self.options.validation, duplicates, &mut self.warnings)?;
+        if self.resource.is(names::DEFINITIONS) {
+            let formats = crd::defaults::unknown_formats(object);
+            self.warnings.extend(formats.iter().map(|format| format!("unrecognized format \"{format}\"")));
+        }
+        Ok(())
     }
 
     pub(super) async fn validate_create(&self, object: &Value) -> Result<(), ApiError> {
@@ -28,7 +34,11 @@ impl Write {
             Some(custom) => custom_errors(custom, object, None).await?,
             None if has_expressions(&self.resource) => {
                 let (kind, object) = (self.resource.kind.clone(), object.clone());
-                on_pool(move |_| validate::create(&kind, &object).err().unwrap_or_default()).await?
+                on_pool(move |_| {
+                    let wrong = validate::create(&kind, &object).err();
+                    wrong.unwrap_or_else(|| crd::defaults::problems(&kind, &object))
+                })
+                .await?
             }
             None => validate::create(&self.resource.kind, object).err().unwrap_or_default(),
         };
@@ -46,7 +56,20 @@ impl Write {
             }
             None if has_expressions(&self.resource) => {
                 let (kind, old, new) = (self.resource.kind.clone(), old.clone(), new.clone());
-                on_pool(move |_| validate::update(&kind, &old, &new).err().unwrap_or_default()).await?
+                on_pool(move |_| {
+                    let wrong = validate::update(&kind, &old, &new).err();
+                    // What was wrong before is borne.
+                    let known = || crd::defaults::problems(&kind, &old);
+                    wrong.unwrap_or_else(|| {
+                        let mut wrong = crd::defaults::problems(&kind, &new);
+                        if !wrong.is_empty() {
+                            let known = known();
+                            wrong.retain(|one| !known.contains(one));
+                        }
+                        wrong
+                    })
+                })
+                .await?
             }
             None => validate::update(&self.resource.kind, old, new).err().unwrap_or_default(),
         };

@@ -17,7 +17,7 @@ use crate::request::{Call, WriteOptions};
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::{Ground, Stored, Written};
-use crate::{authorize, defaults, objects};
+use crate::{authorize, defaults, objects, validate};
 
 use keep::same;
 use kube_etcd_codec::names;
@@ -143,6 +143,7 @@ impl Write {
             return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
         }
         self.check_fields(&mut object)?;
+        validate::drop_zeros(&mut object);
         for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
             meta::remove(&mut object, field);
         }
@@ -271,6 +272,7 @@ impl Write {
                 return Err(ApiError::modified(&resource, &name));
             }
             self.keep_what_is_kept(&old, &mut new)?;
+            validate::drop_zeros(&mut new);
             if self.part != Part::All {
                 defaults::apply(&resource.kind, &mut new);
                 admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings).await?;
