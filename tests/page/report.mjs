@@ -27,7 +27,7 @@ await run(async () => {
   const words = await page.locator("body").innerText();
   for (const word of [
     "etcd has not seen the label yet", "wanted", "came", "journal of the step", "the output differs", "exited early",
-    "proves nothing", "the clean-up left", "Which member leads?", "flaky", "cannot judge",
+    "proves nothing", "the clean-up left", "Which member leads?", "flaky", "cannot judge", "Recording of terminal-1",
   ]) assert.ok(words.includes(word), `the page does not show ${word}`);
   // What failed is open and what passed is folded; each line of the table leads to its lab.
   assert.equal(await page.locator("details.step[open]").filter({ hasText: "fail" }).count() > 0, true);
@@ -36,5 +36,10 @@ await run(async () => {
   const lines = page.getByRole("img", { name: /Time line: \d+ blocks and \d+ events of etcd/ });
   assert.ok(await lines.count() > 0, "no time line");
   assert.ok(await page.locator("svg circle.event").count() > 0, "no event in a time line");
+  const recording = page.locator("details").filter({ hasText: "Recording of terminal-1" });
+  await recording.locator("summary").click();
+  assert.match(await recording.innerText(), /\$ kubectl get nodes\s+· step: Look/);
+  const [download] = await Promise.all([page.waitForEvent("download"), recording.getByRole("link").click()]);
+  assert.equal(download.suggestedFilename(), "first-look-terminal-1.cast");
   clean(page);
 });
