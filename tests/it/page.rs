@@ -69,7 +69,8 @@ fn the_report_for_a_browser_is_whole_and_accessible() {
     let labs = report["results"].as_array().map_or(0, Vec::len);
     report["shard"] = serde_json::json!({ "index": 1, "of": 1, "course": "", "labs": labs });
     report["labs"][0]["saved"] = "saved".into();
-    let cast = "{\"version\":3}\n[0.1,\"o\",\"\\u001b[1m$\\u001b[0m kubectl get nodes\\r\\n\"]\n[0.1,\"m\",\"step: Look\"]\n";
+    let cast =
+        "{\"version\":3}\n[0.1,\"o\",\"\\u001b[1m$\\u001b[0m kubectl get nodes\\r\\n\"]\n[0.1,\"m\",\"step: Look\"]\n";
     let test = Test::new(&["merge", "part.json", "--html", "report.html"]).file("part.json", &report.to_string());
     let test = test.file("saved/terminal-1.cast", cast);
     let done = test.run().expect_exit(2);
