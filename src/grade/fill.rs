@@ -95,7 +95,13 @@ pub fn watched(check: &Check, vars: &Vars, prefix: &str) -> Option<KeyGlob> {
         CheckKind::Events { glob: pattern, .. } | CheckKind::Never { glob: pattern, .. } => {
             Some(glob(pattern, vars, prefix))
         }
-        _ => None,
+        CheckKind::Key { .. }
+        | CheckKind::Keys { .. }
+        | CheckKind::Resource { .. }
+        | CheckKind::Output { .. }
+        | CheckKind::Etcd { .. }
+        | CheckKind::Snapshot { .. }
+        | CheckKind::Run { .. } => None,
     }
 }
 
@@ -106,6 +112,10 @@ pub fn concerns(check: &Check, vars: &Vars, prefix: &str) -> Option<KeyGlob> {
         CheckKind::Keys { glob: pattern, .. }
         | CheckKind::Events { glob: pattern, .. }
         | CheckKind::Never { glob: pattern, .. } => Some(glob(pattern, vars, prefix)),
-        _ => None,
+        CheckKind::Resource { .. }
+        | CheckKind::Output { .. }
+        | CheckKind::Etcd { .. }
+        | CheckKind::Snapshot { .. }
+        | CheckKind::Run { .. } => None,
     }
 }

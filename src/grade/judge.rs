@@ -34,7 +34,11 @@ impl<'a> Judge<'a> {
         match &self.check.kind {
             CheckKind::Key { .. } | CheckKind::Keys { .. } => self.judge_keys(&clocks, evidence, journal, now),
             CheckKind::Events { .. } | CheckKind::Never { .. } => self.judge_events(&clocks, evidence, journal, now),
-            _ => self.judge_samples(&clocks, evidence, now),
+            CheckKind::Resource { .. }
+            | CheckKind::Output { .. }
+            | CheckKind::Etcd { .. }
+            | CheckKind::Snapshot { .. }
+            | CheckKind::Run { .. } => self.judge_samples(&clocks, evidence, now),
         }
     }
 
@@ -135,7 +139,11 @@ pub fn probe(check: &Check, evidence: &Evidence, journal: &JournalView) -> Judge
             None => Judgement::cannot_judge("the watch has not reached the mark"),
         },
         CheckKind::Never { .. } => Judgement::new(Verdict::Pass),
-        _ => {
+        CheckKind::Resource { .. }
+        | CheckKind::Output { .. }
+        | CheckKind::Etcd { .. }
+        | CheckKind::Snapshot { .. }
+        | CheckKind::Run { .. } => {
             let sample = Sample::new(check, evidence);
             let Some(last) = evidence.observations.last() else {
                 return Judgement::cannot_judge("nothing was looked at");
@@ -169,7 +177,11 @@ pub(super) fn hopeless(check: &Check, evidence: &Evidence, journal: &JournalView
         CheckKind::Keys { glob, .. } | CheckKind::Events { glob, .. } | CheckKind::Never { glob, .. } => {
             fill::glob(glob, &evidence.vars, &evidence.prefix)
         }
-        _ => return None,
+        CheckKind::Resource { .. }
+        | CheckKind::Output { .. }
+        | CheckKind::Etcd { .. }
+        | CheckKind::Snapshot { .. }
+        | CheckKind::Run { .. } => return None,
     };
     (!journal.covers(glob.prefix())).then(|| {
         Judgement::cannot_judge(format!("{glob} is not below {}, which is all that is watched here", journal.scope()))

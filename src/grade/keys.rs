@@ -52,7 +52,13 @@ impl<'a> KeyCheck<'a> {
                 fill::glob(glob, &evidence.vars, &evidence.prefix),
                 Wanted::Count { compare: *compare, count: *count, condition: condition.as_ref() },
             ),
-            _ => return None,
+            CheckKind::Events { .. }
+            | CheckKind::Never { .. }
+            | CheckKind::Resource { .. }
+            | CheckKind::Output { .. }
+            | CheckKind::Etcd { .. }
+            | CheckKind::Snapshot { .. }
+            | CheckKind::Run { .. } => return None,
         };
         Some(Self { glob, wanted, evidence, view })
     }

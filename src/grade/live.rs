@@ -82,7 +82,11 @@ impl Judge<'_> {
             CheckKind::Key { .. } | CheckKind::Keys { .. } => self.look_at_keys(evidence, journal),
             CheckKind::Events { .. } => self.look_at_events(evidence, journal),
             CheckKind::Never { .. } => self.look_at_never(evidence, journal, since),
-            _ => self.look_at_samples(evidence),
+            CheckKind::Resource { .. }
+            | CheckKind::Output { .. }
+            | CheckKind::Etcd { .. }
+            | CheckKind::Snapshot { .. }
+            | CheckKind::Run { .. } => self.look_at_samples(evidence),
         }
     }
 

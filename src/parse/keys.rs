@@ -23,7 +23,11 @@ fn depth(check: &Check, vars: &[Var], cx: &mut Context<'_>) {
         CheckKind::Keys { glob, .. } | CheckKind::Events { glob, .. } | CheckKind::Never { glob, .. } => {
             (&glob.0, true)
         }
-        _ => return,
+        CheckKind::Resource { .. }
+        | CheckKind::Output { .. }
+        | CheckKind::Etcd { .. }
+        | CheckKind::Snapshot { .. }
+        | CheckKind::Run { .. } => return,
     };
     let Some(key) = sample(template, vars) else { return };
     let Some(path) = key.strip_prefix(WRITTEN_PREFIX).and_then(|path| path.strip_prefix('/')) else { return };
