@@ -1,6 +1,7 @@
-//! What helps to write labs: a lab to begin with, and runs that are saved to be judged again.
+//! What helps to write labs: a lab to begin with, checks that are proposed, and runs that are saved to be judged again.
 
 mod new;
+pub mod record;
 mod saved;
 
 pub use new::{Template, new_lab};

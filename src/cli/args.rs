@@ -37,6 +37,7 @@ pub(super) enum Command {
     Shell(super::learn::ShellArgs),
     /// Merge the reports of the parts of a course
     Merge(super::merge::MergeArgs),
+    Record(super::record::RecordArgs),
     /// Judge a saved run again, by the checks that the lab has now
     Replay(super::replay::ReplayArgs),
     /// Look at a lab each time it is saved: findings and verdicts at once, a run where its commands have changed

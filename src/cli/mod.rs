@@ -27,6 +27,7 @@ mod outputs;
 mod packaged;
 mod place;
 mod provider;
+mod record;
 mod replay;
 mod run;
 mod saving;
@@ -112,6 +113,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Serve(args) => serve::main(&args),
         Command::Shell(args) => learn::shell(&args),
         Command::Merge(args) => merge::main(&args),
+        Command::Record(args) => record::main(&args),
         Command::Replay(args) => replay::main(&args),
         Command::Watch(args) => watch::main(&args),
         Command::Scrub(args) => scrub::main(&args),

@@ -55,7 +55,7 @@ pub use explain::{explain, rule};
 pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
 pub use kind::{Kind, is_ours, kind_of};
 pub use markdown::LARGEST;
-pub use outline::{FenceOutline, Outline, Written, outline};
+pub use outline::{FenceOutline, HeadingOutline, Outline, Written, outline};
 pub use schema::front_matter_schema;
 pub use secrets::secret_defaults;
 pub use syntax::{Heard, ask_bash, ask_bash_of_all};

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::findings::Findings;
 use super::front_matter;
 use super::html::{Tag, tags};
-use super::markdown::{self, Block};
+use super::markdown::{self, Block, Heading};
 use crate::lab::keywords::FenceKind;
 use crate::text::{Joined, SourceFile, Span, Spanned};
 
@@ -17,6 +17,17 @@ pub struct Outline {
     pub fences: Vec<FenceOutline>,
     /// `lab:` comments, from their word on.
     pub comments: Vec<Span>,
+    /// Those of lists and quotes aside.
+    pub headings: Vec<HeadingOutline>,
+    /// Code that is only indented.
+    pub indented: Vec<Span>,
+}
+
+#[derive(Debug)]
+pub struct HeadingOutline {
+    pub level: u8,
+    pub text: String,
+    pub span: Span,
 }
 
 /// A fence.
@@ -49,7 +60,8 @@ impl FenceOutline {
 
 /// Reads the parts of a file.
 pub fn outline(source: &SourceFile) -> Outline {
-    let mut outline = Outline { body: 0, fences: Vec::new(), comments: Vec::new() };
+    let mut outline =
+        Outline { body: 0, fences: Vec::new(), comments: Vec::new(), headings: Vec::new(), indented: Vec::new() };
     if markdown::too_much(source.text()).is_some() {
         return outline;
     }
@@ -77,7 +89,11 @@ pub fn outline(source: &SourceFile) -> Outline {
                     _ => None,
                 }));
             }
-            Block::Heading(_) | Block::Indented(_) | Block::Prose(_) => {}
+            Block::Heading(Heading { level, text, span, nested: false }) => {
+                outline.headings.push(HeadingOutline { level, text, span });
+            }
+            Block::Indented(span) => outline.indented.push(span),
+            Block::Heading(_) | Block::Prose(_) => {}
         }
     }
     outline

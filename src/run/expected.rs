@@ -38,6 +38,11 @@ pub(super) fn compare(expected: &Expected, output: &str, cut: bool, vars: &BTree
     }
 }
 
+/// Whether a block that printed this printed what is expected of it.
+pub fn prints(expected: &Expected, output: &str, vars: &BTreeMap<String, String>) -> bool {
+    difference(expected, output, vars).is_none()
+}
+
 fn compare_all(expected: &Expected, output: &str, cut: bool, vars: &BTreeMap<String, String>) -> Compared {
     let seen: Vec<&str> = output.lines().map(str::trim_end).collect();
     let Some(first) = seen.iter().position(|line| is_cut(line)).filter(|_| cut) else {

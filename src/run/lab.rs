@@ -37,6 +37,8 @@ pub struct LabRequest<'a> {
     pub keep: bool,
     /// After a step that failed, those go on that do not build on it.
     pub keep_going: bool,
+    /// After each block the run waits until no key has changed for so long.
+    pub settle: Option<Duration>,
     pub interrupt: CancellationToken,
 }
 
@@ -192,6 +194,7 @@ async fn whole(
 async fn on_ground(request: &LabRequest<'_>, ground: &Ground, emitter: &Emitter<'_>, spent: &mut Spent) -> Recorded {
     let mut runner = Runner::new(ground, request.lab, &request.plan, request.mode, emitter);
     runner.keep_going = request.keep_going;
+    runner.settle = request.settle;
     runner.hide_secrets().await;
     let start = ground.witness.journal().end();
     runner.steps(&request.plan.steps).await;

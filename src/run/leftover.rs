@@ -45,7 +45,8 @@ impl Runner<'_> {
     }
 }
 
-fn left(view: &JournalView, start: Seq, prefix: &str) -> Vec<String> {
+/// The keys that came to be after `start`, are there at the end of the view, and are not the cluster's own affair.
+pub fn left(view: &JournalView, start: Seq, prefix: &str) -> Vec<String> {
     let created = view.entries(start, |entry| entry.change().is_some_and(|change| change.value.is_some()));
     let keys: BTreeSet<Arc<str>> =
         created.iter().filter_map(|recorded| recorded.entry.change().map(|change| Arc::clone(&change.key))).collect();

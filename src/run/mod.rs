@@ -26,6 +26,7 @@ mod runner;
 mod score;
 mod searched;
 mod secrets;
+mod settle;
 mod step;
 mod stuck;
 mod tidy;
@@ -36,7 +37,9 @@ pub use ground::{Ground, GroundRequest, Lasting, etcdctl_route};
 pub use hands::{Hands, Ran, Undone};
 
 pub use emit::Emitter;
+pub use expected::prints;
 pub use lab::{LabRequest, Recorded, Stopped, pulled, run_lab, stop_lab};
+pub use leftover::left;
 pub use named::{check_fact, question_fact};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch, Unsolved};
 pub use present::{GradeRequest, Graded, Grading, grade_lab};

@@ -26,6 +26,8 @@ pub(super) struct Runner<'a> {
     pub(super) mode: Mode,
     /// After a step that failed, those go on that do not build on it.
     pub(super) keep_going: bool,
+    /// After each block the run waits until no key has changed for so long.
+    pub(super) settle: Option<Duration>,
     pub(super) kind: ClusterKind,
     pub(super) ground: &'a Ground,
     pub(super) info: &'a ClusterInfo,
@@ -94,6 +96,7 @@ impl<'a> Runner<'a> {
             lab,
             mode,
             keep_going: false,
+            settle: None,
             kind: ground.kind,
             ground,
             info: &ground.info,

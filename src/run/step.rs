@@ -119,7 +119,10 @@ impl Runner<'_> {
         while let Some((act, rest)) = undone.split_first() {
             *undone = rest;
             match act {
-                Act::Run(action) => self.act(step, action).await?,
+                Act::Run(action) => {
+                    self.act(step, action).await?;
+                    self.settle().await;
+                }
                 Act::Wait(checks) => self.wait(step, checks, mark).await?,
                 Act::Ask(question) => self.ask(step, question).await,
                 Act::Left(action, skip) => self.named().leave_action(step, action, &skip.0),

@@ -242,14 +242,19 @@ impl Witness {
 
     /// Waits until none of these keys has changed for half a second, at most ten; what still moves then.
     pub async fn quiet(&self, globs: &[KeyGlob]) -> Result<(), Vec<String>> {
-        let deadline = tokio::time::Instant::now() + REST_LIMIT;
+        self.rest(globs, REST, REST_LIMIT).await
+    }
+
+    /// Waits until none of these keys has changed for so long, within a limit; what still moves then.
+    pub async fn rest(&self, globs: &[KeyGlob], rest: Duration, limit: Duration) -> Result<(), Vec<String>> {
+        let deadline = tokio::time::Instant::now() + limit;
         loop {
             let checked = self.progress().await;
             let view = self.journal();
             let moved = globs.iter().flat_map(|glob| view.changes(glob, 0)).max_by_key(|recorded| recorded.seq);
             let since = moved.as_ref().map_or(self.opened, |recorded| recorded.entry.at().max(self.opened));
             let rested = Clock::now().duration_since(since).unwrap_or_default();
-            if globs.is_empty() || (checked.is_ok() && rested >= REST) {
+            if globs.is_empty() || (checked.is_ok() && rested >= rest) {
                 return Ok(());
             }
             if tokio::time::Instant::now() >= deadline {
@@ -259,7 +264,7 @@ impl Witness {
                     Ok(_) => moving.into_iter().collect(),
                 });
             }
-            tokio::time::sleep(REST.saturating_sub(rested).max(Duration::from_millis(20))).await;
+            tokio::time::sleep(rest.saturating_sub(rested).max(Duration::from_millis(20))).await;
         }
     }
 

@@ -38,6 +38,7 @@ mod plain;
 mod podman;
 mod processes;
 mod pull;
+mod record;
 mod replay;
 mod run;
 mod sandbox;

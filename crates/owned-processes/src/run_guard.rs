@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use super::ledger::{self, Ledger, Owned};
 use super::process::Process;
 use super::watchdog::Watchdog;
-use super::{LABEL, MARKER, ending, folder};
+use super::{LABEL, MARKER, ending, folder, table};
 
 /// Hexadecimal digits of a run's id: short, since socket paths and container names have limits.
 pub(super) const ID_LENGTH: usize = 8;
@@ -142,6 +142,20 @@ impl Guard {
         debug!(group, program = %command.as_std().get_program().display(), "process started");
         self.record(Owned::Group(group))?;
         Ok(process)
+    }
+
+    /// The processes of this run, shells and what they run aside, whose program is called so; none where that cannot be
+    /// told.
+    pub fn processes(&self, program: &str) -> Vec<i32> {
+        let (name, value) = self.marker();
+        let marker = format!("{name}={value}");
+        let own = nix::unistd::getsid(None).map_or(-1, nix::unistd::Pid::as_raw);
+        let runs = |pid: i32| {
+            let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
+            exe.is_ok_and(|exe| exe.file_name().is_some_and(|name| name == program))
+        };
+        let rows = table::processes().into_iter().filter(|row| row.session == own);
+        rows.map(|row| row.pid).filter(|pid| runs(*pid) && table::carries(*pid, &marker)).collect()
     }
 
     /// Ends a shell on a PTY with all its jobs, long before the run's end.

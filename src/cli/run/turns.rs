@@ -235,6 +235,7 @@ impl Call<'_> {
             guard,
             keep: self.args.cluster.keep,
             keep_going: self.args.keep_going,
+            settle: None,
             interrupt: interrupt.clone(),
         };
         let recorded = {
