@@ -3,6 +3,7 @@
 pub mod convert;
 pub mod defaults;
 mod definition;
+pub mod scale;
 pub mod schema;
 mod unique;
 

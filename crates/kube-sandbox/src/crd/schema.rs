@@ -32,7 +32,7 @@ fn prune_at(schema: &Value, value: &mut Value, path: &str, unknown: &mut Vec<Str
             for (name, inner) in map.iter_mut() {
                 let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 if (path.is_empty() || embedded) && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
-                    if embedded && name == "metadata" {
+                    if name == "metadata" {
                         prune_metadata(inner, &here, unknown);
                     }
                     continue;
@@ -82,8 +82,11 @@ pub fn default_fields(schema: &Value, object: &mut Value) {
                     Some(Value::Null) => inner.get("nullable") != Some(&json!(true)),
                     Some(_) => false,
                 };
-                if missing && let Some(default) = inner.get("default") {
-                    map.insert(name.clone(), default.clone());
+                match inner.get("default") {
+                    Some(default) if missing => drop(map.insert(name.clone(), default.clone())),
+                    // Null stands for what is not there.
+                    None if missing => drop(map.remove(name)),
+                    _ => {}
                 }
                 if let Some(value) = map.get_mut(name) {
                     default_fields(inner, value);
@@ -104,12 +107,14 @@ pub fn default_fields(schema: &Value, object: &mut Value) {
     }
 }
 
-/// What is wrong with an object by its schema; `old` is what it was, if this is a change of it.
+/// What is wrong with an object by its schema; `old` is what it was, if this is a change of it, and `also` what else
+/// is wrong with it.
 pub fn validate_object(
     schema: &Value,
     rules: Option<&Rules>,
     object: &Value,
     old: Option<&Value>,
+    also: Vec<FieldError>,
     budget: Budget,
 ) -> Vec<FieldError> {
     let mut errors = validate::metadata(object);
@@ -118,6 +123,7 @@ pub fn validate_object(
     }
     check(schema, object, old, "", &mut errors);
     unique(schema, object, "", &mut errors);
+    errors.extend(also);
     if let Some(rules) = rules {
         let minor = [FieldErrorKind::Invalid, FieldErrorKind::Duplicate, FieldErrorKind::Forbidden];
         if errors.iter().all(|error| minor.contains(&error.kind)) {
@@ -178,6 +184,9 @@ fn check_new(schema: &Value, value: &Value, old: Option<&Value>, path: &str, err
         let place = if path.is_empty() { "<root>" } else { path };
         let detail = format!("\"{found}\": {place} in body must be of type {wanted}: \"{found}\"");
         errors.push(FieldError::new(place, FieldErrorKind::Type, detail));
+        if wanted == "integer" && found == "number" {
+            errors.push(of_format("(default format)", path));
+        }
         return;
     }
     match value {
@@ -299,6 +308,10 @@ fn has_format(text: &str, format: &str) -> bool {
 
 fn check_number(rules: &Map<String, Value>, number: f64, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let exclusive = |name: &str| rules.get(name) == Some(&json!(true));
+    let is_short = rules.get("type") == Some(&json!("integer")) && rules.get("format") == Some(&json!("int32"));
+    if is_short && value.as_i64().is_none_or(|number| i32::try_from(number).is_err()) {
+        errors.push(of_format("with format int32", path));
+    }
     if let Some(most) = rules.get("maximum") {
         let limit = most.as_f64().unwrap_or(f64::MAX);
         if number > limit || (exclusive("exclusiveMaximum") && number >= limit) {
@@ -318,6 +331,12 @@ fn check_number(rules: &Map<String, Value>, number: f64, value: &Value, path: &s
     {
         errors.push(FieldError::invalid(path, value, &format!("{path} in body should be a multiple of {step}")));
     }
+}
+
+/// The real server says it of no field in particular.
+fn of_format(format: &str, path: &str) -> FieldError {
+    let why = format!("\"\": Checked value must be of type integer {format} in {path}");
+    FieldError::new("<nil>", FieldErrorKind::Invalid, why)
 }
 
 fn check_object(
@@ -394,7 +413,8 @@ mod tests {
 
     fn changed(old: Value, new: Value) -> Vec<String> {
         let whole = |spec: Value| json!({"metadata": {"name": "x"}, "spec": spec});
-        let errors = validate_object(&lists(), None, &whole(new), Some(&whole(old)), crate::cel::rules::budget());
+        let errors =
+            validate_object(&lists(), None, &whole(new), Some(&whole(old)), Vec::new(), crate::cel::rules::budget());
         errors.iter().map(|error| error.field.clone()).collect()
     }
 

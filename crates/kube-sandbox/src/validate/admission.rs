@@ -15,6 +15,12 @@ pub(super) fn policy(object: &Value, errors: &mut Errors) {
     } else if list(&spec["matchConstraints"], "resourceRules").is_empty() {
         errors.required("spec.matchConstraints.resourceRules", "");
     }
+    let rules = list(&spec["matchConstraints"], "resourceRules");
+    resource_rules(rules, "spec.matchConstraints.resourceRules", errors);
+    for (at, validation) in list(spec, "validations").iter().enumerate() {
+        let known = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
+        errors.one_of(format!("spec.validations[{at}].reason"), &validation["reason"], &known);
+    }
     if list(spec, "validations").is_empty() && list(spec, "auditAnnotations").is_empty() {
         for part in ["validations", "auditAnnotations"] {
             let why = "validations or auditAnnotations must contain at least one item";
@@ -22,6 +28,30 @@ pub(super) fn policy(object: &Value, errors: &mut Errors) {
         }
     }
     errors.extend(policy::problems(spec));
+}
+
+/// Which requests a policy or a webhook is asked about.
+fn resource_rules(rules: &[Value], field: &str, errors: &mut Errors) {
+    const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+    for (at, rule) in rules.iter().enumerate() {
+        let here = format!("{field}[{at}]");
+        for part in ["operations", "apiGroups", "apiVersions", "resources"] {
+            let given = list(rule, part);
+            if given.is_empty() {
+                errors.required(format!("{here}.{part}"), "");
+            }
+            for (at, one) in given.iter().enumerate() {
+                let here = format!("{here}.{part}[{at}]");
+                match part {
+                    "operations" => errors.one_of(here, one, &OPERATIONS),
+                    // The core group has no name.
+                    "apiGroups" => {}
+                    _ if one == "" => errors.required(here, ""),
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
 pub(super) fn mutating(object: &Value, errors: &mut Errors) {
@@ -33,6 +63,8 @@ pub(super) fn mutating(object: &Value, errors: &mut Errors) {
     } else if list(&spec["matchConstraints"], "resourceRules").is_empty() {
         errors.required("spec.matchConstraints.resourceRules", "");
     }
+    let rules = list(&spec["matchConstraints"], "resourceRules");
+    resource_rules(rules, "spec.matchConstraints.resourceRules", errors);
     if list(spec, "mutations").is_empty() {
         errors.required("spec.mutations", "mutations must contain at least one item");
     }
@@ -77,18 +109,7 @@ pub(super) fn webhooks(object: &Value, errors: &mut Errors) {
             errors.invalid(format!("{here}.name"), &json!(name), why);
         }
         errors.all_invalid(&format!("{here}.name"), name, wrong);
-        for (at, rule) in list(hook, "rules").iter().enumerate() {
-            let here = format!("{here}.rules[{at}]");
-            for (at, operation) in list(rule, "operations").iter().enumerate() {
-                let known = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
-                errors.one_of(format!("{here}.operations[{at}]"), operation, &known);
-            }
-            for part in ["apiGroups", "apiVersions", "resources"] {
-                if list(rule, part).is_empty() {
-                    errors.required(format!("{here}.{part}"), "");
-                }
-            }
-        }
+        resource_rules(list(hook, "rules"), &format!("{here}.rules"), errors);
         errors.one_of(format!("{here}.failurePolicy"), &hook["failurePolicy"], &["Fail", "Ignore"]);
         errors.one_of(format!("{here}.matchPolicy"), &hook["matchPolicy"], &["Equivalent", "Exact"]);
         if text(hook, "sideEffects").is_empty() {

@@ -69,6 +69,11 @@ impl Errors {
         self.push(field, FieldErrorKind::Duplicate, shown);
     }
 
+    /// Where no value is shown.
+    pub(super) fn invalid_bare(&mut self, field: impl Into<String>, why: &str) {
+        self.push(field, FieldErrorKind::Invalid, why.to_owned());
+    }
+
     pub(super) fn invalid_text(&mut self, field: impl Into<String>, shown: &str, why: &str) {
         self.push(field, FieldErrorKind::Invalid, format!("{shown}: {why}"));
     }

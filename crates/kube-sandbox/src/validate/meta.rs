@@ -40,6 +40,24 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut Errors) {
         }
     }
     common(metadata, errors);
+    if !kind.is_empty() {
+        known_finalizers(metadata, errors);
+    }
+}
+
+/// A name that says no domain and is none of Kubernetes' own; of a custom resource it is borne.
+pub(super) fn is_bare(finalizer: &str) -> bool {
+    !finalizer.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer)
+}
+
+fn known_finalizers(metadata: &Value, errors: &mut Errors) {
+    for (at, finalizer) in list(metadata, "finalizers").iter().enumerate() {
+        let name = finalizer.as_str().unwrap_or_default();
+        if is_bare(name) && names::qualified_name(name).is_empty() {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(format!("metadata.finalizers[{at}]"), finalizer, why);
+        }
+    }
 }
 
 fn common(metadata: &Value, errors: &mut Errors) {
@@ -52,12 +70,7 @@ fn common(metadata: &Value, errors: &mut Errors) {
         }
         let here = format!("metadata.finalizers[{at}]");
         let name = finalizer.as_str().unwrap_or_default();
-        let wrong = names::qualified_name(name);
-        if wrong.is_empty() && !name.contains('/') && !["orphan", "foregroundDeletion", "kubernetes"].contains(&name) {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.invalid(here.as_str(), finalizer, why);
-        }
-        errors.all_invalid(&here, name, wrong);
+        errors.all_invalid(&here, name, names::qualified_name(name));
     }
 }
 
@@ -132,6 +145,7 @@ pub(super) fn update(old: &Value, new: &Value, errors: &mut Errors) {
         }
     }
     common(new, errors);
+    known_finalizers(new, errors);
 }
 
 fn map(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {

@@ -1,12 +1,14 @@
 //! Rules that an object must keep, in Kubernetes' own words.
 
 mod admission;
+mod autoscaler;
 mod certificates;
 mod data;
 mod definition;
 mod errors;
 mod hook;
 mod internal;
+mod job;
 mod meta;
 mod network;
 mod pod;
@@ -29,7 +31,7 @@ use kube_etcd_codec::kind_by_api_version;
 pub(super) use certificates::organizations;
 pub(super) use definition::schemas as schemas_of_definition;
 pub(super) use types::check as types;
-pub(super) use unknown::{drop_zeros, unknown_fields};
+pub(super) use unknown::{as_go_holds_it, unknown_fields};
 
 /// Whether a new object, with its defaults filled in, may be stored.
 pub(super) fn create(kind: &str, object: &Value) -> Result<(), Vec<FieldError>> {
@@ -56,6 +58,18 @@ pub(super) fn metadata(object: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::create("", object, &mut errors);
     errors.into_result().err().unwrap_or_default()
+}
+
+/// What the author of a custom resource is told of its finalizers.
+pub(super) fn finalizer_warnings(object: &Value) -> Vec<String> {
+    let names = crate::object::list(&object["metadata"], "finalizers").iter().filter_map(Value::as_str);
+    let told = |name: &str| {
+        format!(
+            "metadata.finalizers: \"{name}\": prefer a domain-qualified finalizer name to avoid accidental conflicts \
+             with other finalizer writers"
+        )
+    };
+    names.filter(|name| meta::is_bare(name)).map(told).collect()
 }
 
 /// The labels or annotations of an object, as messages name them.
@@ -86,10 +100,10 @@ fn rules_of(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors
         "ReplicationController" => workloads::replication_controller(object, errors),
         "StatefulSet" => workloads::stateful_set(object, old, errors),
         "DaemonSet" => workloads::daemon_set(object, old, errors),
-        "Job" => workloads::job(object, old, errors),
+        "Job" => job::job(object, old, errors),
         "CronJob" => workloads::cron_job(object, errors),
         "PodTemplate" => template::check(&object["template"], "template", errors),
-        "HorizontalPodAutoscaler" => workloads::autoscaler(object, errors),
+        "HorizontalPodAutoscaler" => autoscaler::autoscaler(object, old, errors),
         "PodDisruptionBudget" => policy::budget(object, errors),
         "Service" => service::service(object, old, errors),
         "Ingress" => network::ingress(object, errors),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use kube_etcd_codec::{Message, Shape, Type};
+use kube_etcd_codec::{Field, Message, Shape, Type};
 
 /// Paths of the fields that the schema of the object's own version does not know; they are dropped.
 pub(crate) fn unknown_fields(_kind: &str, object: &mut Value) -> Vec<String> {
@@ -46,9 +46,10 @@ fn walk(message: &'static Message, value: &mut Value, path: &str, unknown: &mut 
     map.retain(|name, _| !strange.contains(name));
 }
 
-/// Drops what Go's structs do not write: empty lists, maps and texts, zeros and `false`, where nothing tells them from
-/// what is not there. What is stored lacks them too.
-pub(crate) fn drop_zeros(object: &mut Value) {
+/// Makes of an object what Go's structs hold of it: no empty lists, maps and texts, zeros and `false` where nothing tells
+/// them from what is not there, quantities as texts, and the empty value in place of null in a list or a map. What is
+/// stored is the same.
+pub(crate) fn as_go_holds_it(object: &mut Value) {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     if let Some(message) = kube_etcd_codec::message_of(text("apiVersion"), text("kind")) {
         without_zeros(message, object);
@@ -60,15 +61,11 @@ fn without_zeros(message: &'static Message, value: &mut Value) {
     map.retain(|name, value| {
         // An empty list of managers asks for something.
         let Some(field) = message.field(name).filter(|field| field.name != "managedFields") else { return true };
-        if let Some(inner) = field.message() {
-            match (field.shape, &mut *value) {
-                (Shape::List, Value::Array(items)) => items.iter_mut().for_each(|item| without_zeros(inner, item)),
-                (Shape::Map, Value::Object(entries)) => {
-                    entries.values_mut().for_each(|entry| without_zeros(inner, entry));
-                }
-                (Shape::One, value) => without_zeros(inner, value),
-                _ => {}
-            }
+        match (field.shape, &mut *value) {
+            (Shape::List, Value::Array(items)) => items.iter_mut().for_each(|item| held(field, item)),
+            (Shape::Map, Value::Object(entries)) => entries.values_mut().for_each(|entry| held(field, entry)),
+            (Shape::One, value) if !value.is_null() => held(field, value),
+            _ => {}
         }
         let zero = match (field.shape, &*value) {
             (Shape::List, Value::Array(items)) => items.is_empty(),
@@ -82,6 +79,28 @@ fn without_zeros(message: &'static Message, value: &mut Value) {
         };
         !zero || !field.omit_empty || field.pointer
     });
+}
+
+fn held(field: &'static Field, value: &mut Value) {
+    if value.is_null() {
+        *value = match field.kind {
+            Type::String => Value::from(""),
+            Type::Quantity => Value::from("0"),
+            Type::Int32 | Type::Int64 => Value::from(0),
+            Type::Bool => Value::from(false),
+            Type::Message(_) => Value::Object(serde_json::Map::new()),
+            _ => return,
+        };
+    }
+    if let Some(inner) = field.message() {
+        return without_zeros(inner, value);
+    }
+    if field.kind == Type::Quantity
+        && let Value::Number(number) = value
+    {
+        let text = number.to_string();
+        *value = kube_etcd_codec::canonical(&text).unwrap_or(text).into();
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +134,16 @@ mod tests {
                 "volumes": [{"name": "v", "emptyDir": {"medium": ""}}],
             }}},
         });
-        drop_zeros(&mut deployment);
+        as_go_holds_it(&mut deployment);
+        let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"a": null}}, "spec": {
+            "nodeSelector": null, "hostAliases": [{"ip": "::1", "hostnames": [null]}], "tolerations": [null],
+            "containers": [{"name": "c", "resources": {"limits": {"cpu": 2, "memory": null}}}],
+        }});
+        as_go_holds_it(&mut pod);
+        assert_eq!(pod["metadata"]["labels"], json!({"a": ""}));
+        assert_eq!(pod["spec"]["hostAliases"][0]["hostnames"], json!([""]));
+        assert_eq!(pod["spec"]["tolerations"], json!([{}]));
+        assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"], json!({"cpu": "2", "memory": "0"}));
         assert_eq!(deployment["metadata"], json!({"name": "d", "managedFields": []}));
         assert_eq!(deployment["spec"]["replicas"], 0);
         assert!(deployment["spec"].get("paused").is_none() && deployment["spec"].get("minReadySeconds").is_none());

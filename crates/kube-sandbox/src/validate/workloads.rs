@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::errors::{Errors, IMMUTABLE, is_empty};
-use super::{internal, rules, template};
+use super::errors::{Errors, is_empty};
+use super::{internal, job, rules, template};
 use crate::cron::Schedule;
 use crate::object::labels::selects;
-use crate::object::{list, text};
+use crate::object::{list, names, text};
 
 pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
@@ -103,6 +103,15 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Err
     for (at, claim) in list(spec, "volumeClaimTemplates").iter().enumerate() {
         template::claim::claim_spec(&claim["spec"], &format!("spec.volumeClaimTemplates[{at}].spec"), errors);
     }
+    let service = text(spec, "serviceName");
+    if !service.is_empty() {
+        errors.all_invalid("spec.serviceName", service, names::dns_label(service));
+    }
+    errors.not_negative(
+        "spec.updateStrategy.rollingUpdate.partition",
+        spec.pointer("/updateStrategy/rollingUpdate/partition"),
+    );
+    errors.not_negative("spec.ordinals.start", spec.pointer("/ordinals/start"));
     let retention = &spec["persistentVolumeClaimRetentionPolicy"];
     for part in ["whenDeleted", "whenScaled"] {
         let here = format!("spec.persistentVolumeClaimRetentionPolicy.{part}");
@@ -196,52 +205,6 @@ pub(super) fn daemon_set(object: &Value, old: Option<&Value>, errors: &mut Error
     keeps_selector(object, old, errors);
 }
 
-pub(super) fn job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
-    let spec = &object["spec"];
-    for count in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
-        errors.not_negative(format!("spec.{count}"), spec.get(count));
-    }
-    errors.one_of("spec.completionMode", &spec["completionMode"], &["NonIndexed", "Indexed"]);
-    if spec["completionMode"] == "Indexed" && spec.get("completions").is_none_or(Value::is_null) {
-        errors.required("spec.completions", "when completion mode is Indexed");
-    }
-    template::check(&spec["template"], "spec.template", errors);
-    ends(spec, "spec.template.spec", errors);
-    let Some(old) = old else { return };
-    errors.unchanged("spec.selector", "/spec/selector", old, object);
-    let suspended = old["spec"]["suspend"] == true && old["status"].get("startTime").is_none();
-    let template = |object: &Value| {
-        let mut template = object["spec"]["template"].clone();
-        if suspended {
-            for part in ["nodeSelector", "tolerations", "affinity", "schedulingGates"] {
-                template["spec"].as_object_mut().map(|map| map.remove(part));
-            }
-            template.as_object_mut().map(|map| map.remove("metadata"));
-        }
-        template
-    };
-    let (before, after) = (template(old), template(object));
-    if before["spec"] != after["spec"] {
-        let shown = internal::text("PodSpec", &spec["template"]["spec"]);
-        errors.invalid_text("spec.template.spec", &shown, IMMUTABLE);
-    } else if before != after {
-        errors.invalid("spec.template", &spec["template"], IMMUTABLE);
-    }
-    errors.unchanged("spec.completionMode", "/spec/completionMode", old, object);
-    let elastic = spec["completionMode"] == "Indexed" && spec["completions"] == spec["parallelism"];
-    if !elastic {
-        errors.unchanged("spec.completions", "/spec/completions", old, object);
-    }
-}
-
-fn ends(spec: &Value, field: &str, errors: &mut Errors) {
-    let policy = &spec["template"]["spec"]["restartPolicy"];
-    // What was not said has become `Always` by now.
-    if policy == "Always" {
-        errors.required(format!("{field}.restartPolicy"), "valid values: \"OnFailure\", \"Never\"");
-    }
-}
-
 pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
     let schedule = text(spec, "schedule");
@@ -262,31 +225,9 @@ pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
         }
     }
     errors.one_of("spec.concurrencyPolicy", &spec["concurrencyPolicy"], &["Allow", "Forbid", "Replace"]);
-    let job = &spec["jobTemplate"]["spec"];
-    template::check(&job["template"], "spec.jobTemplate.spec.template", errors);
-    ends(job, "spec.jobTemplate.spec.template.spec", errors);
+    job::look(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", errors);
     for count in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
         errors.not_negative(format!("spec.{count}"), spec.get(count));
-    }
-}
-
-pub(super) fn autoscaler(object: &Value, errors: &mut Errors) {
-    let spec = &object["spec"];
-    let (least, most) = (spec["minReplicas"].as_i64(), spec["maxReplicas"].as_i64().unwrap_or_default());
-    if least.is_some_and(|least| least < 1) {
-        errors.invalid("spec.minReplicas", &spec["minReplicas"], "must be greater than or equal to 1");
-    }
-    if most < 1 {
-        errors.invalid("spec.maxReplicas", &json!(most), "must be greater than 0");
-    }
-    if least.is_some_and(|least| most < least) {
-        let why = "must be greater than or equal to `minReplicas`";
-        errors.invalid("spec.maxReplicas", &json!(most), why);
-    }
-    for part in ["kind", "name"] {
-        if text(&spec["scaleTargetRef"], part).is_empty() {
-            errors.required(format!("spec.scaleTargetRef.{part}"), "");
-        }
     }
 }
 

@@ -21,6 +21,9 @@ impl Write {
     pub(super) fn check_fields(&mut self, object: &mut Value) -> Result<(), ApiError> {
         let duplicates = std::mem::take(&mut self.duplicates);
         check_unknown(&self.resource, object, self.options.validation, duplicates, &mut self.warnings)?;
+        if self.resource.custom.is_some() {
+            self.warnings.extend(validate::finalizer_warnings(object));
+        }
         if self.resource.is(names::DEFINITIONS) {
             let formats = crd::defaults::unknown_formats(object);
             self.warnings.extend(formats.iter().map(|format| format!("unrecognized format \"{format}\"")));
@@ -31,7 +34,7 @@ impl Write {
     pub(super) async fn validate_create(&self, object: &Value) -> Result<(), ApiError> {
         let name = meta::name(object);
         let errors = match &self.resource.custom {
-            Some(custom) => custom_errors(custom, object, None).await?,
+            Some(custom) => custom_errors(&self.resource, custom, object, None).await?,
             None if has_expressions(&self.resource) => {
                 let (kind, object) = (self.resource.kind.clone(), object.clone());
                 on_pool(move |_| {
@@ -47,7 +50,7 @@ impl Write {
 
     pub(super) async fn validate_update(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
         let errors = match &self.resource.custom {
-            Some(custom) => custom_errors(custom, new, Some(old)).await?,
+            Some(custom) => custom_errors(&self.resource, custom, new, Some(old)).await?,
             // Nothing else of the pod can have changed.
             None if self.part == Part::EphemeralContainers => {
                 let mut errors = validate::create(&self.resource.kind, new).err().unwrap_or_default();
@@ -91,17 +94,19 @@ fn has_expressions(resource: &Resource) -> bool {
 
 /// What is wrong with a custom resource. Its rules are evaluated away from the threads that serve requests.
 async fn custom_errors(
+    resource: &Resource,
     custom: &Arc<CustomVersion>,
     object: &Value,
     old: Option<&Value>,
 ) -> Result<Vec<FieldError>, ApiError> {
+    let also = crd::scale::problems(resource, object);
     if !custom.has_rules {
-        return Ok(crd::schema::validate_object(&custom.schema, None, object, old, budget()));
+        return Ok(crd::schema::validate_object(&custom.schema, None, object, old, also, budget()));
     }
     let (custom, object, old) = (Arc::clone(custom), object.clone(), old.cloned());
     on_pool(move |stop| {
         let budget = budget().stopped_by(stop);
-        crd::schema::validate_object(&custom.schema, custom.rules(), &object, old.as_ref(), budget)
+        crd::schema::validate_object(&custom.schema, custom.rules(), &object, old.as_ref(), also, budget)
     })
     .await
 }

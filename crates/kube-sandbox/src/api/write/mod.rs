@@ -143,7 +143,7 @@ impl Write {
             return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
         }
         self.check_fields(&mut object)?;
-        validate::drop_zeros(&mut object);
+        validate::as_go_holds_it(&mut object);
         for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
             meta::remove(&mut object, field);
         }
@@ -272,7 +272,7 @@ impl Write {
                 return Err(ApiError::modified(&resource, &name));
             }
             self.keep_what_is_kept(&old, &mut new)?;
-            validate::drop_zeros(&mut new);
+            validate::as_go_holds_it(&mut new);
             if self.part != Part::All {
                 defaults::apply(&resource.kind, &mut new);
                 admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings).await?;
