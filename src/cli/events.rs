@@ -65,6 +65,10 @@ async fn follow(args: &EventsArgs, place: &Place) -> Result<Exit, CliError> {
     let prefix = place.prefix();
     let globs = globs(args, place, &prefix).await?;
     let witness = Witness::open_from(place.request(), args.from).await.map_err(cli_error)?;
+    // Nothing may happen for long: that it watches is said, and that what is done now is not missed.
+    if !args.no_follow && args.format == Format::Human {
+        eprintln!("{}", console::style("watching etcd; Ctrl-C ends it").for_stderr().dim());
+    }
     let mut shower = Shower {
         args,
         globs,

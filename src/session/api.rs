@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::lab::Vars;
 use crate::learn::{Standing, StepState};
 use crate::outcome::EvidenceRef;
 use crate::terminal::{Began, Finished};
@@ -258,8 +259,17 @@ pub struct View {
     pub finished: bool,
     /// As they may be shown.
     pub vars: Vec<(String, String)>,
+    /// What the runner gives: `LAB_NODE` and the like.
+    pub given: Vec<(String, String)>,
     /// Names of the session's background blocks that run.
     pub running: Vec<String>,
+}
+
+impl View {
+    /// What a `${NAME}` of the lab's text stands for.
+    pub fn values(&self) -> Vars {
+        self.vars.iter().chain(&self.given).cloned().collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -92,6 +92,7 @@ pub fn sample(lab: &Lab, step: usize, vars: &[(&str, &str)]) -> View {
         max_points: 10,
         finished: false,
         vars: vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        given: vec![("LAB_NODE".to_owned(), "the-node".to_owned())],
         running: Vec::new(),
     }
 }

@@ -9,6 +9,7 @@ use super::engine::Engine;
 use super::event::SessionEvent;
 use crate::grade;
 use crate::journal::{Heartbeat, Recorded};
+use crate::lab::keywords::GIVEN_PREFIX;
 use crate::lab::{self, Place as Where};
 use crate::learn::{CheckOutline, CheckProgress, Fact, Place, StepState};
 use crate::outcome::LabReport;
@@ -23,6 +24,7 @@ impl Engine<'_> {
         let (progress, outline, info) = (self.state.progress(), self.state.outline(), &self.ground.info);
         let report = self.state.report();
         let running = self.hands.try_lock().map(|hands| hands.running()).unwrap_or_default();
+        let given = self.ground.vars.values.iter().filter(|(name, _)| name.starts_with(GIVEN_PREFIX));
         View {
             lab: LabView { id: outline.id.clone(), title: outline.title.clone(), file: outline.file.clone() },
             cluster: ClusterView {
@@ -39,6 +41,7 @@ impl Engine<'_> {
             max_points: report.max_points,
             finished: self.state.is_over(),
             vars: self.vars_shown.clone(),
+            given: given.map(|(name, value)| (name.clone(), value.clone())).collect(),
             running: running.into_iter().map(|(_, name, _)| name).collect(),
         }
     }

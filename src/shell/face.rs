@@ -60,7 +60,7 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
     let link = Link::connect(&settings.door)?;
     let view = shown(&link).await?;
     let lab = (settings.load)(Path::new(&view.lab.file)).map_err(io::Error::other)?;
-    let words = InWords::of(&lab, &view.vars);
+    let words = InWords::of(&lab, &view.values());
     let Ok(Answer::Environment { environment }) = link.ask(Request::Environment).await else { return Err(gone()) };
     let dir = settings.guard.folder(&format!("terminal-{}", std::process::id()))?;
     let look = look_of(settings.screen);

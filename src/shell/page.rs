@@ -2,7 +2,7 @@
 
 use super::look::Look;
 use super::markdown::{self, Fence, Fences};
-use crate::lab::{Action, CheckBlock, Code, FoldKind, Item, Lab, Question, Role, Step, Vars};
+use crate::lab::{Action, CheckBlock, Code, FoldKind, Item, Lab, Question, Role, Step};
 use crate::learn::Standing;
 use crate::session::{CheckView, QuestionView, StepView, View};
 use crate::text::{CROSS, Span, TICK, filled};
@@ -156,7 +156,7 @@ impl<'p> Sheet<'p> {
 
     fn checks(&self, block: &CheckBlock, width: usize) -> Vec<String> {
         let look = self.look();
-        let vars: Vars = self.page.view.vars.iter().cloned().collect();
+        let vars = self.page.view.values();
         let mut lines = Vec::new();
         for check in &block.checks {
             let line = self.page.line(check.span.start);
@@ -200,7 +200,7 @@ impl Fences for Sheet<'_> {
             // The values of the variables show what they are.
             _ if is_vars(info) => None,
             _ if info == "answer" => {
-                let vars: Vars = self.page.view.vars.iter().cloned().collect();
+                let vars = self.page.view.values();
                 let words = self.asked.map(|question| look.sentence(&question.answer.in_words(&vars)));
                 Some(words.map_or_else(Vec::new, |words| crate::text::wrapped(&words, width)))
             }
@@ -219,9 +219,8 @@ impl Fences for Sheet<'_> {
     }
 
     fn fill(&self, text: &str) -> String {
-        let vars = &self.page.view.vars;
-        let value = |name: &str| vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        filled(text, value)
+        let vars = self.page.view.values();
+        filled(text, |name| vars.get(name).cloned())
     }
 
     fn opens(&mut self, summary: &str) -> bool {

@@ -15,15 +15,14 @@ pub struct InWords {
 }
 
 impl InWords {
-    pub fn of(lab: &Lab, vars: &[(String, String)]) -> Self {
-        let vars: Vars = vars.iter().cloned().collect();
+    pub fn of(lab: &Lab, vars: &Vars) -> Self {
         let items = lab.steps.iter().flat_map(|step| &step.items);
         let checks = items.filter_map(|item| match item {
             Item::Check(block) | Item::Wait(block) => Some(&block.checks),
             _ => None,
         });
         let line = |at: usize| lab.source.position(at).line;
-        let by_line = checks.flatten().map(|check| (line(check.span.start), check.in_words(&vars))).collect();
+        let by_line = checks.flatten().map(|check| (line(check.span.start), check.in_words(vars))).collect();
         Self { by_line }
     }
 

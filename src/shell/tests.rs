@@ -78,6 +78,16 @@ fn pages_fit_their_screen() {
     }
 }
 
+#[test]
+fn what_the_runner_gives_is_shown_by_its_value() {
+    let lab = first_look();
+    let view = view(&lab, 3, &[]);
+    let look = Look { columns: 80, color: false, plain: true };
+    let page = Page { lab: &lab, view: &view, look }.step().join("\n");
+    assert!(page.contains("\"/registry/minions/the-node\"") && !page.contains("${LAB_NODE}"), "{page}");
+    assert!(InWords::of(&lab, &view.values()).check(&view.step.checks[0]).contains("/registry/minions/the-node"));
+}
+
 const EVERYTHING: &str = "---\ntitle: Everything\n---\n# Everything\n\n## Try it\n\nText with **bold**, *emphasis*, `code`, a [link](https://example.com) and\na break.\n\n1. first\n2. second, which is long enough to be folded where a screen has only sixty columns\n   - nested\n\n> A quote of some length, that is folded as well, and keeps its bar at the left.\n\n| kind | key |\n| --- | ---: |\n| pod | `/registry/pods/NAMESPACE/NAME` |\n| namespace | `/registry/namespaces/NAME` |\n\n### Deeper\n\n```text\n  drawn ──▶ as it stands\n```\n\n```bash {name=one}\ntrue\n```\n\n<details><summary>Hint: look</summary>\n\nnot shown\n\n</details>\n\n<details><summary>More to read</summary>\n\nshown\n\n</details>\n\nA \x1b[31mcontrol sequence\x1b[0m of the file.\n\n```check\nkey /registry/namespaces/a exists\n```\n";
 
 #[test]
@@ -96,7 +106,7 @@ fn every_kind_of_markdown_is_set() {
 fn what_turns_is_said_in_one_line() {
     let lab = first_look();
     let shown = view(&lab, 4, &[]);
-    let words = InWords::of(&lab, &shown.vars);
+    let words = InWords::of(&lab, &shown.values());
     for (name, look) in looks() {
         let teller = Teller { look, words: &words };
         let turned = |was, now| SessionEvent::CheckTurned {

@@ -98,7 +98,7 @@ impl<'a> Desk<'a> {
             Err(error) => return Err(error.to_string()),
         };
         let lab = (setting.load)(Path::new(&view.lab.file))?;
-        let words = InWords::of(&lab, &view.vars);
+        let words = InWords::of(&lab, &view.values());
         let terminal = std::env::var_os(TERMINAL_VARIABLE).map(PathBuf::from).filter(|dir| dir.is_dir());
         Ok(Self { caller, setting, lab, view, words, terminal })
     }

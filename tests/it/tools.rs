@@ -199,7 +199,8 @@ fn events_stream_as_they_come_and_heartbeats_are_counted() {
     need!("etcd", "kubectl", "etcdctl");
     let kept = Kept::up("stream", &[]);
     let test = kept.test(&["events", "--cluster", "stream", "--count", "2", "/registry/configmaps/default/*"]);
-    let child = test.command().stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let piped = std::process::Stdio::piped;
+    let child = test.command().stdout(piped()).stderr(piped()).spawn().expect("it starts");
     crate::containers::eventually("it has seen a change", std::time::Duration::from_secs(30), || {
         kept.sh("kubectl create configmap a >/dev/null 2>&1 || kubectl delete configmap a >/dev/null");
         fs::read_to_string(format!("/proc/{}/stat", child.id())).is_ok_and(|stat| stat.contains(") Z "))
@@ -207,6 +208,7 @@ fn events_stream_as_they_come_and_heartbeats_are_counted() {
     let output = child.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!((output.status.code(), said.lines().count()), (Some(0), 2), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "watching etcd; Ctrl-C ends it\n");
     let all = kept.look(&["events", "--from", "2", "--no-follow", "leases"]).expect_exit(0).stdout();
     assert!(all.contains("/registry/leases/"), "asked for by name: {all}");
     let folded = kept.look(&["events", "--from", "2", "--no-follow"]).expect_exit(0).stdout();

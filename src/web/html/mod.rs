@@ -76,7 +76,7 @@ impl<'a> Page<'a> {
     fn of(sheet: &'a Sheet<'a>, step: Option<&'a Step>) -> Self {
         Self {
             is_shown: step.is_some_and(|step| step.id == sheet.view.step.id),
-            vars: sheet.view.vars.iter().cloned().collect(),
+            vars: sheet.view.values(),
             sheet,
             step,
             hints: 0,

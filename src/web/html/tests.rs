@@ -83,7 +83,7 @@ Which `key`?
 B
 ```
 
-Since *it is* ${NS}.
+Since *it is* ${NS} on ${LAB_NODE}.
 
 </details>
 
@@ -152,7 +152,7 @@ fn an_answer_comes_after_a_try() {
     for part in [
         "<details class=\"answer\" open><summary>Answer</summary>",
         "<p class=\"right\">that</p>",
-        "<p>Since <em>it is</em> team-x.</p>\n</details>",
+        "<p>Since <em>it is</em> team-x on the-node.</p>\n</details>",
     ] {
         assert!(told.contains(part), "{part}\nin\n{told}");
     }
