@@ -24,7 +24,9 @@ impl Engine<'_> {
         let (progress, outline, info) = (self.state.progress(), self.state.outline(), &self.ground.info);
         let report = self.state.report();
         let running = self.hands.try_lock().map(|hands| hands.running()).unwrap_or_default();
-        let given = self.ground.vars.values.iter().filter(|(name, _)| name.starts_with(GIVEN_PREFIX));
+        // Of a folder its name says more than its long path.
+        let is_shown = |(name, value): &(&String, &String)| name.starts_with(GIVEN_PREFIX) && !value.starts_with('/');
+        let given = self.ground.vars.values.iter().filter(is_shown);
         View {
             lab: LabView { id: outline.id.clone(), title: outline.title.clone(), file: outline.file.clone() },
             cluster: ClusterView {
