@@ -48,6 +48,8 @@ pub(super) enum Command {
     New(super::new::NewArgs),
     /// Find mistakes in labs without running anything
     Lint(super::lint::LintArgs),
+    /// Write a lab without its solutions, or as a hand-out; Markdown or one HTML page
+    Export(super::export::ExportArgs),
     /// Serve an editor: findings as you write, completion, what a word means (see docs/editors.md)
     Lsp(super::lsp::LspArgs),
     /// List labs

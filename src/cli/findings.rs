@@ -33,7 +33,7 @@ pub(super) fn report(finding: &Diagnostic, source: &SourceFile) -> DiagnosticRep
     DiagnosticReport {
         code: finding.code.0.to_owned(),
         severity: finding.severity,
-        file: source.name().to_owned(),
+        file: source.name_at(finding.span.start).to_owned(),
         line: position.line,
         column: position.column,
         end_line: end.line,

@@ -59,7 +59,9 @@ pub(super) struct GradeArgs {
 }
 
 pub(super) fn main(args: &GradeArgs) -> Result<Exit, CliError> {
-    let lab = one_lab(&args.lab, args.report.format == Format::Json)?;
+    // What is handed in is of the lab as learners have it.
+    let read = if args.hand_in.is_some() { lint::read } else { lint::read_whole };
+    let lab = one_lab(&args.lab, args.report.format == Format::Json, read)?;
     let (kind, mut flags) = place::choose(&args.look.flags())?;
     flags.yes = args.yes;
     if let Some(file) = args.hand_in.as_ref().filter(|file| file.exists()) {
@@ -160,9 +162,12 @@ fn seed(args: &GradeArgs, lab: &Lab, given: &BTreeMap<String, String>) -> Result
     }
 }
 
+/// With or without private parts.
+pub(super) type ReadLabs = fn(&LabArgs) -> Result<(Vec<lint::Linted>, Vec<super::labs::NoLab>), CliError>;
+
 /// The one lab that is named, without errors; what is wrong with it is drawn where a person reads.
-pub(super) fn one_lab(path: &Path, quiet: bool) -> Result<Lab, CliError> {
-    let (mut labs, _) = lint::read(&LabArgs { paths: vec![path.to_owned()] })?;
+pub(super) fn one_lab(path: &Path, quiet: bool, read: ReadLabs) -> Result<Lab, CliError> {
+    let (mut labs, _) = read(&LabArgs { paths: vec![path.to_owned()] })?;
     let (Some(linted), true) = (labs.pop(), labs.is_empty()) else {
         return Err(CliError::wrong_call(
             format!("{} is not one lab", path.display()),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use crate::parse::{Kind, LARGEST, kind_of, secret_defaults};
+use crate::parse::{Kind, LARGEST, is_private, kind_of, private_path, secret_defaults, with_private};
 use crate::text::{SourceFile, keep_secret};
 
 /// What nothing on the command line stands for.
@@ -100,6 +100,12 @@ impl Walk {
 
     fn under(&mut self, path: &Path, named: bool) -> Result<(), CliError> {
         if path.is_file() {
+            if is_private(path) {
+                return Err(CliError::wrong_call(
+                    format!("{} is the private part of a lab", path.display()),
+                    "name the lab beside it; `lint`, `test`, `grade` and `verify` read this file with it",
+                ));
+            }
             let file = match read(path)? {
                 Text::Utf8(text) => lab(path, text, named, None),
                 Text::Not(text, at) => lab(path, text, named, Some(Oddity::NotUtf8(at))),
@@ -159,7 +165,7 @@ impl Walk {
         let entries = std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        paths.retain(|path| !name(path).starts_with('.') && name(path) != "node_modules");
+        paths.retain(|path| !name(path).starts_with('.') && name(path) != "node_modules" && !is_private(path));
         paths.sort();
         let markdown =
             |path: &Path| path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("md")) && !path.is_dir();
@@ -222,6 +228,15 @@ fn lab(path: &Path, text: String, named: bool, oddity: Option<Oddity>) -> LabFil
     // Before anything is said of it.
     keep_secret(secret_defaults(&source));
     LabFile { source, named, oddity, step: None }
+}
+
+/// With the private part that lies beside the lab.
+pub(super) fn whole(lab: &SourceFile) -> Result<SourceFile, CliError> {
+    let Some(path) = private_path(lab.path()).filter(|path| path.is_file()) else { return Ok(lab.clone()) };
+    match read(&path)? {
+        Text::Utf8(text) => Ok(with_private(lab, &SourceFile::new(path.display().to_string(), &path, text))),
+        Text::Not(..) => Err(CliError::wrong_call(format!("{} is not UTF-8", path.display()), "save it as UTF-8")),
+    }
 }
 
 enum Text {

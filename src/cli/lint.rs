@@ -1,4 +1,5 @@
 mod fix;
+mod minutes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
@@ -24,8 +25,11 @@ pub(super) struct LintArgs {
     #[arg(long)]
     pub(super) fix: bool,
     /// Explain a finding's code: why it is reported, an example, and the fix
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "fix"])]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "fix", "runs"])]
     pub(super) explain: Option<String>,
+    /// Hold `minutes` against the runs that are saved in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "fix")]
+    pub(super) runs: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(super) files: FileArgs,
 }
@@ -50,6 +54,15 @@ pub(super) struct Linted {
 /// they came. And the Markdown files that are none.
 pub(super) fn read(args: &LabArgs) -> Result<(Vec<Linted>, Vec<NoLab>), CliError> {
     let Course { labs, others } = super::labs::find(&args.paths)?;
+    Ok((parsed(labs), others))
+}
+
+/// The same for those who write and grade labs: with the private parts beside them.
+pub(super) fn read_whole(args: &LabArgs) -> Result<(Vec<Linted>, Vec<NoLab>), CliError> {
+    let Course { mut labs, others } = super::labs::find(&args.paths)?;
+    for lab in &mut labs {
+        lab.source = super::labs::whole(&lab.source)?;
+    }
     Ok((parsed(labs), others))
 }
 
@@ -191,10 +204,15 @@ pub(super) fn main(args: &LintArgs) -> Result<Exit, CliError> {
                 "give it alone: keywitness lint -",
             ));
         }
-        _ => read(&args.labs)?,
+        // What is written back is the lab alone.
+        _ if args.fix => read(&args.labs)?,
+        _ => read_whole(&args.labs)?,
     };
     if args.fix {
         labs = fix::all(labs)?;
+    }
+    if let Some(runs) = &args.runs {
+        minutes::look(&mut labs, runs)?;
     }
     let (errors, warnings) = count(&labs);
     let exit = if errors > 0 { Exit::WrongInput } else { Exit::Passed };

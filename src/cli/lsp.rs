@@ -10,9 +10,11 @@ use lsp_server::Connection;
 use super::error::CliError;
 use super::labs::{Course, find};
 use super::lint::odd;
-use crate::editor::{Around, Host, serve};
-use crate::outcome::Exit;
-use crate::parse::secret_defaults;
+use super::saving::cache;
+use crate::author::SavedRun;
+use crate::editor::{Around, Host, Judged, serve};
+use crate::outcome::{CheckFact, Exit};
+use crate::parse::{is_private, lab_of_private, private_path, secret_defaults};
 use crate::text::{SourceFile, keep_secret};
 
 #[derive(Debug, Args)]
@@ -43,15 +45,21 @@ struct Disk;
 
 impl Host for Disk {
     fn around(&self, file: &Path, roots: &[PathBuf]) -> Around {
-        let Some(collection) = collection(file, roots) else { return Around::default() };
-        let Ok(Course { labs, .. }) = find(&[collection]) else { return Around::default() };
+        let path = if is_private(file) { lab_of_private(file) } else { private_path(file) };
+        let beside = path.and_then(|path| {
+            let text = std::fs::read_to_string(&path).ok()?;
+            Some(SourceFile::new(path.display().to_string(), path, text))
+        });
+        let alone = |beside| Around { beside, ..Around::default() };
+        let Some(collection) = collection(file, roots) else { return alone(beside) };
+        let Ok(Course { labs, .. }) = find(&[collection]) else { return alone(beside) };
         let Some(own) = labs.iter().position(|lab| is_same(lab.source.path(), file)) else {
-            return Around::default();
+            return alone(beside);
         };
         let odd = labs[own].oddity.map(|oddity| odd(oddity, &labs[own].source));
         let mut before: Vec<SourceFile> = labs.into_iter().map(|lab| lab.source).collect();
         let after = before.split_off(own).split_off(1);
-        Around { before, after, odd }
+        Around { before, after, odd, beside }
     }
 
     fn keep_secrets(&self, source: &SourceFile) {
@@ -62,9 +70,32 @@ impl Host for Disk {
         kube_sandbox::description(field)
     }
 
+    fn judged(&self, file: &Path) -> Vec<Judged> {
+        let (Some(failed), Some(last)) = (cache(), last_runs()) else { return Vec::new() };
+        let folders = [failed, last].into_iter().filter_map(|folder| SavedRun::folders(&folder).ok()).flatten();
+        let of_file = folders.filter_map(|folder| {
+            let head = SavedRun::head(&folder)?;
+            is_same(Path::new(&head.lab.path), file).then_some((head.started_at, folder))
+        });
+        let Some((at, folder)) = of_file.max() else { return Vec::new() };
+        let judged = |fact: CheckFact| Judged {
+            text: fact.text,
+            line: fact.line,
+            verdict: fact.verdict.word().to_owned(),
+            reason: fact.reason,
+            at: at.clone(),
+        };
+        SavedRun::verdicts(&folder).into_iter().map(judged).collect()
+    }
+
     fn test(&self, file: &Path) -> (bool, String) {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("keywitness"));
-        let output = Command::new(program).arg("test").arg(file).stdin(Stdio::null()).output();
+        let mut command = Command::new(program);
+        command.arg("test").arg(file).stdin(Stdio::null());
+        if let Some(folder) = last_runs() {
+            command.arg("--save").arg(folder);
+        }
+        let output = command.output();
         match output {
             Ok(output) => {
                 let printed = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -73,6 +104,11 @@ impl Host for Disk {
             Err(error) => (false, format!("keywitness cannot be started: {error}")),
         }
     }
+}
+
+/// Where the last run of each lab that an editor had tested is saved.
+fn last_runs() -> Option<PathBuf> {
+    Some(cache()?.with_file_name("editor"))
 }
 
 /// The collection that a lab belongs to: the folder that the editor has open; of a large one, the labs beside it.

@@ -9,11 +9,13 @@ mod decode;
 mod doctor;
 mod error;
 mod events;
+mod export;
 mod filter;
 mod findings;
 mod get;
 mod grade;
 mod here;
+mod hold;
 mod labs;
 mod learn;
 mod lint;
@@ -119,6 +121,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Scrub(args) => scrub::main(&args),
         Command::New(args) => new::main(&args),
         Command::Lint(args) => lint::main(&args),
+        Command::Export(args) => export::main(&args),
         Command::Lsp(args) => lsp::main(&args),
         Command::List(args) => list::main(&args),
         Command::Decode(args) => decode::main(&args),

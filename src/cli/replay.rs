@@ -15,7 +15,7 @@ use crate::author::{SavedError, SavedRun};
 use crate::lab::keywords::{CLUSTERS, word};
 use crate::lab::{ClusterKind, Lab};
 use crate::outcome::{Attempt, Exit, RunEvent, StopCause, Terms};
-use crate::parse::parse;
+use crate::parse::{parse, private_path, with_private};
 use crate::run::{EventSink, Mode, Plan, ReplayRequest, Stopped, replay_lab, stop_lab};
 use crate::text::SourceFile;
 
@@ -46,7 +46,7 @@ pub(super) fn main(args: &ReplayArgs) -> Result<Exit, CliError> {
     sink.emit(started(&runs[0]));
     for (index, run) in runs.iter().enumerate() {
         let linted = match &args.lab {
-            Some(path) => of_path(path)?,
+            Some(path) => of_path(path, run.head.command == "test")?,
             None => of_run(run),
         };
         one(index, run, linted, args.report.format, &sink);
@@ -101,7 +101,12 @@ fn request<'a>(index: usize, run: &'a SavedRun, lab: &'a Lab, plan: &'a Plan, mo
         recording: &run.recording,
         journal: &run.journal,
         events: &run.events,
-        is_same_lab: is_same(&run.lab, lab.source.text()),
+        is_same_lab: is_same(&run.lab, lab.source.own().text())
+            && match (&run.private, lab.source.other()) {
+                (Some(saved), Some(private)) => is_same(saved, private.text()),
+                (None, None) => true,
+                _ => false,
+            },
     }
 }
 
@@ -125,12 +130,18 @@ pub(super) fn started(run: &SavedRun) -> RunEvent {
 
 /// The lab as it was saved, known by where it lay.
 fn of_run(run: &SavedRun) -> Linted {
-    let source = SourceFile::new(run.head.lab.file.clone(), Path::new(&run.head.lab.path), run.lab.clone());
+    let mut source = SourceFile::new(run.head.lab.file.clone(), Path::new(&run.head.lab.path), run.lab.clone());
+    if let Some(private) = &run.private
+        && let (Some(name), Some(path)) = (private_path(Path::new(&run.head.lab.file)), private_path(source.path()))
+    {
+        source = with_private(&source, &SourceFile::new(name.display().to_string(), path, private.clone()));
+    }
     let parsed = parse(&source);
     Linted { file: super::labs::LabFile { source, named: true, oddity: None, step: None }, parsed }
 }
 
-fn of_path(path: &Path) -> Result<Linted, CliError> {
+/// A test reads the private part too.
+fn of_path(path: &Path, whole: bool) -> Result<Linted, CliError> {
     let mut labs = super::labs::find(&[path.to_owned()])?.labs;
     if labs.len() > 1 {
         return Err(CliError::wrong_call(
@@ -139,8 +150,11 @@ fn of_path(path: &Path) -> Result<Linted, CliError> {
         ));
     }
     let file = labs.pop();
-    let file =
+    let mut file =
         file.ok_or_else(|| CliError::wrong_call(format!("there is no lab at {}", path.display()), "name a lab"))?;
+    if whole {
+        file.source = super::labs::whole(&file.source)?;
+    }
     let parsed = parse(&file.source);
     Ok(Linted { file, parsed })
 }

@@ -1,6 +1,7 @@
 //! `run` and `test`: from paths to a report.
 
 mod mutate;
+mod needs;
 mod turns;
 
 use std::sync::{Mutex, PoisonError};
@@ -91,7 +92,8 @@ impl<'a> Call<'a> {
 
     fn execute(&self) -> Result<Exit, CliError> {
         let started = Instant::now();
-        let (files, others) = lint::read(&self.args.labs)?;
+        let read = if self.mode == Mode::Test { lint::read_whole } else { lint::read };
+        let (files, others) = read(&self.args.labs)?;
         if self.args.report.format == Format::Human {
             lint::name_others(&others);
         }

@@ -9,12 +9,14 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::error::CliError;
-use super::{grade, screen};
+use super::{grade, lint, screen};
 use crate::journal::printable;
 use crate::lab::{ClusterKind, Lab};
-use crate::learn::handin::{Body, LabSide, Sealed, Tampering, Trace, Verified, digest, doubled, read, verify};
+use crate::learn::handin::{
+    Body, LabSide, Private, Sealed, Tampering, Trace, Verified, digest, doubled, judge_further, read, verify,
+};
 use crate::outcome::{Exit, Verdict};
-use crate::run::{CheckPlace, Mode, Plan, judged_checks, random_values, score};
+use crate::run::{CheckPlace, Mode, Plan, Stretch, judged_checks, random_values, score};
 use crate::text::redact;
 use crate::text::wrapped;
 
@@ -55,8 +57,10 @@ struct Row {
 }
 
 pub(super) fn main(args: &VerifyArgs) -> Result<Exit, CliError> {
-    let lab = grade::one_lab(&args.lab, false)?;
-    let mut sides = Sides { lab: &lab, plans: BTreeMap::new() };
+    // What was handed in is of the lab as learners have it.
+    let lab = grade::one_lab(&args.lab, false, lint::read)?;
+    let whole = grade::one_lab(&args.lab, true, lint::read_whole)?;
+    let mut sides = Sides { lab: &lab, whole: &whole, plans: BTreeMap::new() };
     let now = SystemTime::now();
     let mut rows: Vec<Row> =
         args.files.iter().map(|file| Row { name: file.display().to_string(), came: sides.file(file, now) }).collect();
@@ -96,6 +100,8 @@ fn exit(rows: &[Row]) -> Exit {
 /// The lab as it is on each kind of cluster that a file names.
 struct Sides<'l> {
     lab: &'l Lab,
+    /// With its private part.
+    whole: &'l Lab,
     plans: BTreeMap<String, Option<Plan>>,
 }
 
@@ -106,7 +112,7 @@ impl Sides<'_> {
         let sealed = read(&text)?;
         let lab = self.lab;
         let (kind, seed) = head(&sealed);
-        let plan = &*self.plans.entry(kind.clone()).or_insert_with(|| plan(lab, &kind));
+        let plan = &*self.plans.entry(kind.clone()).or_insert_with(|| plan_of(lab, &kind));
         let checks = plan.as_ref().map(|plan| judged_checks(lab, plan)).unwrap_or_default();
         let points = |verdicts: &BTreeMap<CheckPlace, Verdict>, right: &BTreeSet<usize>| match plan {
             Some(plan) => score(lab, plan, verdicts, right),
@@ -119,7 +125,13 @@ impl Sides<'_> {
             secret: lab.vars.iter().filter(|var| var.secret).map(|var| var.name.value.clone()).collect(),
             score: &points,
         };
-        Ok(verify(&sealed, &side, now))
+        let mut verified = verify(&sealed, &side, now);
+        if self.whole.source.other().is_some()
+            && let Some(plan) = plan_of(self.whole, &kind)
+        {
+            verified.private = private(self.whole, &plan, &sealed, &side);
+        }
+        Ok(verified)
     }
 }
 
@@ -135,7 +147,27 @@ fn head(sealed: &Sealed) -> (String, Option<u64>) {
     (kind, seed)
 }
 
-fn plan(lab: &Lab, kind: &str) -> Option<Plan> {
+/// The checks of the lab's private part, by what was handed in.
+fn private(lab: &Lab, plan: &Plan, sealed: &Sealed, side: &LabSide<'_>) -> Vec<Private> {
+    let all = plan.steps.iter().flat_map(|step| {
+        let checks = step.stretches.iter().flat_map(Stretch::checks).flat_map(|checks| &checks.block.checks);
+        checks.map(move |check| (step, check))
+    });
+    all.filter(|(_, check)| lab.source.is_other(check.span.start))
+        .map(|(step, check)| {
+            let further = judge_further(sealed, side, &step.id, check);
+            Private {
+                file: lab.source.name_at(check.span.start).to_owned(),
+                line: lab.source.position(check.span.start).line,
+                text: check.text.clone(),
+                verdict: further.verdict,
+                reason: further.reason,
+            }
+        })
+        .collect()
+}
+
+fn plan_of(lab: &Lab, kind: &str) -> Option<Plan> {
     let kinds = [ClusterKind::Sandbox, ClusterKind::Kind, ClusterKind::Attach, ClusterKind::Bare];
     let kind = kinds.into_iter().find(|known| known.name() == kind)?;
     Plan::new(lab, kind, Mode::Grade).ok()
@@ -165,6 +197,16 @@ fn result(verified: &Verified) -> String {
 fn counts(verified: &Verified) -> (usize, usize, usize) {
     let passed = verified.checks.iter().filter(|check| check.found.unwrap_or(check.recorded) == Verdict::Pass).count();
     (passed, verified.checks.len(), verified.checks.iter().filter(|check| check.found.is_none()).count())
+}
+
+/// How many checks of the private part hold, and how many there are.
+fn private_counts(verified: &Verified) -> (usize, usize) {
+    let hold = verified.private.iter().filter(|check| check.verdict == Verdict::Pass).count();
+    (hold, verified.private.len())
+}
+
+fn one_line(text: &str) -> String {
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn human(rows: &[Row]) -> String {
@@ -219,6 +261,14 @@ fn human(rows: &[Row]) -> String {
         if !verified.given.is_empty() {
             push(&format!("    set by hand: {}", verified.given.join(", ")));
         }
+        if let (hold, all @ 1..) = private_counts(verified) {
+            push(&format!("    private part: {hold} of {all} checks"));
+        }
+        for check in verified.private.iter().filter(|check| check.verdict != Verdict::Pass) {
+            let reason = check.reason.as_ref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
+            let (file, line, word) = (&check.file, check.line, check.verdict.word());
+            push(&format!("    {word} {file}:{line} `{}`{reason}", one_line(&check.text)));
+        }
         for check in verified.checks.iter().filter(|check| check.found.is_none()) {
             push(&format!("    taken as handed in, since it rests on hidden text: `{}`", printable(&check.text)));
         }
@@ -237,8 +287,16 @@ fn json(rows: &[Row]) -> String {
                     .iter()
                     .map(|check| json!({"line": check.line, "check": check.text, "recorded": check.recorded, "found": check.found}))
                     .collect();
+                let private: Vec<_> = verified
+                    .private
+                    .iter()
+                    .map(|check| {
+                        json!({"file": check.file, "line": check.line, "check": check.text, "verdict": check.verdict,
+                            "reason": check.reason})
+                    })
+                    .collect();
                 json!({
-                    "file": row.name, "readable": true, "learner": verified.learner, "lab": verified.lab,
+                    "file": row.name, "readable": true, "private": private, "learner": verified.learner, "lab": verified.lab,
                     "cluster": verified.cluster, "points": verified.points, "max_points": verified.max_points,
                     "hints": verified.hints, "solutions": verified.solutions, "set_by_hand": verified.given,
                     "as_handed_in": verified.traces.is_empty(), "traces": verified.traces, "checks": checks,
@@ -251,14 +309,15 @@ fn json(rows: &[Row]) -> String {
 }
 
 fn csv(rows: &[Row]) -> String {
-    let mut out =
-        String::from("file,learner,lab,points,max_points,checks_passed,checks,hidden,hints,solutions,result,details\n");
+    let mut out = String::from(
+        "file,learner,lab,points,max_points,checks_passed,checks,hidden,hints,solutions,result,details,private_passed,private\n",
+    );
     for row in rows {
         let cells = match &row.came {
             Err(why) => {
                 let mut cells = vec![row.name.clone()];
                 cells.extend(std::iter::repeat_n(String::new(), 9));
-                cells.extend(["not readable".to_owned(), why.clone()]);
+                cells.extend(["not readable".to_owned(), why.clone(), String::new(), String::new()]);
                 cells
             }
             Ok(verified) => {
@@ -277,6 +336,8 @@ fn csv(rows: &[Row]) -> String {
                     verified.solutions.to_string(),
                     result(verified),
                     details.join("; "),
+                    private_counts(verified).0.to_string(),
+                    private_counts(verified).1.to_string(),
                 ]
             }
         };

@@ -18,7 +18,7 @@ use super::run::Sink;
 use crate::author::SavedRun;
 use crate::lab::Lab;
 use crate::outcome::{Exit, RunEvent, Verdict};
-use crate::parse::{Heard, ask_bash, parse};
+use crate::parse::{Heard, ask_bash, parse, private_path};
 use crate::run::EventSink;
 use crate::text::SourceFile;
 use owned_processes::{Guard, GuardSettings, Interrupt, Process};
@@ -76,17 +76,20 @@ async fn watch(args: &WatchArgs, file: &Path) -> Result<Exit, CliError> {
     let runs = guard.folder("runs").map_err(|error| unavailable("no private folder to work in", &error))?;
     let saved = args.run.as_ref().map(|folder| SavedRun::read(folder).map_err(replay::wrong)).transpose()?;
     let mut desk = Desk { args, file, guard: guard.clone(), runs, saved, running: None, heard: Heard::default() };
-    let (mut seen, mut known) = (String::new(), None);
+    let private = private_path(file);
+    let files: Vec<&Path> = std::iter::once(file).chain(private.as_deref()).collect();
+    let (mut seen, mut known) = ((String::new(), None), None);
     loop {
         let text = std::fs::read_to_string(file).unwrap_or_default();
+        let private = private.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         // Half-written, or away for a moment while an editor replaces it.
-        if !text.is_empty() && text != seen {
+        if !text.is_empty() && (&text, &private) != (&seen.0, &seen.1) {
             desk.look(&text, Instant::now()).await?;
-            seen = text;
+            seen = (text, private);
         }
         tokio::select! {
             () = interrupt.cancelled() => break,
-            () = changed(file, &mut known) => tokio::time::sleep(SETTLES).await,
+            () = changed(&files, &mut known) => tokio::time::sleep(SETTLES).await,
             () = desk.run_over() => desk.take_in(),
         }
     }
@@ -98,16 +101,19 @@ async fn watch(args: &WatchArgs, file: &Path) -> Result<Exit, CliError> {
 }
 
 /// Which file stands there, how long it is, and when it was written.
-type Known = Option<(u64, u64, std::time::SystemTime)>;
+type Known = Vec<Option<(u64, u64, std::time::SystemTime)>>;
 
-/// Returns when the file is another one than was known. It is asked for again and again: that works on every file
+/// Returns when a file is another one than was known. It is asked for again and again: that works on every file
 /// system, and for editors that put a new file in the place of the old one.
-async fn changed(file: &Path, known: &mut Known) {
+async fn changed(files: &[&Path], known: &mut Option<Known>) {
     loop {
-        let now = tokio::fs::metadata(file).await.ok();
-        let now = now.and_then(|found| Some((found.ino(), found.len(), found.modified().ok()?)));
-        if now != *known {
-            *known = now;
+        let mut now = Known::new();
+        for file in files {
+            let found = tokio::fs::metadata(file).await.ok();
+            now.push(found.and_then(|found| Some((found.ino(), found.len(), found.modified().ok()?))));
+        }
+        if known.as_ref() != Some(&now) {
+            *known = Some(now);
             return;
         }
         tokio::time::sleep(LOOK).await;
@@ -130,6 +136,7 @@ impl Desk<'_> {
     /// What is known of the lab as it is now, and a run where that is not enough.
     async fn look(&mut self, text: &str, since: Instant) -> Result<(), CliError> {
         let source = SourceFile::new(self.file.display().to_string(), self.file, text.to_owned());
+        let source = super::labs::whole(&source)?;
         let mut parsed = parse(&source);
         ask_bash(&mut parsed, &source, &mut self.heard);
         for finding in &parsed.findings {

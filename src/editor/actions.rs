@@ -32,7 +32,7 @@ pub(super) fn allow(
         fence.span.start <= finding.span.start && finding.span.start < fence.span.end
     };
     let fence = fences.iter().find(within)?;
-    let line = source.line_start(source.position(fence.span.start).line);
+    let line = source.line_start(source.row(fence.span.start));
     // In a list the comment is indented as its fence is.
     let lead = source.text()[line..].split(['`', '~']).next().unwrap_or_default().to_owned();
     if !lead.trim().is_empty() {

@@ -209,7 +209,7 @@ fn code_actions(open: &Open<'_>, params: Value) -> Answer {
     json(found)
 }
 
-/// The lab's own line runs all of it.
+/// The lab's own line runs all of it, a step's heading that step with what it needs.
 fn lenses(open: &Open<'_>) -> Vec<CodeLens> {
     let Some(lab) = open.lab else { return Vec::new() };
     let path = lab.source.path().display().to_string();
@@ -222,7 +222,8 @@ fn lenses(open: &Open<'_>) -> Vec<CodeLens> {
         }),
         data: None,
     };
-    vec![lens(0, "test this lab", path)]
+    let steps = lab.steps.iter().map(|step| lens(step.span.start, "test this step", format!("{path}#{}", step.id)));
+    std::iter::once(lens(0, "test this lab", path.clone())).chain(steps).collect()
 }
 
 /// The steps, and the named blocks in each.

@@ -10,6 +10,7 @@ use super::place::{Part, is_name, part, word_before};
 use crate::expr::types::Type;
 use crate::expr::{Asked, ask, functions};
 use crate::lab::keywords::{ATTRIBUTES, CLUSTERS, FenceKind, LANGUAGES, LEVELS, REQUIREMENTS, Takes, words};
+use crate::lab::language;
 use crate::lab::meanings::{self, Meaning, meaning};
 use crate::parse::{RULES, definitions_of};
 use crate::text::{Severity, Span};
@@ -246,6 +247,7 @@ fn front_matter(open: &Open<'_>, at: usize) -> (usize, Vec<Offer>) {
     };
     let plain = |names: Vec<&str>| names.into_iter().map(|name| Offer::new(name, Kind::ENUM_MEMBER)).collect();
     let offers = match place.as_str() {
+        "lang" => plain(words(language::LANGUAGES).collect()),
         "level" => plain(words(LEVELS).collect()),
         "clusters" => clusters(),
         "requires" => plain(words(REQUIREMENTS).collect()),

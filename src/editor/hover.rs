@@ -5,9 +5,9 @@ use super::names::{self, Sort};
 use super::open::Open;
 use super::place::{Part, is_name, part, word_before};
 use crate::expr::{Asked, Subject, ask, functions, types::Type};
-use crate::lab::VarDefault;
 use crate::lab::keywords::FenceKind;
 use crate::lab::meanings::{self, meaning};
+use crate::lab::{Item, VarDefault};
 use crate::parse::{definitions_of, explain};
 use crate::text::{Span, redact};
 
@@ -66,7 +66,10 @@ fn about(open: &Open<'_>, at: usize) -> Option<(String, Span)> {
             let run = &content[start..end];
             let span = fence.content.span(start..end);
             match line::wanted(content, start) {
-                Wanted::Verb => meaning(meanings::CHECKS, run).map(|e| (format!("{}\n\n{}", e.form, e.means), span)),
+                Wanted::Verb => meaning(meanings::CHECKS, run).map(|e| {
+                    let last = last_verdict(open, span.start).unwrap_or_default();
+                    (format!("{}\n\n{}{last}", e.form, e.means), span)
+                }),
                 Wanted::Key => key(open, run).map(|said| (said, span)),
                 Wanted::Words(_) | Wanted::Block(_) | Wanted::Member => {
                     meaning(meanings::WITHIN_CHECKS, run).map(|e| (format!("{}\n\n{}", e.form, e.means), span))
@@ -85,6 +88,20 @@ fn about(open: &Open<'_>, at: usize) -> Option<(String, Span)> {
         }
         _ => None,
     }
+}
+
+/// How the check that begins here came out in the last run.
+fn last_verdict(open: &Open<'_>, at: usize) -> Option<String> {
+    let blocks = open.lab?.steps.iter().flat_map(|step| &step.items).filter_map(|item| match item {
+        Item::Check(block) | Item::Wait(block) => Some(block),
+        _ => None,
+    });
+    let check = blocks.flat_map(|block| &block.checks).find(|check| check.span.start == at)?;
+    let line = open.source.position(at).line;
+    let all = (open.judged)();
+    let last = all.iter().filter(|judged| judged.text == check.text).min_by_key(|judged| judged.line.abs_diff(line))?;
+    let reason = last.reason.as_ref().map(|reason| format!(": {}", redact(reason))).unwrap_or_default();
+    Some(format!("\n\n**Last run** ({}): {}{reason}", last.at, last.verdict))
 }
 
 fn block(open: &Open<'_>, name: &str) -> Option<String> {

@@ -27,6 +27,20 @@ pub struct Around {
     pub after: Vec<SourceFile>,
     /// What is odd about where it lies.
     pub odd: Option<Diagnostic>,
+    /// Of a lab its private part, of a private part its lab.
+    pub beside: Option<SourceFile>,
+}
+
+/// How a check came out in the last run that was saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// As the check stood then.
+    pub text: String,
+    pub line: usize,
+    pub verdict: String,
+    pub reason: Option<String>,
+    /// When the run began.
+    pub at: String,
 }
 
 /// What the server asks of the program that it is part of.
@@ -39,6 +53,9 @@ pub trait Host: Sync {
 
     /// What Kubernetes says of a field, such as `core/v1.PodSpec.nodeName`.
     fn describe(&self, field: &str) -> Option<String>;
+
+    /// How the lab's checks came out in the last run of it that is known.
+    fn judged(&self, file: &Path) -> Vec<Judged>;
 
     /// Tests a lab, or one step of it, by the command line: whether it passed, and what was printed.
     fn test(&self, file: &Path) -> (bool, String);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Judged;
 use super::document::Document;
 use super::line;
 use crate::lab::keywords::FenceKind;
@@ -21,6 +22,8 @@ pub(super) struct Open<'a> {
     pub(super) around: Vec<&'a Lab>,
     /// What Kubernetes says of a field.
     pub(super) describe: &'a dyn Fn(&str) -> Option<String>,
+    /// How its checks came out last.
+    pub(super) judged: &'a dyn Fn() -> Vec<Judged>,
 }
 
 impl Open<'_> {

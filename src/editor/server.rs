@@ -24,8 +24,8 @@ use super::document::{Document, Encoding};
 use super::open::Open;
 use super::{Around, Host, answers};
 use crate::lab::Lab;
-use crate::parse::{Collection, Heard, ask_bash, is_ours, outline, parse};
-use crate::text::{Diagnostic, Severity, SourceFile, redact};
+use crate::parse::{Collection, Heard, ask_bash, is_ours, is_private, outline, parse, with_private};
+use crate::text::{Diagnostic, Severity, SourceFile, Span, redact};
 
 /// The command of a lens.
 pub(super) const TEST: &str = "keywitness.test";
@@ -123,6 +123,8 @@ struct File {
     before: Vec<Lab>,
     after: Vec<Lab>,
     odd: Option<Diagnostic>,
+    /// Of a lab its private part, of a private part its lab.
+    beside: Option<SourceFile>,
 }
 
 /// What is known of the text as it stands.
@@ -194,6 +196,7 @@ impl Server<'_> {
                     before: Vec::new(),
                     after: Vec::new(),
                     odd: None,
+                    beside: None,
                 };
                 self.files.insert(opened.uri.to_string(), file);
                 self.look_around();
@@ -228,13 +231,14 @@ impl Server<'_> {
                 continue;
             }
             self.host.keep_secrets(&source(&file.path, file.document.text()));
-            let Around { before, after, odd } = self.host.around(&file.path, &roots);
+            let Around { before, after, odd, beside } = self.host.around(&file.path, &roots);
             let mut labs = |sources: Vec<SourceFile>| -> Vec<Lab> {
                 sources.into_iter().filter_map(|source| lab_of(&mut self.read, &source)).collect()
             };
             file.before = labs(before);
             file.after = labs(after);
             file.odd = odd;
+            file.beside = beside;
         }
     }
 
@@ -251,7 +255,8 @@ impl Server<'_> {
     fn know(&mut self, uri: &str) {
         let Some(file) = self.files.get_mut(uri).filter(|file| file.known.is_none()) else { return };
         let source = source(&file.path, file.document.text());
-        if !is_ours(source.text()) {
+        let is_private = is_private(&file.path);
+        if !is_ours(source.text()) || (is_private && file.beside.is_none()) {
             file.known = Some(Known { source, lab: None });
             if std::mem::take(&mut file.shown)
                 && let Ok(uri) = uri.parse()
@@ -260,15 +265,26 @@ impl Server<'_> {
             }
             return;
         }
-        let mut parsed = parse(&source);
+        let whole = match &file.beside {
+            Some(lab) if is_private => with_private(lab, &source),
+            Some(private) => with_private(&source, private),
+            None => source.clone(),
+        };
+        let mut parsed = parse(&whole);
         if let Some(lab) = &parsed.lab {
             let collection: Collection = file.before.iter().chain([lab]).chain(&file.after).collect();
             let found = collection.look(lab);
             parsed.add(found);
         }
-        ask_bash(&mut parsed, &source, &mut self.heard);
+        ask_bash(&mut parsed, &whole, &mut self.heard);
         if let Some(odd) = &file.odd {
             parsed.findings.insert(0, odd.clone());
+        }
+        if file.beside.is_some() {
+            of_one_file(&mut parsed.findings, &whole, is_private);
+            // Answers go by the places of this file alone.
+            let own = if is_private { None } else { Some(parse(&source)) };
+            (parsed.lab, parsed.draft) = own.map(|own| (own.lab, own.draft)).unwrap_or_default();
         }
         let diagnostics = parsed.findings.iter().map(|finding| diagnostic(finding, &file.document)).collect();
         file.shown = true;
@@ -302,6 +318,7 @@ impl Server<'_> {
                     findings: &read.findings,
                     around: before.iter().chain(after).collect(),
                     describe: &|field| host.describe(field),
+                    judged: &|| host.judged(source.path()),
                 };
                 answers::answer(&open, &method, params)
             }
@@ -334,6 +351,19 @@ impl Server<'_> {
             drop(sender.send(Notification::new(LogMessage::METHOD.to_owned(), log).into()));
             drop(sender.send(Notification::new(ShowMessage::METHOD.to_owned(), show).into()));
         });
+    }
+}
+
+/// Of a lab with its private part, what is found in one of the two, in its own places. What mends one file stays in it.
+fn of_one_file(findings: &mut Vec<Diagnostic>, whole: &SourceFile, is_private: bool) {
+    findings.retain(|finding| whole.is_other(finding.span.start) == is_private);
+    for finding in findings {
+        let start = whole.place_in_file(finding.span.start);
+        let end = whole.place_in_file(finding.span.end).max(start);
+        finding.span = Span::new(start, end);
+        for edit in &mut finding.fix {
+            edit.span = Span::new(whole.place_in_file(edit.span.start), whole.place_in_file(edit.span.end));
+        }
     }
 }
 

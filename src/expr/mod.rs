@@ -26,7 +26,7 @@ use crate::text::{Span, Spanned};
 pub use ask::{Asked, ask};
 pub use compile::{compile, on_big_stack, string_value};
 pub use evaluate::{Outcome, PathValue};
-pub use path::Path;
+pub use path::{Path, Step as PathStep};
 pub use scope::{Name, Scope};
 pub use split::{Gap, gap, split};
 pub use token::{Literal, literal};

@@ -156,6 +156,38 @@ impl<'a> EventCheck<'a> {
         Ok(judgement)
     }
 
+    /// Why nothing that comes makes a `strict` check whole: it begins with the creation of one key, the events after that
+    /// are others, and the key is still there, so that it is not created again. What has an owner may be made anew.
+    pub(super) fn broken(&self, weighed: &mut Weighed) -> Option<String> {
+        let (Some(EventOrder::Strict), Some(key), true) = (self.order, self.glob.exact(), self.holes.is_empty()) else {
+            return None;
+        };
+        // All that the commands wrote must have come.
+        if self.view.delivered().is_none_or(|delivered| delivered.revision < self.evidence.end.revision) {
+            return None;
+        }
+        let first = &self.lines[0];
+        if first.kind != Some(EventKind::Put) || !first.condition.is_some_and(|condition| is_creation(&condition.text))
+        {
+            return None;
+        }
+        let present = self.view.state(key, self.view.end())?;
+        let is_owned = present.value.as_ref()?.object().map_or(true, |object| {
+            object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+        });
+        if is_owned {
+            return None;
+        }
+        let is_created = |recorded: &Recorded| matches!(recorded.entry.as_ref(), Entry::Put(c) if c.version == 1);
+        let Some(start) = self.events.iter().rposition(is_created) else {
+            return Some(format!("{key} was there before, and is not created again"));
+        };
+        let lines = self.lines.len().min(self.events.len() - start);
+        let line = (0..lines).find(|line| matches!(self.weigh(*line, start + line, weighed), Truth::No(_)))?;
+        let revision = self.events[start + line].entry.change()?.revision;
+        Some(format!("what came in place of event {} is revision {revision}, and {key} is not created again", line + 1))
+    }
+
     fn judge_never(&self, clocks: &Clocks, now: SystemTime, weighed: &mut Weighed) -> Result<Judgement, SystemTime> {
         let end = clocks.start + clocks.hold_for;
         let in_time = self.events.iter().take_while(|recorded| recorded.entry.at() <= end).count();
@@ -270,6 +302,13 @@ impl<'a> EventCheck<'a> {
             matched.events.iter().flatten().filter_map(|event| reference(&self.events[*event])).collect();
         judgement
     }
+}
+
+/// Whether only a new key fulfils it.
+fn is_creation(condition: &str) -> bool {
+    let is_open = ["||", "?"].iter().any(|other| condition.contains(other));
+    let parts = || condition.split("&&").map(|part| part.split_whitespace().collect::<String>());
+    !is_open && parts().any(|part| part == "oldObject==null" || part == "version==1")
 }
 
 fn reference(recorded: &Recorded) -> Option<EvidenceRef> {

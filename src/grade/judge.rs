@@ -42,6 +42,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Why no later event can make an `events` check whole that is not.
+    pub fn broken(&mut self, evidence: &Evidence, journal: &JournalView) -> Option<String> {
+        EventCheck::new(self.check, evidence, journal)?.broken(&mut self.events)
+    }
+
     fn judge_keys(&mut self, clocks: &Clocks, evidence: &Evidence, journal: &JournalView, now: SystemTime) -> Progress {
         let Some(check) = KeyCheck::new(&self.check.kind, evidence, journal) else { return mismatched() };
         let (line, seqs) = check.line(&mut self.keys);

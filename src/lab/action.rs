@@ -78,6 +78,14 @@ impl Code {
         };
         script.iter().chain(console.iter().flat_map(|command| &command.lines))
     }
+
+    pub fn lines_mut(&mut self) -> impl Iterator<Item = &mut CodeLine> {
+        let (script, console): (&mut [CodeLine], &mut [ConsoleCommand]) = match self {
+            Self::Script(lines) => (lines, &mut []),
+            Self::Console(commands) => (&mut [], commands),
+        };
+        script.iter_mut().chain(console.iter_mut().flat_map(|command| &mut command.lines))
+    }
 }
 
 /// A line as the reader sees it (container prefix removed), with its line in the file.

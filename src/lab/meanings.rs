@@ -1,6 +1,9 @@
 //! What the words of the format mean: an editor shows it, and the tables of `docs/labs.md` are made of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::keywords::{ATTRIBUTES, Attribute, FenceKind, given};
+use crate::expr::{Scope, functions};
 
 /// A word, how it is written, and what it means; in Markdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,11 @@ const fn entry(word: &'static str, form: &'static str, means: &'static str) -> M
 pub const FRONT_MATTER: &[Meaning] = &[
     entry("title", "`title`", "the lab's title; without it the `#` heading is"),
     entry("summary", "`summary`", "one sentence for lists"),
+    entry(
+        "lang",
+        "`lang`",
+        "the language of its text: `en`, `de`, `fr`, `es`, `pt`, `zh` or `ja`; what folds are called in it counts beside Hint, Solution and Answer",
+    ),
     entry("level", "`level`", "`beginner`, `intermediate` or `advanced`"),
     entry("minutes", "`minutes`", "how long it takes: a whole number"),
     entry("needs", "`needs`", "ids of labs of the same collection that come before this one"),
@@ -221,6 +229,48 @@ pub fn table<'a>(head: &str, entries: impl IntoIterator<Item = &'a Meaning>) -> 
     out
 }
 
+/// Which names an expression knows in which checks, as `docs/labs.md` has it.
+pub fn names_table() -> String {
+    let scopes = [
+        ("`key`, `keys`", Scope::Key),
+        ("`events`, `never`", Scope::Event),
+        ("`resource`", Scope::Resource),
+        ("`output`", Scope::Output),
+        ("`run`", Scope::Run),
+        ("`etcd`", Scope::Etcd),
+        ("`snapshot`", Scope::Snapshot),
+    ];
+    let mut out = "| in | names |\n| --- | --- |\n".to_owned();
+    for (checks, scope) in scopes {
+        let names: Vec<String> = scope.names().map(|name| format!("`{name}`")).collect();
+        out.push_str(&format!("| {checks} | {} |\n", names.join(", ")));
+    }
+    out
+}
+
+/// The functions of expressions by what they are called on, as `docs/labs.md` has it.
+pub fn functions_table() -> String {
+    let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for name in functions::callable(true) {
+        for form in functions::forms(name, true) {
+            // `list<T>.join(string) -> string`: a list of anything.
+            let receiver = form.split(&format!(".{name}(")).next().unwrap_or_default();
+            let receiver = receiver.split(['<', '(']).next().unwrap_or_default().to_owned();
+            rows.entry(receiver).or_default().insert(format!("`.{name}`"));
+        }
+    }
+    let by_name: BTreeSet<String> = functions::callable(false).map(|name| format!("`{name}`")).collect();
+    let mut out = "| of | functions |\n| --- | --- |\n".to_owned();
+    let row = |of: &str, names: &BTreeSet<String>| {
+        format!("| {of} | {} |\n", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    out.push_str(&row("called by name", &by_name));
+    for (receiver, names) in &rows {
+        out.push_str(&row(&format!("`{receiver}`"), names));
+    }
+    out
+}
+
 /// The attributes that these fences take.
 pub fn attributes_of(kinds: &[FenceKind]) -> impl Iterator<Item = &'static Meaning> {
     let takes = |attribute: &Attribute| kinds.iter().any(|kind| attribute.on.contains(kind));
@@ -230,7 +280,6 @@ pub fn attributes_of(kinds: &[FenceKind]) -> impl Iterator<Item = &'static Meani
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::Scope;
     use crate::lab::keywords;
 
     fn words(table: &[Meaning]) -> Vec<&str> {

@@ -4,6 +4,7 @@ mod action;
 mod check;
 mod fold;
 pub mod keywords;
+pub mod language;
 pub mod meanings;
 mod part;
 mod print;
@@ -23,6 +24,7 @@ pub use action::{
 };
 pub use check::{Check, CheckBlock, CheckKind, Compare, EventOrder, Holds, OutputTest, Pattern};
 pub use fold::FoldKind;
+pub use language::Language;
 pub use part::PartId;
 pub use question::{Answer, AnswerText, Choice, Question};
 pub use stretch::Stretch;
@@ -32,6 +34,7 @@ pub use template::{Glob, Template, TemplatePart, Unbound, Vars, WRITTEN_PREFIX};
 #[derive(Debug, Clone)]
 pub struct Lab {
     pub id: String,
+    pub language: Language,
     pub source: SourceFile,
     /// The folder the lab lies in: `LAB_DIR`.
     pub dir: PathBuf,

@@ -205,6 +205,9 @@ pub struct StepReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ActionReport {
     pub name: Option<String>,
+    /// Where that is another one than the lab's: its private part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     pub line: usize,
     /// Its commands.
     #[serde(default)]
@@ -297,6 +300,13 @@ impl Against {
             }
         }
         all
+    }
+}
+
+impl ActionReport {
+    /// The file that it stands in.
+    pub fn file_in<'a>(&'a self, lab: &'a LabReport) -> &'a str {
+        self.file.as_deref().unwrap_or(&lab.file)
     }
 }
 

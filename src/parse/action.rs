@@ -288,7 +288,7 @@ fn script(content: &Joined, cx: &mut Context<'_>) -> Code {
 }
 
 fn code_line(content: &Joined, range: std::ops::Range<usize>, cx: &Context<'_>) -> CodeLine {
-    CodeLine { number: cx.line(content.offset(range.start)), text: content.text()[range].to_owned() }
+    CodeLine { number: cx.source.row(content.offset(range.start)), text: content.text()[range].to_owned() }
 }
 
 fn console(content: &Joined, cx: &mut Context<'_>) -> Code {

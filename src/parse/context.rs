@@ -6,7 +6,7 @@ use super::allow::Allowed;
 use super::definitions;
 use super::findings::{BAD_REGEX, Findings, HALF_WRITTEN};
 use crate::expr::Definition;
-use crate::lab::{Template, TemplatePart};
+use crate::lab::{Language, Template, TemplatePart};
 use crate::text::{Joined, SourceFile, Span, Spanned, VarPiece, var_pieces};
 
 /// What every part of the parser shares: the file, what was found, and which variables were used.
@@ -15,6 +15,7 @@ pub(super) struct Context<'a> {
     pub(super) findings: Findings,
     /// Every `${NAME}` outside commands.
     pub(super) used: Vec<Spanned<String>>,
+    pub(super) language: Language,
     /// The lab brings up its own etcd, whose keys may be any.
     pub(super) bare: bool,
     /// The front matter could not be read: what seems to be missing may stand there.
@@ -32,6 +33,7 @@ impl<'a> Context<'a> {
             source,
             findings: Findings::default(),
             used: Vec::new(),
+            language: Language::default(),
             bare: false,
             head_lost: false,
             vars_lost: false,

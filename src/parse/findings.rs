@@ -107,6 +107,8 @@ rules! {
     FILE_NAME "KW083" Warning "the file of a folder's lab is not called README.md";
     NO_SUCH_FILE "KW084" Warning "a link or picture leads to a file or heading that does not exist";
     UNTAGGED "KW085" Warning "an image without a tag can be another image in the next run";
+    PRIVATE "KW086" Error "the private part of a lab has what it does not take, or a section that is none of the lab's steps";
+    MINUTES "KW087" Warning "a saved run took longer than the lab's `minutes` say";
 }
 
 /// Gathers what is found; nothing stops at the first.

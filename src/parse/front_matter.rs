@@ -11,7 +11,8 @@ use super::head_slips;
 use super::words;
 use super::yaml::{self, Node, Yaml};
 use crate::lab::keywords::{CLUSTERS, GIVEN_PREFIX, LEVELS, REQUIREMENTS, RESERVED_PREFIXES, word, words as words_of};
-use crate::lab::{ClusterKind, ClusterSpec, Level, Requirement, Template, VarDefault};
+use crate::lab::language::LANGUAGES;
+use crate::lab::{ClusterKind, ClusterSpec, Language, Level, Requirement, Template, VarDefault};
 use crate::text::{Joined, Span, Spanned, did_you_mean, name_length, nearest, one_of};
 
 /// What the head of a lab says.
@@ -21,6 +22,7 @@ pub(super) struct Head {
     /// A finding says already why there is none.
     pub(super) title_refused: bool,
     pub(super) summary: Option<String>,
+    pub(super) language: Language,
     pub(super) level: Option<Level>,
     pub(super) minutes: Option<u32>,
     pub(super) needs: Vec<Spanned<String>>,
@@ -42,7 +44,7 @@ pub(super) struct HeadVar {
 }
 
 pub(super) const KEYS: &[&str] =
-    &["title", "summary", "level", "minutes", "needs", "clusters", "requires", "cluster", "etcd", "vars"];
+    &["title", "summary", "lang", "level", "minutes", "needs", "clusters", "requires", "cluster", "etcd", "vars"];
 pub(super) const CLUSTER_KEYS: &[&str] = &["nodes", "kubernetes"];
 
 /// Reads the front matter, if the file begins with one, and says where the Markdown begins.
@@ -116,6 +118,7 @@ fn read(start: usize, end: usize, cx: &mut Context<'_>) -> Head {
                 head.title_refused = head.title.is_none();
             }
             "summary" => head.summary = text_of(value, cx),
+            "lang" => head.language = one(value, LANGUAGES, "language", cx).unwrap_or_default(),
             "level" => head.level = one(value, LEVELS, "level", cx),
             "minutes" => head.minutes = number(value, cx),
             "needs" => {

@@ -13,6 +13,7 @@ use super::findings::{
 use super::names::head;
 use super::shell::{Command, Word, commands, lines};
 use super::{images, input};
+use crate::lab::language::Words;
 use crate::lab::{Action, CodeLine, Ending, Item, Place, Role, Step};
 use crate::text::Span;
 
@@ -72,6 +73,9 @@ impl Said {
 
 /// GitHub hides the info string, so the text must say what it says.
 fn mentions(action: &Action, said: &Said, cx: &mut Context<'_>) {
+    let says = |words: fn(&Words) -> &'static [&'static str]| cx.language.known().any(|known| said.says(words(known)));
+    let (node, terminal_said, failure) =
+        (says(|words| words.node), says(|words| words.terminal), says(|words| words.failure));
     if action.role != Role::Action {
         return;
     }
@@ -79,7 +83,7 @@ fn mentions(action: &Action, said: &Said, cx: &mut Context<'_>) {
         let span = head(action.span, cx);
         cx.findings.add(rule, span, message).hint(hint);
     };
-    if action.place == Place::Node && !said.says(&["node"]) {
+    if action.place == Place::Node && !node {
         warn(
             HIDDEN_PLACE,
             "the text before does not say that this block runs on the node".to_owned(),
@@ -87,37 +91,16 @@ fn mentions(action: &Action, said: &Said, cx: &mut Context<'_>) {
         );
     }
     let terminal = &action.terminal;
-    if terminal != "1" && !said.says(&["terminal", "window", "tab", "shell", "pane"]) {
+    if terminal != "1" && !terminal_said {
         let message = format!("the text before does not say that this block is for terminal {terminal}");
         warn(HIDDEN_TERMINAL, message, "on GitHub `terminal` is not seen; say it");
     }
-    let failure = [
-        "fail",
-        "error",
-        "refus",
-        "reject",
-        "deni",
-        "deny",
-        "forbid",
-        "not work",
-        "wrong",
-        "complain",
-        "exit",
-        "cannot",
-        "can't",
-        "won't",
-        "will not",
-        "does not",
-        "doesn't",
-        "not found",
-        "status",
-    ];
     let fails = match action.ending {
         Ending::Fails => true,
         Ending::Exit(status) => status != 0,
         Ending::Success => false,
     };
-    if fails && !said.says(&failure) {
+    if fails && !failure {
         warn(
             HIDDEN_FAILURE,
             "the text before does not say that this block is meant to fail".to_owned(),

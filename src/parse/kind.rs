@@ -49,7 +49,7 @@ pub fn is_ours(text: &str) -> bool {
     }
     let near = |key: &str| nearest(key, KEYS.iter().copied());
     let keys: Vec<&str> = keys_of_front_matter(text);
-    let ours = |key: &&str| near(key).is_some_and(|near| !["title", "summary"].contains(&near));
+    let ours = |key: &&str| near(key).is_some_and(|near| !["title", "summary", "lang"].contains(&near));
     keys.iter().any(ours) || keys.iter().all(|key| near(key).is_some())
 }
 

@@ -27,6 +27,7 @@ mod markdown;
 mod names;
 mod outline;
 mod output;
+mod private;
 mod question;
 mod quotes;
 mod reach;
@@ -52,10 +53,11 @@ use context::Context;
 pub use collection::{Collection, parse_all};
 pub use definitions::of as definitions_of;
 pub use explain::{explain, rule};
-pub use findings::{FILE_NAME, NOT_UTF8, RULES, Rule};
+pub use findings::{FILE_NAME, MINUTES, NOT_UTF8, RULES, Rule};
 pub use kind::{Kind, is_ours, kind_of};
 pub use markdown::LARGEST;
-pub use outline::{FenceOutline, HeadingOutline, Outline, Written, outline};
+pub use outline::{FenceOutline, FoldOutline, HeadingOutline, Outline, Written, outline};
+pub use private::{is_private, lab_of_private, private_path, with_private};
 pub use schema::front_matter_schema;
 pub use secrets::secret_defaults;
 pub use syntax::{Heard, ask_bash, ask_bash_of_all};
@@ -120,6 +122,7 @@ fn parse_here(source: &SourceFile) -> Parsed {
         return Parsed::nothing(cx.findings.finish());
     }
     let (head, from) = front_matter::head(&mut cx);
+    cx.language = head.language;
     cx.bare = cx.head_lost || !head.etcd.is_empty() || head.clusters.iter().any(|kind| kind.value == ClusterKind::Bare);
     let blocks = markdown::blocks(source.text(), from);
     let body = steps::body(&blocks, from, &mut cx);
@@ -143,13 +146,15 @@ fn parse_here(source: &SourceFile) -> Parsed {
     reach::look(&body.steps, &clusters, &mut cx);
     habits::look(&body.steps, &habits::Surroundings { bare: cx.bare }, &mut cx);
     solutions::look(&body.steps, &mut cx);
+    private::look(&body.steps, &mut cx);
     varying::look(&body.steps, &mut cx);
     links::look(from, &mut cx);
     allow::apply(&blocks, &mut cx);
     let scripts = syntax::scripts(&body.steps, &cx);
     let path = source.path();
-    let lab = Lab {
+    let mut lab = Lab {
         id: id(path),
+        language: head.language,
         source: source.clone(),
         dir: folder_of(path),
         title: title.unwrap_or_default(),
@@ -165,6 +170,7 @@ fn parse_here(source: &SourceFile) -> Parsed {
         intro: body.intro,
         steps: body.steps,
     };
+    private::number_lines(&mut lab);
     let findings = cx.findings.finish();
     let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
     let (lab, draft) = if broken { (None, Some(lab)) } else { (Some(lab), None) };

@@ -6,6 +6,7 @@ use super::findings::Findings;
 use super::front_matter;
 use super::html::{Tag, tags};
 use super::markdown::{self, Block, Heading};
+use crate::lab::FoldKind;
 use crate::lab::keywords::FenceKind;
 use crate::text::{Joined, SourceFile, Span, Spanned};
 
@@ -15,6 +16,7 @@ pub struct Outline {
     /// Where the Markdown begins, after the front matter.
     pub body: usize,
     pub fences: Vec<FenceOutline>,
+    pub folds: Vec<FoldOutline>,
     /// `lab:` comments, from their word on.
     pub comments: Vec<Span>,
     /// Those of lists and quotes aside.
@@ -27,6 +29,13 @@ pub struct Outline {
 pub struct HeadingOutline {
     pub level: u8,
     pub text: String,
+    pub span: Span,
+}
+
+/// A fold, from its first tag to its last.
+#[derive(Debug)]
+pub struct FoldOutline {
+    pub kind: FoldKind,
     pub span: Span,
 }
 
@@ -60,13 +69,21 @@ impl FenceOutline {
 
 /// Reads the parts of a file.
 pub fn outline(source: &SourceFile) -> Outline {
-    let mut outline =
-        Outline { body: 0, fences: Vec::new(), comments: Vec::new(), headings: Vec::new(), indented: Vec::new() };
+    let mut outline = Outline {
+        body: 0,
+        fences: Vec::new(),
+        folds: Vec::new(),
+        comments: Vec::new(),
+        headings: Vec::new(),
+        indented: Vec::new(),
+    };
     if markdown::too_much(source.text()).is_some() {
         return outline;
     }
     let mut cx = Context::new(source);
-    outline.body = front_matter::head(&mut cx).1;
+    let (head, body) = front_matter::head(&mut cx);
+    outline.body = body;
+    let mut open: Vec<(usize, FoldKind)> = Vec::new();
     for block in markdown::blocks(source.text(), outline.body) {
         match block {
             Block::Fence(fence) => {
@@ -84,10 +101,22 @@ pub fn outline(source: &SourceFile) -> Outline {
                 });
             }
             Block::Html(span) => {
-                outline.comments.extend(tags(source, span).into_iter().filter_map(|tag| match tag {
-                    Tag::Directive(span) => Some(span),
-                    _ => None,
-                }));
+                for tag in tags(source, span) {
+                    match tag {
+                        Tag::Directive(span) => outline.comments.push(span),
+                        Tag::DetailsOpen(span) => open.push((span.start, FoldKind::Other)),
+                        Tag::Summary { text, .. } => {
+                            if let Some((_, kind)) = open.last_mut() {
+                                *kind = FoldKind::of(&text, head.language);
+                            }
+                        }
+                        Tag::DetailsClose(span) => {
+                            let Some((start, kind)) = open.pop() else { continue };
+                            let end = source.text()[span.end..].find('>').map_or(span.end, |at| span.end + at + 1);
+                            outline.folds.push(FoldOutline { kind, span: Span::new(start, end) });
+                        }
+                    }
+                }
             }
             Block::Heading(Heading { level, text, span, nested: false }) => {
                 outline.headings.push(HeadingOutline { level, text, span });

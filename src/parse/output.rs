@@ -23,7 +23,7 @@ pub(super) fn line_ranges(content: &Joined) -> impl Iterator<Item = Range<usize>
 
 pub(super) fn line(content: &Joined, range: Range<usize>, cx: &mut Context<'_>) -> ExpectedLine {
     let text = &content.text()[range.clone()];
-    let number = cx.line(content.offset(range.start));
+    let number = cx.source.row(content.offset(range.start));
     if text.trim_end() == "..." {
         return ExpectedLine::AnyLines;
     }

@@ -2,8 +2,9 @@
 
 use super::context::Context;
 use super::findings::{NOTHING_TO_DO, PROVES_NOTHING, UNREACHED};
+use super::html::{Tag, tags};
 use super::names::head;
-use crate::lab::{CheckBlock, CheckKind, ClusterKind, Item, On, Role, Step};
+use crate::lab::{CheckBlock, CheckKind, ClusterKind, FoldKind, Item, On, Role, Step};
 use crate::text::{Span, Spanned};
 
 pub(super) fn look(steps: &[Step], clusters: &[Spanned<ClusterKind>], cx: &mut Context<'_>) {
@@ -58,11 +59,22 @@ fn points(step: &Step, cx: &mut Context<'_>) {
                 "this check is before its step's first action, so there is nothing to judge",
                 "move it below the action, or set the action up in an earlier step",
             )
+        } else if has_solution(step, block, cx) {
+            continue;
         } else {
             ("this step has points but no action", "add an action, or a fold with a Solution, before the check")
         };
         cx.findings.add(NOTHING_TO_DO, span, message).hint(hint);
     }
+}
+
+/// Whether a fold says that there is a solution, as in a lab whose solutions were taken out of it.
+fn has_solution(step: &Step, block: &CheckBlock, cx: &Context<'_>) -> bool {
+    let above = Span::new(step.span.end, block.span.start.max(step.span.end));
+    let folds = tags(cx.source, above);
+    folds
+        .iter()
+        .any(|tag| matches!(tag, Tag::Summary { text, .. } if FoldKind::of(text, cx.language) == FoldKind::Solution))
 }
 
 /// What holds already proves nothing by itself.

@@ -4,11 +4,13 @@ use serde_json::{Map, Value, json};
 
 use crate::lab::ClusterKind;
 use crate::lab::keywords::{CLUSTERS, LEVELS, REQUIREMENTS, RESERVED_PREFIXES, words};
+use crate::lab::language::LANGUAGES;
 use crate::lab::meanings::{self, Meaning};
 
 /// The schema, as `schemas/front-matter.json` has it.
 pub fn front_matter_schema() -> Value {
     let mut schema = object(meanings::FRONT_MATTER, |key| match key {
+        "lang" => json!({ "enum": words(LANGUAGES).collect::<Vec<_>>() }),
         "level" => json!({ "enum": words(LEVELS).collect::<Vec<_>>() }),
         "minutes" => json!({ "type": "integer", "minimum": 1 }),
         "needs" => json!({ "type": "array", "items": { "type": "string" } }),

@@ -20,7 +20,7 @@ pub(super) fn look(blocks: &[Block], from: usize, cx: &mut Context<'_>) {
             }
             Block::Html(span) => covered.push((*span, Cover::Html)),
             Block::Indented(span) => {
-                let start = cx.source.line_start(cx.line(span.start));
+                let start = cx.source.line_start(cx.source.row(span.start));
                 covered.push((Span::new(start, span.end), Cover::Indented));
             }
             Block::Heading(_) | Block::Prose(_) => {}

@@ -208,7 +208,7 @@ fn write_action(out: &mut String, lab: &LabReport, action: &ActionReport) {
         "<div class=\"part\"><p>{} {}{name} <code>{}:{line}</code> <span class=\"facts\">{}</span></p>",
         badge(action.verdict),
         action.role.name(),
-        html_escaped(&lab.file),
+        html_escaped(action.file_in(lab)),
         duration(action.duration_ms),
     );
     if let Some(reason) = &action.reason {

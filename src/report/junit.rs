@@ -219,7 +219,7 @@ fn of_step(lab: &LabReport, step: &StepReport, cases: &mut Vec<Case>) {
         let named = action.name.as_ref().map_or_else(|| format!("block at line {}", action.line), Clone::clone);
         let name = format!("{}: {named}", action_kind(action).name());
         let line = action.failed_line.unwrap_or(action.line);
-        add(name, (&lab.file, line), action.verdict, action.reason.as_ref(), action_lines(action));
+        add(name, (action.file_in(lab), line), action.verdict, action.reason.as_ref(), action_lines(action));
     }
     let waits = step.waits.iter().map(|wait| (format!("wait: {}", one_line(&wait.text)), wait));
     for (name, check) in waits.chain(step.checks.iter().map(|check| (one_line(&check.text), check))) {

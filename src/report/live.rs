@@ -14,6 +14,15 @@ pub fn bars() -> MultiProgress {
     BARS.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())).clone()
 }
 
+/// Nothing moves while somebody else has the terminal.
+pub fn hide_bars() {
+    bars().set_draw_target(ProgressDrawTarget::hidden());
+}
+
+pub fn show_bars() {
+    bars().set_draw_target(ProgressDrawTarget::stderr());
+}
+
 /// Writes to the terminal above what moves on it.
 pub fn above_bars<T>(write: impl FnOnce() -> T) -> T {
     match BARS.get() {

@@ -30,7 +30,7 @@ pub use html::html;
 pub use human::{Human, HumanOptions};
 pub use json::json;
 pub use junit::junit;
-pub use live::{Live, above_bars, bars};
+pub use live::{Live, above_bars, bars, hide_bars, show_bars};
 pub use log::Log;
 pub use markdown::markdown;
 pub use pull::{PullBars, PullLines};

@@ -145,7 +145,9 @@ fn of_step(lab: &LabReport, step: &StepReport) -> Vec<Problem> {
     for action in step.actions.iter().filter(|action| matters(action.verdict)) {
         let line = action.failed_line.unwrap_or(action.line);
         let what = action.reason.as_deref().unwrap_or(action.verdict.word());
-        found.push(Problem { lines: action_lines(action), ..here(action_kind(action), action.verdict, line, what) });
+        let file = action.file_in(lab).to_owned();
+        let lines = action_lines(action);
+        found.push(Problem { file, lines, ..here(action_kind(action), action.verdict, line, what) });
     }
     let waits = step.waits.iter().map(|wait| (true, wait));
     for (is_wait, check) in waits.chain(step.checks.iter().map(|check| (false, check))) {

@@ -8,11 +8,12 @@ use regex::Regex;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::no_field::no_field;
 use super::runner::Runner;
 use super::stuck::{self, text};
-use crate::grade::{self, Need};
+use crate::grade::{self, Evidence, Judge, Need};
 use crate::journal::{JournalView, KeyGlob, Piece};
-use crate::lab::{Check, CheckKind, Holds};
+use crate::lab::{Check, CheckKind, EventOrder, Holds};
 
 /// How often the pods are looked at while a command or a check waits.
 pub(super) const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
@@ -46,9 +47,17 @@ impl Runner<'_> {
 
 impl Runner<'_> {
     /// Why a check that does not hold yet never will as things are. A background block may yet change them.
-    pub(super) fn checked_in_vain(&self, check: &Check) -> Option<String> {
+    pub(super) fn checked_in_vain(&self, check: &Check, judge: &mut Judge<'_>, evidence: &Evidence) -> Option<String> {
+        let (vars, prefix) = (&self.vars.values, &self.info.prefix);
+        // The schema has the last word, whoever writes.
+        if let Some(why) = no_field(check, vars, prefix, &self.witness.journal()) {
+            return Some(why);
+        }
         if self.backgrounds.iter().any(|running| !running.stopped) {
             return None;
+        }
+        if let Some(why) = judge.broken(evidence, &self.witness.journal()) {
+            return Some(why);
         }
         let (target, demand) = checked(check, &self.vars.values, &self.info.prefix)?;
         let objects = Objects::of(&self.witness.journal(), &self.info.prefix);
@@ -74,7 +83,9 @@ enum Demand {
 pub(super) fn can_be_vain(check: &Check) -> bool {
     matches!(
         check.kind,
-        CheckKind::Key { holds: Holds::Where(_), .. } | CheckKind::Resource { holds: Holds::Where(_), .. }
+        CheckKind::Key { holds: Holds::Where(_), .. }
+            | CheckKind::Resource { holds: Holds::Where(_), .. }
+            | CheckKind::Events { order: EventOrder::Strict, .. }
     )
 }
 
@@ -97,12 +108,16 @@ fn checked(check: &Check, vars: &BTreeMap<String, String>, prefix: &str) -> Opti
         }
     };
     let text = &condition.text;
-    // Conditions of which each has to hold, and nothing else.
-    if ["||", "?", "!", "("].iter().any(|other| text.replace("!=", "").contains(other)) {
+    if !is_plain(text) {
         return None;
     }
     let demand = text.split("&&").find_map(|one| demanded(target.kind, one.trim()))?;
     Some((target, demand))
+}
+
+/// Conditions of which each has to hold, and nothing else.
+pub(super) fn is_plain(text: &str) -> bool {
+    !["||", "?", "!", "("].iter().any(|other| text.replace("!=", "").contains(other))
 }
 
 fn demanded(kind: &str, condition: &str) -> Option<Demand> {

@@ -128,7 +128,9 @@ impl Runner<'_> {
                         } else if check.looked.is_none_or(|looked| looked + LOOK <= now) {
                             check.looked = Some(now);
                             let since = check.in_vain.take().map_or(now, |(since, _)| since);
-                            check.in_vain = self.checked_in_vain(check.placed.check).map(|why| (since, why));
+                            check.in_vain = self
+                                .checked_in_vain(check.placed.check, &mut check.judge, &check.evidence)
+                                .map(|why| (since, why));
                             if let Some((since, why)) = &check.in_vain
                                 && *since + SURE <= now
                             {

@@ -35,11 +35,20 @@ pub struct LabRequest<'a> {
     pub guard: Guard,
     /// The cluster stays as the steps left it: nothing is cleaned up.
     pub keep: bool,
+    /// Who looks at what is kept.
+    pub hold: Option<&'a dyn Hold>,
     /// After a step that failed, those go on that do not build on it.
     pub keep_going: bool,
     /// After each block the run waits until no key has changed for so long.
     pub settle: Option<Duration>,
     pub interrupt: CancellationToken,
+}
+
+/// Somebody who looks at a cluster that is kept, before anything is cleaned up.
+#[async_trait::async_trait]
+pub trait Hold: Send + Sync {
+    /// Returns when they have seen enough.
+    async fn hold(&self, lab: &str, settings: TerminalSettings);
 }
 
 /// What a run leaves to be judged again.
@@ -105,7 +114,10 @@ pub(super) fn begin(lab: &Lab, emitter: &Emitter<'_>, attempt: Attempt) {
 
 /// What gives points is named even where no step was begun, unless the lab is not for this cluster.
 pub(super) fn stop(lab: &Lab, plan: &Plan, stopped: Stopped, emitter: &Emitter<'_>) {
-    let is_for_here = !matches!(stopped.cause, StopCause::NotHere | StopCause::NothingToDo | StopCause::FailFast);
+    let is_for_here = !matches!(
+        stopped.cause,
+        StopCause::NotHere | StopCause::NothingToDo | StopCause::FailFast | StopCause::EarlierFailed
+    );
     emitter.emit(stopped.event(emitter.lab()));
     if is_for_here && !emitter.has_steps() {
         Named { lab, emitter, counted: &plan.counted }.not_started(plan);
@@ -181,7 +193,14 @@ async fn whole(
     });
     *recorded = Some(Box::pin(on_ground(request, &ground, emitter, spent)).await);
     let ending = Instant::now();
-    if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
+    if request.keep
+        && !request.interrupt.is_cancelled()
+        && let Some(hold) = request.hold
+    {
+        let stays = if request.kind == ClusterKind::Sandbox { ", and the sandbox" } else { "" };
+        emitter.notice(format!("the cluster is as the steps left it; `exit` ends this shell{stays}"));
+        hold.hold(&request.lab.id, ground.terminals(request.interrupt.clone())).await;
+    } else if request.keep && request.kind == ClusterKind::Sandbox && !request.interrupt.is_cancelled() {
         let kubeconfig = ground.kubeconfig().unwrap_or(Path::new("")).display().to_string();
         emitter.notice(format!("the sandbox stays as the steps left it until Ctrl-C: export KUBECONFIG={kubeconfig}"));
         request.interrupt.cancelled().await;

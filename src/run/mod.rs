@@ -16,6 +16,7 @@ mod judge;
 mod lab;
 mod leftover;
 mod named;
+mod no_field;
 mod observe;
 mod plan;
 mod present;
@@ -38,7 +39,7 @@ pub use hands::{Hands, Ran, Undone};
 
 pub use emit::Emitter;
 pub use expected::prints;
-pub use lab::{LabRequest, Recorded, Stopped, pulled, run_lab, stop_lab};
+pub use lab::{Hold, LabRequest, Recorded, Stopped, pulled, run_lab, stop_lab};
 pub use leftover::left;
 pub use named::{check_fact, question_fact};
 pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch, Unsolved};

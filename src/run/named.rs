@@ -53,6 +53,12 @@ impl Named<'_> {
         self.lab.source.position(offset).line
     }
 
+    /// Where it is not the lab's own.
+    fn file(self, offset: usize) -> Option<String> {
+        let source = &self.lab.source;
+        source.is_other(offset).then(|| source.name_at(offset).to_owned())
+    }
+
     pub(super) fn check_span(self, check: &Check) -> Span {
         error_span!("check", line = self.line(check.span.start))
     }
@@ -167,6 +173,7 @@ impl Named<'_> {
     pub(super) fn bare_action(self, action: &Action) -> ActionReport {
         ActionReport {
             name: action.name.as_ref().map(|name| name.value.clone()),
+            file: self.file(action.span.start),
             line: self.line(action.span.start),
             text: action.code.lines().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n"),
             role: action.role,
@@ -224,7 +231,7 @@ fn bare_fact(lab: &Lab, counted: &BTreeSet<PartId>, block: &CheckBlock, check: &
     let end = lab.source.position(check.span.end);
     CheckFact {
         text: check.text.clone(),
-        file: lab.source.name().to_owned(),
+        file: lab.source.name_at(check.span.start).to_owned(),
         line: position.line,
         column: position.column,
         end_line: end.line,

@@ -224,7 +224,7 @@ impl Fences for Sheet<'_> {
     }
 
     fn opens(&mut self, summary: &str) -> bool {
-        match FoldKind::of(summary) {
+        match FoldKind::of(summary, self.page.lab.language) {
             FoldKind::Hint => self.hints += 1,
             FoldKind::Solution => self.solutions += 1,
             FoldKind::Answer => {

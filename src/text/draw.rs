@@ -24,7 +24,13 @@ impl Diagnostic {
         let mut out = String::new();
         let label = accent.apply_to(format!("{word}[{}]", self.code.0));
         let message = bold.apply_to(printable(&redact(&self.message)));
-        let _ = writeln!(out, "{}:{}:{}: {label}: {message}", source.name(), position.line, position.column);
+        let _ = writeln!(
+            out,
+            "{}:{}:{}: {label}: {message}",
+            source.name_at(self.span.start),
+            position.line,
+            position.column
+        );
         let number = position.line.to_string();
         let gutter = " ".repeat(number.len());
         let (excerpt, indent, width) = excerpt(source, self.span);
@@ -44,7 +50,7 @@ impl Diagnostic {
 
 /// The line as it is shown, how far in the mark stands, and how wide it is.
 fn excerpt(source: &SourceFile, span: Span) -> (String, usize, usize) {
-    let line = source.position(span.start).line;
+    let line = source.row(span.start);
     let start = source.line_start(line);
     let text = &*mask(source.line(line));
     let from = span.start.saturating_sub(start).min(text.len());

@@ -42,6 +42,26 @@ pub struct SourceFile {
     path: PathBuf,
     text: Arc<str>,
     line_starts: Arc<[usize]>,
+    /// Where it was put together from two files.
+    woven: Option<Arc<Woven>>,
+}
+
+/// A text in which parts of another file stand between those of the file itself.
+#[derive(Debug)]
+struct Woven {
+    own: SourceFile,
+    other: SourceFile,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    /// Where it begins in the whole text.
+    at: usize,
+    length: usize,
+    is_other: bool,
+    /// Where it begins in its file.
+    from: usize,
 }
 
 impl SourceFile {
@@ -50,7 +70,69 @@ impl SourceFile {
         let line_starts = std::iter::once(0)
             .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1))
             .collect();
-        Self { name: name.into(), path: path.into(), text, line_starts }
+        Self { name: name.into(), path: path.into(), text, line_starts, woven: None }
+    }
+
+    /// The file with parts of another one put in, each before this place of the file. Places are told as those of the
+    /// file that they are from.
+    pub fn with_parts(&self, other: &SourceFile, parts: &[(usize, Span)]) -> Self {
+        let (mut text, mut pieces) = (String::new(), Vec::new());
+        let mut push = |text: &mut String, is_other: bool, from: usize, part: &str| {
+            pieces.push(Piece { at: text.len(), length: part.len(), is_other, from });
+            text.push_str(part);
+        };
+        let mut done = 0;
+        for (before, part) in parts {
+            push(&mut text, false, done, &self.text[done..*before]);
+            done = *before;
+            // A part is a block of its own.
+            text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
+            push(&mut text, true, part.start, other.slice(*part));
+            text.push_str("\n\n");
+        }
+        push(&mut text, false, done, &self.text[done..]);
+        let woven = Woven { own: self.clone(), other: other.clone(), pieces };
+        Self { woven: Some(Arc::new(woven)), ..Self::new(self.name.clone(), self.path.clone(), text) }
+    }
+
+    /// The file itself, without the parts of another.
+    pub fn own(&self) -> &Self {
+        self.woven.as_ref().map_or(self, |woven| &woven.own)
+    }
+
+    /// The file whose parts were put in.
+    pub fn other(&self) -> Option<&Self> {
+        self.woven.as_ref().map(|woven| &woven.other)
+    }
+
+    /// The file that a place is from, and where in it that is.
+    fn origin(&self, offset: usize) -> (&Self, usize) {
+        let Some(woven) = &self.woven else { return (self, offset) };
+        let piece = woven.pieces.partition_point(|piece| piece.at <= offset).saturating_sub(1);
+        let Piece { at, length, is_other, from } = woven.pieces[piece];
+        (if is_other { &woven.other } else { &woven.own }, from + (offset - at).min(length))
+    }
+
+    /// Where a place of the other file stands in this text, if it was put in.
+    pub fn place_of_other(&self, offset: usize) -> Option<usize> {
+        let pieces = &self.woven.as_ref()?.pieces;
+        let piece = pieces.iter().find(|p| p.is_other && p.from <= offset && offset < p.from + p.length.max(1))?;
+        Some(piece.at + offset - piece.from)
+    }
+
+    /// Where a place is in the file that it is from.
+    pub fn place_in_file(&self, offset: usize) -> usize {
+        self.origin(offset).1
+    }
+
+    /// Whether a place is from the other file.
+    pub fn is_other(&self, offset: usize) -> bool {
+        self.woven.as_ref().is_some_and(|woven| std::ptr::eq(self.origin(offset).0, &raw const woven.other))
+    }
+
+    /// The name of the file that a place is from.
+    pub fn name_at(&self, offset: usize) -> &str {
+        &self.origin(offset).0.name
     }
 
     /// The name shown in messages: the path as the user gave it.
@@ -70,8 +152,21 @@ impl SourceFile {
         self.text.get(span.start..span.end).unwrap_or("")
     }
 
+    /// Line and column in the file that the place is from.
     pub fn position(&self, offset: usize) -> Position {
-        let line = self.line_starts.partition_point(|start| *start <= offset);
+        match self.origin(offset) {
+            (file, at) if self.woven.is_some() => file.position_here(at),
+            _ => self.position_here(offset),
+        }
+    }
+
+    /// The 1-based line of this text, for [`Self::line_start`], [`Self::line`] and [`Self::place_in_line`].
+    pub fn row(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
+    }
+
+    fn position_here(&self, offset: usize) -> Position {
+        let line = self.row(offset);
         let start = self.line_starts[line - 1];
         let upto = offset.min(self.text.len());
         let column = self.text.get(start..upto).map_or(upto - start, |s| s.chars().count()) + 1;
@@ -105,5 +200,31 @@ impl SourceFile {
         };
         let end = self.line_starts.get(number).copied().unwrap_or(self.text.len());
         self.text[*start..end].trim_end_matches(['\n', '\r'])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_as_of_the_file_that_it_is_from() {
+        let own = SourceFile::new("lab.md", "lab.md", "# A\n## One\ntext\n## Two\n");
+        let other = SourceFile::new("lab.private.md", "lab.private.md", "# P\n\n## One\n\nmore\nand more");
+        let more = Span::new(other.text().find("more").unwrap_or_default(), other.text().len());
+        let two = own.text().find("## Two").unwrap_or_default();
+        let whole = own.with_parts(&other, &[(two, more)]);
+        assert_eq!(whole.text(), "# A\n## One\ntext\n\nmore\nand more\n\n## Two\n");
+        let at = |text: &str| {
+            let offset = whole.text().find(text).unwrap_or_default();
+            let Position { line, column } = whole.position(offset);
+            format!("{}:{line}:{column}", whole.name_at(offset))
+        };
+        assert_eq!(at("text"), "lab.md:3:1");
+        assert_eq!(at("nd more"), "lab.private.md:6:2");
+        assert_eq!(at("## Two"), "lab.md:4:1");
+        assert_eq!(whole.line(whole.row(whole.text().find("nd more").unwrap_or_default())), "and more");
+        assert_eq!(whole.own().text(), own.text());
+        assert!(own.other().is_none() && whole.other().is_some());
     }
 }

@@ -25,5 +25,6 @@ mod streams;
 mod terminals;
 
 pub use course::{Entry, Library, Need, Question, Refusal, Stages, Started, Wanted};
+pub use html::paper;
 pub use secret::Secret;
 pub use server::{Server, Settings};

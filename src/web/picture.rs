@@ -34,7 +34,7 @@ pub(super) async fn picture(
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, SEALED)], bytes).into_response())
 }
 
-fn read(dir: &File, path: &str) -> Option<(&'static str, Vec<u8>)> {
+pub(super) fn read(dir: &File, path: &str) -> Option<(&'static str, Vec<u8>)> {
     let (kind, file) = (kind(path)?, found(dir, path)?);
     // A pipe would never end, and nothing is followed any more.
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();

@@ -2,7 +2,7 @@
 //! it is saved.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -138,4 +138,92 @@ fn a_lab_that_is_saved_is_judged_by_the_last_run() {
     until("judged by the last run");
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("it is told to end");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_lab_whose_need_has_not_passed_is_skipped_with_the_reason() {
+    need!("etcd", "kubectl", "etcdctl");
+    let lab = |needs: &str, command: &str| {
+        format!("---\ntitle: A lab\nneeds: [{needs}]\nclusters: [sandbox]\n---\n## Do it\n\n```bash\n{command}\n```\n")
+    };
+    let done = Test::new(&["test", "course", "--jobs", "4", "--format", "json"])
+        .file("course/a/README.md", &lab("", "false"))
+        .file("course/b/README.md", &lab("a", "true"))
+        .file("course/c/README.md", &lab("b", "true"))
+        .file("course/d/README.md", &lab("", "true"))
+        .file("course/e/README.md", &lab("d", "true"))
+        .run()
+        .expect_exit(1);
+    let report: Value = serde_json::from_str(&done.stdout()).expect("standard output is JSON");
+    let mut labs: Vec<_> = report["labs"].as_array().expect("labs").iter().collect();
+    labs.sort_by_key(|lab| lab["id"].as_str());
+    let found: Vec<_> = labs.iter().map(|lab| (lab["verdict"].as_str(), lab["reason"].as_str())).collect();
+    assert_eq!(found[0].0, Some("fail"));
+    assert_eq!(found[1], (Some("skipped"), Some("not begun: it needs a, which has not passed")));
+    assert_eq!(found[2], (Some("skipped"), Some("not begun: it needs b, which has not passed")));
+    assert_eq!((found[3].0, found[4].0), (Some("pass"), Some("pass")));
+}
+
+/// Where somebody watches, a shell opens on what is kept, before the clean-up.
+#[test]
+fn a_kept_cluster_is_looked_at_in_a_shell() {
+    need!("etcd", "kubectl", "etcdctl");
+    let test = Test::new(&["test", "maps", "--keep"]).file("maps/README.md", LAB);
+    let pty = portable_pty::native_pty_system().openpty(portable_pty::PtySize::default()).expect("a PTY");
+    let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_keywitness"));
+    command.args(["test", "maps", "--keep"]);
+    command.cwd(test.dir());
+    command.env("XDG_CACHE_HOME", test.dir().join("cache"));
+    for name in ["CI", "GITHUB_ACTIONS", "NO_COLOR"] {
+        command.env_remove(name);
+    }
+    let mut child = pty.slave.spawn_command(command).expect("the binary starts");
+    drop(pty.slave);
+    let mut reader = pty.master.try_clone_reader().expect("a reader");
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let screen = std::sync::Arc::clone(&seen);
+    let reading = std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        // The end of a PTY is an error on Linux.
+        while let Ok(read @ 1..) = reader.read(&mut chunk) {
+            screen.lock().expect("no reader panics").extend_from_slice(&chunk[..read]);
+        }
+    });
+    let shown = || String::from_utf8_lossy(&seen.lock().expect("no reader panics")).into_owned();
+    let until = |wanted: &str| {
+        let began = std::time::Instant::now();
+        while !shown().contains(wanted) {
+            assert!(began.elapsed() < Duration::from_secs(120), "no {wanted:?} in:\n{}", shown());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    };
+    let mut keys = pty.master.take_writer().expect("a writer");
+    until("(maps, kept)");
+    // The quotes are not in the answer.
+    keys.write_all(b"kubectl get configmap beta-map -o name && etcdctl get --keys-only /registry/configmaps/default/beta-map && echo se''en\n")
+        .expect("typed");
+    until("seen");
+    assert!(shown().contains("configmap/beta-map\r\n/registry/configmaps/default/beta-map"), "{}", shown());
+    keys.write_all(b"exit\n").expect("typed");
+    let status = child.wait().expect("it ends");
+    drop((keys, pty.master));
+    reading.join().expect("the reader ends");
+    assert_eq!(status.exit_code(), 0, "{}", shown());
+}
+
+/// It would be waited for five minutes.
+#[test]
+fn a_wait_ends_when_its_answer_cannot_change_any_more() {
+    need!("etcd", "kubectl", "etcdctl");
+    let head = "---\ntitle: A lab\nclusters: [sandbox]\n---\n## Do it\n\n";
+    let strict = format!(
+        "{head}```bash\nkubectl create configmap one --from-literal=a=1\nkubectl label configmap one x=y\n\
+         kubectl annotate configmap one z=w\n```\n\n```check\nevents /registry/configmaps/default/one strict within 300s\n  \
+         PUT where oldObject == null\n  PUT where object.metadata.annotations.z == \"w\"\n```\n\n\
+         ```bash {{cleanup}}\nkubectl delete configmap one\n```\n"
+    );
+    let done = run(&["test", "maps"], &strict).expect_exit(1);
+    let said = done.stdout();
+    assert!(said.contains("what came in place of event 2 is revision"), "{said}");
+    assert!(said.contains("/registry/configmaps/default/one is not created again"), "{said}");
 }

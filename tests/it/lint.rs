@@ -72,6 +72,8 @@ fn each_kind_of_finding_has_a_case() {
     }
     // A golden case is text: `courses.rs` has a file that is none.
     seen.insert("KW008");
+    // It is about a saved run: see below.
+    seen.insert("KW087");
     let missing: Vec<&str> = RULES.iter().map(|rule| rule.code.0).filter(|code| !seen.contains(code)).collect();
     assert!(missing.is_empty(), "no golden case shows {missing:?}");
 }
@@ -112,4 +114,25 @@ fn labs_are_listed_with_what_a_learner_asks_first() {
         done.stdout(),
         "another  advanced  10 min  sandbox,kind,attach  漢字\none      beginner  10 min  sandbox,kind,attach  The first\n"
     );
+}
+
+#[test]
+fn minutes_are_held_against_saved_runs() {
+    let lab = "---\ntitle: A\nminutes: 2\n---\n## A\n\n```bash\nls\n```\n";
+    let lint = |duration_ms: u64, verdict: &str| {
+        let test = Test::new(&["lint", "lab.md", "--runs", "runs"]).file("lab.md", lab);
+        let path = fs::canonicalize(test.dir()).expect("the folder").join("lab.md").display().to_string();
+        let head = serde_json::json!({
+            "format": 1, "tool": "keywitness", "command": "test", "solved": true, "seed": "1", "started_at": "2026-11-28T00:00:00Z",
+            "lab": {"id": "lab", "title": "A", "file": "lab.md", "path": path},
+            "cluster": {"kind": "sandbox", "kubernetes": null, "etcd": null}, "verdict": verdict, "duration_ms": duration_ms,
+        });
+        test.file("runs/lab/run.json", &head.to_string()).run().expect_exit(0).stderr()
+    };
+    let said = lint(125_000, "pass");
+    assert!(said.contains("lab.md:3:1: warning[KW087]: `minutes: 2`, and a saved run took 2 min 5 s"), "{said}");
+    assert!(said.contains("say at least `minutes: 4`"), "{said}");
+    assert!(!lint(110_000, "pass").contains("KW087"));
+    // What failed was waited for.
+    assert!(!lint(125_000, "fail").contains("KW087"));
 }

@@ -515,6 +515,8 @@ fn a_warning_can_be_allowed_and_a_lab_tested() {
     assert!(allowed.contains("\n\n<!-- lab:allow KW073: why this is meant -->\n\n```bash\nsleep 1\n"), "{allowed}");
     let lens = lab.client.ask("textDocument/codeLens", &lab.file, json!({}));
     assert_eq!(lens[0]["command"]["command"], "keywitness.test", "{lens}");
+    let step = lens[1]["command"]["arguments"][0].as_str().unwrap_or_default();
+    assert!(step.ends_with("lab.md#a") && lens[1]["range"]["start"]["line"] == 4, "{lens}");
     fs::write(&lab.file, text).expect("the lab is saved");
     let command = &lens[0]["command"];
     let answer = lab

@@ -257,3 +257,36 @@ fn a_run_that_fails_is_saved_in_the_cache_and_named() {
     let none = test(&["run", "label", "--solve", "--no-save"]).run().expect_exit(1);
     assert!(!none.dir().join(".cache").exists() && !none.stdout().contains("saved in"), "{}", none.stdout());
 }
+
+/// A secret's text in a check is stars in what is saved, where its type would be base64.
+#[test]
+fn a_lab_that_names_a_secrets_text_is_judged_again_as_it_was() {
+    need!("etcd", "kubectl", "etcdctl");
+    let lab = "---\ntitle: A vault\nclusters: [sandbox]\n---\n## Make it\n\n```bash\n\
+        kubectl create secret generic safe --from-literal=pin=47114711\n```\n\n```check\n\
+        key /registry/secrets/default/safe where object.type == \"Opaque\" && object.data.pin == \"NDcxMTQ3MTE=\"\n```\n\n\
+        ```bash {cleanup}\nkubectl delete secret safe\n```\n";
+    let done = Test::new(&["test", "lab.md", "--save", "runs"]).file("lab.md", lab).run().expect_exit(0);
+    let saved = done.dir().join("runs/lab");
+    assert!(!fs::read_to_string(saved.join("lab.md")).expect("the lab").contains("NDcxMTQ3MTE"));
+    let again = Test::new(&["replay", &saved.display().to_string()]).run().expect_exit(0);
+    assert!(again.stdout().contains("1/1 proved"), "{}", again.stdout());
+}
+
+/// Before the first step there is no etcd that could say how far it is.
+#[test]
+fn a_lab_that_starts_its_own_etcd_is_judged_again_as_it_was() {
+    need!("etcd", "etcdctl");
+    let lab = include_str!("../../src/author/templates/bare.md").replace("@TITLE@", "My lab").replace("@ID@", "my-lab");
+    let done =
+        Test::new(&["test", "lab.md", "--save", "runs", "--format", "json"]).file("lab.md", &lab).run().expect_exit(0);
+    let folder = done.dir().join("runs/lab").display().to_string();
+    let again = Test::new(&["replay", &folder, "--format", "json"]).run().expect_exit(0);
+    let proofs = |text: String| -> Vec<Value> {
+        let report: Value = serde_json::from_str(&text).expect("standard output is JSON");
+        let steps = report["labs"][0]["steps"].as_array().expect("steps").clone();
+        let checks = steps.iter().flat_map(|step| step["checks"].as_array().cloned().unwrap_or_default());
+        checks.map(|check| serde_json::json!([check["text"], check["verdict"], check["proof"]])).collect()
+    };
+    assert_eq!(proofs(again.stdout()), proofs(done.stdout()));
+}

@@ -510,11 +510,25 @@ fn what_somebody_did_is_graded_recorded_and_handed_in() {
     let rows: Vec<&str> = said.lines().collect();
     assert_eq!(
         rows[0],
-        "file,learner,lab,points,max_points,checks_passed,checks,hidden,hints,solutions,result,details"
+        "file,learner,lab,points,max_points,checks_passed,checks,hidden,hints,solutions,result,details,private_passed,private"
     );
-    assert_eq!(rows[1], "anna.handin,Anna,lab,7,7,6,6,0,0,0,as handed in,");
+    assert_eq!(rows[1], "anna.handin,Anna,lab,7,7,6,6,0,0,0,as handed in,,0,0");
     assert!(rows[2].starts_with("copy.handin,Carl,lab,7,7,6,6,0,0,0,\"changed value, doubled file\","), "{said}");
     assert!(rows[3].starts_with("more.handin,Ben,lab,2,7,2,6,0,0,0,edited points,"), "{said}");
+    let whole = Test::new(&["verify", "--lab", "lab.md", "anna.handin", "ben.handin"])
+        .file("lab.md", TASK)
+        .file("lab.private.md", "## Label it\n\n```check\nkey /registry/namespaces/demo where object.metadata.labels.size() == 2\nkey /registry/pods/demo/x absent\n```\n")
+        .file("anna.handin", &anna)
+        .file("ben.handin", &ben)
+        .run()
+        .expect_exit(0)
+        .stdout();
+    assert!(whole.contains("Anna  7/7  6 of 6 checks  as handed in\n    private part: 1 of 2 checks\n"), "{whole}");
+    assert!(whole.contains("    private part: 0 of 2 checks\n    fail lab.private.md:4 `key"), "{whole}");
+    assert!(
+        whole.contains("cannot judge lab.private.md:5 `key /registry/pods/demo/x absent`: no check of the lab"),
+        "{whole}"
+    );
     let other = Test::new(&["verify", "--lab", "lab.md", "anna.handin"])
         .file("lab.md", &TASK.replace("Label it", "Label it, please"))
         .file("anna.handin", &anna)

@@ -20,6 +20,7 @@ pub const FORMAT: u32 = 1;
 
 const HEAD: &str = "run.json";
 const LAB: &str = "lab.md";
+const PRIVATE: &str = "lab.private.md";
 const EVENTS: &str = "events.jsonl";
 const JOURNAL: &str = "journal.jsonl";
 const EVIDENCE: &str = "evidence.json";
@@ -30,6 +31,8 @@ const LOG: &str = "log.txt";
 pub struct SavedRun {
     pub head: Head,
     pub lab: String,
+    /// Its private part, where it has one.
+    pub private: Option<String>,
     pub events: Vec<RunEvent>,
     pub recording: Recording,
     pub journal: Journal,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Cast, EVENTS, EVIDENCE, FORMAT, HEAD, JOURNAL, LAB, LOG, REPORT, SavedError, SavedRun};
+use super::{Cast, EVENTS, EVIDENCE, FORMAT, HEAD, Head, JOURNAL, LAB, LOG, PRIVATE, REPORT, SavedError, SavedRun};
 use crate::journal::Journal;
+use crate::outcome::{CheckFact, RunEvent};
 
 /// What every format has.
 #[derive(Deserialize)]
@@ -26,6 +27,23 @@ impl SavedRun {
             entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join(HEAD).is_file()).collect();
         found.sort();
         if found.is_empty() { Err(none()) } else { Ok(found) }
+    }
+
+    /// What it was, without what happened in it.
+    pub fn head(folder: &Path) -> Option<Head> {
+        serde_json::from_str(&fs::read_to_string(folder.join(HEAD)).ok()?)
+            .ok()
+            .filter(|head: &Head| head.format == FORMAT)
+    }
+
+    /// How its checks came out, with what else is told of each.
+    pub fn verdicts(folder: &Path) -> Vec<CheckFact> {
+        let text = fs::read_to_string(folder.join(EVENTS)).unwrap_or_default();
+        let facts = text.lines().filter_map(|line| match serde_json::from_str(line).ok()? {
+            RunEvent::CheckFinished { check, .. } => Some(check),
+            _ => None,
+        });
+        facts.collect()
     }
 
     pub fn read(folder: &Path) -> Result<Self, SavedError> {
@@ -53,6 +71,7 @@ impl SavedRun {
         Ok(Self {
             head,
             lab: text(LAB)?,
+            private: folder.join(PRIVATE).exists().then(|| text(PRIVATE)).transpose()?,
             events,
             recording,
             journal,

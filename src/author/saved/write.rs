@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use super::{EVENTS, EVIDENCE, HEAD, JOURNAL, LAB, LOG, REPORT, SavedRun};
+use super::{EVENTS, EVIDENCE, HEAD, JOURNAL, LAB, LOG, PRIVATE, REPORT, SavedRun};
 use crate::text::{mask, redact};
 
 impl SavedRun {
@@ -23,6 +23,9 @@ impl SavedRun {
         };
         // Stars keep what is written about lines and columns true.
         file(LAB)?.write_all(mask(&self.lab).as_bytes())?;
+        if let Some(private) = &self.private {
+            file(PRIVATE)?.write_all(mask(private).as_bytes())?;
+        }
         let mut events = io::BufWriter::new(file(EVENTS)?);
         for event in &self.events {
             let mut event = event.clone();
@@ -59,7 +62,7 @@ fn clear(folder: &Path) -> io::Result<()> {
     if !folder.join(HEAD).exists() {
         return Ok(());
     }
-    let own = [HEAD, LAB, EVENTS, JOURNAL, EVIDENCE, REPORT, LOG];
+    let own = [HEAD, LAB, PRIVATE, EVENTS, JOURNAL, EVIDENCE, REPORT, LOG];
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -163,6 +163,7 @@ impl Recording<'_> {
             provider: provider.as_ref(),
             guard: guard.clone(),
             keep: false,
+            hold: None,
             keep_going: false,
             settle: wish.settle,
             interrupt: token.clone(),

@@ -9,15 +9,18 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error_span};
 
+use super::needs::Needs;
 use super::{Call, Chosen, Sink};
+use crate::cli::args::Format;
 use crate::cli::error::CliError;
+use crate::cli::hold::OwnShell;
 use crate::cli::provider::{self, NoCluster};
 use crate::cli::saving::{Saver, Saving};
 use crate::cli::{now, screen};
 use crate::cluster::Agreed;
 use crate::lab::{ClusterKind, Lab};
 use crate::outcome::{self, RunEvent, StopCause, Verdict};
-use crate::run::{Ask, EventSink, LabRequest, Mode, Plan, Stopped, Vars, resolve, run_lab, stop_lab};
+use crate::run::{Ask, EventSink, Hold, LabRequest, Mode, Plan, Stopped, Vars, resolve, run_lab, stop_lab};
 use owned_processes::{Guard, GuardSettings, Interrupt};
 
 /// The cluster that a lab gets, what the lab comes to on it, and what was agreed to.
@@ -49,6 +52,7 @@ pub(super) struct Shared<'a> {
     pub(super) next: AtomicUsize,
     /// The lab after which no other begins.
     pub(super) failed: OnceLock<String>,
+    needs: Needs,
     pub(super) sink: &'a Sink,
     pub(super) saver: Option<&'a Saver<'a>>,
 }
@@ -56,7 +60,8 @@ pub(super) struct Shared<'a> {
 impl<'a> Shared<'a> {
     /// What labs share that belong to no report.
     pub(super) fn alone(given: &'a BTreeMap<String, String>, interrupt: CancellationToken, sink: &'a Sink) -> Self {
-        Self { given, interrupt, next: AtomicUsize::new(0), failed: OnceLock::new(), sink, saver: None }
+        let needs = Needs::of(std::iter::empty(), &[], 0);
+        Self { given, interrupt, next: AtomicUsize::new(0), failed: OnceLock::new(), needs, sink, saver: None }
     }
 }
 
@@ -94,7 +99,8 @@ impl Call<'_> {
             .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
             .token();
         let alone = Shared::alone(&given, interrupt.clone(), sink);
-        let shared = Shared { next: AtomicUsize::new(wrong.len()), saver: Some(saver), ..alone };
+        let needs = Needs::of(labs.iter().map(|chosen| chosen.lab.id.as_str()), wrong, self.repeats);
+        let shared = Shared { next: AtomicUsize::new(wrong.len()), needs, saver: Some(saver), ..alone };
         if let Some(id) = wrong.first().filter(|_| self.fail_fast) {
             // It is empty until now.
             drop(shared.failed.set(id.clone()));
@@ -134,10 +140,15 @@ impl Call<'_> {
     /// Runs the lab, and again while it does not pass and may be retried.
     async fn take_turn(&self, turn: Turn<'_>, shared: &Shared<'_>) {
         let Turn { lab, mut number, attempt } = turn;
+        let unmet = shared.needs.unmet(lab, number.repeat).await;
+        let is_unmet = unmet.is_some();
         let mut attempt = match (shared.failed.get(), attempt) {
             (Some(first), Ok(Attempt { place, .. })) => {
                 let reason = format!("not begun: {first} has not passed, and --fail-fast ends the run then");
                 Err((place.plan, Stopped::new(StopCause::FailFast, reason)))
+            }
+            (None, Ok(Attempt { place, .. })) if is_unmet => {
+                Err((place.plan, Stopped::new(StopCause::EarlierFailed, unmet.unwrap_or_default())))
             }
             (_, attempt) => attempt,
         };
@@ -148,7 +159,7 @@ impl Call<'_> {
             self.run_one(index, lab, &number, attempt, shared, self.timeout).await;
             let verdict = shared.sink.0.lock().unwrap_or_else(PoisonError::into_inner).verdict(index);
             if matches!(verdict, Verdict::Pass | Verdict::Skipped) {
-                return;
+                return shared.needs.ended(&lab.id, number.repeat, !is_unmet);
             }
             match again {
                 Some(place) if number.retry < self.retries && !shared.interrupt.is_cancelled() => {
@@ -158,10 +169,19 @@ impl Call<'_> {
                 _ => break,
             }
         }
+        shared.needs.ended(&lab.id, number.repeat, false);
         if self.fail_fast {
             // The first to fail is named.
             drop(shared.failed.set(lab.id.clone()));
         }
+    }
+
+    /// Somebody sits there who can look at a cluster that is kept, and has this one alone to look at.
+    fn is_watched(&self) -> bool {
+        use std::io::IsTerminal as _;
+        let has_screen = std::io::stdin().is_terminal() && console::user_attended();
+        let is_alone = self.jobs == 1 && self.args.report.format == Format::Human && !screen::in_ci();
+        self.args.cluster.keep && has_screen && is_alone
     }
 
     pub(super) fn vars(&self, lab: &Lab, seed: u64, given: &BTreeMap<String, String>) -> Result<Vars, Vec<String>> {
@@ -223,6 +243,7 @@ impl Call<'_> {
             }
         };
         let provider = provider::build(kind, &self.args.cluster, agreed, &guard);
+        let hold = self.is_watched().then(|| OwnShell { interrupt: interrupt.clone() });
         let request = LabRequest {
             index,
             attempt: number.clone(),
@@ -234,6 +255,7 @@ impl Call<'_> {
             provider: provider.as_ref(),
             guard,
             keep: self.args.cluster.keep,
+            hold: hold.as_ref().map(|shell| shell as &dyn Hold),
             keep_going: self.args.keep_going,
             settle: None,
             interrupt: interrupt.clone(),

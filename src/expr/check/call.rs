@@ -7,7 +7,7 @@ use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue};
 use kube_cel::{IdedExpr, Overload, Type as Wanted};
 
 use super::field::is_number;
-use super::{Checker, literal_text};
+use super::{Checker, is_hidden, literal_text};
 use crate::expr::FaultKind;
 use crate::expr::functions::ways;
 use crate::expr::types::{Text, Type};
@@ -120,6 +120,9 @@ impl Checker<'_> {
     /// Texts that a function cannot read, and such as base64 never holds.
     fn literals(&mut self, name: &str, call: &CallExpr, receiver: Option<&Type>) {
         let Some((arg, word)) = call.args.first().and_then(|arg| Some((arg, literal_text(arg)?))) else { return };
+        if is_hidden(word) {
+            return;
+        }
         let (message, hint) = match name {
             _ if receiver.is_none() && kube_cel::refuses(name, word) => {
                 let of = ways(name, false).next().map_or(Type::Dyn, |way| Type::of_cel(&way.result, &|_| Type::Dyn));

@@ -6,7 +6,7 @@ use kube_cel::IdedExpr;
 use kube_cel::ast::{CallExpr, Expr as Node, LiteralValue, operators};
 
 use super::field::{can_be, is_number, never_null};
-use super::{Checker, is_literal, is_plain, literal_text};
+use super::{Checker, is_hidden, is_literal, is_plain, literal_text};
 use crate::expr::FaultKind;
 use crate::expr::ask::{Asked, HERE};
 use crate::expr::types::{Others, Text, Type, Words};
@@ -184,6 +184,9 @@ impl Checker<'_> {
             self.asked = Some(Asked::Text(kind.clone()));
         }
         let (Type::Text(form), Some(word)) = (kind, literal_text(literal)) else { return };
+        if is_hidden(word) {
+            return;
+        }
         let text = self.places.text(part);
         let (message, hint) = match form {
             Text::Plain | Text::Duration => return,

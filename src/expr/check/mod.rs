@@ -299,6 +299,11 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// Whether a text is the stars that a saved lab has in place of a secret.
+fn is_hidden(text: &str) -> bool {
+    text.contains("****") || (!text.is_empty() && text.bytes().all(|byte| byte == b'*'))
+}
+
 /// The text of a literal, if it is known before the lab runs.
 fn literal_text(node: &IdedExpr) -> Option<&str> {
     match &node.expr {

@@ -6,6 +6,7 @@
 //! changed contradicts the rest.
 
 mod chain;
+mod more;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::journal::{SavedMark, SavedObservation};
+pub use more::{Further, judge_further};
 pub use read::{Sealed, read};
-pub use verify::{Doubled, LabSide, Rejudged, Verified, doubled, verify};
+pub use verify::{Doubled, LabSide, Private, Rejudged, Verified, doubled, verify};
 pub use write::{Attempt, JudgedCheck, Part, write};
 
 use crate::outcome::Verdict;

@@ -348,3 +348,44 @@ fn no_bytes_panic() {
         }
     }
 }
+
+#[test]
+fn a_check_of_the_private_part_is_judged_by_what_was_handed_in_and_never_guessed() {
+    let lab = lab();
+    let sealed = read(&file_of(&lab, "Anna", "u1")).expect("a hand-in");
+    let places = checks(&lab).into_iter().map(|check| {
+        let position = lab.source.position(check.span.start);
+        ((position.line, position.column), check)
+    });
+    let side = LabSide {
+        digest: digest(lab.source.text()),
+        checks: places.collect(),
+        random: BTreeMap::new(),
+        secret: BTreeSet::new(),
+        score: &|_, _| (0, 0),
+    };
+    let further = |step: &str, text: &str| {
+        let head = &LAB[..LAB.find("```check").unwrap_or_default()];
+        let source = SourceFile::new("p.md", "p.md", format!("{head}```check\n{text}\n```\n"));
+        let parsed = parse(&source);
+        let lab = parsed.lab.unwrap_or_else(|| panic!("{:#?}", parsed.findings));
+        judge_further(&sealed, &side, step, checks(&lab)[0])
+    };
+    let verdict = |text: &str| further("label", text).verdict;
+    assert_eq!(verdict("key /registry/namespaces/demo where object.metadata.uid == \"u1\""), Verdict::Pass);
+    assert_eq!(verdict("key /registry/namespaces/demo where object.metadata.uid == \"u2\""), Verdict::Fail);
+    assert_eq!(verdict("events /registry/namespaces/demo\n  DELETE"), Verdict::Fail);
+    assert_eq!(verdict("resource namespace/demo where object.metadata.name == \"demo\""), Verdict::Pass);
+    for unknown in [
+        // The file holds only the keys that the lab's own checks speak of.
+        "keys /registry/namespaces/* count == 1",
+        "key /registry/pods/demo/other exists",
+        "key /registry/pods/demo/none absent",
+        "resource namespace/other exists",
+        // Its text is hidden.
+        "key /registry/secrets/demo/vault where object.data.door == \"b3Blbg==\"",
+    ] {
+        assert_eq!(verdict(unknown), Verdict::CannotJudge, "{unknown}");
+    }
+    assert_eq!(further("other", "key /registry/namespaces/demo exists").verdict, Verdict::CannotJudge);
+}

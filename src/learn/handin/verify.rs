@@ -34,6 +34,8 @@ pub struct Verified {
     pub points: u32,
     pub max_points: u32,
     pub checks: Vec<Rejudged>,
+    /// The checks of the lab's private part.
+    pub private: Vec<Private>,
     pub hints: u32,
     pub solutions: u32,
     /// Variables that were set by hand.
@@ -54,16 +56,26 @@ pub struct Rejudged {
     pub found: Option<Verdict>,
 }
 
+/// A check of the lab's private part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Private {
+    pub file: String,
+    pub line: usize,
+    pub text: String,
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+}
+
 /// What stands in the head of a file.
 #[derive(Debug, Default)]
-struct Head {
+pub(super) struct Head {
     lab: String,
     digest: String,
-    vars: BTreeMap<String, String>,
+    pub(super) vars: BTreeMap<String, String>,
     given: Vec<String>,
     learner: Option<String>,
     cluster: String,
-    prefix: String,
+    pub(super) prefix: String,
     points: (u32, u32),
 }
 
@@ -78,6 +90,7 @@ pub fn verify(sealed: &Sealed, lab: &LabSide<'_>, now: SystemTime) -> Verified {
         points: 0,
         max_points: 0,
         checks: Vec::new(),
+        private: Vec::new(),
         hints: 0,
         solutions: 0,
         given: head.given.clone(),
@@ -157,7 +170,7 @@ pub fn verify(sealed: &Sealed, lab: &LabSide<'_>, now: SystemTime) -> Verified {
     Verified { traces, ..verified }
 }
 
-fn head(sealed: &Sealed) -> Head {
+pub(super) fn head(sealed: &Sealed) -> Head {
     let mut head = Head::default();
     for (_, body) in &sealed.bodies {
         match body {
@@ -197,7 +210,7 @@ pub(super) fn entries(sealed: &Sealed) -> impl Iterator<Item = (usize, u32, &Val
 }
 
 /// The journals that can be read, by their parts.
-fn journals(sealed: &Sealed) -> BTreeMap<u32, Journal> {
+pub(super) fn journals(sealed: &Sealed) -> BTreeMap<u32, Journal> {
     let mut texts: BTreeMap<u32, String> = BTreeMap::new();
     for (_, part, line) in entries(sealed) {
         let text = texts.entry(part).or_default();
@@ -265,16 +278,16 @@ fn rejudged(
     if hidden_var || hidden_value { None } else { Some(found) }
 }
 
-fn text_is_cut(seen: &super::SavedObservation) -> bool {
+pub(super) fn text_is_cut(seen: &super::SavedObservation) -> bool {
     serde_json::to_value(seen).is_ok_and(|value| value.to_string().contains("\"cut\":true"))
 }
 
-fn check_vars(check: &Check) -> impl Iterator<Item = String> {
+pub(super) fn check_vars(check: &Check) -> impl Iterator<Item = String> {
     let names = check.text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
     names.map(|(name, _)| name.to_owned()).collect::<Vec<_>>().into_iter()
 }
 
-fn is_hidden(text: &str) -> bool {
+pub(super) fn is_hidden(text: &str) -> bool {
     text.contains(" bytes, hidden>")
 }
 

@@ -50,19 +50,27 @@ impl Builder<'_, '_> {
         };
         let opened = *opened;
         let first = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-        *fold = match FoldKind::of(text) {
+        *fold = match FoldKind::of(text, self.cx.language) {
             FoldKind::Hint => Fold::Hint,
             FoldKind::Solution => Fold::Solution,
             FoldKind::Answer => Fold::Answer,
             FoldKind::Other => {
-                if let Some(hint) = did_you_mean(first, ["Hint", "Solution", "Answer"]) {
+                if let Some((kind, word, other)) = FoldKind::nearly(text, self.cx.language) {
                     let message = format!(
                         "`{first}` is neither a hint, a solution nor an answer, and its blocks would run for everyone"
                     );
-                    let is_answer = hint.contains("`Answer`");
+                    let hint = match other {
+                        None => format!("did you mean `{word}`?"),
+                        Some(other) => {
+                            let asks = if word.eq_ignore_ascii_case(first) { "" } else { "did you mean `@`? " };
+                            let asks = asks.replace('@', &word);
+                            let (name, code) = (other.words().name, other.code());
+                            format!("{asks}in a lab in {name} the front matter says `lang: {code}`")
+                        }
+                    };
                     self.cx.findings.add(DETAILS, span, message).hint(hint);
                     // Its fence is no finding of its own.
-                    if is_answer { Fold::Answer } else { Fold::Other }
+                    if kind == FoldKind::Answer { Fold::Answer } else { Fold::Other }
                 } else {
                     Fold::Other
                 }

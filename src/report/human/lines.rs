@@ -148,7 +148,7 @@ fn action_detail(text: &mut Lines, lab: &LabReport, action: &ActionReport, verbo
     }
     let name = action.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
     let line = action.failed_line.unwrap_or(action.line);
-    let head = format!("{} block{name} at {}:{line}", mark(action.verdict), lab.file);
+    let head = format!("{} block{name} at {}:{line}", mark(action.verdict), action.file_in(lab));
     text.push(4, format!("{head}  {}", style(duration(action.duration_ms)).dim()));
     if let Some(reason) = &action.reason {
         text.push(6, reason);

@@ -48,11 +48,14 @@ impl<'a> Replay<'a> {
             evidence.observations.extend(seen);
         }
         let moment = Moment { mark: ground.mark.into(), known: None };
-        let Some(view) = self.view(&moment) else {
-            let reason = "the journal of this run does not reach its stretch".to_owned();
-            return Probed { proof: Proof::NotRun, reason: Some(reason) };
-        };
+        let view = self.view(&moment).unwrap_or_else(|| self.view_before());
         probed(placed, &evidence, &view)
+    }
+
+    /// What was known of the store before the block that comes now, where etcd did not answer then: nothing, before it runs.
+    fn view_before(&self) -> JournalView {
+        let before = self.acts().get(self.done).map(|act| act.before).filter(|moment| moment.known.is_some());
+        before.and_then(|moment| self.view(&moment)).unwrap_or_else(|| Journal::new("").view())
     }
 
     fn evidence(&self, mark: Mark, end: Mark) -> Evidence {

@@ -2,11 +2,14 @@
 
 mod code;
 mod escape;
+mod paper;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 use std::cell::Cell;
+
+pub use paper::paper;
 
 use escape::{escaped, sentence};
 use walk::{Fences, Fold};
@@ -216,7 +219,7 @@ impl Fences for Page<'_> {
     fn fold(&mut self, summary: &str) -> Fold {
         let step = &self.sheet.view.step;
         let shows = self.is_shown && self.sheet.with_answers;
-        match FoldKind::of(summary) {
+        match FoldKind::of(summary, self.sheet.lab.language) {
             FoldKind::Hint => {
                 self.hints += 1;
                 let tag = format!("<details class=\"hint\" data-hint=\"{}\"", self.hints);

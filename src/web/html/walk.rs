@@ -1,6 +1,6 @@
 //! Markdown as HTML. Of a lab's raw HTML nothing is left but folds and line breaks, written anew.
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::code::highlighted;
 use super::escape::{Target, escaped, target};
@@ -23,13 +23,23 @@ pub(super) trait Fences {
     fn fold(&mut self, summary: &str) -> Fold;
 }
 
-/// Sets a part of the file.
+/// Sets a part of the file, below the headings of its lab and its step.
 pub(super) fn set(text: &str, part: Span, fences: &mut dyn Fences) -> String {
+    set_below(text, part, fences, 3)
+}
+
+/// Sets a text that has all its headings.
+pub(super) fn set_whole(text: &str, fences: &mut dyn Fences) -> String {
+    set_below(text, Span::new(0, text.len()), fences, 1)
+}
+
+fn set_below(text: &str, part: Span, fences: &mut dyn Fences, highest: u8) -> String {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES;
     let slice = text.get(part.start..part.end).unwrap_or_default();
     let mut writer = Writer {
         fences,
+        highest,
         out: String::new(),
         code: None,
         html: None,
@@ -56,6 +66,8 @@ pub(super) fn code(language: &str, content: &str) -> String {
 
 struct Writer<'f> {
     fences: &'f mut dyn Fences,
+    /// The level of the highest heading.
+    highest: u8,
     out: String,
     code: Option<(String, String, Span)>,
     html: Option<String>,
@@ -136,7 +148,7 @@ impl Writer<'_> {
         match tag {
             Tag::Paragraph => self.push("<p>"),
             Tag::Heading { level, .. } => {
-                let level = below_the_steps(level);
+                let level = (level as u8).max(self.highest);
                 self.push(&format!("<h{level}>"));
             }
             Tag::BlockQuote(_) => self.push("<blockquote>\n"),
@@ -190,7 +202,7 @@ impl Writer<'_> {
         match end {
             TagEnd::Paragraph => self.push("</p>\n"),
             TagEnd::Heading(level) => {
-                let level = below_the_steps(level);
+                let level = (level as u8).max(self.highest);
                 self.push(&format!("</h{level}>\n"));
             }
             TagEnd::BlockQuote(_) => self.push("</blockquote>\n"),
@@ -328,11 +340,6 @@ impl Writer<'_> {
         }
         self.out
     }
-}
-
-/// The lab's title is the page's first heading and the step's its second.
-fn below_the_steps(level: HeadingLevel) -> u8 {
-    (level as u8).max(3)
 }
 
 /// In lower case, with the slash of a closing one.
