@@ -105,7 +105,9 @@ impl Layout {
                 if let Item::Action(action) = item {
                     action.expected = None;
                     if let Code::Console(commands) = &mut action.code {
-                        commands.iter_mut().for_each(|command| command.expected = None);
+                        for command in commands {
+                            command.expected = None;
+                        }
                     }
                 }
             }

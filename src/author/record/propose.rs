@@ -121,9 +121,10 @@ fn of_key(said: &Said<'_>, key: &str, story: &Story) -> Vec<Candidate> {
     match (&story.before, &story.after) {
         (None, Some(after)) => {
             let told = told(said, key, None, after);
-            let (cause, holds) = match told.is_empty() {
-                true => (Cause::Named, "exists".to_owned()),
-                false => (Cause::Said, format!("where {}", told.join(" && "))),
+            let (cause, holds) = if told.is_empty() {
+                (Cause::Named, "exists".to_owned())
+            } else {
+                (Cause::Said, format!("where {}", told.join(" && ")))
             };
             found.push(candidate(cause, vec![format!("key {word} {holds}")], "the key came to be in all runs"));
             if let Some(state) = state_of(None, after) {

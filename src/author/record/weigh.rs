@@ -93,11 +93,11 @@ fn read(lab: &Lab, candidate: Candidate, lines: &[usize]) -> Option<Read> {
                     return Some(Read { candidate, check: Some(check.clone()), expected: None });
                 }
             }
-            Item::Action(Action { expected: Some(expected), .. }) if candidate.what == What::Output => {
-                if lines.contains(&at(expected.span.start)) {
-                    let expected = Some(expected.clone());
-                    return Some(Read { candidate, check: None, expected });
-                }
+            Item::Action(Action { expected: Some(expected), .. })
+                if candidate.what == What::Output && lines.contains(&at(expected.span.start)) =>
+            {
+                let expected = Some(expected.clone());
+                return Some(Read { candidate, check: None, expected });
             }
             _ => {}
         }

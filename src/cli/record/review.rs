@@ -131,7 +131,12 @@ fn shown(layout: &Layout, drafted: &Draft, proposal: &Proposal, (at, all): (usiz
         What::Check => format!("a check of the block at line {}", line(drafted, proposal)),
         What::Output => format!("what the block at line {} prints", line(drafted, proposal)),
     };
-    let text: String = proposal.text.iter().map(|line| format!("  + {}\n", redact(line))).collect();
+    let mut text = String::new();
+    for line in &proposal.text {
+        text.push_str("  + ");
+        text.push_str(&redact(line));
+        text.push('\n');
+    }
     format!("\n{at} of {all} · {title} · {place}\n{text}")
 }
 
