@@ -91,10 +91,20 @@ fn why(proposal: &Proposal) -> String {
 
 /// False: the review was left.
 pub(super) fn review(layout: &Layout, drafted: &Draft, proposals: &mut [Proposal]) -> Result<bool, CliError> {
-    let all = proposals.len();
+    // A person is told of the lines of the file as it is.
+    let kills: Vec<Vec<usize>> = proposals.iter().map(|proposal| proposal.kills.clone()).collect();
     for proposal in proposals.iter_mut() {
         proposal.kills = proposal.kills.iter().map(|line| drafted.added.original(*line)).collect();
     }
+    let went = reviewed(layout, drafted, proposals);
+    for (proposal, kills) in proposals.iter_mut().zip(kills) {
+        proposal.kills = kills;
+    }
+    went
+}
+
+fn reviewed(layout: &Layout, drafted: &Draft, proposals: &mut [Proposal]) -> Result<bool, CliError> {
+    let all = proposals.len();
     let mut review = Review { proposals, at: 0, past: Vec::new() };
     let mut next = Next::Show;
     loop {
@@ -112,7 +122,15 @@ pub(super) fn review(layout: &Layout, drafted: &Draft, proposals: &mut [Proposal
                 };
                 continue;
             }
-            Next::Done => return Ok(true),
+            Next::Done => {
+                print("\nall are reviewed: Enter goes on, [u]ndo > ")?;
+                match ask()? {
+                    Some(answer) if matches!(answer.trim(), "u" | "undo") => next = review.answer("u"),
+                    Some(_) => return Ok(true),
+                    None => return Ok(false),
+                }
+                continue;
+            }
             Next::Quit => return Ok(false),
         }
         print(&format!("{KEYS} > "))?;

@@ -17,7 +17,12 @@ pub(super) fn as_text(source: &SourceFile, drafted: &Draft, found: &Recorded, te
     let diff = difference(source.name(), source.text(), text);
     let _ = if diff.is_empty() { writeln!(out, "nothing to add") } else { write!(out, "{}", redact(&diff)) };
     let accepted = |what: What| found.proposals.iter().filter(move |p| p.accepted && p.what == what).count();
-    let killed = found.commands.iter().filter(|command| command.killed_by.is_some()).count();
+    let is_killed = |command: &&Weighed| match command.killed_by {
+        Some(KilledBy::Proposal(_)) => found.proposals.iter().any(|p| p.accepted && p.kills.contains(&command.line)),
+        Some(_) => true,
+        None => false,
+    };
+    let killed = found.commands.iter().filter(is_killed).count();
     let (checks, outputs) = (accepted(What::Check), accepted(What::Output));
     let _ = writeln!(
         out,
@@ -26,7 +31,7 @@ pub(super) fn as_text(source: &SourceFile, drafted: &Draft, found: &Recorded, te
         s(outputs),
         found.commands.len()
     );
-    for command in found.commands.iter().filter(|command| command.killed_by.is_none()) {
+    for command in found.commands.iter().filter(|command| !is_killed(command)) {
         let first = command.text.lines().next().unwrap_or_default();
         let _ = writeln!(out, "  no check looks at line {}: {}", drafted.added.original(command.line), redact(first));
     }
