@@ -156,11 +156,9 @@ impl View {
             return Ok(Some(made));
         }
         let Some(object) = change.object() else { return Ok(None) };
-        if as_stored {
-            if object["apiVersion"] == *version {
-                let line = || line(direct, &convert::from_stored(&self.resource, (*object).clone()));
-                return Ok(Some(change.frame(&version, line)));
-            }
+        if as_stored && object["apiVersion"] == *version {
+            let line = || line(direct, &convert::from_stored(&self.resource, (*object).clone()));
+            return Ok(Some(change.frame(&version, line)));
         }
         let object = api.objects.in_version(&self.resource, (*object).clone()).await?;
         let now = self.selector.matches(&object);

@@ -155,7 +155,7 @@ fn exit_codes(spec: &Value, codes: &Value, field: &str, errors: &mut Errors) {
             errors.duplicate(here, value);
         }
     }
-    if !values.is_sorted_by_key(|value| value.as_i64()) {
+    if !values.is_sorted_by_key(Value::as_i64) {
         errors.invalid(format!("{field}.values"), &json!(values), "must be ordered");
     }
 }

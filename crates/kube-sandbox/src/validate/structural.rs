@@ -61,7 +61,7 @@ fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
 /// Whether it says only what a structural schema can say.
 fn is_supported(schema: &Value) -> bool {
     let says = |name: &&str| schema.get(name).is_some_and(|value| !super::errors::is_empty(Some(value)));
-    !UNSUPPORTED.iter().any(|name| says(&name))
+    !UNSUPPORTED.iter().any(says)
         && !schema.get("items").is_some_and(Value::is_array)
         && properties(schema).all(|(_, inner)| is_supported(inner))
         && ["items", "additionalProperties"].iter().filter_map(|name| below(schema, name)).all(is_supported)
