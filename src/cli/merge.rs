@@ -134,6 +134,9 @@ fn together(parts: Vec<RunReport>) -> Whole {
     let mut files: Vec<String> = report.labs.iter().map(|lab| lab.file.clone()).collect();
     files.sort();
     files.dedup();
+    // As in a whole run: in the order of the course.
+    let order: BTreeMap<String, u32> = report.labs.iter().map(|lab| (lab.file.clone(), lab.order)).collect();
+    report.diagnostics.sort_by_key(|finding| order.get(&finding.file).copied().unwrap_or(u32::MAX));
     // What one part left is in another.
     report.left_out.retain(|left| files.binary_search(&left.file).is_err());
     report.left_out.sort_by(|a, b| a.file.cmp(&b.file));
