@@ -155,8 +155,8 @@ impl Exporter<'_> {
             let words = check.in_words(&self.vars);
             let mut lines = words.lines();
             let first = lines.next().unwrap_or_default();
-            let more: String = lines.map(|line| format!("\n  - {}", line.trim())).collect();
-            format!("- [ ] {first}{more}")
+            let more: Vec<String> = lines.map(|line| format!("\n  - {}", line.trim())).collect();
+            format!("- [ ] {first}{}", more.concat())
         };
         block.checks.iter().map(line).collect::<Vec<_>>().join("\n")
     }

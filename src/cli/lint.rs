@@ -115,7 +115,9 @@ fn in_course_order(labs: Vec<Linted>) -> Vec<Linted> {
     for (at, lab) in labs.iter().enumerate() {
         let needed: BTreeSet<&str> = needs(lab).filter(|need| waiting.contains_key(*need)).collect();
         open[at] = needed.len();
-        needed.into_iter().for_each(|need| needed_by.entry(need.to_owned()).or_default().push(at));
+        for need in needed {
+            needed_by.entry(need.to_owned()).or_default().push(at);
+        }
     }
     let mut left: BTreeSet<usize> = (0..labs.len()).collect();
     let mut ready: BTreeSet<usize> = left.iter().copied().filter(|at| open[*at] == 0).collect();

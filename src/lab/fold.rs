@@ -25,7 +25,7 @@ impl FoldKind {
     }
 
     fn called(word: &str, words: &Words) -> Option<Self> {
-        let is = |known: &[&str]| known.iter().any(|known| *known == word);
+        let is = |known: &[&str]| known.contains(&word);
         if is(words.hint) {
             Some(FoldKind::Hint)
         } else if is(words.solution) {

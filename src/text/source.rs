@@ -75,6 +75,7 @@ impl SourceFile {
 
     /// The file with parts of another one put in, each before this place of the file. Places are told as those of the
     /// file that they are from.
+    #[must_use]
     pub fn with_parts(&self, other: &SourceFile, parts: &[(usize, Span)]) -> Self {
         let (mut text, mut pieces) = (String::new(), Vec::new());
         let mut push = |text: &mut String, is_other: bool, from: usize, part: &str| {

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(common(&["one", "two"]), None);
         assert_eq!(common(&["", ""]), None);
         assert_eq!(common(&["a1b2\nkept here", "kept here"]), lines(&["...", "kept here", "..."]));
-        let long = (10..40).map(|line| format!("line {line}\n")).collect::<String>();
+        let long = (10..40).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
         let kept = common(&[&long, &long]).expect("an expectation");
         assert_eq!(
             (kept.len(), kept[5].as_str(), kept[6].as_str(), kept[7].as_str()),

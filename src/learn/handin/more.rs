@@ -121,7 +121,7 @@ fn judged(
             return Further::unknown("it rests on hidden text");
         }
     }
-    let since = record.since.map(Into::into).or_else(|| Some(evidence.mark.at));
+    let since = record.since.map(Into::into).or(Some(evidence.mark.at));
     let judgement = Judge::new(check).look(&evidence, &view, since).judgement;
     Further { verdict: judgement.verdict, reason: judgement.reason }
 }

@@ -51,13 +51,10 @@ fn with_pictures(html: &str, dir: &Path) -> String {
         match picture::read(dir, &path.replace("&amp;", "&")) {
             Some((kind, bytes)) => {
                 out.push_str(&format!("<img src=\"data:{kind};base64,{}\"", STANDARD.encode(bytes)));
-                rest = tail;
             }
-            None => {
-                out.push_str("<img");
-                rest = tail;
-            }
+            None => out.push_str("<img"),
         }
+        rest = tail;
     }
     out.push_str(rest);
     out
