@@ -97,12 +97,12 @@ fn the_homebrew_formula_has_the_checksum_of_each_target() {
     let folder = tempfile::tempdir().expect("a temp folder");
     let sums = folder.path().join("SHA256SUMS");
     let formula = |targets: &[&str]| {
-        let lines: String = targets
+        let lines: Vec<String> = targets
             .iter()
             .enumerate()
             .map(|(number, target)| format!("{number:064x}  keywitness-9.8.7-{target}.tar.gz\n"))
             .collect();
-        fs::write(&sums, lines).expect("the checksums are written");
+        fs::write(&sums, lines.concat()).expect("the checksums are written");
         Command::new(root().join("scripts/formula")).arg("9.8.7").arg(&sums).output().expect("bash starts")
     };
     let done = formula(&TARGETS);

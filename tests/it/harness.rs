@@ -125,7 +125,7 @@ impl Test {
     #[track_caller]
     fn look_at_reports(&self, output: &Output) {
         let is_whole = |command: &&str| ["run", "test", "grade", "lint", "merge"].contains(command);
-        if self.args.first().map(String::as_str).filter(is_whole).is_none() {
+        if !self.args.first().is_some_and(|word| is_whole(&word.as_str())) {
             return;
         }
         for (option, schema) in [("--json", REPORT), ("--sarif", SARIF)] {

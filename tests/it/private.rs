@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Done, Test, need};
 
-const LAB: &str = r#"---
+const LAB: &str = r"---
 title: A lab
 clusters: [sandbox]
 ---
@@ -26,7 +26,7 @@ key /registry/configmaps/default/mine exists
 ```bash {cleanup}
 kubectl delete configmap mine --ignore-not-found
 ```
-"#;
+";
 
 const PRIVATE: &str = r#"# Of the lab: not for learners
 
