@@ -8,7 +8,6 @@ use regex::Regex;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::no_field::no_field;
 use super::runner::Runner;
 use super::stuck::{self, text};
 use crate::grade::{self, Evidence, Judge, Need};
@@ -48,11 +47,6 @@ impl Runner<'_> {
 impl Runner<'_> {
     /// Why a check that does not hold yet never will as things are. A background block may yet change them.
     pub(super) fn checked_in_vain(&self, check: &Check, judge: &mut Judge<'_>, evidence: &Evidence) -> Option<String> {
-        let (vars, prefix) = (&self.vars.values, &self.info.prefix);
-        // The schema has the last word, whoever writes.
-        if let Some(why) = no_field(check, vars, prefix, &self.witness.journal()) {
-            return Some(why);
-        }
         if self.backgrounds.iter().any(|running| !running.stopped) {
             return None;
         }
@@ -116,7 +110,7 @@ fn checked(check: &Check, vars: &BTreeMap<String, String>, prefix: &str) -> Opti
 }
 
 /// Conditions of which each has to hold, and nothing else.
-pub(super) fn is_plain(text: &str) -> bool {
+fn is_plain(text: &str) -> bool {
     !["||", "?", "!", "("].iter().any(|other| text.replace("!=", "").contains(other))
 }
 

@@ -16,7 +16,6 @@ mod judge;
 mod lab;
 mod leftover;
 mod named;
-mod no_field;
 mod observe;
 mod plan;
 mod present;
