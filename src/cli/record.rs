@@ -32,7 +32,7 @@ pub(super) struct RecordArgs {
     /// The lab, or a Markdown file without any markup of a lab; or a folder with a README.md
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// Write all proposals into the file without a review: lines are added, and none is changed. Refused in CI
+    /// Write all proposals into the file without a review: lines are added, no line is changed. Refused in CI
     #[arg(long)]
     write: bool,
     /// Write the lab into a new file, and leave this one as it is. There lines may change: fences of `shell` become

@@ -157,7 +157,7 @@ pub const WITHIN_CHECKS: &[Meaning] = &[
     entry("where", "`where EXPR`", "an expression in CEL that must be true"),
     entry("within", "`within 30s`", "how long it may take until it holds; 10s if nothing is said"),
     entry("for", "`for 2s`", "how long it must go on to hold"),
-    entry("strict", "`strict`", "no other event lies between these"),
+    entry("strict", "`strict`", "no other event is between these"),
     entry("unordered", "`unordered`", "in any order, each line by a different event"),
     entry("count", "`count == 3`", "how many keys match"),
     entry("contains", "`contains \"…\"`", "the text is in the output"),

@@ -1,5 +1,5 @@
 //! A plain tutorial as a lab: headings where a step begins, fences around code that is only indented, a title, and an
-//! etcd of its own where it speaks to nothing else. Lines are added, and none is changed.
+//! etcd of its own where it speaks to nothing else. Lines are added, no line is changed.
 
 use super::additions::Additions;
 use super::convert::SHELLS;

@@ -116,7 +116,7 @@ fn a_lab_is_done_in_the_page() {
     assert!(!serving.page("label").to_string().contains("would have a node"));
     let wrong = serving.ask("label", &json!({"request": "answer", "question": "1", "text": "1"}));
     assert_eq!(wrong["right"], false, "{wrong}");
-    assert_eq!(wrong["told"], "The answer: a namespace\n\nA pod would have a node.");
+    assert_eq!(wrong["explanation"], "The answer: a namespace\n\nA pod would have a node.");
     assert_eq!(serving.ask("label", &json!({"request": "hint"}))["hint"]["number"], 1);
     let html = serving.page("label")["step"]["html"].to_string();
     assert!(html.contains("It is the block above") && !html.contains("data-block=\\\"other\\\""), "{html}");
