@@ -36,9 +36,9 @@ pub(super) struct Runner<'a> {
     pub(super) terminals: Terminals,
     pub(super) witness: &'a Witness,
     pub(super) interrupt: CancellationToken,
-    /// What blocks printed, by where their fence begins.
+    /// What blocks printed, by their numbers.
     pub(super) outputs: BTreeMap<PartId, Output>,
-    /// What checks look for in what blocks print, by where a block's fence begins.
+    /// What checks look for in what blocks print, by the block's number.
     pub(super) searched: BTreeMap<PartId, Vec<String>>,
     pub(super) backgrounds: Vec<Running<'a>>,
     pub(super) spent: Spending,

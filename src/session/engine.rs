@@ -45,7 +45,7 @@ pub(super) struct Engine<'a> {
     pub(super) state: State,
     pub(super) live: Option<Live<'a>>,
     pub(super) heard: Heard,
-    /// Blocks that were run or typed, by where their fences begin.
+    /// Blocks that were run or typed, by their numbers.
     pub(super) done: BTreeSet<PartId>,
     /// What a learner should know of their variables.
     pub(super) vars_shown: Vec<(String, String)>,

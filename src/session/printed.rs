@@ -28,7 +28,7 @@ pub(super) struct Heard {
     pub(super) of_blocks: BTreeMap<PartId, Printed>,
     /// Words of all commands and of what they printed, among them the names of what they made.
     names: BTreeSet<String>,
-    /// Blocks that were run since the step was opened and before its open stretch, by where their fences begin.
+    /// Blocks that were run since the step was opened and before its open stretch, by their numbers.
     before: BTreeSet<PartId>,
     /// The same since the open stretch's mark.
     since: BTreeSet<PartId>,

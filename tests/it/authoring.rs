@@ -112,7 +112,7 @@ fn a_lab_that_is_saved_is_judged_by_the_last_run() {
     hear(Box::new(child.stdout.take().expect("a pipe")));
     hear(Box::new(child.stderr.take().expect("a pipe")));
     let mut heard = Vec::new();
-    // What stands on standard error may come before what was printed earlier.
+    // Lines of standard error may come before what was printed earlier.
     let mut until = |wanted: &[&str]| {
         let from = heard.len();
         while !wanted.iter().all(|text| heard[from..].iter().any(|line: &String| line.contains(text))) {

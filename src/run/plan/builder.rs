@@ -36,7 +36,7 @@ pub(super) struct Builder<'l> {
     mode: Mode,
     pub(super) planned: PlannedStep,
     stretch: Stretch,
-    /// The nearest block above that prints, by where its fence begins; or why it does not run here.
+    /// The nearest block above that prints, by its number; or why it does not run here.
     nearest: Option<Result<PartId, Skip>>,
     left: &'l mut Left,
     pub(super) has_parts: bool,
