@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Field, Message, SchemaOr, Shape, Type, json_schema, message_at};
 use super::wire::{Fields, Malformed, Wire, malformed};
+use super::zeros;
 
 /// Messages nest about ten deep; arbitrary bytes must not exhaust the stack.
 const DEEPEST: usize = 64;
@@ -80,7 +81,7 @@ impl Decoder {
             }
             Shape::One => {
                 let value = self.value(field.kind, wire)?;
-                if field.pointer || !is_left_out(field, &value) {
+                if field.pointer || !zeros::is_left_out(field, &value) {
                     object.insert(field.name.to_owned(), value);
                 } else {
                     object.remove(field.name);
@@ -118,7 +119,7 @@ impl Decoder {
                 }
                 let value = match value {
                     Some(value) => value,
-                    None => self.zero(field.kind)?,
+                    None => zeros::zero(field),
                 };
                 match object.get_mut(field.name) {
                     Some(Value::Object(map)) => drop(map.insert(key, value)),
@@ -204,33 +205,8 @@ impl Decoder {
             let message = field.message().ok_or_else(|| malformed("an inlined field that is no message"))?;
             return self.merge(message, &[], object);
         }
-        let many = field.shape != Shape::One;
-        if field.pointer || many || field.kind == Type::Bytes {
-            if !field.omit_empty {
-                object.insert(field.name.to_owned(), Value::Null);
-            }
-            return Ok(());
-        }
-        if field.omit_empty && !is_struct(field.kind) {
-            return Ok(());
-        }
-        let value = self.zero(field.kind)?;
-        if !is_left_out(field, &value) {
-            object.insert(field.name.to_owned(), value);
-        }
+        zeros::absent(field, object);
         Ok(())
-    }
-
-    fn zero(&mut self, kind: Type) -> Result<Value, Malformed> {
-        Ok(match kind {
-            Type::String | Type::Bytes => Value::String(String::new()),
-            Type::Bool => Value::Bool(false),
-            Type::Int32 | Type::Int64 | Type::IntOrString | Type::Double => Value::from(0),
-            Type::Strings | Type::Time | Type::MicroTime | Type::Raw | Type::Fields | Type::Schema(_) => Value::Null,
-            Type::Duration => Value::String("0s".to_owned()),
-            Type::Quantity => Value::String("0".to_owned()),
-            Type::Message(at) => Value::Object(self.message(message_at(at), &[])?),
-        })
     }
 }
 
@@ -240,23 +216,6 @@ fn fraction(number: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
     if number.fract() == 0.0 && number.abs() <= EXACT { Value::from(number as i64) } else { Value::from(number) }
-}
-
-/// Go leaves a struct in, empty or not, unless its tag says `omitzero`.
-fn is_struct(kind: Type) -> bool {
-    !matches!(kind, Type::String | Type::Bool | Type::Int32 | Type::Int64 | Type::Double | Type::Bytes | Type::Strings)
-}
-
-fn is_left_out(field: &Field, value: &Value) -> bool {
-    let zero = match value {
-        Value::Null => true,
-        Value::Bool(yes) => !yes,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(object) => object.is_empty(),
-    };
-    zero && if is_struct(field.kind) { field.omit_zero } else { field.omit_empty }
 }
 
 fn within(field: &Field, error: Malformed) -> Malformed {

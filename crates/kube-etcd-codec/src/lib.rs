@@ -18,6 +18,7 @@ mod quantity;
 mod schema;
 mod secrets;
 mod wire;
+mod zeros;
 
 use serde_json::Value;
 
@@ -33,6 +34,7 @@ pub use ordered::{Ordered, ordered_as};
 pub use quantity::{BINARY, canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
 pub use schema::{Field, Message, SchemaOr, Shape, Type, has_protobuf, message, message_of, messages, sent_message_of};
 pub use secrets::{conceal, is_opaque, secret_texts};
+pub use zeros::complete;
 
 /// How a value was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

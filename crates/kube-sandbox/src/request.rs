@@ -1,7 +1,11 @@
 //! What a request's path and query ask for.
 
-use http::{HeaderMap, Method, Uri, header};
+use std::num::{IntErrorKind, ParseIntError};
 
+use http::{HeaderMap, Method, Uri, header};
+use serde_json::json;
+
+use crate::object::field_error::{FieldError, FieldErrorKind};
 use crate::status::ApiError;
 use crate::user::User;
 
@@ -85,12 +89,19 @@ impl Query {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// As Go's reader of parameters has it: whatever is not `0` or `false`.
     pub fn flag(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, value)| key == name && (value.is_empty() || value == "1" || value == "true"))
+        let given = self.0.iter().find(|(key, _)| key == name);
+        given.is_some_and(|(_, value)| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 
-    pub fn number(&self, name: &str) -> Option<i64> {
-        self.get(name)?.parse().ok()
+    pub fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(given) = self.get(name) else { return Ok(None) };
+        given.parse().map(Some).map_err(|error: ParseIntError| {
+            let out = matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow);
+            let why = if out { "value out of range" } else { "invalid syntax" };
+            ApiError::bad_request(format!("strconv.ParseInt: parsing {}: {why}", json!(given)))
+        })
     }
 }
 
@@ -189,15 +200,16 @@ impl Call {
     }
 
     pub fn write_options(&self) -> Result<WriteOptions, ApiError> {
-        let dry_run = match self.query.get("dryRun") {
-            None => false,
-            Some("All") => true,
-            Some(other) => {
-                return Err(ApiError::bad_request(format!(
-                    "invalid dryRun: Unsupported value: \"{other}\": supported values: \"All\""
-                )));
-            }
-        };
+        let wrong = self.wrong_options();
+        if !wrong.is_empty() {
+            let kind = match self.method {
+                Method::PUT => "UpdateOptions",
+                Method::PATCH => "PatchOptions",
+                _ => "CreateOptions",
+            };
+            return Err(ApiError::invalid_options(kind, &wrong));
+        }
+        let dry_run = self.query.get("dryRun").is_some();
         let agent = self.header(&header::USER_AGENT).split('/').next().unwrap_or_default();
         let manager = self.query.get("fieldManager").unwrap_or(if agent.is_empty() { "unknown" } else { agent });
         let validation = match self.query.get("fieldValidation") {
@@ -207,6 +219,41 @@ impl Call {
         };
         Ok(WriteOptions { dry_run, manager: manager.to_owned(), validation, force: self.query.flag("force") })
     }
+
+    fn wrong_options(&self) -> Vec<FieldError> {
+        let mut wrong = Vec::new();
+        let applies = self.header(&header::CONTENT_TYPE).starts_with("application/apply-patch+");
+        if self.method == Method::PATCH && !applies && self.query.get("force").is_some() {
+            wrong.push(FieldError::forbidden("force", "may not be specified for non-apply patch"));
+        }
+        let manager = self.query.get("fieldManager").unwrap_or_default();
+        if self.method == Method::PATCH && applies && manager.is_empty() {
+            wrong.push(FieldError::required("fieldManager", "is required for apply patch"));
+        }
+        if manager.len() > LONGEST_MANAGER {
+            let why = format!("may not be more than {LONGEST_MANAGER} bytes");
+            wrong.push(FieldError::new("fieldManager", FieldErrorKind::TooLong, why));
+        }
+        for (at, one) in manager.char_indices().filter(|(_, one)| one.is_control()) {
+            let why = format!("invalid character U+{:04X} (at position {at})", u32::from(one));
+            wrong.push(FieldError::invalid("fieldManager", &json!(manager), &why));
+        }
+        wrong.extend(wrong_dry_run(&self.query.all("dryRun").collect::<Vec<_>>()));
+        let validation = self.query.get("fieldValidation").unwrap_or_default();
+        let known = ["", "Ignore", "Strict", "Warn"];
+        if !known.contains(&validation) {
+            wrong.push(FieldError::unsupported("fieldValidation", &json!(validation), &known));
+        }
+        wrong
+    }
+}
+
+const LONGEST_MANAGER: usize = 128;
+
+/// What is wrong with the stages that a request is not to reach; there is one word for it.
+pub fn wrong_dry_run(stages: &[&str]) -> Option<FieldError> {
+    let known = stages.iter().all(|stage| *stage == "All");
+    (!known).then(|| FieldError::unsupported("dryRun", &json!(stages), &["All"]))
 }
 
 #[cfg(test)]
@@ -245,6 +292,16 @@ mod tests {
     #[test]
     fn watches_and_streams_take_as_long_as_they_take() {
         let endless = |uri: &str| is_long_running(&uri.parse().expect("a path"));
+        let query = |query: &str| Query::of(&format!("/a?{query}").parse().expect("a path"));
+        assert!(query("watch").flag("watch") && query("watch=yes").flag("watch") && query("watch=").flag("watch"));
+        assert!(!query("watch=False").flag("watch") && !query("a=1").flag("watch"));
+        assert_eq!(query("limit=5").number("limit").expect("a number"), Some(5));
+        let refused = |text: &str| query(text).number("limit").expect_err("no number").message;
+        assert_eq!(refused("limit=x"), "strconv.ParseInt: parsing \"x\": invalid syntax");
+        assert_eq!(
+            refused("limit=99999999999999999999"),
+            "strconv.ParseInt: parsing \"99999999999999999999\": value out of range"
+        );
         assert!(endless("/api/v1/pods?watch=1") && endless("/api/v1/watch/pods"));
         assert!(endless("/api/v1/namespaces/a/pods/p/log?follow=true") && endless("/exec/a/p/c?command=sh"));
         assert!(!endless("/api/v1/pods?watch=0") && !endless("/api/v1/namespaces/a/pods/p") && !endless("/readyz"));

@@ -80,6 +80,18 @@ impl ApiError {
     }
 
     pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
+        let mut details = resource.details(name);
+        details["kind"] = json!(resource.kind);
+        Self::invalid_fields(&resource.qualified_kind(), name, details, errors)
+    }
+
+    /// Options that no request can have.
+    pub fn invalid_options(kind: &str, errors: &[FieldError]) -> Self {
+        let details = json!({"group": "meta.k8s.io", "kind": kind});
+        Self::invalid_fields(&format!("{kind}.meta.k8s.io"), "", details, errors)
+    }
+
+    fn invalid_fields(kind: &str, name: &str, mut details: Value, errors: &[FieldError]) -> Self {
         // Told once, though it may be found twice; there may be very many.
         let mut seen = HashSet::new();
         let list: Vec<String> =
@@ -88,23 +100,12 @@ impl ApiError {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let kind = resource.qualified_kind();
         let causes: Vec<Value> = errors
             .iter()
             .map(|error| json!({"reason": error.kind.reason(), "message": error.message(), "field": error.field}))
             .collect();
-        let mut details = resource.details(name);
-        details["kind"] = json!(resource.kind);
         details["causes"] = json!(causes);
         Self::new(422, "Invalid", format!("{kind} \"{name}\" is invalid: {said}")).with_details(details)
-    }
-
-    /// What is wrong with `resourceVersionMatch`.
-    pub fn list_options(why: &str) -> Self {
-        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: {why}");
-        Self::new(422, "Invalid", message).with_details(json!({
-            "kind": "ListOptions", "group": "meta.k8s.io", "causes": [{"message": why, "field": "resourceVersionMatch"}],
-        }))
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {

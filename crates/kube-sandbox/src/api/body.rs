@@ -75,11 +75,21 @@ pub(super) fn media_type(request: &Request<Body>) -> String {
 pub(super) async fn value(api: &Api, kind: &str, request: Request<Body>) -> Result<Given, ApiError> {
     let content = media_type(&request);
     let bytes = bytes(api, request).await?;
-    if bytes.is_empty() {
+    if bytes.is_empty() && kind == OPTIONS {
         return Ok(Given { value: Value::Null, duplicates: Vec::new() });
     }
     let unrecognized = |why: &str| {
-        let start: String = String::from_utf8_lossy(&bytes[..bytes.len().min(30)]).into_owned();
+        if kind == OPTIONS {
+            return ApiError::bad_request(why);
+        }
+        let first = &bytes[..bytes.len().min(30)];
+        let start: String = if first.is_empty() {
+            "<empty>".to_owned()
+        } else if first.starts_with(b"{") {
+            String::from_utf8_lossy(first).into_owned()
+        } else {
+            first.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
         let dots = if bytes.len() > 30 { " ..." } else { "" };
         ApiError::bad_request(format!(
             "the object provided is unrecognized (must be of type {kind}): {why} ({start}{dots})"
@@ -99,6 +109,13 @@ pub(super) async fn value(api: &Api, kind: &str, request: Request<Body>) -> Resu
         return Err(unrecognized(&format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
         )));
+    }
+    for field in ["kind", "apiVersion"] {
+        if let Some(found) = read.value.get(field).filter(|one| !one.is_string() && !one.is_null()).map(json_kind) {
+            return Err(unrecognized(&format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go struct field .{field} of type string"
+            )));
+        }
     }
     Ok(Given { value: read.value, duplicates: read.duplicates })
 }
@@ -137,21 +154,47 @@ pub(super) async fn object(api: &Api, resource: &Resource, request: Request<Body
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (version, kind) = (text("apiVersion"), text("kind"));
     let expected = resource.api_version();
+    if let Some(why) = unknown_kind(resource, &version, &kind) {
+        return Err(ApiError::bad_request(why));
+    }
     if !version.is_empty() && version != expected && !(resource.is(names::NEW_EVENTS) && version == "v1") {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({version}) does not match the expected API version ({expected})"
-        )));
-    }
-    if !kind.is_empty() && kind != resource.kind {
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version \"{}\" cannot be handled as a {}: no kind \"{kind}\" is registered for the resource {}",
-            resource.version, resource.kind, resource.plural
         )));
     }
     object["apiVersion"] = expected.into();
     object["kind"] = resource.kind.clone().into();
     Ok(given)
 }
+
+/// What is wrong with a body that says it is of another kind.
+fn unknown_kind(resource: &Resource, version: &str, kind: &str) -> Option<String> {
+    let own = resource.api_version();
+    let version = if version.is_empty() { &own } else { version };
+    let kind = if kind.is_empty() { &resource.kind } else { kind };
+    let short = version.rsplit('/').next().unwrap_or_default();
+    let cannot = format!("{kind} in version \"{short}\" cannot be handled as a {}", resource.kind);
+    if resource.custom.is_some() {
+        let why = format!("{cannot}: no kind \"{kind}\" is registered for the resource {}", resource.plural);
+        return (kind != resource.kind).then_some(why);
+    }
+    // What once was served is known all the same.
+    let group = |version: &str| version.rsplit_once('/').map(|(group, _)| group.to_owned());
+    let was_served =
+        kind == resource.kind && group(version) == group(&own) && (short.contains("alpha") || short.contains("beta"));
+    if kube_etcd_codec::kind_by_api_version(version, kind).is_none() && !was_served {
+        let scheme = "pkg/api/legacyscheme/scheme.go:30";
+        return Some(format!(
+            "{cannot}: no kind \"{kind}\" is registered for version \"{version}\" in scheme \"{scheme}\""
+        ));
+    }
+    let group = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+    let why = format!("{cannot}: converting ({short}.{kind}) to ({group}.{}): unknown conversion", resource.kind);
+    (kind != resource.kind).then_some(why)
+}
+
+/// Of these the real server says what is wrong without saying what they are.
+const OPTIONS: &str = "DeleteOptions";
 
 /// A body that says how something is to be done: a `DeleteOptions`, a `Scale`, an `Eviction`. Of another kind, or
 /// with a value of the wrong type, it is refused: what is asked for is not to be guessed.
@@ -168,6 +211,11 @@ pub(super) async fn options(api: &Api, message: &str, request: Request<Body>) ->
 pub(super) fn check_options(given: &mut Value, version: &str, kind: &str) -> Result<(), ApiError> {
     let said = given.get("kind").map_or(Some(""), Value::as_str).unwrap_or("a value that is no text").to_owned();
     if !said.is_empty() && said != kind {
+        if kind == OPTIONS {
+            let scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";
+            let why = format!("no kind \"{said}\" is registered for version \"meta.k8s.io/v1\" in scheme \"{scheme}\"");
+            return Err(ApiError::bad_request(why));
+        }
         return Err(ApiError::bad_request(format!(
             "{said} in the body cannot be handled as a {kind}: no kind \"{said}\" is registered for this request"
         )));
@@ -175,6 +223,9 @@ pub(super) fn check_options(given: &mut Value, version: &str, kind: &str) -> Res
     given["apiVersion"] = version.into();
     given["kind"] = kind.into();
     crate::validate::types(given).map_err(|why| {
+        if kind == OPTIONS {
+            return ApiError::bad_request(why);
+        }
         let version = version.rsplit('/').next().unwrap_or(version);
         ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
     })

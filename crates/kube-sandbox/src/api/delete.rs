@@ -1,16 +1,19 @@
 //! delete and deletecollection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::response::Response;
+use futures::{StreamExt, future, stream};
 use http::{Request, StatusCode};
-use serde_json::json;
+use serde_json::Value;
 
 use super::deletion::Wish;
-use super::{SharedApi, answer, body};
+use super::limits::Internal;
+use super::read::Listing;
+use super::{SharedApi, answer, body, negotiate};
 use crate::object::meta;
-use crate::objects::selector::Selector;
 use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::{ApiError, json_response, success};
@@ -33,31 +36,60 @@ pub(super) async fn one(
     Ok(answer::warned(response, &warnings))
 }
 
+/// How many objects of a collection are deleted side by side.
+const AT_ONCE: usize = 8;
+
 pub(super) async fn collection(
     api: &SharedApi,
     resource: &Arc<Resource>,
     call: &Call,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let internal = request.extensions().get::<Internal>().is_some();
     let wish = Wish::of(call, &body::options(api, "DeleteOptions", request).await?)?;
-    let namespace = call.path.namespace.as_deref();
-    let selector = Selector::parse(resource, call.query.get("labelSelector"), call.query.get("fieldSelector"))?;
-    let (items, revision) = api.objects.list_all(resource, namespace, &selector).await?;
-    let mut deleted = Vec::with_capacity(items.len());
+    let place = api.limits.list(internal).await?;
+    let mut listing = Listing::begin(api, resource, call, negotiate::form(&call.headers))?;
     let mut warnings = Vec::new();
-    for item in items {
-        match api.delete(resource, call, meta::name(&item), &wish, &mut warnings).await {
-            Ok((object, _)) => deleted.push(object),
-            // Somebody else was faster.
-            Err(error) if error.code == 404 => {}
-            Err(error) => return Err(error),
-        }
+    while let Some(items) = listing.next(api).await? {
+        all(api, resource, call, &items, &wish, &mut warnings).await?;
+        // The answer is the list as it was, as kube-apiserver's is.
+        listing.show(items);
     }
-    let list = json!({
-        "kind": resource.list_kind,
-        "apiVersion": resource.api_version(),
-        "metadata": {"resourceVersion": revision.to_string()},
-        "items": deleted,
-    });
-    Ok(answer::warned(json_response(StatusCode::OK, &list), &warnings))
+    Ok(answer::warned(listing.answer(place)?, &warnings))
+}
+
+/// Deletes in the order of the list. After a failure none is begun, as with the one worker of kube-apiserver, and those
+/// that are under way come to their end.
+async fn all(
+    api: &SharedApi,
+    resource: &Arc<Resource>,
+    call: &Call,
+    items: &[Value],
+    wish: &Wish,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    let failed = &AtomicBool::new(false);
+    let names: Vec<String> = items.iter().map(|item| meta::name(item).to_owned()).collect();
+    let ends: Vec<(Result<(), ApiError>, Vec<String>)> = stream::iter(names)
+        .take_while(|_: &String| future::ready(!failed.load(Ordering::Relaxed)))
+        .map(|name: String| {
+            async move {
+                let mut warnings = Vec::new();
+                let end = match api.delete(resource, call, &name, wish, &mut warnings).await {
+                    // Somebody else was faster.
+                    Err(error) if error.code == 404 => Ok(()),
+                    end => end.map(|_| ()),
+                };
+                failed.fetch_or(end.is_err(), Ordering::Relaxed);
+                (end, warnings)
+            }
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    for (end, said) in ends {
+        end?;
+        warnings.extend(said);
+    }
+    Ok(())
 }

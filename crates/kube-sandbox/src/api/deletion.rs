@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::write::finished;
 use super::{Api, admission};
-use crate::object::meta;
-use crate::request::Call;
+use crate::object::field_error::FieldError;
+use crate::object::{list, meta};
+use crate::request::{Call, wrong_dry_run};
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::Written;
@@ -33,21 +34,21 @@ pub(super) struct Wish {
     dry_run: bool,
 }
 
-fn invalid(why: &str) -> ApiError {
-    ApiError::new(422, "Invalid", format!("DeleteOptions.meta.k8s.io \"\" is invalid: {why}"))
-}
-
 impl Wish {
+    /// From the body or, where there is none, from the query.
     pub(super) fn of(call: &Call, body: &Value) -> Result<Self, ApiError> {
-        let text = |field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
-        let propagation = text("propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
-        let orphan = body.get("orphanDependents").and_then(Value::as_bool);
-        if orphan.is_some()
-            && let Some(propagation) = &propagation
-        {
-            return Err(invalid(&format!(
-                "propagationPolicy: Invalid value: \"{propagation}\": orphanDependents and deletionPropagation cannot be both set"
-            )));
+        let query = (!body.is_object()).then_some(&call.query);
+        let text =
+            |field: &str| body.get(field).and_then(Value::as_str).or_else(|| query?.get(field)).map(str::to_owned);
+        let propagation = text("propagationPolicy");
+        let orphan = match query.filter(|query| query.get("orphanDependents").is_some()) {
+            Some(query) => Some(query.flag("orphanDependents")),
+            None => body.get("orphanDependents").and_then(Value::as_bool),
+        };
+        let mut wrong = Vec::new();
+        if let (Some(_), Some(propagation)) = (orphan, &propagation) {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            wrong.push(FieldError::invalid("propagationPolicy", &json!(propagation), why));
         }
         let propagation = match propagation.as_deref() {
             None => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
@@ -55,34 +56,31 @@ impl Wish {
             Some("Foreground") => Some(Propagation::Foreground),
             Some("Orphan") => Some(Propagation::Orphan),
             Some(other) => {
-                return Err(invalid(&format!(
-                    "propagationPolicy: Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\""
-                )));
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                wrong.push(FieldError::unsupported("propagationPolicy", &json!(other), &known));
+                None
             }
         };
-        let dry_run = body.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let mut dry = false;
-        for wanted in dry_run.chain(call.query.get("dryRun")) {
-            if wanted != "All" {
-                return Err(invalid(&format!("dryRun: Unsupported value: \"{wanted}\": supported values: \"All\"")));
-            }
-            dry = true;
+        let stages: Vec<&str> = match query {
+            Some(query) => query.all("dryRun").collect(),
+            None => list(body, "dryRun").iter().filter_map(Value::as_str).collect(),
+        };
+        wrong.extend(wrong_dry_run(&stages));
+        if !wrong.is_empty() {
+            return Err(ApiError::invalid_options("DeleteOptions", &wrong));
         }
-        let precondition = |field: &str| {
-            body.pointer("/preconditions")
-                .and_then(|conditions| conditions.get(field))
-                .and_then(Value::as_str)
-                .map(str::to_owned)
+        let precondition =
+            |field: &str| body.get("preconditions")?.get(field).and_then(Value::as_str).map(str::to_owned);
+        let grace = match query {
+            Some(query) => query.number("gracePeriodSeconds")?,
+            None => body.get("gracePeriodSeconds").and_then(Value::as_i64),
         };
         Ok(Self {
-            grace: body
-                .get("gracePeriodSeconds")
-                .and_then(Value::as_i64)
-                .or_else(|| call.query.number("gracePeriodSeconds")),
+            grace,
             propagation,
             uid: precondition("uid"),
             revision: precondition("resourceVersion"),
-            dry_run: dry,
+            dry_run: !stages.is_empty(),
         })
     }
 }
@@ -198,14 +196,25 @@ fn ended(marked: Option<Value>, resource: &Resource, name: &str) -> Result<(Valu
 }
 
 fn check_preconditions(resource: &Resource, name: &str, object: &Value, wish: &Wish) -> Result<(), ApiError> {
-    let pairs = [("UID", &wish.uid, "uid"), ("ResourceVersion", &wish.revision, "resourceVersion")];
-    for (label, wanted, field) in pairs {
+    let pairs = [
+        ("UID", &wish.uid, "uid", "deleted and then recreated"),
+        ("ResourceVersion", &wish.revision, "resourceVersion", "modified"),
+    ];
+    for (label, wanted, field, happened) in pairs {
         let is = meta::text(object, field);
         if let Some(wanted) = wanted
             && wanted != is
         {
-            let why = format!("Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {is}");
-            return Err(ApiError::conflict(resource, name, &why));
+            // Here the kind stands in place of the resource.
+            let kind = resource.qualified_kind();
+            let why = format!(
+                "the {label} in the precondition ({wanted}) does not match the {label} in record ({is}). \
+                 The object might have been {happened}"
+            );
+            let message = format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}");
+            let mut details = resource.details(name);
+            details["kind"] = json!(resource.kind);
+            return Err(ApiError::new(409, "Conflict", message).with_details(details));
         }
     }
     Ok(())

@@ -114,7 +114,9 @@ async fn serve(api: SharedApi, call: Call, request: Request<Body>) -> Result<Res
         Verb::Create => path.name.is_some(),
         _ => false,
     };
-    if misplaced || !resource.allows(verb.name()) {
+    // Of all namespaces nothing but a list can be had.
+    let too_wide = resource.namespaced && path.namespace.is_none() && verb == Verb::DeleteCollection;
+    if misplaced || too_wide || !resource.allows(verb.name()) {
         return Err(ApiError::method_not_allowed());
     }
     if resource.namespaced && path.namespace.is_none() && !matches!(verb, Verb::List | Verb::Watch | Verb::Create) {

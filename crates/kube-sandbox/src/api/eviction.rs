@@ -33,6 +33,9 @@ pub(super) async fn evict(
     if !options.is_null() {
         body::check_options(&mut options, "meta/v1", "DeleteOptions")?;
     }
+    if call.query.get("dryRun").is_some() && options.is_object() {
+        options["dryRun"] = json!(["All"]);
+    }
     let name = call.path.name.clone().unwrap_or_default();
     let pod = api.objects.get(pods, call.path.namespace.as_deref(), &name).await?;
     let dry = call.query.get("dryRun").is_some() || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());

@@ -6,7 +6,7 @@
 //! or read, and gives it to `answer`. None of them calls one that stands after it here:
 //!
 //! ```text
-//! limits strict negotiate known state answer body
+//! limits syntax strict negotiate known state answer body
 //! fields patch managed admission write deletion
 //! read watch change delete eviction subresource reviews
 //! plain dispatch
@@ -32,6 +32,7 @@ mod reviews;
 mod state;
 mod strict;
 mod subresource;
+mod syntax;
 mod watch;
 mod write;
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
 
 use super::limits::LARGEST_BODY;
+use super::syntax;
 
 /// As deep as `serde_json` reads.
 pub const DEEPEST: usize = 128;
@@ -27,7 +28,7 @@ pub fn json(bytes: &[u8]) -> Result<Read, String> {
     let mut reader = Reader::default();
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let value = Seed(&mut reader).deserialize(&mut from).and_then(|value| from.end().map(|()| value));
-    value.map(|value| reader.read(value)).map_err(|error| error.to_string())
+    value.map(|value| reader.read(value)).map_err(|error| syntax::error(bytes).unwrap_or_else(|| error.to_string()))
 }
 
 pub fn yaml(bytes: &[u8]) -> Result<Read, String> {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::SharedApi;
 use super::negotiate::Form;
 use super::read::number;
+use crate::object::field_error::FieldError;
 use crate::objects::selector::Selector;
 use crate::objects::{self, Pages, convert};
 use crate::request::Call;
@@ -39,18 +40,10 @@ pub(super) async fn serve(
         selector = Selector::parse(&resource, None, Some(&format!("metadata.name={name}")))?;
     }
     let bookmarks = call.query.flag("allowWatchBookmarks");
-    let initial = match call.query.get("sendInitialEvents") {
-        None => None,
-        Some(wanted) => {
-            if call.query.get("resourceVersionMatch") != Some("NotOlderThan") {
-                return Err(ApiError::list_options(
-                    "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                ));
-            }
-            Some(wanted == "true")
-        }
-    };
-    let revision = call.query.get("resourceVersion").map(number).transpose()?.unwrap_or(0);
+    let (seconds, _) = (call.query.number("timeoutSeconds")?, call.query.number("limit")?);
+    check_options(call)?;
+    let initial = call.query.get("sendInitialEvents").map(|_| call.query.flag("sendInitialEvents"));
+    let revision = call.query.get("resourceVersion").map(number).transpose().map_err(ApiError::plain)?.unwrap_or(0);
     let view = View {
         include: call.query.get("includeObject").unwrap_or("Metadata").to_owned(),
         resource: resource.clone(),
@@ -71,7 +64,7 @@ pub(super) async fn serve(
     let prefix = api.objects.store.key(&resource.folder, namespace.as_deref(), None);
     let feed = api.objects.hub.feed(&api.objects.store, &folder, &prefix, start).await?;
     // As kube-apiserver does, so that clients do not all come back at one moment.
-    let timeout = match call.query.number("timeoutSeconds") {
+    let timeout = match seconds {
         Some(seconds) if seconds > 0 => Duration::from_secs(u64::try_from(seconds).unwrap_or(1)).min(LONGEST),
         _ => Duration::from_secs(rand::rng().random_range(1800..3600)),
     };
@@ -99,6 +92,31 @@ pub(super) async fn serve(
     let mut response = Response::new(Body::from_stream(stream));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// What no watch can be asked for.
+fn check_options(call: &Call) -> Result<(), ApiError> {
+    let (how, initial) = (call.query.get("resourceVersionMatch"), call.query.get("sendInitialEvents"));
+    let field = "resourceVersionMatch";
+    let mut wrong = Vec::new();
+    if initial.is_some() && how != Some("NotOlderThan") {
+        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        wrong.push(FieldError::forbidden(field, why));
+    }
+    if let Some(how) = how {
+        if initial.is_none() {
+            let why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+            wrong.push(FieldError::forbidden(field, why));
+        }
+        if how != "NotOlderThan" {
+            wrong.push(FieldError::unsupported(field, &json!(how), &["NotOlderThan"]));
+        }
+        if call.query.get("continue").is_some() {
+            let why = "resourceVersionMatch is forbidden when continue is provided";
+            wrong.push(FieldError::forbidden(field, why));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(ApiError::invalid_options("ListOptions", &wrong)) }
 }
 
 /// How one client sees the changes.

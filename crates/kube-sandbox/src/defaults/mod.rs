@@ -43,7 +43,7 @@ pub(super) fn apply(kind: &str, object: &mut Value) {
         "PersistentVolumeClaim" => storage::claim(object),
         "StorageClass" => storage::class(object),
         "CSIDriver" => storage::driver(object),
-        "PriorityClass" => set(object, "preemptionPolicy", json!("PreemptLowerPriority")),
+        "PriorityClass" => set_pointer(object, "preemptionPolicy", json!("PreemptLowerPriority")),
         "RoleBinding" | "ClusterRoleBinding" => policy::binding(object),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => policy::webhooks(kind, object),
         "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => policy::admission_policy(object),
@@ -90,6 +90,14 @@ fn set(object: &mut Value, field: &str, value: Value) {
         None | Some(Value::Null) => drop(map.insert(field.to_owned(), value)),
         Some(Value::String(text)) if text.is_empty() => drop(map.insert(field.to_owned(), value)),
         Some(_) => {}
+    }
+}
+
+/// Sets a field that is missing where Go keeps a pointer: an empty text was given then.
+fn set_pointer(object: &mut Value, field: &str, value: Value) {
+    let Some(map) = object.as_object_mut() else { return };
+    if map.get(field).is_none_or(Value::is_null) {
+        map.insert(field.to_owned(), value);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{each, inside, set, within};
+use super::{each, inside, set, set_pointer, within};
 
 pub(super) fn service(object: &mut Value) {
     within(object, "spec", |spec| {
@@ -29,7 +29,7 @@ pub(super) fn service(object: &mut Value) {
             set(spec, "externalTrafficPolicy", json!("Cluster"));
         }
         if kind != "ExternalName" {
-            set(spec, "internalTrafficPolicy", json!("Cluster"));
+            set_pointer(spec, "internalTrafficPolicy", json!("Cluster"));
         }
         if kind == "LoadBalancer" {
             set(spec, "allocateLoadBalancerNodePorts", json!(true));
@@ -39,7 +39,7 @@ pub(super) fn service(object: &mut Value) {
         inside(status, "loadBalancer", |balancer| {
             each(balancer, "ingress", |point| {
                 if point.get("ip").is_some() {
-                    set(point, "ipMode", json!("VIP"));
+                    set_pointer(point, "ipMode", json!("VIP"));
                 }
             });
         });
@@ -52,8 +52,8 @@ pub(super) fn endpoints(object: &mut Value) {
 
 pub(super) fn endpoint_slice(object: &mut Value) {
     each(object, "ports", |port| {
-        set(port, "name", json!(""));
-        set(port, "protocol", json!("TCP"));
+        set_pointer(port, "name", json!(""));
+        set_pointer(port, "protocol", json!("TCP"));
     });
 }
 
@@ -64,13 +64,13 @@ pub(super) fn policy(object: &mut Value) {
         let types = if leaving { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
         set(spec, "policyTypes", types);
         for direction in ["ingress", "egress"] {
-            each(spec, direction, |rule| each(rule, "ports", |port| set(port, "protocol", json!("TCP"))));
+            each(spec, direction, |rule| each(rule, "ports", |port| set_pointer(port, "protocol", json!("TCP"))));
         }
     });
 }
 
 pub(super) fn ingress_class(object: &mut Value) {
     within(object, "spec", |spec| {
-        inside(spec, "parameters", |parameters| set(parameters, "scope", json!("Cluster")));
+        inside(spec, "parameters", |parameters| set_pointer(parameters, "scope", json!("Cluster")));
     });
 }

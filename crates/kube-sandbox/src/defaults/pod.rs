@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{each, inside, set, within};
+use super::{each, inside, set, set_pointer, within};
 
 pub(super) fn pod(object: &mut Value) {
     within(object, "spec", |pod| {
@@ -95,7 +95,7 @@ fn probe(probe: &mut Value) {
         }
     }
     inside(probe, "httpGet", http_get);
-    inside(probe, "grpc", |grpc| set(grpc, "service", json!("")));
+    inside(probe, "grpc", |grpc| set_pointer(grpc, "service", json!("")));
 }
 
 fn http_get(get: &mut Value) {
@@ -124,11 +124,11 @@ pub(super) fn volume(volume: &mut Value) {
             inside(source, "downwardAPI", downward_items);
         });
     });
-    inside(volume, "hostPath", |path| set(path, "type", json!("")));
+    inside(volume, "hostPath", |path| set_pointer(path, "type", json!("")));
     inside(volume, "iscsi", |iscsi| set(iscsi, "iscsiInterface", json!("default")));
     inside(volume, "ephemeral", |ephemeral| {
         inside(ephemeral, "volumeClaimTemplate", |template| {
-            within(template, "spec", |spec| set(spec, "volumeMode", json!("Filesystem")));
+            within(template, "spec", |spec| set_pointer(spec, "volumeMode", json!("Filesystem")));
         });
     });
 }

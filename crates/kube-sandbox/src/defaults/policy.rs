@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{each, inside, set, within};
+use super::{each, inside, set, set_pointer, within};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -17,22 +17,22 @@ pub(super) fn binding(object: &mut Value) {
 
 pub(super) fn webhooks(kind: &str, object: &mut Value) {
     each(object, "webhooks", |hook| {
-        set(hook, "failurePolicy", json!("Fail"));
-        set(hook, "matchPolicy", json!("Equivalent"));
+        set_pointer(hook, "failurePolicy", json!("Fail"));
+        set_pointer(hook, "matchPolicy", json!("Equivalent"));
         set(hook, "namespaceSelector", json!({}));
         set(hook, "objectSelector", json!({}));
         set(hook, "timeoutSeconds", json!(10));
         if kind == "MutatingWebhookConfiguration" {
-            set(hook, "reinvocationPolicy", json!("Never"));
+            set_pointer(hook, "reinvocationPolicy", json!("Never"));
         }
-        each(hook, "rules", |rule| set(rule, "scope", json!("*")));
+        each(hook, "rules", |rule| set_pointer(rule, "scope", json!("*")));
         inside(hook, "clientConfig", |config| inside(config, "service", |service| set(service, "port", json!(443))));
     });
 }
 
 pub(super) fn admission_policy(object: &mut Value) {
     within(object, "spec", |spec| {
-        set(spec, "failurePolicy", json!("Fail"));
+        set_pointer(spec, "failurePolicy", json!("Fail"));
         inside(spec, "matchConstraints", matching);
     });
 }
@@ -42,11 +42,11 @@ pub(super) fn admission_binding(object: &mut Value) {
 }
 
 fn matching(rules: &mut Value) {
-    set(rules, "matchPolicy", json!("Equivalent"));
+    set_pointer(rules, "matchPolicy", json!("Equivalent"));
     set(rules, "namespaceSelector", json!({}));
     set(rules, "objectSelector", json!({}));
     for list in ["resourceRules", "excludeResourceRules"] {
-        each(rules, list, |rule| set(rule, "scope", json!("*")));
+        each(rules, list, |rule| set_pointer(rule, "scope", json!("*")));
     }
 }
 

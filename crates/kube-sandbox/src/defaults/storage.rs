@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::{inside, set, within};
+use super::{inside, set, set_pointer, within};
 
 pub(super) fn volume(object: &mut Value) {
     within(object, "spec", |spec| {
         set(spec, "persistentVolumeReclaimPolicy", json!("Retain"));
-        set(spec, "volumeMode", json!("Filesystem"));
-        inside(spec, "hostPath", |path| set(path, "type", json!("")));
+        set_pointer(spec, "volumeMode", json!("Filesystem"));
+        inside(spec, "hostPath", |path| set_pointer(path, "type", json!("")));
         inside(spec, "iscsi", |iscsi| set(iscsi, "iscsiInterface", json!("default")));
     });
 }
 
 pub(super) fn claim(object: &mut Value) {
     within(object, "spec", |spec| {
-        set(spec, "volumeMode", json!("Filesystem"));
+        set_pointer(spec, "volumeMode", json!("Filesystem"));
         inside(spec, "dataSource", |source| {
             if source.get("apiGroup").is_none() {
                 source["apiGroup"] = json!("");
@@ -25,8 +25,8 @@ pub(super) fn claim(object: &mut Value) {
 }
 
 pub(super) fn class(object: &mut Value) {
-    set(object, "reclaimPolicy", json!("Delete"));
-    set(object, "volumeBindingMode", json!("Immediate"));
+    set_pointer(object, "reclaimPolicy", json!("Delete"));
+    set_pointer(object, "volumeBindingMode", json!("Immediate"));
 }
 
 pub(super) fn driver(object: &mut Value) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{each, inside, is_text, set, storage, template, within};
+use super::{each, inside, is_text, set, set_pointer, storage, template, within};
 
 pub(super) fn deployment(object: &mut Value) {
     within(object, "spec", |spec| {
@@ -91,7 +91,7 @@ pub(super) fn job(object: &mut Value) {
         set(spec, "parallelism", json!(1));
         let backoff = if spec.get("backoffLimitPerIndex").is_some() { i32::MAX } else { 6 };
         set(spec, "backoffLimit", json!(backoff));
-        set(spec, "completionMode", json!("NonIndexed"));
+        set_pointer(spec, "completionMode", json!("NonIndexed"));
         set(spec, "suspend", json!(false));
         set(spec, "manualSelector", json!(false));
         let replace = if spec.get("podFailurePolicy").is_some() { "Failed" } else { "TerminatingOrFailed" };
@@ -132,11 +132,11 @@ pub(super) fn autoscaler(object: &mut Value) {
             let policy = |kind: &str, value: i64| json!({"type": kind, "value": value, "periodSeconds": 15});
             within(behavior, "scaleUp", |up| {
                 set(up, "stabilizationWindowSeconds", json!(0));
-                set(up, "selectPolicy", json!("Max"));
+                set_pointer(up, "selectPolicy", json!("Max"));
                 set(up, "policies", json!([policy("Pods", 4), policy("Percent", 100)]));
             });
             within(behavior, "scaleDown", |down| {
-                set(down, "selectPolicy", json!("Max"));
+                set_pointer(down, "selectPolicy", json!("Max"));
                 set(down, "policies", json!([policy("Percent", 100)]));
             });
         });

@@ -70,6 +70,16 @@ impl FieldError {
         Self::new(field, FieldErrorKind::Invalid, format!("{value}: {why}"))
     }
 
+    pub fn forbidden(field: impl Into<String>, why: &str) -> Self {
+        Self::new(field, FieldErrorKind::Forbidden, why)
+    }
+
+    /// `Unsupported value: "x": supported values: "a", "b"`.
+    pub fn unsupported(field: impl Into<String>, value: &Value, known: &[&str]) -> Self {
+        let known = known.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
+        Self::new(field, FieldErrorKind::NotSupported, format!("{value}: supported values: {known}"))
+    }
+
     pub(crate) fn message(&self) -> String {
         if self.detail.is_empty() {
             self.kind.words().to_owned()

@@ -85,15 +85,18 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn of(query: &Query) -> Result<Self, ApiError> {
-        let since = match (query.number("sinceSeconds"), query.get("sinceTime")) {
+        let since = match (query.number("sinceSeconds")?, query.get("sinceTime")) {
             (Some(seconds), _) => Some(meta::from_now(seconds.saturating_neg())),
             (None, Some(time)) => Some(time.parse().map_err(|_| {
                 ApiError::bad_request(format!("sinceTime: Invalid value: \"{time}\": it is no RFC 3339 time"))
             })?),
             (None, None) => None,
         };
-        let number = |name: &str| query.number(name).and_then(|number| usize::try_from(number).ok());
-        Ok(Self { tail: number("tailLines"), since, limit: number("limitBytes"), timestamps: query.flag("timestamps") })
+        let number = |name: &str| -> Result<Option<usize>, ApiError> {
+            Ok(query.number(name)?.and_then(|number| usize::try_from(number).ok()))
+        };
+        let (tail, limit) = (number("tailLines")?, number("limitBytes")?);
+        Ok(Self { tail, since, limit, timestamps: query.flag("timestamps") })
     }
 
     /// Lines with the time at which each was written, where that is known.

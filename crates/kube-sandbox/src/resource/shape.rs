@@ -140,18 +140,7 @@ impl<'a> Shape<'a> {
             _ => None,
         };
         let mut object = Map::new();
-        for field in message.into_iter().flat_map(|message| &message.fields).filter(|field| !field.inline) {
-            let by_value = field.shape == schema::Shape::One && !field.pointer;
-            let value = match field.kind {
-                Type::Message(_) if by_value && !field.omit_zero => Shape::Field(field).empty_struct(),
-                _ if field.omit_empty || field.omit_zero => continue,
-                Type::String if by_value => Value::from(""),
-                Type::Bool if by_value => Value::from(false),
-                Type::Int32 | Type::Int64 | Type::Double if by_value => Value::from(0),
-                _ => Value::Null,
-            };
-            object.insert(field.name.to_owned(), value);
-        }
+        message.into_iter().for_each(|message| schema::complete(message, &mut object));
         Value::Object(object)
     }
 }

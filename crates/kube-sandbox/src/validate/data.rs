@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::errors::{Errors, IMMUTABLE, is_empty};
 use super::{internal, template};
@@ -109,17 +109,8 @@ pub(super) fn quota(object: &Value, errors: &mut Errors) {
         template::amount(resource, amount, &here, errors);
     }
     let scopes: Vec<&str> = list(spec, "scopes").iter().filter_map(Value::as_str).collect();
-    let known = [
-        "Terminating",
-        "NotTerminating",
-        "BestEffort",
-        "NotBestEffort",
-        "PriorityClass",
-        "CrossNamespacePodAffinity",
-        "VolumeAttributesClass",
-    ];
     for scope in &scopes {
-        if !known.contains(scope) {
+        if !SCOPES.contains(scope) {
             errors.invalid("spec.scopes", &spec["scopes"], "unsupported scope");
             continue;
         }
@@ -130,12 +121,75 @@ pub(super) fn quota(object: &Value, errors: &mut Errors) {
             }
         }
     }
-    for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
+    for pair in CONFLICTING {
         if pair.iter().all(|one| scopes.contains(one)) {
             errors.invalid("spec.scopes", &spec["scopes"], "conflicting scopes");
         }
     }
+    scope_selector(spec, errors);
 }
+
+fn scope_selector(spec: &Value, errors: &mut Errors) {
+    let field = "spec.scopeSelector.matchExpressions";
+    let terms = list(&spec["scopeSelector"], "matchExpressions");
+    for term in terms {
+        let (scope, operator) = (text(term, "scopeName"), text(term, "operator"));
+        if !SCOPES.contains(&scope) {
+            errors.invalid(format!("{field}.scopeName"), &json!(scope), "unsupported scope");
+        }
+        for (resource, _) in entries(spec, "hard").filter(|(name, _)| template::is_counted(name) && !name.contains('/'))
+        {
+            if !fits_scope(scope, resource) {
+                // Go prints the struct as JSON, by its own names.
+                let terms: Vec<String> = terms.iter().map(go_json).collect();
+                let selector = format!("{{\"MatchExpressions\":[{}]}}", terms.join(","));
+                errors.invalid_text(field, &selector, "unsupported scope applied to resource");
+            }
+        }
+        let by_itself = ["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"];
+        if by_itself.contains(&scope) && operator != "Exists" {
+            let why = "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, \
+                       ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, \
+                       ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+            errors.invalid(format!("{field}.operator"), &json!(operator), why);
+        }
+        let values = list(term, "values");
+        match operator {
+            "In" | "NotIn" if values.is_empty() => {
+                let why = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+                errors.required(format!("{field}.values"), why);
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let why = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+                errors.invalid(format!("{field}.values"), &term["values"], why);
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            _ => errors.invalid(format!("{field}.operator"), &json!(operator), "not a valid selector operator"),
+        }
+    }
+    for pair in CONFLICTING {
+        if pair.iter().all(|one| terms.iter().any(|term| text(term, "scopeName") == *one)) {
+            errors.invalid(field, &spec["scopes"], "conflicting scopes");
+        }
+    }
+}
+
+/// The three parts of a term in the order of Go's struct.
+fn go_json(term: &Value) -> String {
+    let (scope, operator, values) = (&term["scopeName"], &term["operator"], &term["values"]);
+    format!("{{\"ScopeName\":{scope},\"Operator\":{operator},\"Values\":{values}}}")
+}
+
+const SCOPES: [&str; 7] = [
+    "Terminating",
+    "NotTerminating",
+    "BestEffort",
+    "NotBestEffort",
+    "PriorityClass",
+    "CrossNamespacePodAffinity",
+    "VolumeAttributesClass",
+];
+const CONFLICTING: [[&str; 2]; 2] = [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]];
 
 fn fits_scope(scope: &str, resource: &str) -> bool {
     let computed = ["cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];

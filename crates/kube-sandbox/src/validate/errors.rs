@@ -88,8 +88,9 @@ impl Errors {
     }
 
     pub(super) fn unsupported(&mut self, field: impl Into<String>, value: &Value, known: &[&str]) {
-        let known = known.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
-        self.push(field, FieldErrorKind::NotSupported, format!("{value}: supported values: {known}"));
+        if !self.is_full() {
+            self.0.push(FieldError::unsupported(field, value, known));
+        }
     }
 
     pub(super) fn too_long(&mut self, field: impl Into<String>, most: usize) {

@@ -248,13 +248,43 @@ pub(super) fn slice(object: &Value, old: Option<&Value>, errors: &mut Errors) {
 pub(super) fn endpoints(object: &Value, errors: &mut Errors) {
     for (at, subset) in list(object, "subsets").iter().enumerate() {
         let here = format!("subsets[{at}]");
-        for part in ["addresses", "notReadyAddresses"] {
+        let all = ["addresses", "notReadyAddresses"];
+        if all.iter().all(|part| list(subset, part).is_empty()) {
+            errors.required(here.as_str(), "must specify `addresses` or `notReadyAddresses`");
+        }
+        for part in all {
             for (at, address) in list(subset, part).iter().enumerate() {
+                let hostname = text(address, "hostname");
+                if !hostname.is_empty() {
+                    let here = format!("{here}.{part}[{at}].hostname");
+                    errors.all_invalid(&here, hostname, names::dns_label(hostname));
+                }
+                if let Some(node) = address["nodeName"].as_str() {
+                    let here = format!("{here}.{part}[{at}].nodeName");
+                    errors.all_invalid(&here, node, names::dns_subdomain(node));
+                }
                 rules::endpoint_ip(&format!("{here}.{part}[{at}].ip"), text(address, "ip"), errors);
             }
         }
-        for (at, port) in list(subset, "ports").iter().enumerate() {
-            rules::port(&format!("{here}.ports[{at}].port"), &port["port"], errors);
+        let ports = list(subset, "ports");
+        for (at, port) in ports.iter().enumerate() {
+            let (here, name) = (format!("{here}.ports[{at}]"), text(port, "name"));
+            if !name.is_empty() {
+                errors.all_invalid(&format!("{here}.name"), name, names::dns_label(name));
+            } else if ports.len() > 1 {
+                errors.required(format!("{here}.name"), "");
+            }
+            rules::port(&format!("{here}.port"), &port["port"], errors);
+            let protocol = &port["protocol"];
+            if text(port, "protocol").is_empty() {
+                errors.required(format!("{here}.protocol"), "");
+            } else {
+                errors.one_of(format!("{here}.protocol"), protocol, &["SCTP", "TCP", "UDP"]);
+            }
+            let protocol = text(port, "appProtocol");
+            if !protocol.is_empty() {
+                errors.all_invalid(&format!("{here}.appProtocol"), protocol, names::qualified_name(protocol));
+            }
         }
     }
 }

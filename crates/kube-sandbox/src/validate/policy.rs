@@ -55,7 +55,8 @@ pub(super) fn binding(kind: &str, object: &Value, old: Option<&Value>, errors: &
                 if !text(subject, "apiGroup").is_empty() {
                     errors.unsupported(format!("{here}.apiGroup"), &subject["apiGroup"], &[""]);
                 }
-                if text(subject, "namespace").is_empty() {
+                // Within a namespace that one is meant.
+                if kind == "ClusterRoleBinding" && text(subject, "namespace").is_empty() {
                     errors.required(format!("{here}.namespace"), "");
                 }
             }

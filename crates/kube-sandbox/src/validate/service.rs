@@ -55,6 +55,21 @@ pub(super) fn service(object: &Value, old: Option<&Value>, errors: &mut Errors) 
     if kind != "LoadBalancer" && !spec["allocateLoadBalancerNodePorts"].is_null() {
         errors.forbidden("spec.allocateLoadBalancerNodePorts", "may only be used when `type` is 'LoadBalancer'");
     }
+    let class = &spec["loadBalancerClass"];
+    if let Some(old) = old
+        && kind == "LoadBalancer"
+        && old["spec"]["type"] == kind
+        && old["spec"]["loadBalancerClass"] != *class
+    {
+        errors.invalid("spec.loadBalancerClass", class, "may not change once set");
+    }
+    match class.as_str() {
+        Some(name) if kind == "LoadBalancer" => {
+            errors.all_invalid("spec.loadBalancerClass", name, names::qualified_name(name));
+        }
+        Some(_) => errors.forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"),
+        None => {}
+    }
     traffic(spec, kind, errors);
 }
 
@@ -123,6 +138,8 @@ fn addresses(spec: &Value, kind: &str, old: Option<&Value>, errors: &mut Errors)
     if kind == "ExternalName" {
         return;
     }
+    let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+    errors.one_of("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], &policies);
     if spec["ipFamilyPolicy"] == "RequireDualStack" {
         let why = "this cluster is not configured for dual-stack services";
         errors.invalid("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], why);
@@ -152,6 +169,6 @@ fn traffic(spec: &Value, kind: &str, errors: &mut Errors) {
         errors.invalid(field, &spec["externalTrafficPolicy"], "may only be set for externally-accessible services");
     }
     errors.one_of("spec.internalTrafficPolicy", &spec["internalTrafficPolicy"], &["Cluster", "Local"]);
-    let preferences = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+    let preferences = ["PreferClose", "PreferSameZone", "PreferSameNode"];
     errors.one_of("spec.trafficDistribution", &spec["trafficDistribution"], &preferences);
 }

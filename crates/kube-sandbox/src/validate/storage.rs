@@ -1,10 +1,12 @@
 //! Volumes, claims, and their classes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 
 use super::errors::Errors;
 use super::{internal, template};
-use crate::object::{copy_field, names, text};
+use crate::object::{copy_field, list, names, text};
 use kube_etcd_codec::quantity;
 
 /// All else in a volume's spec is the place where its data lie.
@@ -129,10 +131,42 @@ pub(super) fn class(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     if object["parameters"].get("").is_some() {
         errors.invalid("parameters", &json!(""), "field can not be empty.");
     }
-    errors.one_of("reclaimPolicy", &object["reclaimPolicy"], &["Delete", "Retain"]);
+    if !text(object, "reclaimPolicy").is_empty() {
+        errors.one_of("reclaimPolicy", &object["reclaimPolicy"], &["Delete", "Retain"]);
+    }
     errors.one_of("volumeBindingMode", &object["volumeBindingMode"], &["Immediate", "WaitForFirstConsumer"]);
+    topologies(list(object, "allowedTopologies"), errors);
     let Some(old) = old else { return };
     for part in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
         errors.unchanged(part, &format!("/{part}"), old, object);
+    }
+}
+
+/// Where volumes of a class may be. The real server compares each term with as many empty ones as there are terms.
+fn topologies(terms: &[Value], errors: &mut Errors) {
+    let mut before: Vec<BTreeMap<&str, BTreeSet<&str>>> = vec![BTreeMap::new(); terms.len()];
+    for (at, term) in terms.iter().enumerate() {
+        let field = format!("allowedTopologies[{at}].matchLabelExpressions");
+        let mut keys = BTreeMap::new();
+        for (at, one) in list(term, "matchLabelExpressions").iter().enumerate() {
+            let (here, key) = (format!("{field}[{at}]"), text(one, "key"));
+            let mut values = BTreeSet::new();
+            if list(one, "values").is_empty() {
+                errors.required(format!("{here}.values"), "");
+            }
+            for (at, value) in list(one, "values").iter().filter_map(Value::as_str).enumerate() {
+                if !values.insert(value) {
+                    errors.duplicate(format!("{here}.values[{at}]"), &json!(value));
+                }
+            }
+            errors.all_invalid(&format!("{here}.key"), key, names::qualified_name(key));
+            if keys.insert(key, values).is_some() {
+                errors.duplicate(format!("{here}.key"), &json!(key));
+            }
+        }
+        for _ in before.iter().filter(|other| **other == keys) {
+            errors.duplicate(field.as_str(), &json!(""));
+        }
+        before.push(keys);
     }
 }

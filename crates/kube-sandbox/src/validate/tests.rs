@@ -224,7 +224,11 @@ fn other_kinds() {
     );
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b"},
         "roleRef": {"kind": "Role", "name": "r"}, "subjects": [{"kind": "ServiceAccount", "name": "x"}]});
-    assert_eq!(wrong(&binding), ["subjects[0].namespace: Required value"]);
+    assert_eq!(wrong(&binding), [""; 0]);
+    let mut everywhere = binding.clone();
+    everywhere["kind"] = json!("ClusterRoleBinding");
+    everywhere["roleRef"]["kind"] = json!("ClusterRole");
+    assert_eq!(wrong(&everywhere), ["subjects[0].namespace: Required value"]);
     assert_eq!(
         changed(&binding, |new| new["roleRef"]["name"] = json!("other")).last().unwrap(),
         "roleRef: Invalid value: {\"APIGroup\":\"rbac.authorization.k8s.io\",\"Kind\":\"Role\",\"Name\":\"other\"}: cannot change roleRef"

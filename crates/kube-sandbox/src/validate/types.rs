@@ -2,11 +2,19 @@
 
 use serde_json::Value;
 
+use super::go_type;
 use kube_etcd_codec::{Field, Message, SchemaOr, Shape, Type};
 
 /// What Go says about the first value that its struct cannot take, such as
 /// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
 pub(crate) fn check(object: &Value) -> Result<(), String> {
+    if let Some(metadata) = object.get("metadata").filter(|one| !one.is_object() && !one.is_null()) {
+        let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let found = found(metadata, "");
+        return Err(format!(
+            "json: cannot unmarshal {found} into Go struct field {kind}.metadata of type v1.ObjectMeta"
+        ));
+    }
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     match kube_etcd_codec::sent_message_of(text("apiVersion"), text("kind")) {
         Some(message) => walk(message, object, ""),
@@ -19,9 +27,19 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
 
 fn walk(message: &'static Message, value: &Value, path: &str) -> Result<(), String> {
     for (name, value) in value.as_object().into_iter().flatten() {
-        let Some(field) = message.field(name).filter(|_| !value.is_null()) else { continue };
-        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let place = Place { holder: message, path: &here };
+        if value.is_null() {
+            continue;
+        }
+        let Some(found) = Found::of(message, name) else { continue };
+        let field = found.field;
+        let mut here = path.to_owned();
+        for part in found.through.iter().copied().chain([name.as_str()]) {
+            if !here.is_empty() {
+                here.push('.');
+            }
+            here.push_str(part);
+        }
+        let place = Place { outer: message, holder: found.holder, path: &here };
         match (field.shape, value) {
             (Shape::One, value) => one(field, value, &place)?,
             (Shape::List, Value::Array(items)) => {
@@ -34,27 +52,48 @@ fn walk(message: &'static Message, value: &Value, path: &str) -> Result<(), Stri
                     one(field, entry, &place)?;
                 }
             }
-            // The one list whose type has a name.
-            (Shape::List, value) if name == "x-kubernetes-validations" => {
-                return Err(place.wrong(value, "v1.ValidationRules"));
-            }
-            (Shape::List, value) => return Err(place.wrong(value, &format!("[]{}", go_type(field)))),
-            (Shape::Map, value) => return Err(place.wrong(value, &format!("map[string]{}", go_type(field)))),
+            (Shape::List | Shape::Map, value) => return Err(place.wrong(value, &go_type::whole(found.holder, field))),
         }
     }
     Ok(())
 }
 
+/// A field, the struct that declares it, and the structs without a name of their own through which it is one of the
+/// outer struct.
+struct Found {
+    through: Vec<&'static str>,
+    holder: &'static Message,
+    field: &'static Field,
+}
+
+impl Found {
+    fn of(message: &'static Message, name: &str) -> Option<Self> {
+        if let Some(field) = message.fields.iter().find(|field| field.name == name && !field.inline) {
+            return Some(Self { through: Vec::new(), holder: message, field });
+        }
+        message.fields.iter().filter(|field| field.inline).find_map(|outer| {
+            let inner = outer.message()?;
+            let mut found = Self::of(inner, name)?;
+            found.through.insert(0, short(inner));
+            Some(found)
+        })
+    }
+}
+
+fn short(message: &'static Message) -> &'static str {
+    message.name.rsplit('.').next().unwrap_or_default()
+}
+
 struct Place<'a> {
-    holder: &'a Message,
+    outer: &'static Message,
+    holder: &'static Message,
     path: &'a str,
 }
 
 impl Place<'_> {
     fn wrong(&self, value: &Value, wanted: &str) -> String {
-        let found = found(value, wanted);
-        let holder = self.holder.name.rsplit('.').next().unwrap_or_default();
-        format!("json: cannot unmarshal {found} into Go struct field {holder}.{} of type {wanted}", self.path)
+        let (found, outer) = (found(value, wanted), short(self.outer));
+        format!("json: cannot unmarshal {found} into Go struct field {outer}.{} of type {wanted}", self.path)
     }
 }
 
@@ -83,14 +122,17 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
         Type::String | Type::Duration => value.is_string(),
         Type::Time | Type::MicroTime => {
             let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
+            let layout = match field.kind {
+                Type::MicroTime => "2006-01-02T15:04:05.000000Z07:00",
+                _ => "2006-01-02T15:04:05Z07:00",
+            };
             if field.kind == Type::MicroTime && text.ends_with('Z') && !text.contains('.') {
-                return Err(format!(
-                    "parsing time \"{text}\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"Z\" as \".000000\""
-                ));
+                return Err(format!("parsing time \"{text}\" as \"{layout}\": cannot parse \"Z\" as \".000000\""));
             }
-            return text.parse::<jiff::Timestamp>().map(drop).map_err(|_| {
-                format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as \"2006\"")
-            });
+            return text
+                .parse::<jiff::Timestamp>()
+                .map(drop)
+                .map_err(|_| format!("parsing time \"{text}\" as \"{layout}\": cannot parse \"{text}\" as \"2006\""));
         }
         Type::Bool => value.is_boolean(),
         Type::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
@@ -110,7 +152,7 @@ fn one(field: &Field, value: &Value, place: &Place<'_>) -> Result<(), String> {
             _ => false,
         },
     };
-    if fits { Ok(()) } else { Err(place.wrong(value, &go_type(field))) }
+    if fits { Ok(()) } else { Err(place.wrong(value, &go_type::item(place.holder, field))) }
 }
 
 /// These have decoders of their own, which begin a path of their own.
@@ -143,23 +185,6 @@ fn illegal_base64(text: &str) -> Option<usize> {
         // The end came within a group of four, which counts from its start.
         (open, 0) => bytes.get(data - open).map(|(at, _)| *at),
         _ => rest.first().map(|(at, _)| *at),
-    }
-}
-
-fn go_type(field: &Field) -> String {
-    match field.kind {
-        Type::Bool => "bool".to_owned(),
-        Type::Int32 | Type::IntOrString => "int32".to_owned(),
-        Type::Int64 => "int64".to_owned(),
-        Type::Double => "float64".to_owned(),
-        Type::Bytes => "[]uint8".to_owned(),
-        Type::Strings => "[]string".to_owned(),
-        Type::Raw => "v1.JSON".to_owned(),
-        // `core/v1.PodSpec` is `v1.PodSpec` in Go.
-        Type::Message(_) => {
-            field.message().and_then(|one| one.name.split('/').next_back()).unwrap_or_default().to_owned()
-        }
-        _ => "string".to_owned(),
     }
 }
 

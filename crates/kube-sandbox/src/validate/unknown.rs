@@ -56,6 +56,16 @@ pub(crate) fn as_go_holds_it(object: &mut Value) {
     }
 }
 
+/// The other way about: with what Go prints of a struct though nobody said it. What is stored is the same.
+pub(crate) fn as_go_prints_it(object: &mut Value) {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    if let Some(message) = kube_etcd_codec::message_of(text("apiVersion"), text("kind"))
+        && let Some(map) = object.as_object_mut()
+    {
+        kube_etcd_codec::complete(message, map);
+    }
+}
+
 fn without_zeros(message: &'static Message, value: &mut Value) {
     let Some(map) = value.as_object_mut() else { return };
     map.retain(|name, value| {

@@ -30,6 +30,7 @@ pub use pods::{mount_token, tolerate_for_a_while};
 pub use services::Reserved;
 
 /// Before defaults: parts that are the API's own to set.
+/// What the API makes of a new object before it is said whose its fields are; what comes later is nobody's.
 pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     if resource.status && !resource.is(names::NODES) && !resource.is(names::API_SERVICES) {
         object.as_object_mut().map(|map| map.remove("status"));
@@ -40,12 +41,8 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
         names::SECRETS => fold_string_data(object),
         names::VOLUMES => {
             object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": meta::now_text()});
-            add_finalizer(object, "kubernetes.io/pv-protection");
         }
-        names::CLAIMS => {
-            object["status"] = json!({});
-            add_finalizer(object, "kubernetes.io/pvc-protection");
-        }
+        names::CLAIMS => object["status"] = json!({}),
         names::SERVICES => object["status"] = json!({"loadBalancer": {}}),
         names::DAEMONSETS => set_template_generation(object, 1),
         names::SIGNING_REQUESTS => requested_by(object, user),
@@ -75,13 +72,16 @@ pub async fn on_create(
     }
     match resource.name() {
         names::NAMESPACES => {
+            namespaces::add_finalizer(object);
             let wrong = pod_security::check_labels(None, object);
             if !wrong.is_empty() {
                 return Err(ApiError::invalid(resource, meta::name(object), &wrong));
             }
         }
         names::PODS => pods::admit(api, resource, object).await?,
+        names::VOLUMES => add_finalizer(object, "kubernetes.io/pv-protection"),
         names::CLAIMS => {
+            add_finalizer(object, "kubernetes.io/pvc-protection");
             classes::of_claim(api, object).await?;
             limits::claim(api, resource, object).await?;
         }
@@ -136,6 +136,26 @@ fn no_almighty_group(resource: &Resource, object: &Value) -> Result<(), ApiError
 
 pub const ENDPOINTS_DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
 
+/// Before it is said whose the changes are: what the API makes of what it was given, by the old and the new alone.
+pub fn prepare_update(resource: &Resource, old: &Value, new: &mut Value) {
+    match resource.name() {
+        names::SECRETS => fold_string_data(new),
+        names::NAMESPACES => {
+            // Only the finalize subresource may empty them.
+            new["spec"] = old["spec"].clone();
+            namespaces::label(new);
+        }
+        names::PODS => pods::keep_priority(old, new),
+        names::DAEMONSETS => {
+            let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());
+            let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
+            set_template_generation(new, held.unwrap_or(0) + i64::from(changed));
+        }
+        names::DEFINITIONS => definitions::prepare_update(new),
+        _ => {}
+    }
+}
+
 pub async fn on_update(
     api: &SharedApi,
     resource: &Resource,
@@ -144,11 +164,7 @@ pub async fn on_update(
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
     match resource.name() {
-        names::SECRETS => fold_string_data(new),
         names::NAMESPACES => {
-            // Only the finalize subresource may empty them.
-            new["spec"] = old["spec"].clone();
-            namespaces::label(new);
             let wrong = pod_security::check_labels(Some(old), new);
             if !wrong.is_empty() {
                 return Err(ApiError::invalid(resource, meta::name(new), &wrong));
@@ -156,17 +172,8 @@ pub async fn on_update(
             Box::pin(pod_security::relabelled(api, old, new, warnings)).await?;
         }
         names::SERVICES => services::on_update(api, old, new, warnings).await?,
-        names::PODS => {
-            pods::keep_priority(old, new);
-            pods::tolerate_for_a_while(new);
-        }
+        names::PODS => pods::tolerate_for_a_while(new),
         names::CLAIMS => classes::may_grow(api, resource, old, new).await?,
-        names::DAEMONSETS => {
-            let held = old.pointer(TEMPLATE_GENERATION).and_then(Value::as_str).and_then(|text| text.parse().ok());
-            let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
-            set_template_generation(new, held.unwrap_or(0) + i64::from(changed));
-        }
-        names::DEFINITIONS => definitions::prepare_update(new),
         _ => {}
     }
     Ok(())

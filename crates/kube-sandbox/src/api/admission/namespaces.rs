@@ -14,14 +14,17 @@ use crate::store::Ground;
 use kube_etcd_codec::names;
 
 pub(super) fn prepare(namespace: &mut Value) {
+    namespace["status"] = json!({"phase": "Active"});
+    label(namespace);
+}
+
+pub(super) fn add_finalizer(namespace: &mut Value) {
     let finalizers = namespace.pointer("/spec/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
     if !finalizers.iter().any(|one| one == "kubernetes") {
         let mut finalizers = finalizers;
         finalizers.push(json!("kubernetes"));
         namespace["spec"] = json!({"finalizers": finalizers});
     }
-    namespace["status"] = json!({"phase": "Active"});
-    label(namespace);
 }
 
 /// Every namespace carries its name as a label, for selectors.

@@ -13,6 +13,7 @@ use crate::resource::Resource;
 use crate::resource::shape::Shape;
 use crate::status::ApiError;
 use entries::{Entry, Operation};
+use kube_etcd_codec::names;
 use set::{Set, compare};
 pub use typed::check;
 
@@ -31,7 +32,13 @@ pub fn on_update(resource: &Resource, old: Option<&Value>, new: &mut Value, mana
     if old.is_none() && resource.custom.is_some() {
         before["metadata"] = json!({});
     }
-    let compared = compare(shape, &before, &bare(new));
+    let mut after = bare(new);
+    if old.is_none()
+        && let Some(map) = after.as_object_mut()
+    {
+        map.retain(|field, _| !reset(resource, field));
+    }
+    let compared = compare(shape, &before, &after);
     let key = Entry::new(manager, Operation::Update, &resource.api_version(), subresource);
     for entry in &mut entries {
         entry.set.subtract_branches(&compared.removed);
@@ -46,6 +53,11 @@ pub fn on_update(resource: &Resource, old: Option<&Value>, new: &mut Value, mana
         entry.time = (subresource != "scale").then(meta::now_text);
     }
     Entry::write(entries, new);
+}
+
+/// What no creation sets, whatever it says: nobody owns it by that.
+fn reset(resource: &Resource, field: &str) -> bool {
+    field == "status" && resource.status || field == "spec" && resource.is(names::SIGNING_REQUESTS)
 }
 
 /// The object with all that a configuration states, whoever's the fields are.

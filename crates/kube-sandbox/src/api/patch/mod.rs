@@ -12,6 +12,8 @@ use crate::resource::Resource;
 use crate::status::ApiError;
 pub use refused::refused;
 
+const NOT_DECODED: &str = "error decoding patch: ";
+
 #[derive(Debug, Clone)]
 pub enum Patch {
     Json(json_patch::Patch),
@@ -32,7 +34,7 @@ impl Patch {
         let mut duplicates = Vec::new();
         let mut json = || {
             let read = strict::json(body);
-            let read = read.map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+            let read = read.map_err(|error| ApiError::bad_request(format!("{NOT_DECODED}{error}")))?;
             duplicates = read.duplicates;
             Ok(read.value)
         };
@@ -40,7 +42,11 @@ impl Patch {
             "application/json-patch+json" => Self::Json(operations::parse(json()?)?),
             "application/merge-patch+json" => Self::Merge(json().and_then(object)?),
             "application/strategic-merge-patch+json" if resource.custom.is_none() => {
-                Self::Strategic(json().and_then(object)?)
+                let bare = |mut error: ApiError| {
+                    error.message = error.message.trim_start_matches(NOT_DECODED).to_owned();
+                    error
+                };
+                Self::Strategic(json().and_then(object).map_err(bare)?)
             }
             "application/apply-patch+yaml" => {
                 let read = strict::json(body).or_else(|_| strict::yaml(body));
@@ -49,12 +55,8 @@ impl Patch {
                 Self::Apply(read.value)
             }
             _ => {
-                let mut accepted = vec!["application/json-patch+json", "application/merge-patch+json"];
-                accepted.push("application/apply-patch+yaml");
-                if resource.custom.is_none() {
-                    accepted.push("application/strategic-merge-patch+json");
-                }
-                return Err(ApiError::unsupported_media_type(&accepted.join(", ")));
+                let error = ApiError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+                return Err(error.with_details(serde_json::json!({})));
             }
         };
         Ok(Parsed { patch, duplicates })
@@ -81,7 +83,5 @@ fn object(patch: Value) -> Result<Value, ApiError> {
 
 fn not_decoded(found: &Value, wanted: &str) -> ApiError {
     let found = json_kind(found);
-    ApiError::bad_request(format!(
-        "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
-    ))
+    ApiError::bad_request(format!("{NOT_DECODED}json: cannot unmarshal {found} into Go value of type {wanted}"))
 }

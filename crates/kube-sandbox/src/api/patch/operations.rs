@@ -15,8 +15,8 @@ const MOST: usize = 10_000;
 /// Operations at the front of a long list move all that follows: ten thousand of them take long.
 const WITHIN: Duration = Duration::from_secs(5);
 
-pub(super) fn parse(operations: Value) -> Result<json_patch::Patch, ApiError> {
-    let Some(list) = operations.as_array() else { return Err(not_decoded(&operations, "[]handlers.jsonPatchOp")) };
+pub(super) fn parse(mut operations: Value) -> Result<json_patch::Patch, ApiError> {
+    let Some(list) = operations.as_array_mut() else { return Err(not_decoded(&operations, "[]handlers.jsonPatchOp")) };
     if list.len() > MOST {
         return Err(ApiError::new(
             413,
@@ -26,6 +26,21 @@ pub(super) fn parse(operations: Value) -> Result<json_patch::Patch, ApiError> {
                 list.len()
             ),
         ));
+    }
+    for operation in list {
+        let Some(fields) = operation.as_object_mut() else {
+            return Err(not_decoded(operation, "handlers.jsonPatchOp"));
+        };
+        for field in ["op", "path", "from"] {
+            if let Some(given) = fields.get(field).filter(|given| !given.is_string() && !given.is_null()) {
+                let mut error = not_decoded(given, "string");
+                let place = format!("Go struct field jsonPatchOp.{field} of type");
+                error.message = error.message.replace("Go value of type", &place);
+                return Err(error);
+            }
+        }
+        // One that gives no value gives null.
+        fields.entry("value").or_insert(Value::Null);
     }
     serde_json::from_value(operations).map_err(|_| rejected())
 }

@@ -154,6 +154,10 @@ impl Write {
         }
         admission::prepare_create(&resource, &mut object, &self.call.user);
         defaults::apply(&resource.kind, &mut object);
+        validate::as_go_prints_it(&mut object);
+        if self.options.manager != managed::NOBODY && object.pointer("/metadata/managedFields").is_none() {
+            managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
+        }
         let (namespace, warnings) = (self.namespace.as_deref(), &mut self.warnings);
         let known = namespace.filter(|_| trusted).and_then(|namespace| self.api.namespaces.get(namespace));
         self.ground = known.as_ref().map(|known| known.ground.clone()).unwrap_or_default();
@@ -162,9 +166,6 @@ impl Write {
         authorize::check_escalation(&self.api.objects, &self.call.user, &resource, None, &object).await?;
         self.validate_create(&object).await?;
         self.review(None, Some(&object)).await?;
-        if self.options.manager != managed::NOBODY && object.pointer("/metadata/managedFields").is_none() {
-            managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
-        }
 
         let reserved = admission::reserve(&self.api, &resource, &mut object, quotas, self.options.dry_run).await?;
         let name = meta::name(&object).to_owned();
@@ -275,6 +276,13 @@ impl Write {
             validate::as_go_holds_it(&mut new);
             if self.part != Part::All {
                 defaults::apply(&resource.kind, &mut new);
+                admission::prepare_update(&resource, &old, &mut new);
+            }
+            validate::as_go_prints_it(&mut new);
+            if !applied && self.options.manager != managed::NOBODY {
+                managed::on_update(&resource, Some(&old), &mut new, &self.options.manager, self.subresource());
+            }
+            if self.part != Part::All {
                 admission::on_update(&self.api, &resource, &old, &mut new, &mut self.warnings).await?;
                 self.mutate(Some(&old), &mut new).await?;
                 authorize::check_escalation(&self.api.objects, &self.call.user, &resource, Some(&old), &new).await?;
@@ -282,9 +290,6 @@ impl Write {
                 self.review(Some(&old), Some(&new)).await?;
             }
             self.count_generation(&old, &mut new);
-            if !applied && self.options.manager != managed::NOBODY {
-                managed::on_update(&resource, Some(&old), &mut new, &self.options.manager, self.subresource());
-            }
             if same(&old, &new) {
                 return Ok(old);
             }

@@ -19,11 +19,6 @@ impl Write {
         let patch::Parsed { patch, duplicates } = patch::Patch::parse(&resource, content, body)?;
         self.duplicates = duplicates;
         if let patch::Patch::Apply(configuration) = &patch {
-            if self.options.manager == "unknown" || self.call.query.get("fieldManager").is_none() {
-                return Err(ApiError::bad_request(
-                    "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
-                ));
-            }
             managed::check(&resource, self.namespace.as_deref(), configuration)?;
             let exists = self.api.objects.store.get(&self.key(&name)).await?.0.is_some();
             if !exists && self.part == Part::Main {
@@ -63,6 +58,11 @@ impl Write {
                 check_unknown(&resource, &mut patched, validation, std::mem::take(&mut duplicates), &mut said)
                     .map_err(|error| patch::refused(&patch, &patched, error))?;
                 checked.1.append(&mut said);
+                if meta::name(&patched).is_empty() {
+                    return Err(ApiError::bad_request(format!(
+                        "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+                    )));
+                }
                 if meta::name(&patched) != name {
                     return Err(ApiError::bad_request(format!(
                         "the name of the object ({}) does not match the name on the URL ({name})",

@@ -121,6 +121,9 @@ pub(super) fn spread(constraints: &[Value], field: &str, errors: &mut Errors) {
                 errors.invalid(format!("{here}.minDomains"), least, &why);
             }
         }
+        for part in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
+            errors.one_of(format!("{here}.{part}"), &one[part], &["Honor", "Ignore"]);
+        }
         label_selector(&one["labelSelector"], &format!("{here}.labelSelector"), errors);
     }
 }

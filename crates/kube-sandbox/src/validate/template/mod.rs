@@ -9,7 +9,7 @@ mod probe;
 mod security;
 mod volume;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::errors::{Errors, is_empty};
 use super::meta;
@@ -78,6 +78,14 @@ pub(super) fn spec(spec: &Value, field: &str, is_pod: bool, errors: &mut Errors)
         let name = text(spec, part);
         if !name.is_empty() {
             errors.all_invalid(&format!("{field}.{part}"), name, names::dns_subdomain(name));
+        }
+    }
+    if spec["os"].is_object() {
+        let os = text(&spec["os"], "name");
+        if os.is_empty() {
+            errors.required(format!("{field}.os.name"), "");
+        } else {
+            errors.one_of(format!("{field}.os"), &json!(os), &["linux", "windows"]);
         }
     }
     errors.one_of(format!("{field}.preemptionPolicy"), &spec["preemptionPolicy"], &["PreemptLowerPriority", "Never"]);

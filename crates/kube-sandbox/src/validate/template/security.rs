@@ -37,6 +37,10 @@ pub(super) fn pod(context: &Value, field: &str, errors: &mut Errors) {
     let policies = ["Always", "OnRootMismatch"];
     errors.one_of(format!("{field}.fsGroupChangePolicy"), &context["fsGroupChangePolicy"], &policies);
     profiles(context, field, errors);
+    let policies = ["Merge", "Strict"];
+    errors.one_of(format!("{field}.supplementalGroupsPolicy"), &context["supplementalGroupsPolicy"], &policies);
+    let policies = ["MountOption", "Recursive"];
+    errors.one_of(format!("{field}.seLinuxChangePolicy"), &context["seLinuxChangePolicy"], &policies);
 }
 
 pub(super) fn container(context: &Value, field: &str, errors: &mut Errors) {

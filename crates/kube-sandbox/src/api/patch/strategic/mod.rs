@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::refused::go_text;
 use crate::resource::shape::Shape;
 use crate::status::ApiError;
 
@@ -32,7 +33,10 @@ pub(super) fn merge(shape: Shape<'_>, target: &mut Value, patch: &Value) -> Resu
             return Ok(());
         }
         Some("merge") | None => {}
-        Some(other) => return Err(ApiError::bad_request(format!("unrecognized type of patch directive: {other}"))),
+        Some(other) => {
+            let shown = go_text(&Value::Object(patch.clone()));
+            return Err(ApiError::plain(format!("unknown patch type: {other} in map: {shown}")));
+        }
     }
     if !target.is_object() {
         *target = Value::Object(Map::new());
