@@ -193,7 +193,7 @@ impl StandingSandbox {
         let (cluster, mut running) = provider.start(&request, stages).await?;
         running.bin = guard.folder("bin").map_err(|error| ClusterError::new(error.to_string()))?;
         if let Some(copy) = &wish.kubeconfig {
-            copy_kubeconfig(&running.kubeconfig, copy)?;
+            kept::copy_kubeconfig(&running.kubeconfig, copy)?;
             record.copy = Some(copy.clone());
             // Also when the process is killed.
             let owned = owned_processes::Owned::Folder(copy.clone());
@@ -251,22 +251,6 @@ fn save(record: &KeptSandbox, guard: &Guard) -> Result<(), ClusterError> {
     let (new, path) = (guard.dir().join("sandbox.json.new"), guard.dir().join(RECORD));
     write_private(&new, &text)?;
     std::fs::rename(&new, &path).map_err(|error| ClusterError::new(format!("{}: {error}", path.display())))
-}
-
-/// Never over a file that is there: it may be somebody's own kubeconfig.
-fn copy_kubeconfig(from: &Path, to: &Path) -> Result<(), ClusterError> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let failed = |error: std::io::Error| {
-        let failure = ClusterError::new(format!("cannot write the kubeconfig {}: {error}", to.display()));
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            return failure.hint("keywitness changes no existing kubeconfig: name a new file");
-        }
-        failure
-    };
-    let text = std::fs::read(from).map_err(failed)?;
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
-    file.write_all(&text).map_err(failed)
 }
 
 fn now() -> Duration {

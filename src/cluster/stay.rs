@@ -7,10 +7,12 @@ use super::reuse::{Clusters, Origin};
 use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, KeptSandbox, StageSink, kept};
 use crate::text::is_lower_case;
 
-/// `cluster up NAME`: makes the cluster and keeps it; returns what it is and where its kubeconfig lies.
+/// `cluster up NAME`: makes the cluster and keeps it, with its kubeconfig in `copy` too; returns what it is and where its
+/// kubeconfig lies.
 pub async fn bring_up_to_stay(
     kind: &Kind,
     request: &ClusterRequest,
+    copy: Option<PathBuf>,
     stages: &dyn StageSink,
 ) -> Result<(ClusterInfo, PathBuf), ClusterError> {
     let name = &request.lab;
@@ -28,9 +30,12 @@ pub async fn bring_up_to_stay(
             Origin::Foreign => format!("keywitness did not make it: choose another name; {uses} if you agree"),
         }));
     }
+    if let Some(copy) = &copy {
+        kept::check_copy(copy)?;
+    }
     let mut cluster = kind.create(name, request, stages).await?;
-    match cluster.keep("cluster up") {
-        Ok(()) => Ok((cluster.info().clone(), kept::kubeconfig(name))),
+    match cluster.keep("cluster up", copy.clone()) {
+        Ok(()) => Ok((cluster.info().clone(), copy.unwrap_or_else(|| kept::kubeconfig(name)))),
         Err(error) => {
             // A cluster that cannot be remembered would be lost track of.
             let left = Box::new(cluster).down().await.err();

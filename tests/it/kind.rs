@@ -200,9 +200,17 @@ fn a_kept_cluster_serves_many_labs_and_stays_as_it_was() {
     let image = need_engine!();
     let home = home();
     let name = "kw-test-kept";
-    let up = keywitness(&["cluster", "up", name, "--nodes", "2"], image, home.path()).run().expect_exit(0);
+    let copy = home.path().join("copy.kubeconfig");
+    let copy_text = copy.display().to_string();
+    let up = ["cluster", "up", name, "--nodes", "2", "--kubeconfig", &copy_text];
+    let up = keywitness(&up, image, home.path()).run().expect_exit(0);
     let kept = Kept { name, image, home: home.path() };
     assert!(up.stdout().contains("is ready"), "{}", up.stdout());
+    assert!(up.stdout().contains(&format!("export KUBECONFIG={copy_text}\n")), "{}", up.stdout());
+    let written = fs::read_to_string(&copy).expect("the copy is there");
+    assert!(written.contains(&format!("kind-{name}")) && written.contains("client-key-data"), "{written}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&copy).expect("it is there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
     let again = keywitness(&["cluster", "up", name], image, home.path()).run().expect_exit(3);
     assert!(again.stderr().contains("already"), "{}", again.stderr());
     let listed = keywitness(&["cluster", "list"], image, home.path()).run().expect_exit(0).stdout();
@@ -251,6 +259,7 @@ fn a_kept_cluster_serves_many_labs_and_stays_as_it_was() {
     let said = done.stdout();
     assert!(said.contains("/registry/configmaps/default/forgotten"), "what it left is named:\n{said}");
     drop(kept);
+    assert!(!copy.exists(), "`down` removes the copy of the kubeconfig");
 }
 
 /// Blocks on the node, and what their terminal has to be.

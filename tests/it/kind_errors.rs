@@ -95,6 +95,29 @@ fn the_socket_may_not_be_opened() {
 }
 
 #[test]
+fn a_kubeconfig_that_could_not_be_written_is_said_before_anything_is_made() {
+    let machine = Machine::new("");
+    let engine = Engine::new();
+    engine.serve(machine.path());
+    let mine = machine.path().join("mine.kubeconfig");
+    fs::write(&mine, "mine").expect("written");
+    let nowhere = machine.path().join("nowhere/kubeconfig");
+    for (case, file) in [("kubeconfig-is-there", &mine), ("kubeconfig-nowhere", &nowhere)] {
+        machine.golden(case, &machine.up(&["--kubeconfig", &file.display().to_string()]).run());
+    }
+    assert_eq!(fs::read_to_string(&mine).expect("it is there"), "mine");
+    assert_eq!(engine.changes(), [""; 0], "no network or node was made");
+}
+
+#[test]
+fn a_kube_apiserver_is_no_part_of_a_kind_cluster() {
+    let machine = Machine::new("");
+    let done = machine.up(&["--apiserver", "kube-apiserver"]).run();
+    assert!(done.stderr().contains("--apiserver is for sandboxes"), "{}", done.stderr());
+    assert_eq!(done.exit(), Some(2));
+}
+
+#[test]
 fn the_image_is_missing_and_there_is_no_network() {
     let machine = Machine::new("");
     let mut engine = Engine::new();

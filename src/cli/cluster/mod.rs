@@ -60,10 +60,10 @@ struct UpArgs {
     /// Kind of cluster
     #[arg(long, value_name = "KIND", default_value = ClusterKind::Kind.name(), value_parser = args::cluster_kind(&[ClusterKind::Sandbox, ClusterKind::Kind]))]
     on: ClusterKind,
-    /// Also write the kubeconfig to this file, which must not exist; `down` removes it (sandbox)
+    /// Also write the kubeconfig to this file, which must not exist; `down` removes it
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// A kube-apiserver to run in place of the sandbox's own API [default: that of KUBEBUILDER_ASSETS, if it has one]
+    /// A kube-apiserver to run in place of the sandbox's own API (sandbox) [default: that of KUBEBUILDER_ASSETS, if it has one]
     #[arg(long, value_name = "PATH")]
     apiserver: Option<PathBuf>,
     /// Number of nodes
@@ -148,6 +148,9 @@ pub(super) fn engine(named: Option<&str>) -> Option<Flavor> {
 }
 
 async fn up(args: &UpArgs, engine: Option<Flavor>) -> Result<Exit, CliError> {
+    if args.apiserver.is_some() {
+        return Err(CliError::wrong_call("--apiserver is for sandboxes", "leave it out, or --on sandbox"));
+    }
     let unusable = |error: std::io::Error| CliError::unavailable(error.to_string(), "is the temp folder writable?");
     let interrupt = Interrupt::listen().map_err(unusable)?.token();
     let guard = Guard::start(GuardSettings::with_watchdog()).map_err(unusable)?;
@@ -160,8 +163,9 @@ async fn up(args: &UpArgs, engine: Option<Flavor>) -> Result<Exit, CliError> {
         keep: args.keep,
         interrupt: interrupt.clone(),
     };
+    let copy = args.kubeconfig.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
     let kind = Kind { guard: guard.clone(), engine, image: args.image.clone(), config: args.kind_config.clone() };
-    let made = bring_up_to_stay(&kind, &request, &StageLines::new()).await;
+    let made = bring_up_to_stay(&kind, &request, copy, &StageLines::new()).await;
     for left in guard.end().await {
         eprintln!("{left}");
     }

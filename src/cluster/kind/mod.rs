@@ -42,7 +42,7 @@ impl Provider for Kind {
         let name = cluster_name(&request.lab, &request.run_id);
         let mut cluster = self.create(&name, request, stages).await?;
         if request.keep {
-            cluster.keep(&format!("run --keep of {}", request.lab))?;
+            cluster.keep(&format!("run --keep of {}", request.lab), None)?;
             stages.note(&format!("kept: `keywitness cluster down {name}` removes the cluster"));
         }
         Ok(Box::new(cluster))

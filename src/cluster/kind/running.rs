@@ -109,14 +109,15 @@ impl KindCluster {
         self.owned = Some((ownership, guard));
     }
 
-    /// From now on it outlives this run: `by` says who wanted that.
-    pub(crate) fn keep(&mut self, by: &str) -> Result<(), ClusterError> {
+    /// From now on it outlives this run: `by` says who wanted that. Its kubeconfig is written to `copy` too.
+    pub(crate) fn keep(&mut self, by: &str, copy: Option<PathBuf>) -> Result<(), ClusterError> {
         let engine = &self.node.engine;
         let kept = Kept {
             name: self.info.name.clone(),
             engine: engine.flavor.name().to_owned(),
             host: engine.host.clone(),
             by: by.to_owned(),
+            copy,
         };
         kept.save(&self.kubeconfig)?;
         if let Some((ownership, guard)) = self.owned.take() {
