@@ -87,7 +87,7 @@ pub(crate) fn copy_kubeconfig(from: &Path, to: &Path) -> Result<(), ClusterError
 /// Says before a cluster is made that its kubeconfig could not be written there.
 pub(crate) fn check_copy(to: &Path) -> Result<(), ClusterError> {
     if to.symlink_metadata().is_ok() {
-        return Err(not_written(to, &std::io::ErrorKind::AlreadyExists.into()));
+        return Err(not_written(to, &nix::errno::Errno::EEXIST.into()));
     }
     let folder = to.parent().unwrap_or(to);
     folder.read_dir().map(drop).map_err(|error| not_written(to, &error))
