@@ -88,7 +88,7 @@ pub(super) async fn value(api: &Api, kind: &str, request: Request<Body>) -> Resu
         } else if first.starts_with(b"{") {
             String::from_utf8_lossy(first).into_owned()
         } else {
-            first.iter().map(|byte| format!("{byte:02x}")).collect()
+            first.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
         };
         let dots = if bytes.len() > 30 { " ..." } else { "" };
         ApiError::bad_request(format!(

@@ -140,7 +140,9 @@ impl<'a> Shape<'a> {
             _ => None,
         };
         let mut object = Map::new();
-        message.into_iter().for_each(|message| schema::complete(message, &mut object));
+        if let Some(message) = message {
+            schema::complete(message, &mut object);
+        }
         Value::Object(object)
     }
 }
