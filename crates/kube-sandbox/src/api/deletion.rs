@@ -31,7 +31,7 @@ pub(super) struct Wish {
     propagation: Option<Propagation>,
     uid: Option<String>,
     revision: Option<String>,
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 impl Wish {

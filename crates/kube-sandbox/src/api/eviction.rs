@@ -30,25 +30,27 @@ pub(super) async fn evict(
 ) -> Result<Response, ApiError> {
     let mut eviction = body::options(api, "policy/v1.Eviction", request).await?;
     let mut options = eviction.get_mut("deleteOptions").map(Value::take).unwrap_or_default();
-    if !options.is_null() {
-        body::check_options(&mut options, "meta/v1", "DeleteOptions")?;
+    if options.is_null() {
+        options = json!({});
     }
-    if call.query.get("dryRun").is_some() && options.is_object() {
+    body::check_options(&mut options, "meta/v1", "DeleteOptions")?;
+    if call.write_options()?.dry_run {
         options["dryRun"] = json!(["All"]);
     }
+    // Before anything is used up.
+    let wish = Wish::of(call, &options)?;
     let name = call.path.name.clone().unwrap_or_default();
     let pod = api.objects.get(pods, call.path.namespace.as_deref(), &name).await?;
-    let dry = call.query.get("dryRun").is_some() || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
     if !disrupts_nothing(&pod)
         && let Some(budget) = budget_of(api, call, &pod).await?
         && !may_go_unready(&pod, &budget)
     {
-        use_up(api, call, &name, meta::name(&budget), dry).await?;
+        use_up(api, call, &name, meta::name(&budget), wish.dry_run).await?;
     }
-    if !dry {
+    if !wish.dry_run {
         mark(api, pods, call).await?;
     }
-    api.delete(pods, call, &name, &Wish::of(call, &options)?, &mut Vec::new()).await?;
+    api.delete(pods, call, &name, &wish, &mut Vec::new()).await?;
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok(json_response(StatusCode::CREATED, &status))
 }

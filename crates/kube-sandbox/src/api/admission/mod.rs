@@ -29,8 +29,8 @@ use kube_etcd_codec::names;
 pub use pods::{mount_token, tolerate_for_a_while};
 pub use services::Reserved;
 
-/// Before defaults: parts that are the API's own to set.
-/// What the API makes of a new object before it is said whose its fields are; what comes later is nobody's.
+/// Before defaults, and before it is said whose the fields are: what the API itself sets in a new object. What admission
+/// adds later is nobody's.
 pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     if resource.status && !resource.is(names::NODES) && !resource.is(names::API_SERVICES) {
         object.as_object_mut().map(|map| map.remove("status"));

@@ -78,10 +78,10 @@ impl Patch {
 }
 
 fn object(patch: Value) -> Result<Value, ApiError> {
-    if patch.is_object() { Ok(patch) } else { Err(not_decoded(&patch, "map[string]interface {}")) }
+    if patch.is_object() { Ok(patch) } else { Err(not_decoded(&patch, "Go value of type map[string]interface {}")) }
 }
 
-fn not_decoded(found: &Value, wanted: &str) -> ApiError {
+fn not_decoded(found: &Value, into: &str) -> ApiError {
     let found = json_kind(found);
-    ApiError::bad_request(format!("{NOT_DECODED}json: cannot unmarshal {found} into Go value of type {wanted}"))
+    ApiError::bad_request(format!("{NOT_DECODED}json: cannot unmarshal {found} into {into}"))
 }

@@ -16,7 +16,9 @@ const MOST: usize = 10_000;
 const WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn parse(mut operations: Value) -> Result<json_patch::Patch, ApiError> {
-    let Some(list) = operations.as_array_mut() else { return Err(not_decoded(&operations, "[]handlers.jsonPatchOp")) };
+    let Some(list) = operations.as_array_mut() else {
+        return Err(not_decoded(&operations, "Go value of type []handlers.jsonPatchOp"));
+    };
     if list.len() > MOST {
         return Err(ApiError::new(
             413,
@@ -29,14 +31,11 @@ pub(super) fn parse(mut operations: Value) -> Result<json_patch::Patch, ApiError
     }
     for operation in list {
         let Some(fields) = operation.as_object_mut() else {
-            return Err(not_decoded(operation, "handlers.jsonPatchOp"));
+            return Err(not_decoded(operation, "Go value of type handlers.jsonPatchOp"));
         };
         for field in ["op", "path", "from"] {
             if let Some(given) = fields.get(field).filter(|given| !given.is_string() && !given.is_null()) {
-                let mut error = not_decoded(given, "string");
-                let place = format!("Go struct field jsonPatchOp.{field} of type");
-                error.message = error.message.replace("Go value of type", &place);
-                return Err(error);
+                return Err(not_decoded(given, &format!("Go struct field jsonPatchOp.{field} of type string")));
             }
         }
         // One that gives no value gives null.
