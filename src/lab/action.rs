@@ -109,7 +109,7 @@ pub struct Background {
 #[derive(Debug, Clone)]
 pub enum Ready {
     Text(Template),
-    /// etcd counts one watcher more.
+    /// etcd counts one watcher more, of a client that did not watch before.
     Watch,
     /// A TCP port of this machine: a number or a variable.
     Port(Template),

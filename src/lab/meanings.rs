@@ -77,7 +77,7 @@ pub const FENCE: &[Meaning] = &[
     entry(
         "ready",
         "`ready=…`",
-        "when a background block is ready: `ready=\"TEXT\"` (it prints this), `ready=watch` (etcd has one watcher more), `ready=port:N` (or `port:$NAME`), or `ready=none`",
+        "when a background block is ready: `ready=\"TEXT\"` (it prints this), `ready=watch` (etcd has one watcher more, of a client that did not watch before), `ready=port:N` (or `port:$NAME`), or `ready=none`",
     ),
     entry(
         "stop",

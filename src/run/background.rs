@@ -9,6 +9,7 @@ use super::runner::Runner;
 use crate::lab::{Action, Ready};
 use crate::outcome::Verdict;
 use crate::terminal::{Background, Block, BlockResult, Ended, Waited};
+use crate::witness::Watching;
 
 /// Between two looks at what reports no changes: etcd's counters, a port.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -19,9 +20,9 @@ impl<'a> Runner<'a> {
             return Outcome::failed(format!("the block `{}` is not a background block", key(action)));
         };
         let deadline = Instant::now() + timeout;
-        let watchers = match background.ready {
-            Ready::Watch => match self.witness.watchers().await {
-                Ok(count) => Some(count),
+        let watching = match background.ready {
+            Ready::Watch => match self.witness.watching().await {
+                Ok(watching) => Some(watching),
                 Err(error) => return Outcome::cannot_judge(format!("etcd's watchers cannot be counted: {error}")),
             },
             _ => None,
@@ -48,9 +49,10 @@ impl<'a> Runner<'a> {
                     Waited::Interrupted => Outcome::cannot_judge("interrupted"),
                 }
             }
-            Ready::Watch => {
-                self.until(&handle, deadline, timeout, Wanted::Watchers(watchers.unwrap_or_default())).await
-            }
+            Ready::Watch => match watching {
+                Some(before) => self.until(&handle, deadline, timeout, Wanted::Watcher(before)).await,
+                None => Outcome::cannot_judge("etcd's watchers were not counted"),
+            },
             Ready::Port(port) => {
                 let port = port.render(&self.vars.values).unwrap_or_default();
                 match port.parse() {
@@ -82,8 +84,8 @@ impl<'a> Runner<'a> {
             }
             if Instant::now() >= deadline {
                 let missing = match wanted {
-                    Wanted::Watchers(before) => {
-                        format!("etcd still counts no more watchers than the {before} before")
+                    Wanted::Watcher(before) => {
+                        format!("etcd still counts no more watchers than the {} before", before.watchers)
                     }
                     Wanted::Port(port) => format!("nothing listens on port {port}"),
                 };
@@ -98,8 +100,8 @@ impl<'a> Runner<'a> {
 
     async fn is_there(&self, wanted: &Wanted) -> Result<bool, String> {
         match wanted {
-            Wanted::Watchers(before) => match self.witness.watchers().await {
-                Ok(now) => Ok(now > *before),
+            Wanted::Watcher(before) => match self.witness.watching().await {
+                Ok(now) => Ok(now.has_one_more_than(*before)),
                 Err(error) => Err(format!("etcd's watchers cannot be counted: {error}")),
             },
             Wanted::Port(port) => Ok(TcpStream::connect(("127.0.0.1", *port)).await.is_ok()),
@@ -109,8 +111,8 @@ impl<'a> Runner<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
-    /// More watchers than these.
-    Watchers(u64),
+    /// One more than these.
+    Watcher(Watching),
     Port(u16),
 }
 

@@ -10,6 +10,7 @@ use etcd_client::{
     Client, ConnectOptions, Error, EventType, GetOptions, KeyValue, ResponseHeader, WatchOptions, WatchStream,
 };
 
+use super::metrics::Watching;
 use super::status::{self, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
 use super::{PATIENCE, ask, metrics, tls};
@@ -201,9 +202,9 @@ impl Store for Direct {
         status::compose(&asked, &known, counts, member)
     }
 
-    async fn watchers(&self) -> Result<u64, StoreError> {
+    async fn watching(&self) -> Result<Watching, StoreError> {
         let counts = self.endpoints.iter().map(|endpoint| async {
-            let count = metrics::watchers(&endpoint.url, self.tls.clone());
+            let count = metrics::watching(&endpoint.url, self.tls.clone());
             tokio::time::timeout(PATIENCE, count)
                 .await
                 .unwrap_or_else(|_| Err(StoreError::new(format!("{}/metrics does not answer", endpoint.url))))

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::metrics;
+use super::metrics::{self, Watching};
 use super::status::{self, Answer, Asked, Counts, MemberInfo, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
 use crate::journal::{Change, Clock, Entry, Revision, Stored};
@@ -260,14 +260,14 @@ impl Store for Etcdctl {
         status::compose(&[Asked { url, name: None, answer }], &known, counts, member)
     }
 
-    async fn watchers(&self) -> Result<u64, StoreError> {
+    async fn watching(&self) -> Result<Watching, StoreError> {
         let Some(metrics) = &self.metrics else {
             return Err(StoreError::new(
                 "etcd is reached through etcdctl in its pod, which cannot read etcd's metrics, and etcd tells them \
                  nowhere else (it has no --listen-metrics-urls)",
             ));
         };
-        tokio::time::timeout(PATIENCE, metrics::watchers(metrics, None))
+        tokio::time::timeout(PATIENCE, metrics::watching(metrics, None))
             .await
             .unwrap_or_else(|_| Err(StoreError::new(format!("{metrics}/metrics did not answer within {PATIENCE:?}"))))
             .map_err(|error| StoreError::new(format!("etcd's metrics, forwarded through the API: {error}")))

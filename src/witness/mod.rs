@@ -29,6 +29,7 @@ use tracing::Instrument;
 
 use crate::cluster::EtcdAccess;
 use crate::journal::{Clock, Delivered, Journal, JournalView, KeyGlob, Mark, Revision, Seq};
+pub use metrics::Watching;
 pub use observer::Observer;
 use owned_processes::Guard;
 pub use reader::Reader;
@@ -236,8 +237,8 @@ impl Witness {
     }
 
     /// How many watchers etcd counts, ours among them.
-    pub async fn watchers(&self) -> Result<u64, WitnessError> {
-        self.store.watchers().await.map_err(|error| WitnessError::Silent(error.to_string()))
+    pub async fn watching(&self) -> Result<Watching, WitnessError> {
+        self.store.watching().await.map_err(|error| WitnessError::Silent(error.to_string()))
     }
 
     /// Waits until none of these keys has changed for half a second, at most ten; what still moves then.

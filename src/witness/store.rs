@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 
+use super::metrics::Watching;
 use crate::journal::{Change, Entry, Revision};
 
 /// What every answer of etcd says about the store that gave it.
@@ -74,7 +75,7 @@ pub(super) trait Store: Send + Sync + 'static {
     async fn changed_at(&self, key: &str) -> Result<Option<Revision>, StoreError>;
     async fn watch(&self, scope: &str, from: Revision) -> Result<Box<dyn Feed>, StoreError>;
     async fn status(&self, member: Option<&str>) -> Result<serde_json::Value, StoreError>;
-    async fn watchers(&self) -> Result<u64, StoreError>;
+    async fn watching(&self) -> Result<Watching, StoreError>;
 }
 
 /// An open watch.
