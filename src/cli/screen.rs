@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::args::Color;
 use super::error::CliError;
-use crate::text::{Redacted, redact};
+use crate::text::{Redacted, redact, wrapped};
 
 /// `console` already honours `NO_COLOR`, `CLICOLOR` and a missing TTY; `CI` logs keep no colours either.
 pub(super) fn colors(choice: Color) {
@@ -32,10 +32,13 @@ pub(super) fn is_live() -> bool {
 /// Asks on the terminal; nothing where its input has ended.
 pub(super) fn ask(question: &str, default: &str, problem: Option<&str>) -> Option<String> {
     let term = console::Term::stderr();
+    // A line as wide as the screen makes some terminals begin the next one.
+    let columns = usize::from(term.size().1).saturating_sub(1);
+    let folded = |text: &str| wrapped(text, columns).join("\n");
     if let Some(problem) = problem {
-        term.write_line(&redact(&format!("  {problem}"))).ok()?;
+        term.write_line(&folded(&redact(&format!("  {problem}")))).ok()?;
     }
-    term.write_str(&format!("{question} [{default}]: ")).ok()?;
+    term.write_str(&format!("{} ", folded(&format!("{question} [{default}]:")))).ok()?;
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer).ok()?;
     (read > 0).then(|| answer.trim().to_owned())

@@ -16,6 +16,9 @@ use crate::terminal::{Began, Finished};
 pub enum Request {
     /// Everything that a face shows: [`Answer::View`].
     Show,
+    /// The same, as soon as the step in progress is open: whatever begins after the answer counts for its checks. At once
+    /// where the step cannot be opened, as etcd does not answer.
+    Opened,
     /// On to the next step. With questions open it is asked about first.
     Next,
     /// Back to look at the step before; the one in progress stays so.

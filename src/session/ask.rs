@@ -65,6 +65,7 @@ impl Engine<'_> {
     pub(super) fn answer(&mut self, request: Request, reply: oneshot::Sender<Answer>) {
         let answer = match request {
             Request::Show => self.view_answer(),
+            Request::Opened => return self.until_open.push(reply),
             Request::Next => self.requested(Input::Next).unwrap_or_else(|| self.view_answer()),
             Request::Prev => self.requested(Input::Prev).unwrap_or_else(|| self.view_answer()),
             Request::Skip => self.requested(Input::Skip).unwrap_or_else(|| self.view_answer()),
@@ -123,6 +124,19 @@ impl Engine<'_> {
         };
         // Who asked may be gone.
         let _ = reply.send(answer);
+    }
+
+    /// Answers those who wait for the step, where it is open or cannot be opened now.
+    pub(super) fn tell_open(&mut self) {
+        let is_opening = !self.state.is_live() && !self.state.is_over() && self.cluster_lost().is_none();
+        if is_opening || self.until_open.is_empty() {
+            return;
+        }
+        let answer = self.view_answer();
+        for reply in std::mem::take(&mut self.until_open) {
+            // Who asked may be gone.
+            drop(reply.send(answer.clone()));
+        }
     }
 
     fn hint(&self) -> Answer {

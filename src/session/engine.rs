@@ -58,6 +58,8 @@ pub(super) struct Engine<'a> {
     pub(super) solving: Option<oneshot::Sender<Answer>>,
     /// Who waits for the cluster to be back where it was.
     pub(super) going_back: Option<oneshot::Sender<Answer>>,
+    /// Who waits for the step to be open.
+    pub(super) until_open: Vec<oneshot::Sender<Answer>>,
     /// Something is to be looked at again, although the journal has not grown.
     pub(super) stale: bool,
     /// etcd was asked and has not answered yet.
@@ -139,6 +141,7 @@ impl<'a> Engine<'a> {
             work: FuturesUnordered::new(),
             solving: None,
             going_back: None,
+            until_open: Vec::new(),
             stale: true,
             asking: false,
             silent: None,
@@ -161,6 +164,7 @@ impl<'a> Engine<'a> {
         let mut wakefulness = Wakefulness::begin();
         while self.ending.is_none() {
             self.catch_up();
+            self.tell_open();
             self.sample();
             let until = self.next_look();
             let seen = self.live.as_ref().map_or_else(|| self.ground.witness.journal().end(), |live| live.seen);

@@ -117,11 +117,15 @@ impl Engine<'_> {
     fn name_blocks_run_too_early(&mut self) {
         let about: Vec<_> =
             self.live.iter().flat_map(Live::outputs).filter_map(|(_, placed)| self.block_of(placed)).collect();
+        let before = match self.state.stretch() {
+            0 => "this step was open",
+            _ => "the checks above it held",
+        };
         for block in about.into_iter().filter_map(|id| self.course.block(id)) {
             if self.heard.was_too_early(block.action.id) {
                 let message = format!(
-                    "You ran the block `{0}` before the checks above it held. What it prints counts from now on: run it \
-                     again, or type `lab run {0}`.",
+                    "You ran the block `{0}` before {before}. What it prints counts from now on: run it again, or type \
+                     `lab run {0}`.",
                     block.id
                 );
                 self.handle.emit(SessionEvent::Noticed { message });

@@ -6,7 +6,7 @@ use super::api::Command;
 use super::engine::Engine;
 use super::event::SessionEvent;
 use super::live::Live;
-use super::printed::{Candidate, is_of_the_session};
+use super::printed::{Candidate, Open, is_of_the_session};
 use crate::journal::JournalView;
 use crate::lab::PartId;
 use crate::text::redact;
@@ -33,7 +33,8 @@ impl Engine<'_> {
             ended: command.ended,
         });
         let vars = &self.ground.vars.values;
-        let whole = self.heard.finished(command, self.course, vars);
+        let open = Open { step: self.state.open(), stretch: self.state.stretch(), is_live: self.state.is_live() };
+        let whole = self.heard.finished(command, self.course, vars, open);
         self.done.extend(whole);
         let view = self.ground.witness.journal();
         let waiting: Vec<_> = self.live.iter().flat_map(Live::outputs).collect();

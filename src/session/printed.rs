@@ -28,12 +28,23 @@ pub(super) struct Heard {
     pub(super) of_blocks: BTreeMap<PartId, Printed>,
     /// Words of all commands and of what they printed, among them the names of what they made.
     names: BTreeSet<String>,
-    /// Blocks that were run since the step was opened and before its open stretch, by their numbers.
+    /// Blocks that were run since the step was opened and before its open stretch, and those that were run before the
+    /// step was open, by their numbers.
     before: BTreeSet<PartId>,
+    /// Blocks whose stretch was not open yet when they were run last.
+    ahead: BTreeSet<PartId>,
     /// The same since the open stretch's mark.
     since: BTreeSet<PartId>,
     /// The last command, whenever it ran.
     pub(super) last: Option<Command>,
+}
+
+/// The stretch in progress, and whether its mark is set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Open {
+    pub(super) step: usize,
+    pub(super) stretch: usize,
+    pub(super) is_live: bool,
 }
 
 /// Something that may be what a check is about.
@@ -58,7 +69,7 @@ impl Heard {
         self.bytes = 0;
         let since = std::mem::take(&mut self.since);
         if is_first_of_step {
-            self.before.clear();
+            self.before = self.ahead.clone();
         } else {
             self.before.extend(since);
         }
@@ -76,7 +87,7 @@ impl Heard {
     }
 
     /// Takes in a finished command; the blocks that are whole by it.
-    pub(super) fn finished(&mut self, command: Command, course: &Course<'_>, vars: &Vars) -> Vec<PartId> {
+    pub(super) fn finished(&mut self, command: Command, course: &Course<'_>, vars: &Vars, open: Open) -> Vec<PartId> {
         self.printing.remove(&command.terminal);
         self.named(&command.text);
         self.named(&command.output);
@@ -84,7 +95,10 @@ impl Heard {
         let mut whole = Vec::new();
         if command.status == 0 || !plain_text.is_empty() {
             self.typed.insert(plain_text.clone());
-            for block in course.steps.iter().flat_map(|step| &step.blocks) {
+            let mut ran = Vec::new();
+            let blocks =
+                course.steps.iter().enumerate().flat_map(|(at, step)| step.blocks.iter().map(move |b| (at, b)));
+            for (step, block) in blocks {
                 let commands = commands(block.action, vars);
                 if !commands.contains(&plain_text) && whole_text(block.action, vars) != plain_text {
                     continue;
@@ -93,10 +107,10 @@ impl Heard {
                 if all || whole_text(block.action, vars) == plain_text {
                     whole.push(block.action.id);
                 }
-                let printed = printed(&command.output, command.cut);
-                self.since.insert(block.action.id);
-                self.of_blocks.insert(block.action.id, printed);
+                ran.push(((step, block.stretch), block.action.id));
+                self.of_blocks.insert(block.action.id, printed(&command.output, command.cut));
             }
+            self.ran(&ran, open);
         }
         self.bytes += command.output.len();
         self.last = Some(command.clone());
@@ -106,6 +120,27 @@ impl Heard {
             self.bytes -= gone.output.len();
         }
         whole
+    }
+
+    /// Blocks that a command belongs to, each with the place of its stretch. Of several with the same text, the one that
+    /// comes next or was there before is meant, and no later one.
+    fn ran(&mut self, blocks: &[((usize, usize), PartId)], open: Open) {
+        let now = (open.step, open.stretch);
+        let is_ahead = |at: (usize, usize)| at > now || at == now && !open.is_live;
+        let is_opening = !open.is_live && blocks.iter().any(|(at, _)| *at == now);
+        let is_past = blocks.iter().any(|(at, _)| !is_ahead(*at));
+        for (at, block) in blocks {
+            let is_meant = if is_opening { *at == now } else { is_ahead(*at) != is_past };
+            if !is_meant {
+                continue;
+            }
+            self.since.insert(*block);
+            if is_ahead(*at) {
+                self.ahead.insert(*block);
+            } else {
+                self.ahead.remove(block);
+            }
+        }
     }
 
     /// Takes in what may name an object.
@@ -253,6 +288,38 @@ fn bare_vars(text: &str, vars: &Vars) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: Open = Open { step: 1, stretch: 0, is_live: true };
+
+    #[test]
+    fn a_block_that_runs_before_its_step_is_open_is_known_to_be_too_early() {
+        let block = PartId(7);
+        // While the step is being prepared, and in a step before it.
+        for open in [Open { is_live: false, ..NOW }, Open { step: 0, ..NOW }] {
+            let mut heard = Heard::default();
+            heard.ran(&[((1, 0), block)], open);
+            heard.begin(true);
+            assert!(heard.was_too_early(block), "{open:?}");
+            heard.ran(&[((1, 0), block)], NOW);
+            assert!(!heard.was_too_early(block), "{open:?}");
+            heard.begin(true);
+            assert!(!heard.was_too_early(block), "{open:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_two_steps_have_is_that_of_the_open_one() {
+        let (own, later) = (PartId(3), PartId(7));
+        let both = [((1, 0), own), ((2, 0), later)];
+        let mut heard = Heard::default();
+        heard.ran(&both, NOW);
+        heard.begin(true);
+        assert!(!heard.was_too_early(own) && !heard.was_too_early(later));
+        // Typed once more while the later one is being prepared, it is meant for that.
+        heard.ran(&both, Open { step: 2, stretch: 0, is_live: false });
+        heard.begin(true);
+        assert!(!heard.was_too_early(own) && heard.was_too_early(later));
+    }
 
     #[test]
     fn a_command_is_the_same_in_whatever_form_it_is_typed() {

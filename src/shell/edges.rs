@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::face::LONGEST_WAIT;
+use super::face::{FaceSettings, LONGEST_WAIT};
 use super::link::Link;
 use super::look::Look;
 use super::page::Page;
@@ -27,6 +27,20 @@ pub(super) async fn shown(link: &Link) -> io::Result<View> {
         Ok(Answer::View { view }) => Ok(*view),
         Ok(other) => Err(io::Error::other(format!("the session answers otherwise than expected: {other:?}"))),
         Err(_) => Err(gone()),
+    }
+}
+
+/// How things stand once the step is open: what is typed before that does not count for it. Nothing where the run is
+/// asked to end.
+pub(super) async fn until_open(settings: &FaceSettings<'_>) -> io::Result<Option<View>> {
+    // A link of its own: one answers after the other.
+    let link = Link::connect(&settings.door)?;
+    tokio::select! {
+        answer = link.ask(Request::Opened) => match answer {
+            Ok(Answer::View { view }) => Ok(Some(*view)),
+            _ => Err(gone()),
+        },
+        () = settings.cancel.cancelled() => Ok(None),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::edges::{ask_keep, gone, greet, look_of, print, shown, so_far};
+use super::edges::{ask_keep, gone, greet, look_of, print, shown, so_far, until_open};
 use super::link::{Link, Reply};
 use super::look::Look;
 use super::outfit::{Outfit, WordStyle, label, to_type};
@@ -16,6 +16,7 @@ use super::said::{InWords, Teller};
 use crate::lab::Lab;
 use crate::session::{Answer, Command, Printing, Request, SessionEvent, Summary, View};
 use crate::terminal::{Began, Finished, Happened, LearnerSettings, LearnerShell, Screen};
+use crate::text::wrapped;
 use owned_processes::Guard;
 
 /// How long a prompt waits for what its command has brought about.
@@ -58,7 +59,7 @@ pub enum Left {
 /// Runs a terminal until its shell or its session ends.
 pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
     let link = Link::connect(&settings.door)?;
-    let view = shown(&link).await?;
+    let mut view = shown(&link).await?;
     let lab = (settings.load)(Path::new(&view.lab.file)).map_err(io::Error::other)?;
     let words = InWords::of(&lab, &view.values());
     let Ok(Answer::Environment { environment }) = link.ask(Request::Environment).await else { return Err(gone()) };
@@ -66,6 +67,9 @@ pub async fn face(settings: FaceSettings<'_>) -> io::Result<Left> {
     let look = look_of(settings.screen);
     let page = Page { lab: &lab, view: &view, look };
     greet(&page, settings.is_first)?;
+    if view.step.preparing {
+        view = until_open(&settings).await?.unwrap_or(view);
+    }
     let style = WordStyle { is_plain: settings.screen.is_plain, is_attended: settings.screen.is_terminal };
     let outfit = Outfit::make(&environment, &settings.program, &dir, style)?;
     let shell = LearnerShell::start(LearnerSettings {
@@ -246,7 +250,8 @@ impl Face<'_> {
                 && std::mem::replace(&mut self.named_step, *number) != *number
                 && !self.is_own_word
             {
-                lines.push(format!("  Step {number} of {of}: {title}. {} shows it.", look.quoted("lab")));
+                let text = format!("  Step {number} of {of}: {title}. {} shows it.", look.quoted("lab"));
+                lines.extend(wrapped(&text, look.width()));
             }
         }
         let has_turned = news.iter().any(|event| match event {
@@ -256,7 +261,7 @@ impl Face<'_> {
             _ => false,
         });
         if has_turned {
-            lines.push(teller.status(&self.view));
+            lines.extend(wrapped(&teller.status(&self.view), look.width()));
         }
         if let Some(summary) = self.summary.take() {
             lines.push(String::new());

@@ -5,7 +5,7 @@ use super::markdown::{self, Fence, Fences};
 use crate::lab::{Action, CheckBlock, Code, FoldKind, Item, Lab, Question, Role, Step};
 use crate::learn::Standing;
 use crate::session::{CheckView, QuestionView, StepView, View};
-use crate::text::{CROSS, Span, TICK, filled};
+use crate::text::{CROSS, Span, TICK, filled, wrapped};
 
 /// What is on the page beside the lab's own text.
 pub struct Page<'a> {
@@ -23,7 +23,8 @@ impl Page<'_> {
             lines.push(String::new());
             let text =
                 self.view.vars.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ");
-            lines.push(self.look.dim().apply_to(format!("In your shells: {text}")).to_string());
+            let folded = wrapped(&format!("In your shells: {text}"), self.look.width());
+            lines.extend(folded.into_iter().map(|line| self.look.dim().apply_to(line).to_string()));
         }
         lines
     }
@@ -46,12 +47,11 @@ impl Page<'_> {
         }
         if let Some(reason) = &step.elsewhere {
             lines.push(String::new());
-            lines.push(
-                self.look.dim().apply_to(format!("Nothing of this step takes place here: {reason}.")).to_string(),
-            );
+            let folded = wrapped(&format!("Nothing of this step takes place here: {reason}."), self.look.width());
+            lines.extend(folded.into_iter().map(|line| self.look.dim().apply_to(line).to_string()));
         } else if let Some(folded) = folded {
             lines.push(String::new());
-            lines.push(folded);
+            lines.extend(wrapped(&folded, self.look.width()));
         }
         lines
     }

@@ -155,6 +155,14 @@ impl<'a> Desk<'a> {
             self.view = *view;
         }
         self.show();
+        self.until_open()
+    }
+
+    /// The word ends when the step is open: what is typed after it counts.
+    fn until_open(&mut self) -> io::Result<()> {
+        if self.view.step.preparing {
+            self.caller.ask(Request::Opened)?;
+        }
         Ok(())
     }
 
@@ -194,6 +202,7 @@ impl<'a> Desk<'a> {
             Answer::View { view } => {
                 self.view = *view;
                 self.show();
+                self.until_open()?;
             }
             Answer::Refused { reason, hint } => {
                 let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));

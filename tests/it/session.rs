@@ -2,6 +2,7 @@
 
 mod away;
 mod bare;
+mod early;
 mod faults;
 mod handin;
 mod helper;

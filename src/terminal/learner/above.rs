@@ -5,10 +5,13 @@
 
 use std::num::NonZeroU16;
 
+use console::{AnsiCodeIterator, measure_text_width};
 use vt100::Parser;
 
 /// More than a prompt with a long command and a list of completions takes.
 const ROWS: u16 = 300;
+
+const RESET: &str = "\x1b[0m";
 
 /// Where the cursor stands within what was printed since the prompt began.
 pub(super) struct Standing {
@@ -69,7 +72,8 @@ impl Standing {
         text.push_str(&format!("\x1b[{count}L"));
         for line in lines {
             text.push_str(line);
-            text.push_str("\x1b[0m\r\n");
+            text.push_str(RESET);
+            text.push_str("\r\n");
         }
         down(&mut text, row - self.first);
         text.push_str(&format!("\r\x1b[{}G", column + 1));
@@ -103,6 +107,33 @@ impl Standing {
         let text = screen.rows(0, screen.size().1.get()).nth(usize::from(self.last())).unwrap_or_default();
         u16::try_from(console::measure_text_width(&text)).unwrap_or(u16::MAX)
     }
+}
+
+/// A line as a terminal shows it that folds it wherever it is full, its colours in each row.
+pub(super) fn folded(line: &str, columns: usize) -> Vec<String> {
+    let mut rows = Vec::new();
+    let (mut row, mut used, mut style) = (String::new(), 0, String::new());
+    for (piece, is_style) in AnsiCodeIterator::new(line) {
+        if is_style {
+            row.push_str(piece);
+            style.push_str(piece);
+            if piece == RESET {
+                style.clear();
+            }
+            continue;
+        }
+        for letter in piece.split_inclusive(|_: char| true) {
+            let width = measure_text_width(letter);
+            if used > 0 && used + width > columns {
+                rows.push(std::mem::replace(&mut row, style.clone()));
+                used = 0;
+            }
+            row.push_str(letter);
+            used += width;
+        }
+    }
+    rows.push(row);
+    rows
 }
 
 fn up(text: &mut String, rows: u16) {
@@ -156,6 +187,24 @@ mod tests {
         let (rows, cursor) = inserted("a\r\nb\r\nc\r\nd\r\n", typed);
         assert_eq!(rows, ["c", "d", "first", "second", "$ echo 1234567890 12", "3456"]);
         assert_eq!(cursor, (4, 4));
+    }
+
+    #[test]
+    fn a_line_that_is_wider_than_the_screen_takes_its_rows_and_the_prompt_stays() {
+        let line = format!("\x1b[31m{}\x1b[0m", "0123456789".repeat(3));
+        assert_eq!(folded(&line, 20), [format!("\x1b[31m{0}{0}", "0123456789"), "\x1b[31m0123456789\x1b[0m".into()]);
+        assert_eq!(folded("漢漢漢", 5), ["漢漢", "漢"]);
+        assert_eq!(folded("", 5), [""]);
+        let size = |n| NonZeroU16::new(n).expect("not zero");
+        let mut screen = Parser::new(size(6), size(20), 0);
+        let mut standing = Standing::new(20);
+        standing.begin();
+        standing.feed(b"$ ls");
+        screen.process(b"out\r\n$ ls");
+        screen.process(standing.insert(&folded(&line, 20), 6).expect("it fits").as_bytes());
+        let rows: Vec<String> = screen.screen().rows(0, 20).collect();
+        assert_eq!(rows, ["out", "01234567890123456789", "0123456789", "$ ls", "", ""]);
+        assert_eq!(screen.screen().cursor_position(), (3, 4));
     }
 
     #[test]

@@ -245,9 +245,10 @@ fn first_word(text: &str) -> Option<&str> {
     text.split_whitespace().next()
 }
 
-/// Without what the history puts in the place of line ends.
+/// Without line ends, which the history leaves out where a line is continued, and puts other characters in their place
+/// elsewhere.
 fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace() && *c != ';').collect()
+    text.replace("\\\n", "").chars().filter(|c| !c.is_whitespace() && *c != ';').collect()
 }
 
 #[cfg(test)]
@@ -296,6 +297,21 @@ mod tests {
         assert_eq!((finished.text.as_str(), finished.status, finished.output.as_str()), ("ls x", 2, "no x\n"));
         assert_eq!(finished.block, None);
         assert_eq!((text, at), (finished.text.clone(), finished.began), "it is known again at its end");
+    }
+
+    #[test]
+    fn commands_that_are_pasted_are_one_also_where_a_line_is_continued() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut commands = commands(dir.path());
+        all(&mut commands, &prompt());
+        let history = |text: &str| std::fs::write(Files::of(dir.path().to_owned()).command(), text).expect("written");
+        history("    1  S=1\n");
+        all(&mut commands, &format!("S=1\r\netcdctl -x \\\r\n  get /a\r\n{}", mark("C")));
+        history("    2  etcdctl -x   get /a\n");
+        let noted = all(&mut commands, &format!("{}/a\r\n{}{}", mark("C"), mark("D;0"), mark("A")));
+        let [Noted::Finished(finished), Noted::Prompt] = noted.as_slice() else { panic!("{noted:?}") };
+        assert_eq!(finished.text, "S=1\netcdctl -x \\\n  get /a");
+        assert_eq!(finished.output, "/a\n");
     }
 
     #[test]

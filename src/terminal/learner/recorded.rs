@@ -22,6 +22,8 @@ pub(super) const QUIET: Duration = Duration::from_millis(5);
 const PRINTED: Duration = Duration::from_millis(250);
 /// A shell's last words come with its end or shortly after.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How a terminal begins what is pasted.
+const PASTE: &[u8] = b"\x1b[200~";
 /// Bytes that are read at once.
 const READ: usize = 16 << 10;
 
@@ -79,8 +81,8 @@ pub struct RecordedShell {
     written: VecDeque<u8>,
     /// Blocks to type when a prompt stands: each with its name.
     blocks: VecDeque<(String, String)>,
-    /// One was typed, and its prompt has not come back yet.
-    is_block_under_way: bool,
+    /// Enter was pressed at the prompt, and what came of it is not known yet: what is typed now may be read by a command.
+    is_entered: bool,
     quiet_from: Instant,
     /// When the command that runs is reported, where it has printed more.
     print_at: Option<Instant>,
@@ -119,7 +121,7 @@ impl RecordedShell {
             buffer: vec![0; READ],
             written: VecDeque::new(),
             blocks: VecDeque::new(),
-            is_block_under_way: false,
+            is_entered: false,
             quiet_from: Instant::now(),
             print_at: None,
         })
@@ -135,7 +137,7 @@ impl RecordedShell {
                 self.take_read();
                 continue;
             }
-            let types = self.commands.is_typing() && !self.blocks.is_empty() && !self.is_block_under_way;
+            let types = self.commands.is_typing() && !self.blocks.is_empty() && !self.is_entered;
             let print_at = self.print_at.unwrap_or_else(Instant::now);
             let (first, _) = self.written.as_slices();
             tokio::select! {
@@ -166,14 +168,12 @@ impl RecordedShell {
         let taken = self.commands.feed(&self.read, &mut noted);
         let rest = self.read.split_off(taken);
         self.events.push_back(ShellEvent::Output(std::mem::replace(&mut self.read, rest)));
+        self.is_entered &= noted.is_empty();
         for noted in noted {
             self.events.push_back(match noted {
                 Noted::Began(began) => ShellEvent::Began(began),
                 Noted::Finished(finished) => ShellEvent::Finished(finished),
-                Noted::Prompt => {
-                    self.is_block_under_way = false;
-                    ShellEvent::Prompt
-                }
+                Noted::Prompt => ShellEvent::Prompt,
             });
         }
         self.print_at = match self.print_at {
@@ -186,13 +186,16 @@ impl RecordedShell {
     /// As one paste: so that no line of it is taken by a command that reads its input.
     fn type_next(&mut self) {
         let Some((name, text)) = self.blocks.pop_front() else { return };
-        self.write(format!("\x1b[200~{}\x1b[201~\r", text.trim_end()).as_bytes());
+        self.write(&[PASTE, text.trim_end().as_bytes(), b"\x1b[201~\r"].concat());
         self.commands.types_block(name, text);
-        self.is_block_under_way = true;
+        self.is_entered = true;
     }
 
     /// What a person types. It goes to the shell while somebody calls [`Self::next`].
     pub fn write(&mut self, bytes: &[u8]) {
+        let has_enter = bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
+        // What is pasted waits for Enter.
+        self.is_entered |= has_enter && self.commands.is_typing() && !bytes.starts_with(PASTE);
         self.written.extend(bytes);
     }
 
@@ -242,5 +245,60 @@ impl RecordedShell {
     /// What is on the screen since the prompt began.
     pub(super) fn standing(&self) -> &Standing {
         self.commands.standing()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use owned_processes::GuardSettings;
+
+    use super::*;
+
+    /// What is waited for on a busy machine.
+    const SOON: Duration = Duration::from_secs(60);
+
+    async fn until(shell: &mut RecordedShell, wanted: impl Fn(&RecordedShell, &ShellEvent) -> bool) -> ShellEvent {
+        timeout(SOON, async {
+            loop {
+                let event = shell.next().await.expect("the shell goes on");
+                if wanted(shell, &event) {
+                    return event;
+                }
+            }
+        })
+        .await
+        .expect("it comes")
+    }
+
+    #[tokio::test]
+    async fn a_block_is_no_input_of_the_command_that_was_entered_just_before() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let parents = vec![dir.path().to_owned()];
+        let guard = Guard::start(GuardSettings { watchdog: None, grace: Duration::from_secs(1), parents });
+        let shell = ShellSettings {
+            guard: guard.expect("a guard"),
+            dir: dir.path().to_owned(),
+            cwd: dir.path().to_owned(),
+            env: vec![("HOME".to_owned(), dir.path().display().to_string())],
+            path_prefix: Vec::new(),
+            completer: "true".to_owned(),
+            label: String::new(),
+        };
+        let echo = Echo::AsTheShellSets;
+        let settings =
+            RecordedSettings { shell, color: false, term: Some("xterm".into()), rows: 24, columns: 80, echo };
+        let mut shell = RecordedShell::start(settings).expect("a shell");
+        until(&mut shell, |shell, _| shell.is_typing()).await;
+
+        shell.write(b"read -r answer; echo got=$answer\r");
+        shell.type_block("block".to_owned(), "echo from the block".to_owned());
+        until(&mut shell, |_, event| matches!(event, ShellEvent::Began(_))).await;
+        shell.write(b"mine\r");
+        let finished = |_: &RecordedShell, event: &ShellEvent| matches!(event, ShellEvent::Finished(_));
+        let ShellEvent::Finished(read) = until(&mut shell, finished).await else { unreachable!() };
+        assert!(read.output.contains("got=mine"), "{read:?}");
+        let ShellEvent::Finished(block) = until(&mut shell, finished).await else { unreachable!() };
+        assert_eq!((block.block.as_deref(), block.output.as_str()), (Some("block"), "from the block\n"));
+        shell.end().await;
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::above::folded;
 use super::commands::{Began, Finished};
 use super::marks::WithoutMarks;
 use super::raw::{self, Raw};
@@ -196,7 +197,8 @@ impl LearnerShell {
         // What cannot be put in now is shown before the next prompt; it is not tried again before more was printed.
         self.quiet_from = Instant::now() + Duration::from_secs(3600);
         if !self.lines.is_empty() && !self.screen.is_plain {
-            let lines: Vec<String> = self.lines.iter().cloned().collect();
+            let columns = self.columns();
+            let lines: Vec<String> = self.lines.iter().flat_map(|line| folded(line, columns)).collect();
             if let Some(text) = self.shell.standing().insert(&lines, self.rows) {
                 self.lines.clear();
                 show(text.as_bytes())?;

@@ -75,14 +75,6 @@ fn answer(question: &keywitness::lab::Question) -> Option<String> {
     }
 }
 
-/// What is typed before a step is open does not count for its checks.
-fn until_open(window: &Window) {
-    let end = Instant::now() + 2 * SOON;
-    while window.command("lab why").contains("the step is being prepared") {
-        assert!(Instant::now() < end, "the step does not open:\n{}", window.everything());
-    }
-}
-
 /// Waits until so many checks of the step hold: what follows is judged from then on.
 fn until_held(window: &Window, checks: usize) {
     let end = Instant::now() + 2 * SOON;
@@ -105,7 +97,6 @@ fn walk(name: &str) {
     begin(&window, name);
     let mut desk = Desk { first: window, others: BTreeMap::new() };
     for (at, step) in lab.steps.iter().enumerate() {
-        until_open(&desk.first);
         let mut number = 0;
         let mut questions = 0;
         let mut checks = 0;
