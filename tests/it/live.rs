@@ -26,7 +26,9 @@ impl Live {
     /// `__sandbox` takes `--apiserver PATH`.
     pub(crate) async fn start(args: &[&str]) -> Self {
         let log = tempfile::NamedTempFile::new().expect("a file for the log");
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_keywitness"))
+        // `scripts/attack` names the binary that is shipped.
+        let binary = std::env::var_os("KEYWITNESS_ATTACKED").unwrap_or(env!("CARGO_BIN_EXE_keywitness").into());
+        let mut child = tokio::process::Command::new(binary)
             .arg("__sandbox")
             .args(args)
             .env_remove("KUBEBUILDER_ASSETS")

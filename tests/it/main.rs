@@ -45,6 +45,7 @@ mod replay;
 mod run;
 mod sandbox;
 mod sandbox_attack;
+mod sandbox_lists;
 mod sandbox_protobuf;
 mod sandbox_server;
 mod saved;

@@ -10,7 +10,7 @@ use super::wire::{Fields, Malformed, Wire, malformed};
 use super::zeros;
 
 /// Messages nest about ten deep; arbitrary bytes must not exhaust the stack.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// A field that the schema does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,11 +245,11 @@ pub(super) fn bytes_of(bytes: &[u8], wanted: u32) -> Result<Option<&[u8]>, Malfo
     find(bytes, wanted)?.map(Wire::bytes).transpose()
 }
 
-fn number(bytes: &[u8], wanted: u32) -> Result<Option<u64>, Malformed> {
+pub(super) fn number(bytes: &[u8], wanted: u32) -> Result<Option<u64>, Malformed> {
     find(bytes, wanted)?.map(Wire::varint).transpose()
 }
 
-fn time(bytes: &[u8], micro: bool) -> Result<Value, Malformed> {
+pub(super) fn time(bytes: &[u8], micro: bool) -> Result<Value, Malformed> {
     /// The first second of the year 1: Go's zero time.
     const ZERO: i64 = -62_135_596_800;
     if bytes.is_empty() {

@@ -14,6 +14,7 @@ mod kinds;
 mod lookup;
 pub mod names;
 mod ordered;
+mod print;
 mod quantity;
 mod schema;
 mod secrets;
@@ -31,6 +32,7 @@ pub use lookup::{
     kind_by_plural, kind_called, known_folder, prefix_end, split_group,
 };
 pub use ordered::{Ordered, ordered_as};
+pub use print::Printer;
 pub use quantity::{BINARY, canonical, exact as exact_quantity, is_quantity, quantity, thousandths};
 pub use schema::{Field, Message, SchemaOr, Shape, Type, has_protobuf, message, message_of, messages, sent_message_of};
 pub use secrets::{conceal, is_opaque, secret_texts};

@@ -32,6 +32,8 @@ pub struct Message {
     by_json: HashMap<&'static str, usize>,
     /// Where each field stands in the Go struct, if not by its number.
     places: Vec<usize>,
+    /// The fields by their place in `fields`, in the order in which Go writes them.
+    pub(super) order: Vec<usize>,
     has_inline: bool,
 }
 
@@ -252,7 +254,8 @@ fn load() -> Schema {
                 atomic |= word == "atomic";
             }
             let (fields, by_json) = (Vec::new(), HashMap::new());
-            messages.push(Message { name, is_kind, atomic, fields, by_json, places: Vec::new(), has_inline: false });
+            let (places, order, has_inline) = (Vec::new(), Vec::new(), false);
+            messages.push(Message { name, is_kind, atomic, fields, by_json, places, order, has_inline });
         }
     }
     for message in &mut messages {
@@ -262,6 +265,9 @@ fn load() -> Schema {
             };
             message.places = message.fields.iter().map(place).collect();
         }
+        let (places, fields) = (&message.places, &message.fields);
+        message.order = (0..fields.len()).collect();
+        message.order.sort_by_key(|at| (places.get(*at).copied().unwrap_or(*at), fields[*at].name));
     }
     Schema { messages, by_name }
 }

@@ -69,7 +69,7 @@ pub(super) fn zero(field: &'static Field) -> Value {
 }
 
 /// Go leaves a struct in, empty or not, unless its tag says `omitzero`.
-fn is_struct(kind: Type) -> bool {
+pub(super) fn is_struct(kind: Type) -> bool {
     !matches!(kind, Type::String | Type::Bool | Type::Int32 | Type::Int64 | Type::Double | Type::Bytes | Type::Strings)
 }
 

@@ -15,6 +15,7 @@ use tracing::{Instrument, debug, info};
 use crate::agent::Runs;
 use crate::api::known::{KnownNamespaces, KnownPolicies};
 use crate::api::limits::{Internal, Limits};
+use crate::api::lists::KnownLists;
 use crate::api::{self, Api, Counters};
 use crate::bootstrap::{self, Facts};
 use crate::controllers::{Controllers, Settings};
@@ -143,6 +144,7 @@ impl ControlPlane {
             addresses: tokio::sync::Mutex::default(),
             policies: KnownPolicies::default(),
             namespaces: KnownNamespaces::default(),
+            lists: KnownLists::default(),
             events_lease: tokio::sync::Mutex::default(),
         });
         let router = api::router(api.clone());

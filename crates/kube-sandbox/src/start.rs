@@ -135,6 +135,8 @@ impl Sandbox {
             log: options.dir.join("etcd.log"),
             guard: options.guard.clone(),
         };
+        // What takes a while to be read from the binary is there when etcd is.
+        tokio::task::spawn_blocking(kube_etcd_codec::messages);
         let (mut etcd, client) = Box::pin(Etcd::start(&spec)).await?;
         let cluster = ControlPlaneSpec {
             node: options.node.clone(),

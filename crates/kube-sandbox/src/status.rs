@@ -183,8 +183,12 @@ impl IntoResponse for ApiError {
 
 /// `value` and a line end, as kube-apiserver sends JSON.
 pub fn json_response(status: StatusCode, value: &Value) -> Response {
-    let mut text = serde_json::to_string(&Ordered(value)).unwrap_or_default();
-    text.push('\n');
+    json_text(status, serde_json::to_vec(&Ordered(value)).unwrap_or_default())
+}
+
+/// An object that is JSON already.
+pub fn json_text(status: StatusCode, mut text: Vec<u8>) -> Response {
+    text.push(b'\n');
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -6,9 +6,9 @@
 //! or read, and gives it to `answer`. None of them calls one that stands after it here:
 //!
 //! ```text
-//! limits syntax strict negotiate known state answer body
+//! limits syntax strict negotiate known lists state answer body
 //! fields patch managed admission write deletion
-//! read watch change delete eviction subresource reviews
+//! stream read watch change delete eviction subresource reviews
 //! plain dispatch
 //! ```
 
@@ -23,6 +23,7 @@ mod eviction;
 mod fields;
 pub mod known;
 pub mod limits;
+pub mod lists;
 pub mod managed;
 mod negotiate;
 pub mod patch;
@@ -30,6 +31,7 @@ mod plain;
 mod read;
 mod reviews;
 mod state;
+mod stream;
 mod strict;
 mod subresource;
 mod syntax;

@@ -1,38 +1,40 @@
 //! get and list.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::negotiate::Form;
+use super::stream::{as_item, frame, stream, whole};
 use super::{Api, SharedApi, answer, syntax};
 use crate::object::field_error::FieldError;
 use crate::objects::selector::Selector;
-use crate::objects::{self, Pages, Shown};
+use crate::objects::{self, Pages};
 use crate::request::Call;
 use crate::resource::Resource;
-use crate::status::ApiError;
+use crate::status::{ApiError, json_text};
 
 /// After so many bytes an answer ends, and says where it goes on, where the client reads by parts.
 const PART_BYTES: usize = 8 << 20;
-/// An answer up to this size is sent and forgotten; who does not read a longer one holds a place meanwhile.
-const SHORT: usize = 256 << 10;
-/// As much of a long answer as is handed over for sending at a time.
-const PIECE: usize = 64 << 10;
 
 pub(super) async fn one(api: &Api, resource: &Resource, call: &Call) -> Result<Response, ApiError> {
     call.query.get("resourceVersion").map(number).transpose().map_err(ApiError::plain)?;
     let name = call.path.name.as_deref().unwrap_or_default();
-    let object = api.objects.get(resource, call.path.namespace.as_deref(), name).await?;
+    let stored = api.objects.stored(resource, call.path.namespace.as_deref(), name).await?;
+    if super::negotiate::form(&call.headers) == Form::Object
+        && let Some(printer) = objects::printer(resource)
+    {
+        let mut text = Vec::with_capacity(2 * stored.value.len());
+        if printer.print(&stored.value, stored.revision, false, &mut text) {
+            return Ok(json_text(StatusCode::OK, text));
+        }
+    }
+    let object = api.objects.read(resource, &stored).await?;
     Ok(answer::shown(resource, call, StatusCode::OK, object))
 }
 
@@ -219,48 +221,6 @@ impl Listing {
     }
 }
 
-fn whole(text: Vec<u8>, place: Option<OwnedSemaphorePermit>) -> Response {
-    if text.len() <= SHORT {
-        return json_body(Body::from(text));
-    }
-    json_body(unhurried(futures::stream::once(async { Ok(Bytes::from(text)) }), place))
-}
-
-/// What stands before and after the items of a list. Custom resources have their fields in the order of their names.
-fn frame(resource: &Resource, metadata: &Value) -> (String, String) {
-    let (kind, version) = (json!(resource.list_kind), json!(resource.api_version()));
-    if resource.custom.is_none() {
-        let metadata = kube_etcd_codec::Ordered(metadata);
-        let metadata = serde_json::to_string(&metadata).unwrap_or_default();
-        return (
-            format!("{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{metadata},\"items\":["),
-            "]}\n".to_owned(),
-        );
-    }
-    let mut sorted: BTreeMap<&str, &Value> = BTreeMap::new();
-    let none = json!("");
-    sorted.insert("continue", &none);
-    sorted.extend(metadata.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value)));
-    let sorted = serde_json::to_string(&sorted).unwrap_or_default();
-    (format!("{{\"apiVersion\":{version},\"items\":["), format!("],\"kind\":{kind},\"metadata\":{sorted}}}\n"))
-}
-
-/// A long body, which holds a place among those until the client has read it.
-fn unhurried(
-    chunks: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
-    place: Option<OwnedSemaphorePermit>,
-) -> Body {
-    let pieces = |mut chunk: Bytes| {
-        std::iter::from_fn(move || (!chunk.is_empty()).then(|| chunk.split_to(chunk.len().min(PIECE))))
-            .map(Ok::<_, std::io::Error>)
-    };
-    Body::from_stream(chunks.map_ok(move |chunk| futures::stream::iter(pieces(chunk))).try_flatten().inspect(
-        move |_| {
-            let _ = &place;
-        },
-    ))
-}
-
 fn too_old(error: ApiError) -> ApiError {
     if error.reason == "Expired" {
         return ApiError::expired(
@@ -268,17 +228,6 @@ fn too_old(error: ApiError) -> ApiError {
         );
     }
     error
-}
-
-/// Items of a list do not repeat their kind, those of custom resources do.
-fn as_item(resource: &Resource, mut item: Value) -> Value {
-    if resource.custom.is_none()
-        && let Some(map) = item.as_object_mut()
-    {
-        map.remove("kind");
-        map.remove("apiVersion");
-    }
-    item
 }
 
 /// What no list can be asked for.
@@ -320,63 +269,4 @@ pub(super) fn number(revision: &str) -> Result<i64, String> {
     revision.parse::<u64>().ok().and_then(|number| i64::try_from(number).ok()).ok_or_else(|| {
         format!("resourceVersion: Invalid value: {0}: strconv.ParseUint: parsing {0}: invalid syntax", json!(revision))
     })
-}
-
-/// A long list goes out page by page as it is read.
-async fn stream(
-    api: SharedApi,
-    resource: Arc<Resource>,
-    mut pages: Pages,
-    selector: Selector,
-    place: Option<OwnedSemaphorePermit>,
-) -> Result<Response, ApiError> {
-    // The first page is read before the answer begins, so that its failure is a proper one.
-    let first = pages.next(&api.objects).await?;
-    let (head, tail) = frame(&resource, &json!({"resourceVersion": pages.revision.to_string()}));
-    let mut any = false;
-    let message = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind);
-    let of = Arc::clone(&resource);
-    let mut chunk_of = move |shown: Shown<'_>, mut out: Vec<u8>| -> std::io::Result<Bytes> {
-        for one in shown {
-            let (_, object) = one.map_err(|error| std::io::Error::other(error.message))?;
-            if !selector.matches(&object) {
-                continue;
-            }
-            let item = as_item(&of, object);
-            if std::mem::replace(&mut any, true) {
-                out.push(b',');
-            }
-            serde_json::to_writer(&mut out, &kube_etcd_codec::ordered_as(message, &item))?;
-        }
-        Ok(Bytes::from(out))
-    };
-    let mut start = head.into_bytes();
-    if let Some(page) = &first {
-        let shown = api.objects.shown(&resource, &page.items).await?;
-        start = chunk_of(shown, start).map_err(ApiError::internal)?.into();
-    }
-    drop(first);
-    if pages.done && start.len() <= SHORT {
-        start.extend_from_slice(tail.as_bytes());
-        return Ok(json_body(Body::from(start)));
-    }
-    let state = (api, resource, pages, chunk_of);
-    let rest = futures::stream::try_unfold(state, |(api, resource, mut pages, mut chunk_of)| async move {
-        let failed = |error: ApiError| std::io::Error::other(error.message);
-        let page = pages.next(&api.objects).await.map_err(failed)?;
-        let Some(page) = page else { return Ok::<_, std::io::Error>(None) };
-        let shown = api.objects.shown(&resource, &page.items).await.map_err(failed)?;
-        let chunk = chunk_of(shown, Vec::new())?;
-        Ok(Some((chunk, (api, resource, pages, chunk_of))))
-    });
-    let all = futures::stream::once(async move { Ok(Bytes::from(start)) })
-        .chain(rest)
-        .chain(futures::stream::once(async move { Ok(Bytes::from(tail)) }));
-    Ok(json_body(unhurried(all, place)))
-}
-
-fn json_body(body: Body) -> Response {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

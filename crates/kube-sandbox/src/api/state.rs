@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::known::{KnownNamespaces, KnownPolicies};
 use super::limits::Limits;
+use super::lists::KnownLists;
 use crate::objects::Objects;
 use crate::pods::PodAccess;
 use crate::token::Tokens;
@@ -22,6 +23,7 @@ pub struct Api {
     pub addresses: tokio::sync::Mutex<()>,
     pub policies: KnownPolicies,
     pub namespaces: KnownNamespaces,
+    pub lists: KnownLists,
     pub events_lease: tokio::sync::Mutex<Option<(i64, std::time::Instant)>>,
 }
 

@@ -21,7 +21,7 @@ use crate::request::Call;
 use crate::resource::Resource;
 use crate::status::ApiError;
 use crate::store::{Change, ChangeKind, Feed, FeedItem};
-use kube_etcd_codec::Ordered;
+use kube_etcd_codec::{Ordered, Printer};
 
 /// Lines that are ready go out together up to about this size.
 const FRAME: usize = 16 << 10;
@@ -46,6 +46,7 @@ pub(super) async fn serve(
     let revision = call.query.get("resourceVersion").map(number).transpose().map_err(ApiError::plain)?.unwrap_or(0);
     let view = View {
         include: call.query.get("includeObject").unwrap_or("Metadata").to_owned(),
+        printer: objects::printer(&resource),
         resource: resource.clone(),
         selector,
         form,
@@ -122,6 +123,7 @@ fn check_options(call: &Call) -> Result<(), ApiError> {
 /// How one client sees the changes.
 struct View {
     resource: Arc<Resource>,
+    printer: Option<Printer>,
     selector: Selector,
     form: Form,
     include: String,
@@ -160,6 +162,19 @@ impl View {
         line("BOOKMARK", &object)
     }
 
+    /// The line of a client that sees everything as it is stored; `None` where that is of another version.
+    fn frame(&self, kind: &str, change: &Change) -> Option<Bytes> {
+        if let (Some(printer), Some(stored)) = (&self.printer, change.bytes()) {
+            let mut out = begun(kind, 2 * stored.len());
+            if printer.print(stored, change.revision, false, &mut out) {
+                return Some(ended(out));
+            }
+        }
+        let object = change.object()?;
+        let is_own = object["apiVersion"] == *self.resource.api_version();
+        is_own.then(|| line(kind, &convert::from_stored(&self.resource, (*object).clone())))
+    }
+
     /// What this change is to a client that sees only what its selector leaves.
     async fn change(&self, api: &SharedApi, change: &Change) -> Result<Option<Bytes>, ApiError> {
         let plain = self.selector.is_everything() && matches!(self.form, Form::Object | Form::Protobuf);
@@ -168,16 +183,13 @@ impl View {
             ChangeKind::Changed => "MODIFIED",
             ChangeKind::Deleted => "DELETED",
         };
-        let as_stored = plain && self.resource.stored == self.resource.version;
-        let version = self.resource.api_version();
-        if as_stored && let Some(made) = change.made_frame(&version) {
-            return Ok(Some(made));
+        if plain && self.resource.stored == self.resource.version {
+            let frame = change.frame(&self.resource.api_version(), || self.frame(direct, change));
+            if frame.is_some() {
+                return Ok(frame);
+            }
         }
         let Some(object) = change.object() else { return Ok(None) };
-        if as_stored && object["apiVersion"] == *version {
-            let line = || line(direct, &convert::from_stored(&self.resource, (*object).clone()));
-            return Ok(Some(change.frame(&version, line)));
-        }
         let object = api.objects.in_version(&self.resource, (*object).clone()).await?;
         let now = self.selector.matches(&object);
         if self.selector.is_everything() || (change.kind != ChangeKind::Changed) {
@@ -196,13 +208,27 @@ impl View {
     }
 }
 
+fn begun(kind: &str, room: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(room);
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\",\"object\":");
+    out
+}
+
+fn ended(mut out: Vec<u8>) -> Bytes {
+    out.extend_from_slice(b"}\n");
+    // It is kept for a while.
+    out.shrink_to_fit();
+    Bytes::from(out)
+}
+
 fn line(kind: &str, object: &Value) -> Bytes {
-    let mut out = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
+    let mut out = begun(kind, 0);
     if serde_json::to_writer(&mut out, &Ordered(object)).is_err() {
         return Bytes::new();
     }
-    out.extend_from_slice(b"}\n");
-    Bytes::from(out)
+    ended(out)
 }
 
 /// What there was when the watch began, read as the client reads it.

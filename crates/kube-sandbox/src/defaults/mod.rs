@@ -55,6 +55,11 @@ pub(super) fn apply(kind: &str, object: &mut Value) {
     }
 }
 
+/// Whether `on_read` may change an object of this kind.
+pub(super) fn changes_on_read(kind: &str) -> bool {
+    matches!(kind, "PersistentVolumeClaim" | "StatefulSet")
+}
+
 /// Kubernetes fills in defaults whenever it decodes: what was stored without them is read with them.
 pub(super) fn on_read(object: &mut Value) {
     if object["apiVersion"] == "v1" && object["kind"] == "PersistentVolumeClaim" {

@@ -26,9 +26,12 @@ const FEW_BYTES: usize = 64 << 10;
 
 impl Objects {
     pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, ApiError> {
+        self.read(resource, &self.stored(resource, namespace, name).await?).await
+    }
+
+    pub async fn stored(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Stored, ApiError> {
         let key = self.store.key(&resource.folder, namespace, Some(name));
-        let (stored, _) = self.store.get(&key).await?;
-        self.read(resource, &stored.ok_or_else(|| ApiError::not_found(resource, name))?).await
+        self.store.get(&key).await?.0.ok_or_else(|| ApiError::not_found(resource, name))
     }
 
     /// The object as this endpoint's version shows it, its revision in it.

@@ -24,8 +24,8 @@ pub struct Change {
     pub revision: i64,
     value: Vec<u8>,
     previous: Option<Vec<u8>>,
-    object: Made<Option<Arc<Value>>>,
-    old_object: Made<Option<Arc<Value>>>,
+    object: Made<Arc<Value>>,
+    old_object: Made<Arc<Value>>,
     /// With the API version that it is in.
     frame: Made<(String, Bytes)>,
 }
@@ -45,21 +45,23 @@ impl<T> Default for Made<T> {
 }
 
 impl<T: Clone> Made<T> {
-    fn get(&self, make: impl FnOnce() -> T) -> T {
+    /// What cannot be made is tried again by the next to ask.
+    fn get(&self, make: impl FnOnce() -> Option<T>) -> Option<T> {
         let mut held = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = &*held {
-            return value.clone();
+        if held.is_some() {
+            return held.clone();
         }
         // Others wait: it is not made twice while it is new.
         let value = make();
         if !self.is_old.load(Ordering::Relaxed) {
-            *held = Some(value.clone());
+            held.clone_from(&value);
         }
         value
     }
 
-    fn held(&self) -> Option<T> {
-        self.value.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    #[cfg(test)]
+    fn is_held(&self) -> bool {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn drop_it(&self) {
@@ -71,8 +73,12 @@ impl<T: Clone> Made<T> {
 impl Change {
     /// The object after the change; the deleted one where it is a deletion. `None`: undecodable.
     pub fn object(&self) -> Option<Arc<Value>> {
-        let bytes = if self.kind == ChangeKind::Deleted { self.previous.as_deref() } else { Some(&*self.value) };
-        self.object.get(|| decoded(bytes?, self.revision))
+        self.object.get(|| decoded(self.bytes()?, self.revision))
+    }
+
+    /// The same as etcd holds it.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        if self.kind == ChangeKind::Deleted { self.previous.as_deref() } else { Some(&*self.value) }
     }
 
     /// The object before the change, as it stood at this revision.
@@ -81,13 +87,10 @@ impl Change {
     }
 
     /// The line that every client without special wishes is sent, made once, in the version that is stored.
-    pub fn frame(&self, version: &str, make: impl FnOnce() -> Bytes) -> Bytes {
-        self.frame.get(|| (version.to_owned(), make())).1
-    }
-
-    /// The same, where it is made already: the object need not be decoded for it.
-    pub fn made_frame(&self, version: &str) -> Option<Bytes> {
-        self.frame.held().filter(|(of, _)| of == version).map(|(_, frame)| frame)
+    /// `None` where the object is of another version.
+    pub fn frame(&self, version: &str, make: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {
+        let made = self.frame.get(|| Some((version.to_owned(), make()?)));
+        made.filter(|(of, _)| of == version).map(|(_, frame)| frame)
     }
 
     /// Keeps the bytes only; the objects are decoded again for who still asks.
@@ -103,7 +106,7 @@ impl Change {
 
     #[cfg(test)]
     pub(super) fn is_packed(&self) -> bool {
-        self.object.is_old.load(Ordering::Relaxed) && self.object.held().is_none()
+        self.object.is_old.load(Ordering::Relaxed) && !self.object.is_held()
     }
 
     #[cfg(test)]

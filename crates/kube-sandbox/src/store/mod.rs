@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use etcd_client::{
     Certificate, Client, Compare, CompareOp, ConnectOptions, DeleteOptions, GetOptions, Identity, KeyValue, PutOptions,
-    TlsOptions, Txn, TxnOp, TxnOpResponse,
+    ResponseHeader, TlsOptions, Txn, TxnOp, TxnOpResponse,
 };
 
 pub use change::{Change, ChangeKind, FeedItem};
@@ -57,6 +57,34 @@ pub enum Written {
     Stale(Option<Stored>),
 }
 
+/// Which etcd has answered: revisions of another one, or of one that was started anew, say nothing of what was read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    cluster: u64,
+    member: u64,
+    term: u64,
+}
+
+impl Origin {
+    fn of(header: Option<&ResponseHeader>) -> Self {
+        header.map_or_else(Self::default, |header| Self {
+            cluster: header.cluster_id(),
+            member: header.member_id(),
+            term: header.raft_term(),
+        })
+    }
+}
+
+/// A folder as it is now, beside what was read of it once.
+#[derive(Debug)]
+pub struct Look {
+    /// Whether a key was written since.
+    pub has_changed: bool,
+    pub count: i64,
+    pub revision: i64,
+    pub origin: Origin,
+}
+
 /// A page of keys in order, read at one revision.
 #[derive(Debug)]
 pub struct Page {
@@ -66,6 +94,7 @@ pub struct Page {
     pub count: i64,
     /// The store's revision when this was read.
     pub revision: i64,
+    pub origin: Origin,
 }
 
 impl Page {
@@ -169,7 +198,7 @@ impl Store {
 
     pub async fn get(&self, key: &str) -> Result<(Option<Stored>, i64), StoreError> {
         let mut answer = timely(self.kv().get(key, None)).await?;
-        let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+        let revision = answer.header().map_or(0, ResponseHeader::revision);
         Ok((answer.take_kvs().pop().map(Stored::from), revision))
     }
 
@@ -185,10 +214,23 @@ impl Store {
         let mut kv = self.client.kv_client().max_decoding_message_size(LARGEST_PAGE);
         let mut answer = timely(kv.get(start, Some(options))).await?;
         Ok(Page {
-            revision: answer.header().map_or(0, etcd_client::ResponseHeader::revision),
+            revision: answer.header().map_or(0, ResponseHeader::revision),
+            origin: Origin::of(answer.header()),
             more: answer.more(),
             count: answer.count(),
             items: answer.take_kvs().into_iter().map(Stored::from).collect(),
+        })
+    }
+
+    /// What became of a prefix since a revision: nothing where no key is newer and there are as many as then.
+    pub async fn look(&self, prefix: &str, since: i64) -> Result<Look, StoreError> {
+        let options = GetOptions::new().with_prefix().with_keys_only().with_limit(1);
+        let answer = timely(self.kv().get(prefix, Some(options.with_min_mod_revision(since + 1)))).await?;
+        Ok(Look {
+            has_changed: !answer.kvs().is_empty(),
+            count: answer.count(),
+            revision: answer.header().map_or(0, ResponseHeader::revision),
+            origin: Origin::of(answer.header()),
         })
     }
 
@@ -226,7 +268,7 @@ impl Store {
             .or_else([TxnOp::get(key, None)]);
         let answer = timely(self.kv().txn(txn)).await?;
         if answer.succeeded() {
-            return Ok(Written::At(answer.header().map_or(0, etcd_client::ResponseHeader::revision)));
+            return Ok(Written::At(answer.header().map_or(0, ResponseHeader::revision)));
         }
         let current = answer.op_responses().into_iter().find_map(|one| match one {
             TxnOpResponse::Get(mut get) => get.take_kvs().pop(),

@@ -197,12 +197,12 @@ mod tests {
         let place = ring.join(0).expect("it is kept");
         let first = change(1, 1);
         ring.push(Arc::clone(&first));
-        first.frame("v1", || "frame".into());
+        first.frame("v1", || Some("frame".into()));
         (2..=i64::try_from(DECODED).expect("few") + 2).for_each(|at| ring.push(change(at, 1)));
         first.object();
         assert!(first.is_packed());
-        assert_eq!(first.made_frame("v1").as_deref(), Some(&b"frame"[..]));
-        assert_eq!(first.made_frame("events.k8s.io/v1"), None);
+        assert_eq!(first.frame("v1", || None).as_deref(), Some(&b"frame"[..]));
+        assert_eq!(first.frame("events.k8s.io/v1", || None), None);
         assert_eq!(revision(ring.take(&mut place.clone())), Some(1));
     }
 

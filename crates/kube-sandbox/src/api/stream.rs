@@ -1,0 +1,221 @@
+//! A list as it goes out: item by item, page by page, or as it was sent before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+use http::{HeaderValue, header};
+use kube_etcd_codec::{Message, Printer};
+use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::lists::{KnownList, KnownLists};
+use super::{Api, SharedApi};
+use crate::objects::selector::Selector;
+use crate::objects::{self, Pages};
+use crate::resource::Resource;
+use crate::status::ApiError;
+use crate::store::Page;
+
+/// An answer up to this size is sent and forgotten; who does not read a longer one holds a place meanwhile.
+const SHORT: usize = 256 << 10;
+/// As much of a long answer as is handed over for sending at a time.
+const PIECE: usize = 64 << 10;
+
+/// The items of a list as they are written, one after another.
+struct Items {
+    resource: Arc<Resource>,
+    selector: Selector,
+    printer: Option<Printer>,
+    message: Option<&'static Message>,
+    any: bool,
+}
+
+impl Items {
+    fn new(resource: &Arc<Resource>, selector: Selector) -> Self {
+        let printer = selector.is_everything().then(|| objects::printer(resource)).flatten();
+        let message = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind);
+        Self { resource: Arc::clone(resource), selector, printer, message, any: false }
+    }
+
+    async fn add(&mut self, api: &Api, page: &Page, out: &mut Vec<u8>) -> Result<(), ApiError> {
+        let mut rest = &page.items[..];
+        while let (Some(printer), Some((stored, others))) = (&self.printer, rest.split_first()) {
+            let before = out.len();
+            self.comma(out);
+            if !printer.print(&stored.value, stored.revision, true, out) {
+                out.truncate(before);
+                break;
+            }
+            self.any = true;
+            rest = others;
+        }
+        for shown in api.objects.shown(&self.resource, rest).await? {
+            let (_, object) = shown?;
+            if self.selector.matches(&object) {
+                self.comma(out);
+                let item = as_item(&self.resource, object);
+                serde_json::to_writer(&mut *out, &kube_etcd_codec::ordered_as(self.message, &item))
+                    .map_err(ApiError::internal)?;
+                self.any = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn comma(&self, out: &mut Vec<u8>) {
+        if self.any {
+            out.push(b',');
+        }
+    }
+}
+
+/// The pages of a list, the next one read while the last is written.
+struct Reading {
+    api: SharedApi,
+    pages: Pages,
+    page: Option<Page>,
+    items: Items,
+    /// What was written so far, where it may be asked for again.
+    kept: Option<(Vec<u8>, KnownList)>,
+}
+
+impl Reading {
+    async fn next(&mut self, mut out: Vec<u8>) -> Result<Option<Bytes>, ApiError> {
+        let Some(page) = self.page.take() else { return Ok(None) };
+        let before = out.len();
+        out.reserve(3 * page.bytes());
+        let (next, added) =
+            tokio::join!(self.pages.next(&self.api.objects), self.items.add(&self.api, &page, &mut out));
+        added?;
+        self.page = next?;
+        if let Some((text, _)) = &mut self.kept {
+            text.extend_from_slice(&out[before..]);
+        }
+        if self.kept.as_ref().is_some_and(|(text, _)| !KnownLists::may_keep(text.len())) {
+            self.kept = None;
+        } else if self.page.is_none()
+            && let Some((text, list)) = self.kept.take()
+        {
+            self.api.lists.keep(&self.pages.prefix, KnownList { text: text.into(), ..list });
+        }
+        Ok(Some(out.into()))
+    }
+}
+
+/// What is known of the list, if it is so still.
+async fn known(api: &Api, folder: &str) -> Option<KnownList> {
+    let known = api.lists.get(folder)?;
+    let look = api.objects.store.look(folder, known.revision).await.ok()?;
+    let is_same = !look.has_changed
+        && look.count == known.count
+        && look.origin == known.origin
+        && look.revision >= known.revision;
+    if !is_same {
+        return None;
+    }
+    let known = KnownList { revision: look.revision, ..known };
+    api.lists.keep(folder, known.clone());
+    Some(known)
+}
+
+/// A long list goes out page by page as it is read.
+pub(super) async fn stream(
+    api: SharedApi,
+    resource: Arc<Resource>,
+    mut pages: Pages,
+    selector: Selector,
+    place: Option<OwnedSemaphorePermit>,
+) -> Result<Response, ApiError> {
+    let items = Items::new(&resource, selector);
+    let may_be_known = items.printer.is_some() && pages.revision == 0 && pages.start == pages.prefix;
+    let around = |revision: i64| frame(&resource, &json!({"resourceVersion": revision.to_string()}));
+    if may_be_known && let Some(known) = known(&api, &pages.prefix).await {
+        let (head, tail) = around(known.revision);
+        let all = [head.into(), known.text, tail.into()].map(Ok);
+        return Ok(json_body(unhurried(futures::stream::iter(all), place)));
+    }
+    // The first page is read before the answer begins, so that its failure is a proper one.
+    let page = pages.next(&api.objects).await?;
+    let (head, tail) = around(pages.revision);
+    let kept = page.as_ref().filter(|_| may_be_known).map(|page| {
+        let (count, revision, origin) = (page.count, page.revision, page.origin);
+        (Vec::new(), KnownList { text: Bytes::new(), count, revision, origin })
+    });
+    let mut reading = Reading { api, pages, page, items, kept };
+    let start = reading.next(head.into_bytes()).await?.unwrap_or_default();
+    if reading.page.is_none() && start.len() <= SHORT {
+        return Ok(json_body(Body::from([&start[..], tail.as_bytes()].concat())));
+    }
+    let rest = futures::stream::try_unfold(reading, |mut reading| async move {
+        let failed = |error: ApiError| std::io::Error::other(error.message);
+        let chunk = reading.next(Vec::new()).await.map_err(failed)?;
+        Ok::<_, std::io::Error>(chunk.map(|chunk| (chunk, reading)))
+    });
+    let all = futures::stream::once(async move { Ok(start) })
+        .chain(rest)
+        .chain(futures::stream::once(async move { Ok(Bytes::from(tail)) }));
+    Ok(json_body(unhurried(all, place)))
+}
+
+pub(super) fn whole(text: Vec<u8>, place: Option<OwnedSemaphorePermit>) -> Response {
+    if text.len() <= SHORT {
+        return json_body(Body::from(text));
+    }
+    json_body(unhurried(futures::stream::once(async { Ok(Bytes::from(text)) }), place))
+}
+
+/// What stands before and after the items of a list. Custom resources have their fields in the order of their names.
+pub(super) fn frame(resource: &Resource, metadata: &Value) -> (String, String) {
+    let (kind, version) = (json!(resource.list_kind), json!(resource.api_version()));
+    if resource.custom.is_none() {
+        let metadata = kube_etcd_codec::Ordered(metadata);
+        let metadata = serde_json::to_string(&metadata).unwrap_or_default();
+        return (
+            format!("{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{metadata},\"items\":["),
+            "]}\n".to_owned(),
+        );
+    }
+    let mut sorted: BTreeMap<&str, &Value> = BTreeMap::new();
+    let none = json!("");
+    sorted.insert("continue", &none);
+    sorted.extend(metadata.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value)));
+    let sorted = serde_json::to_string(&sorted).unwrap_or_default();
+    (format!("{{\"apiVersion\":{version},\"items\":["), format!("],\"kind\":{kind},\"metadata\":{sorted}}}\n"))
+}
+
+/// A long body, which holds a place among those until the client has read it.
+fn unhurried(
+    chunks: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    place: Option<OwnedSemaphorePermit>,
+) -> Body {
+    let pieces = |mut chunk: Bytes| {
+        std::iter::from_fn(move || (!chunk.is_empty()).then(|| chunk.split_to(chunk.len().min(PIECE))))
+            .map(Ok::<_, std::io::Error>)
+    };
+    Body::from_stream(chunks.map_ok(move |chunk| futures::stream::iter(pieces(chunk))).try_flatten().inspect(
+        move |_| {
+            let _ = &place;
+        },
+    ))
+}
+
+/// Items of a list do not repeat their kind, those of custom resources do.
+pub(super) fn as_item(resource: &Resource, mut item: Value) -> Value {
+    if resource.custom.is_none()
+        && let Some(map) = item.as_object_mut()
+    {
+        map.remove("kind");
+        map.remove("apiVersion");
+    }
+    item
+}
+
+fn json_body(body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
