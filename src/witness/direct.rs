@@ -93,7 +93,7 @@ impl Direct {
                     let cause = StoreError::chain(&error);
                     last = StoreError::new(format!("{}: {cause}", endpoint.url));
                 }
-                Err(_) => last = StoreError::new(format!("{}: no answer within {PATIENCE:?}", endpoint.url)),
+                Err(_) => last = StoreError::late(&endpoint.url, PATIENCE),
             }
         }
         Err(last)

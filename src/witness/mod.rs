@@ -38,7 +38,7 @@ use watcher::{Ask, Watcher};
 
 /// A member that does not answer within this is down, as far as a check is concerned.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often the watch of an etcd that answers is waited for, five times as long each.
+/// How often the watch of an etcd that answers, or is slow to, is waited for, five times as long each.
 const OPENINGS: u32 = 3;
 /// How long keys must rest before a mark, and how long that is waited for.
 const REST: Duration = Duration::from_millis(500);
@@ -154,10 +154,12 @@ impl Witness {
                 if matches!(opening, Ok(Ok(()))) {
                     break;
                 }
+                let may_be_slow = opening.is_err() && attempt < OPENINGS;
                 let why = match witness.store.head().await {
-                    Err(error) => error.to_string(),
                     // A machine that many labs share may be this slow.
-                    Ok(_) if opening.is_err() && attempt < OPENINGS => continue,
+                    Err(error) if may_be_slow && error.is_late() => continue,
+                    Ok(_) if may_be_slow => continue,
+                    Err(error) => error.to_string(),
                     Ok(_) => "it answers, but its watch does not start".to_owned(),
                 };
                 witness.close().await;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::metrics::Watching;
@@ -28,6 +30,8 @@ pub(super) enum Delivery {
     Compacted(Revision),
 }
 
+const LATE: &str = "no answer within";
+
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct StoreError(String);
@@ -35,6 +39,15 @@ pub(super) struct StoreError(String);
 impl StoreError {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self(message.into())
+    }
+
+    /// Nobody refused: there was no answer in time.
+    pub(super) fn late(whom: &str, limit: Duration) -> Self {
+        Self(format!("{whom}: {LATE} {limit:?}"))
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.0.contains(LATE)
     }
 
     /// The revision that was asked for is gone.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use rand::rngs::StdRng;
@@ -86,6 +87,11 @@ async fn a_list_that_is_kept_is_never_older_than_what_was_written() {
     let before = checked(&client).await;
     live.kill_etcd().await;
     live.start_etcd().await;
+    let back = Instant::now();
+    while client.request_text(http::Request::get(MAPS).body(Vec::new()).expect("a request")).await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(60), "no list after etcd is back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert_eq!(checked(&client).await["items"], before["items"]);
     let other = list(&client, "/api/v1/configmaps").await;
     assert_eq!(written(&other), expected);
