@@ -1,43 +1,61 @@
 //! What lessons of well-known pages show when something goes wrong, as labs in the sandbox.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::harness::{Test, need};
+use crate::harness::{Done, Test, need};
+
+#[path = "lessons/events.rs"]
+mod events;
 
 fn lesson(name: &str) -> Test {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sandbox/lessons").join(format!("{name}.md"));
-    let text = std::fs::read_to_string(file).expect("the lesson is there");
-    Test::new(&["run", "--on", "sandbox", "lesson.md"]).file("lesson.md", &text)
+    let text = std::fs::read_to_string(file(name, "md")).expect("the lesson is there");
+    Test::new(&["run", "--on", "sandbox", "lesson.md", "--save", "runs"]).file("lesson.md", &text)
+}
+
+fn file(name: &str, extension: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/sandbox/lessons/{name}.{extension}"))
 }
 
 #[track_caller]
-fn passes(name: &str) {
+fn passes(name: &str) -> Done {
     let done = lesson(name).run();
     assert_eq!(done.exit(), Some(0), "{name}:\n{}\n{}", done.stdout(), done.stderr());
+    done
+}
+
+/// Passes, with the Events that a real cluster has.
+#[track_caller]
+fn goes_as_on_a_real_cluster(name: &str) {
+    let done = passes(name);
+    let table = std::fs::read_to_string(file(name, "events")).expect("the table is there");
+    let journal = std::fs::read_to_string(done.dir().join("runs/lesson/journal.jsonl")).expect("the run is saved");
+    if let Err(differs) = events::compare(&table, &journal) {
+        panic!("{name}: {differs}\n{}", done.stdout());
+    }
 }
 
 #[test]
 fn a_rollout_of_a_tag_that_does_not_exist_stands_still() {
     need!("etcd", "kubectl");
-    passes("failed-rollout");
+    goes_as_on_a_real_cluster("failed-rollout");
 }
 
 #[test]
 fn a_pod_is_debugged() {
     need!("etcd", "kubectl");
-    passes("debug");
+    goes_as_on_a_real_cluster("debug");
 }
 
 #[test]
 fn a_command_that_is_not_there_is_not_started() {
     need!("etcd", "kubectl");
-    passes("bad-command");
+    goes_as_on_a_real_cluster("bad-command");
 }
 
 #[test]
 fn what_takes_too_much_memory_is_killed() {
     need!("etcd", "kubectl");
-    passes("out-of-memory");
+    goes_as_on_a_real_cluster("out-of-memory");
 }
 
 #[test]
@@ -90,19 +108,19 @@ fn a_check_for_what_no_registry_has_ends_before_its_time() {
 #[test]
 fn a_webhook_that_nobody_serves_refuses() {
     need!("etcd", "kubectl");
-    passes("webhook");
+    goes_as_on_a_real_cluster("webhook");
 }
 
 #[test]
 fn a_webhook_that_the_lab_serves_refuses_and_converts() {
     need!("etcd", "kubectl", "python3", "openssl");
-    passes("webhook-served");
+    goes_as_on_a_real_cluster("webhook-served");
 }
 
 #[test]
 fn a_policy_changes_what_is_created() {
     need!("etcd", "kubectl");
-    passes("mutating-policy");
+    goes_as_on_a_real_cluster("mutating-policy");
 }
 
 #[test]
@@ -114,5 +132,5 @@ fn a_pod_has_the_time_that_it_asks_for_to_end() {
 #[test]
 fn a_pod_of_low_priority_gives_way_on_the_one_node_for_both() {
     need!("etcd", "kubectl");
-    passes("preemption");
+    goes_as_on_a_real_cluster("preemption");
 }

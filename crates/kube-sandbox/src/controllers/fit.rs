@@ -12,11 +12,20 @@ use crate::object::ports;
 use crate::object::quantity::{self, Amounts};
 use crate::runtime::{Object, meta};
 
+/// Why a pod does not fit a node.
+#[derive(Debug)]
+pub(crate) struct Unfit {
+    pub(crate) reasons: Vec<String>,
+    /// It is for what the node is: no other pod that went would help.
+    pub(crate) lasting: bool,
+}
+
 /// The first filter that refuses names its reasons; the order is that of the default plugins.
-pub(crate) fn fits(search: &Search<'_>, node: &Object, there: &[Arc<Object>]) -> Result<(), Vec<String>> {
+pub(crate) fn fits(search: &Search<'_>, node: &Object, there: &[Arc<Object>]) -> Result<(), Unfit> {
     let value = search.value;
     let machine = node.value();
-    let refuse = |reason: &str| Err(vec![reason.to_owned()]);
+    let refuse = |reason: &str| Err(Unfit { reasons: vec![reason.to_owned()], lasting: true });
+    let refuse_now = |reason: &str| Err(Unfit { reasons: vec![reason.to_owned()], lasting: false });
     let cordon = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
     if machine["spec"]["unschedulable"] == true && !tolerates(value, &cordon) {
         return refuse("node(s) were unschedulable");
@@ -34,32 +43,36 @@ pub(crate) fn fits(search: &Search<'_>, node: &Object, there: &[Arc<Object>]) ->
         return refuse("node(s) didn't match Pod's node affinity/selector");
     }
     if ports_taken(value, there) {
-        return refuse("node(s) didn't have free ports for the requested pod ports");
+        return refuse_now("node(s) didn't have free ports for the requested pod ports");
     }
     let lacking = lacking(value, &machine, there);
-    if !lacking.is_empty() {
+    if !lacking.reasons.is_empty() {
         return Err(lacking);
     }
     if let Some(reason) = spread::refuses(search, node) {
-        return refuse(reason);
+        return if reason == spread::MISSING { refuse(reason) } else { refuse_now(reason) };
     }
-    affinity(search, node).map_or(Ok(()), refuse)
+    match affinity(search, node) {
+        Some(ALONE) => refuse(ALONE),
+        Some(reason) => refuse_now(reason),
+        None => Ok(()),
+    }
 }
 
 fn ports_taken(pod: &Value, there: &[Arc<Object>]) -> bool {
     ports::wants_any(pod) && there.iter().any(|other| ports::conflict(pod, &other.value()))
 }
 
-fn lacking(pod: &Value, node: &Value, there: &[Arc<Object>]) -> Vec<String> {
+fn lacking(pod: &Value, node: &Value, there: &[Arc<Object>]) -> Unfit {
     let room = &node["status"]["allocatable"];
-    let mut reasons = Vec::new();
+    let (mut reasons, mut lasting) = (Vec::new(), false);
     let most = room["pods"].as_str().and_then(|pods| pods.parse::<usize>().ok());
     if most.is_some_and(|most| there.len() >= most) {
         reasons.push("Too many pods".to_owned());
     }
     let asked = quantity::requests(&pod["spec"]);
     if asked.iter().all(|(_, amount)| *amount == 0) {
-        return reasons;
+        return Unfit { reasons, lasting };
     }
     let mut used = Amounts::new();
     for other in there {
@@ -71,10 +84,13 @@ fn lacking(pod: &Value, node: &Value, there: &[Arc<Object>]) -> Vec<String> {
         let held = room.get(&resource).map_or(0, quantity::parse);
         if used.get(&resource).copied().unwrap_or_default() + amount > held {
             reasons.push(format!("Insufficient {resource}"));
+            lasting |= amount > held;
         }
     }
-    reasons
+    Unfit { reasons, lasting }
 }
+
+const ALONE: &str = "node(s) didn't match pod affinity rules";
 
 /// Required affinity and anti-affinity between pods, of the newcomer and of those already there.
 fn affinity(search: &Search<'_>, node: &Object) -> Option<&'static str> {
@@ -101,7 +117,7 @@ fn affinity(search: &Search<'_>, node: &Object) -> Option<&'static str> {
         // The first of its group may stand alone.
         let first = selected(&term, pod, pod) && !placed.values().flatten().any(|other| selected(&term, pod, other));
         if !met && !first {
-            return Some("node(s) didn't match pod affinity rules");
+            return Some(ALONE);
         }
     }
     for term in terms(value, "podAntiAffinity") {
@@ -118,48 +134,21 @@ fn affinity(search: &Search<'_>, node: &Object) -> Option<&'static str> {
     refused.then_some("node(s) didn't satisfy existing pods anti-affinity rules")
 }
 
-/// Where others give way, or are giving way already.
-pub(crate) fn explain_preemption(nodes: usize, refusals: &BTreeMap<String, usize>, waits: bool) -> String {
-    let whole = explain(nodes, refusals, None);
-    let (reasons, _) = whole.split_once(". no new claims").unwrap_or((&whole, ""));
-    if waits {
-        let why = "not eligible due to a terminating pod on the nominated node";
-        return format!("{reasons}. no new claims to deallocate, preemption: {why}.");
-    }
-    format!("{reasons}.")
+/// The one line that `kubectl describe pod` shows: what each node lacks, and where others cannot give way, why not.
+pub(crate) fn explain(nodes: usize, lacks: &str, preemption: Option<&str>) -> String {
+    let after = preemption.map(|why| format!(" no new claims to deallocate, preemption: {why}")).unwrap_or_default();
+    format!("{}{after}", none_available(nodes, lacks))
 }
 
-/// The one line that `kubectl describe pod` shows.
-pub(crate) fn explain(nodes: usize, refusals: &BTreeMap<String, usize>, before: Option<&str>) -> String {
-    let none = format!("0/{nodes} nodes are available:");
-    // What other pods hold they could give up; what a node is it stays.
-    let held = [
-        "Insufficient",
-        "Too many pods",
-        "node(s) didn't have free ports",
-        "node(s) didn't match pod anti-affinity rules",
-        "node(s) didn't satisfy existing pods anti-affinity rules",
-    ];
-    let hopeless = |reason: &str| {
-        !held.iter().any(|start| reason.starts_with(start))
-            && reason != "node(s) didn't match pod topology spread constraints"
-    };
-    if let Some(before) = before {
-        let help = format!("{nodes} Preemption is not helpful for scheduling");
-        return format!("{none} {before}. no new claims to deallocate, preemption: {none} {help}.");
-    }
-    let mut reasons: Vec<String> = refusals.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    reasons.sort();
-    let hopeless =
-        refusals.iter().filter(|(reason, _)| hopeless(reason)).map(|(_, count)| count).sum::<usize>().min(nodes);
-    let mut why = Vec::new();
-    if nodes > hopeless {
-        why.push(format!("{} No preemption victims found for incoming pod", nodes - hopeless));
-    }
-    if hopeless > 0 {
-        why.push(format!("{hopeless} Preemption is not helpful for scheduling"));
-    }
-    format!("{none} {}. no new claims to deallocate, preemption: {none} {}.", reasons.join(", "), why.join(", "))
+pub(crate) fn none_available(nodes: usize, why: &str) -> String {
+    format!("0/{nodes} nodes are available: {why}.")
+}
+
+/// How many nodes have each reason, as the scheduler lists them.
+pub(crate) fn counted(reasons: &BTreeMap<String, usize>) -> String {
+    let mut counted: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    counted.sort();
+    counted.join(", ")
 }
 
 #[cfg(test)]

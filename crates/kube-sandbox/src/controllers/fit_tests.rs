@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn refusals(spec: Value, node: &Arc<Object>, there: &[Arc<Object>]) -> Vec<Strin
     let (pod, value) = pod(spec);
     let placed = HashMap::from([(Arc::from("n"), there.to_vec())]);
     let search = Search { pod: &pod, value: &value, nodes: std::slice::from_ref(node), placed: &placed };
-    fits(&search, node, there).err().unwrap_or_default()
+    fits(&search, node, there).err().map(|unfit| unfit.reasons).unwrap_or_default()
 }
 
 #[test]
@@ -63,14 +63,52 @@ fn pods_keep_apart_where_they_ask_to() {
     assert_eq!(refusals(apart, &plain, &[other]), ["node(s) didn't match pod anti-affinity rules"]);
 }
 
+/// What a pod without a node is told, where `there` are on the one node.
+fn told(spec: Value, node: &Arc<Object>, there: &[Arc<Object>]) -> String {
+    let (pod, value) = pod(spec);
+    let placed = HashMap::from([(Arc::from("n"), there.to_vec())]);
+    let search = Search { pod: &pod, value: &value, nodes: std::slice::from_ref(node), placed: &placed };
+    let unfit = fits(&search, node, there).expect_err("it does not fit");
+    let open = if unfit.lasting { vec![] } else { vec![node] };
+    let reasons = unfit.reasons.into_iter().map(|reason| (reason, 1)).collect();
+    let found = super::super::preempt::find(&search, &open);
+    explain(1, &counted(&reasons), found.err().as_deref())
+}
+
+/// `pkg/scheduler/framework/types.go`, `FitError.Error`; what each filter's status is, in its plugin's `Filter`.
 #[test]
 fn the_refusal_reads_as_the_scheduler_writes_it() {
-    let refusals = BTreeMap::from([("node(s) didn't match Pod's node affinity/selector".to_owned(), 1)]);
+    let lacks = |cpu: &str, priority: i64| json!({"priority": priority, "containers": [{"resources": {"requests": {"cpu": cpu}}}]});
+    let plain = node(json!({}));
+    let whole = |why: &str, after: &str| {
+        let none = "0/1 nodes are available: ";
+        format!("{none}1 {why}. no new claims to deallocate, preemption: {none}1 {after}.")
+    };
+    let unhelpful = "Preemption is not helpful for scheduling";
     assert_eq!(
-        explain(1, &refusals, None),
-        "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, \
-         preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        told(json!({"nodeSelector": {"disk": "hdd"}}), &plain, &[]),
+        whole("node(s) didn't match Pod's node affinity/selector", unhelpful)
     );
-    let refusals = BTreeMap::from([("Insufficient cpu".to_owned(), 1)]);
-    assert!(explain(1, &refusals, None).ends_with("1 No preemption victims found for incoming pod."));
+    // More than the node has, whoever goes.
+    assert_eq!(told(lacks("3", 0), &plain, &[]), whole("Insufficient cpu", unhelpful));
+    let (other, _) = pod(lacks("1500m", 0));
+    let there = std::slice::from_ref(&other);
+    assert_eq!(
+        told(lacks("1", 0), &plain, there),
+        whole("Insufficient cpu", "No preemption victims found for incoming pod")
+    );
+    assert_eq!(told(lacks("1", 5), &plain, there), "0/1 nodes are available: 1 Insufficient cpu.");
+    // Who may go holds too little.
+    let (low, _) = pod(lacks("200m", -1));
+    assert_eq!(
+        told(lacks("1", 0), &plain, &[other.clone(), low]),
+        whole("Insufficient cpu, 1 Too many pods", "Insufficient cpu")
+    );
+    let mut never = lacks("1", 5);
+    never["preemptionPolicy"] = "Never".into();
+    assert_eq!(
+        told(never, &plain, there),
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to \
+         preemptionPolicy=Never."
+    );
 }

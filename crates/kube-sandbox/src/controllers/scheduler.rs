@@ -49,7 +49,9 @@ impl Scheduler {
             return Err(Refusal::new("no nodes available to schedule pods".to_owned()));
         }
         if let Some(refusal) = volumes::refusal(value, &self.claims, &self.classes) {
-            return Err(Refusal::new(fit::explain(nodes.len(), &BTreeMap::new(), Some(&refusal))));
+            let unhelpful = format!("{} Preemption is not helpful for scheduling", nodes.len());
+            let why = fit::none_available(nodes.len(), &unhelpful);
+            return Err(Refusal::new(fit::explain(nodes.len(), &refusal, Some(&why))));
         }
         let mut assumed = self.assumed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut placed = Placed::new();
@@ -67,7 +69,7 @@ impl Scheduler {
                 placed.entry(Arc::clone(node)).or_default().push(other);
             }
         }
-        let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
+        let (mut refusals, mut open): (BTreeMap<String, usize>, _) = (BTreeMap::new(), Vec::new());
         let mut best: Option<((i64, usize), Arc<str>)> = None;
         let search = Search { pod, value, nodes: &nodes, placed: &placed };
         for node in &nodes {
@@ -79,18 +81,20 @@ impl Scheduler {
                         best = Some((load, Arc::clone(&node.key.name)));
                     }
                 }
-                Err(reasons) => reasons.into_iter().for_each(|reason| *refusals.entry(reason).or_default() += 1),
+                Err(unfit) => {
+                    unfit.reasons.into_iter().for_each(|reason| *refusals.entry(reason).or_default() += 1);
+                    if !unfit.lasting {
+                        open.push(node);
+                    }
+                }
             }
         }
         let Some((_, node)) = best else {
-            if preempt::waits_for_others(value, &placed) {
-                return Err(Refusal::new(fit::explain_preemption(nodes.len(), &refusals, true)));
-            }
-            let Some(victims) = preempt::find(&search) else {
-                return Err(Refusal::new(fit::explain(nodes.len(), &refusals, None)));
-            };
-            let message = fit::explain_preemption(nodes.len(), &refusals, false);
-            return Err(Refusal { message, victims: Some(victims) });
+            let lacks = fit::counted(&refusals);
+            return Err(match preempt::find(&search, &open) {
+                Ok(victims) => Refusal { message: fit::explain(nodes.len(), &lacks, None), victims: Some(victims) },
+                Err(why) => Refusal::new(fit::explain(nodes.len(), &lacks, Some(&why))),
+            });
         };
         assumed.retain(|uid, _| uid != &pod.uid);
         assumed.insert(Arc::clone(&pod.uid), Arc::clone(&node));
@@ -117,7 +121,9 @@ impl Scheduler {
         Ok(())
     }
 
-    async fn refuse(&self, pod: &Object, value: &Value, message: &str) -> Result<(), Error> {
+    /// Reports why there is no node for it; where others give way, names theirs as the one that it waits for.
+    async fn refuse(&self, pod: &Object, value: &Value, refusal: &Refusal) -> Result<(), Error> {
+        let message = &*refusal.message;
         let mut conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let mut condition = json!({
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
@@ -125,17 +131,20 @@ impl Scheduler {
         let is_recorded = conditions
             .iter()
             .any(|held| ["type", "status", "reason", "message"].iter().all(|field| held[*field] == condition[*field]));
-        if is_recorded {
+        if is_recorded && refusal.victims.is_none() {
             return Ok(());
         }
         if let Some(generation) = value["metadata"].get("generation") {
             condition["observedGeneration"] = generation.clone();
         }
-        if !set_condition(&mut conditions, condition) {
+        if !set_condition(&mut conditions, condition) && refusal.victims.is_none() {
             return Ok(());
         }
         self.events.record(value, "", Severity::Warning, "FailedScheduling", message).await;
-        let patch = json!({"metadata": {"uid": &*pod.uid}, "status": {"conditions": conditions}});
+        let mut patch = json!({"metadata": {"uid": &*pod.uid}, "status": {"conditions": conditions}});
+        if let Some(victims) = &refusal.victims {
+            patch["status"]["nominatedNodeName"] = (&*victims.node).into();
+        }
         match self.rest.merge(&PODS, &pod.key.namespace, &pod.key.name, "status", &patch).await {
             Ok(patched) => {
                 self.pods.wrote(&patched);
@@ -145,6 +154,15 @@ impl Scheduler {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a pod that waits for a node is asked for anew, asks for something else, or is going.
+fn wants_another_look(old: &Object, new: &Object) -> bool {
+    let (before, after) = (old.value(), new.value());
+    old.uid != new.uid
+        || old.deleting != new.deleting
+        || before["spec"] != after["spec"]
+        || before["metadata"]["labels"] != after["metadata"]["labels"]
 }
 
 /// Why a pod has no node, and who gives way to it.
@@ -162,17 +180,11 @@ impl Refusal {
 impl Scheduler {
     /// Lets those of lower priority go, and keeps their room for the pod.
     async fn preempt(&self, pod: &Object, victims: &Victims) -> Result<(), Error> {
-        let nominated = json!({"metadata": {"uid": &*pod.uid}, "status": {"nominatedNodeName": &*victims.node}});
-        match self.rest.merge(&PODS, &pod.key.namespace, &pod.key.name, "status", &nominated).await {
-            Ok(patched) => self.pods.wrote(&patched),
-            Err(error) if error.is_not_found() || error.is_conflict() => return Ok(()),
-            Err(error) => return Err(error),
-        }
         for victim in &victims.pods {
             let value = victim.value();
             let mut conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
             let condition = json!({
-                "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
+                "type": "DisruptionTarget", "status": "True", "reason": preempt::REASON,
                 "message": "default-scheduler: preempting to accommodate a higher priority pod",
                 "observedGeneration": value["metadata"]["generation"], "lastProbeTime": null,
             });
@@ -204,8 +216,12 @@ impl Controller for Scheduler {
             (waiting(&self.pending), waiting(&self.pending), waiting(&self.pending));
         vec![
             Source::new(Arc::clone(&self.pods), move |change| match &change.new {
-                Some(pod) if pod.pod.as_ref().is_some_and(|facts| facts.node.is_none()) => vec![pod.key.clone()],
-                Some(pod) if pod.deleting || pod.pod.as_ref().is_some_and(|facts| facts.phase.over()) => after_pods(),
+                // What the scheduler itself wrote into its status is no reason to look for a node again.
+                Some(pod) if pod.pod.as_ref().is_some_and(|facts| facts.node.is_none()) => {
+                    let again = change.old.as_ref().is_none_or(|old| wants_another_look(old, pod));
+                    if again { vec![pod.key.clone()] } else { Vec::new() }
+                }
+                Some(pod) if pod.pod.as_ref().is_some_and(|facts| facts.phase.over()) => after_pods(),
                 Some(_) => Vec::new(),
                 None => after_pods(),
             }),
@@ -242,7 +258,7 @@ impl Controller for Scheduler {
             }
             Err(refusal) => {
                 self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-                self.refuse(&pod, &value, &refusal.message).await?;
+                self.refuse(&pod, &value, &refusal).await?;
                 if let Some(victims) = refusal.victims {
                     self.preempt(&pod, &victims).await?;
                 }

@@ -22,7 +22,7 @@ pub(crate) struct Search<'a> {
     pub(crate) placed: &'a Placed,
 }
 
-const MISSING: &str = "node(s) didn't match pod topology spread constraints (missing required label)";
+pub(super) const MISSING: &str = "node(s) didn't match pod topology spread constraints (missing required label)";
 const UNEVEN: &str = "node(s) didn't match pod topology spread constraints";
 
 fn constraints<'v>(value: &'v Value, when: &'v str) -> impl Iterator<Item = &'v Value> {
