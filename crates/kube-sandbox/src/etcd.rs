@@ -210,7 +210,8 @@ fn flags(spec: &EtcdSpec, client: u16, peer: u16, metrics: u16) -> Vec<String> {
         ("cert-file", pki("etcd/server.crt")),
         ("client-cert-auth", "true".into()),
         ("data-dir", spec.data.display().to_string()),
-        ("election-timeout", "100".into()),
+        // One member elects itself, and waits up to this long for others first.
+        ("election-timeout", "50".into()),
         ("heartbeat-interval", "10".into()),
         ("initial-advertise-peer-urls", peer_url.clone()),
         ("initial-cluster", format!("{}={peer_url}", spec.node)),

@@ -1,4 +1,4 @@
-//! Lists as they were last sent, for a while: where etcd says that nothing of them has changed, they are sent again.
+//! Lists as they were last sent, for a while: where etcd says that nothing was written since, they are sent again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,8 +20,7 @@ const FRESH: Duration = Duration::from_secs(30);
 pub struct KnownList {
     /// As JSON, between the brackets.
     pub text: Bytes,
-    pub count: i64,
-    /// Nothing has changed in the folder since it was read, or until it was last looked at.
+    /// The newest of the store when it was read.
     pub revision: i64,
     pub origin: Origin,
 }
@@ -38,7 +37,9 @@ impl KnownLists {
     fn get_at(&self, now: Instant, folder: &str) -> Option<KnownList> {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.retain(|_, (used, _)| now.duration_since(*used) < FRESH);
-        lists.get(folder).map(|(_, list)| list.clone())
+        let (used, list) = lists.get_mut(folder)?;
+        *used = now;
+        Some(list.clone())
     }
 
     pub(super) fn may_keep(bytes: usize) -> bool {
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     fn list(bytes: usize) -> KnownList {
-        KnownList { text: vec![b'x'; bytes].into(), count: 1, revision: 1, origin: Origin::default() }
+        KnownList { text: vec![b'x'; bytes].into(), revision: 1, origin: Origin::default() }
     }
 
     #[test]

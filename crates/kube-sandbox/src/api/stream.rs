@@ -106,20 +106,12 @@ impl Reading {
     }
 }
 
-/// What is known of the list, if it is so still.
+/// What is known of the list, if it is so still: nothing at all was written since.
 async fn known(api: &Api, folder: &str) -> Option<KnownList> {
     let known = api.lists.get(folder)?;
-    let look = api.objects.store.look(folder, known.revision).await.ok()?;
-    let is_same = !look.has_changed
-        && look.count == known.count
-        && look.origin == known.origin
-        && look.revision >= known.revision;
-    if !is_same {
-        return None;
-    }
-    let known = KnownList { revision: look.revision, ..known };
-    api.lists.keep(folder, known.clone());
-    Some(known)
+    let newest = api.objects.store.newest().await.ok()?;
+    let is_same = newest == (known.revision, known.origin);
+    is_same.then_some(known)
 }
 
 /// A long list goes out page by page as it is read.
@@ -142,8 +134,8 @@ pub(super) async fn stream(
     let page = pages.next(&api.objects).await?;
     let (head, tail) = around(pages.revision);
     let kept = page.as_ref().filter(|_| may_be_known).map(|page| {
-        let (count, revision, origin) = (page.count, page.revision, page.origin);
-        (Vec::new(), KnownList { text: Bytes::new(), count, revision, origin })
+        let (revision, origin) = (page.revision, page.origin);
+        (Vec::new(), KnownList { text: Bytes::new(), revision, origin })
     });
     let mut reading = Reading { api, pages, page, items, kept };
     let start = reading.next(head.into_bytes()).await?.unwrap_or_default();

@@ -75,16 +75,6 @@ impl Origin {
     }
 }
 
-/// A folder as it is now, beside what was read of it once.
-#[derive(Debug)]
-pub struct Look {
-    /// Whether a key was written since.
-    pub has_changed: bool,
-    pub count: i64,
-    pub revision: i64,
-    pub origin: Origin,
-}
-
 /// A page of keys in order, read at one revision.
 #[derive(Debug)]
 pub struct Page {
@@ -222,16 +212,10 @@ impl Store {
         })
     }
 
-    /// What became of a prefix since a revision: nothing where no key is newer and there are as many as then.
-    pub async fn look(&self, prefix: &str, since: i64) -> Result<Look, StoreError> {
-        let options = GetOptions::new().with_prefix().with_keys_only().with_limit(1);
-        let answer = timely(self.kv().get(prefix, Some(options.with_min_mod_revision(since + 1)))).await?;
-        Ok(Look {
-            has_changed: !answer.kvs().is_empty(),
-            count: answer.count(),
-            revision: answer.header().map_or(0, ResponseHeader::revision),
-            origin: Origin::of(answer.header()),
-        })
+    /// The newest revision, and whose it is: while both are the same nothing has changed.
+    pub async fn newest(&self) -> Result<(i64, Origin), StoreError> {
+        let answer = timely(self.kv().get("\0", Some(GetOptions::new().with_count_only()))).await?;
+        Ok((answer.header().map_or(0, ResponseHeader::revision), Origin::of(answer.header())))
     }
 
     pub async fn create(&self, key: &str, value: Vec<u8>, lease: i64) -> Result<Written, StoreError> {
