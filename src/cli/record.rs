@@ -4,6 +4,7 @@ mod review;
 mod runs;
 mod show;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -13,19 +14,20 @@ use super::args::Format;
 use super::error::CliError;
 use super::screen;
 use crate::author::record::{
-    Correction, Draft, KilledBy, Layout, Proposal, Recorded, converted, corrections, draft, recorded, with_proposals,
+    Correction, Draft, KilledBy, Layout, Proposal, Recorded, converted, corrections, draft, only_shown, recorded,
+    with_proposals,
 };
-use crate::lab::{ClusterKind, Lab};
+use crate::lab::{ClusterKind, Item, Lab};
 use crate::outcome::Exit;
-use crate::parse::{Heard, ask_bash, parse};
+use crate::parse::{ENDLESS, Heard, PLACEHOLDER, WAITS_FOR_INPUT, ask_bash, parse};
 use crate::terminal::commands_of;
-use crate::text::{Severity, SourceFile};
+use crate::text::{Diagnostic, Severity, SourceFile};
 
 /// Propose checks for a lab, or for a tutorial in plain Markdown, from what etcd saw of several runs of it
 ///
 /// The file is run three times with different seeds and names, once on a slowed store, once without its commands, and
 /// once without each command. What all runs have in common and what fails without a command of its own is proposed, at
-/// most three checks a step. Without --write nothing is changed: on a terminal each proposal is reviewed, elsewhere they
+/// most three checks under a heading. Without --write nothing is changed: on a terminal each proposal is reviewed, elsewhere they
 /// are shown as a diff.
 #[derive(Debug, Args)]
 pub(super) struct RecordArgs {
@@ -36,14 +38,14 @@ pub(super) struct RecordArgs {
     #[arg(long)]
     write: bool,
     /// Write the lab into a new file, and leave this one as it is. There lines may change: fences of `shell` become
-    /// `bash`, those with prompts `console`, what these show becomes what the commands print, and front matter that no
-    /// lab has is left out
+    /// `bash`, those with prompts `console`, what these show becomes what the commands print, blocks that cannot run by
+    /// themselves are only shown, and front matter that no lab has is left out
     #[arg(long, value_name = "FILE", conflicts_with = "write")]
     into: Option<PathBuf>,
     /// Write what a review left in a file that --format json printed; runs nothing
     #[arg(long, value_name = "FILE", requires = "write")]
     reviewed: Option<PathBuf>,
-    /// Propose everything that holds, not only the best three checks of each step
+    /// Propose everything that holds, not only the best three checks under each heading
     #[arg(long)]
     all: bool,
     /// Output format
@@ -70,10 +72,16 @@ pub(super) fn main(args: &RecordArgs) -> Result<Exit, CliError> {
         }
         source = converted(&source, into);
     }
-    let drafted = draft(&source);
-    let lab = lab_of(&drafted)?;
     let runtime = super::runtime()
         .map_err(|error| CliError::unavailable(format!("no threads to run on: {error}"), "try again"))?;
+    if args.into.is_some() {
+        match runtime.block_on(Box::pin(that_runs(&source, args)))? {
+            Some(runs) => source = runs,
+            None => return Ok(Exit::Interrupted),
+        }
+    }
+    let drafted = draft(&source);
+    let lab = lab_of(&drafted)?;
     let kind = kind(&lab)?;
     let layout = runtime.block_on(layout(&lab, kind));
     if layout.mutants().is_empty() {
@@ -83,8 +91,7 @@ pub(super) fn main(args: &RecordArgs) -> Result<Exit, CliError> {
         let found = Recorded { proposals: show::reviewed(file, &layout, &drafted)?, commands: Vec::new() };
         Some((found, Vec::new()))
     } else {
-        let jobs = args.jobs.map_or_else(default_jobs, usize::from);
-        let recording = runs::Recording { layout: &layout, added: &drafted.added, kind, seed: args.seed, jobs };
+        let recording = recording(args, &layout, &drafted, kind);
         let bug = |why: String| CliError::unavailable(why, "please report this, with the file");
         match runtime.block_on(recording.all())? {
             None => None,
@@ -106,6 +113,63 @@ pub(super) fn main(args: &RecordArgs) -> Result<Exit, CliError> {
         Some((found, wrong)) => finish(args, &source, &drafted, &layout, found, &wrong),
         None => Ok(Exit::Interrupted),
     }
+}
+
+fn recording<'a>(args: &RecordArgs, layout: &'a Layout, drafted: &'a Draft, kind: ClusterKind) -> runs::Recording<'a> {
+    let jobs = args.jobs.map_or_else(default_jobs, usize::from);
+    runs::Recording { layout, added: &drafted.added, kind, seed: args.seed, jobs }
+}
+
+/// A file of its own whose blocks all run by themselves: those that wait for somebody, never end, have a placeholder
+/// in them, or fail, are only shown. Nothing where it was interrupted.
+async fn that_runs(source: &SourceFile, args: &RecordArgs) -> Result<Option<SourceFile>, CliError> {
+    let mut source = source.clone();
+    // Each turn shows at least one block more.
+    loop {
+        let drafted = draft(&source);
+        let mut found = waiting(&drafted);
+        if found.is_empty() {
+            let lab = lab_of(&drafted)?;
+            let kind = kind(&lab)?;
+            let layout = layout(&lab, kind).await;
+            if layout.mutants().is_empty() {
+                return Ok(Some(source));
+            }
+            match recording(args, &layout, &drafted, kind).failing().await? {
+                Some(failing) => found = failing,
+                None => return Ok(None),
+            }
+        }
+        let own = |(line, why): (usize, String)| (drafted.added.original(line), why);
+        let found: BTreeMap<usize, String> = found.into_iter().map(own).collect();
+        let shown = only_shown(&source, &found.keys().copied().collect());
+        if shown.text() == source.text() {
+            return Ok(Some(source));
+        }
+        for (line, why) in &found {
+            screen::note(&format!("{}:{line}: this block is only shown (`norun`): {why}", source.name()));
+        }
+        source = shown;
+    }
+}
+
+/// Blocks of which lint knows that they do not end by themselves, by the line of their fence in the draft.
+fn waiting(drafted: &Draft) -> Vec<(usize, String)> {
+    let parsed = parse(&drafted.source);
+    let items = parsed.lab.iter().flat_map(|lab| &lab.steps).flat_map(|step| &step.items);
+    let blocks = items.filter_map(|item| match item {
+        Item::Action(action) if !action.norun => Some(action.span),
+        _ => None,
+    });
+    let codes = [PLACEHOLDER, WAITS_FOR_INPUT, ENDLESS].map(|rule| rule.code);
+    let found = blocks.filter_map(|span| {
+        let is_here = |finding: &&Diagnostic| {
+            codes.contains(&finding.code) && finding.span.start >= span.start && finding.span.end <= span.end
+        };
+        let finding = parsed.findings.iter().find(is_here)?;
+        Some((drafted.source.position(span.start).line, finding.message.clone()))
+    });
+    found.collect()
 }
 
 /// Shows what is proposed, has it reviewed, and writes it, as far as each is asked for.

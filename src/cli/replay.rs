@@ -16,7 +16,9 @@ use crate::lab::keywords::{CLUSTERS, word};
 use crate::lab::{ClusterKind, Lab};
 use crate::outcome::{Attempt, Exit, RunEvent, StopCause, Terms};
 use crate::parse::{parse, private_path, with_private};
-use crate::run::{EventSink, Mode, Plan, ReplayRequest, Stopped, replay_lab, stop_lab};
+use crate::run::{
+    EventSink, Mode, Plan, ReplayRequest, Replayed, Setup, Stopped, is_text_as_saved, replay_lab, stop_lab,
+};
 use crate::text::SourceFile;
 
 #[derive(Debug, Args)]
@@ -72,8 +74,8 @@ fn one(index: usize, run: &SavedRun, linted: Linted, format: Format, sink: &Sink
     judge(index, run, &lab, sink);
 }
 
-/// Judges the lab by the run.
-pub(super) fn judge(index: usize, run: &SavedRun, lab: &Lab, sink: &Sink) {
+/// Judges the lab by the run; how far the run tells of it.
+pub(super) fn judge(index: usize, run: &SavedRun, lab: &Lab, sink: &Sink) -> Replayed {
     let head = &run.head;
     let mode = match (head.command.as_str(), head.solved) {
         ("test", _) => Mode::Test,
@@ -88,11 +90,18 @@ pub(super) fn judge(index: usize, run: &SavedRun, lab: &Lab, sink: &Sink) {
         Err(why) => {
             let stopped = Stopped::new(StopCause::NothingToDo, why);
             stop_lab(sink, (index, Attempt::default()), mode, lab, &Plan::default(), stopped);
+            Replayed::default()
         }
     }
 }
 
 fn request<'a>(index: usize, run: &'a SavedRun, lab: &'a Lab, plan: &'a Plan, mode: Mode) -> ReplayRequest<'a> {
+    let is_same_lab = is_text_as_saved(&run.lab, lab.source.own().text())
+        && match (&run.private, lab.source.other()) {
+            (Some(saved), Some(private)) => is_text_as_saved(saved, private.text()),
+            (None, None) => true,
+            _ => false,
+        };
     ReplayRequest {
         index,
         lab,
@@ -101,19 +110,15 @@ fn request<'a>(index: usize, run: &'a SavedRun, lab: &'a Lab, plan: &'a Plan, mo
         recording: &run.recording,
         journal: &run.journal,
         events: &run.events,
-        is_same_lab: is_same(&run.lab, lab.source.own().text())
-            && match (&run.private, lab.source.other()) {
-                (Some(saved), Some(private)) => is_same(saved, private.text()),
-                (None, None) => true,
-                _ => false,
-            },
+        is_same_lab,
+        is_same_setup: is_same_lab || is_set_up_alike(run, lab),
     }
 }
 
-/// Whether a text is the one that was saved, in which stars may stand for what is secret.
-fn is_same(saved: &str, text: &str) -> bool {
-    let same = |(saved, text): (u8, u8)| saved == text || saved == b'*';
-    saved.len() == text.len() && saved.bytes().zip(text.bytes()).all(same)
+/// Whether the lab's shells and its cluster would be those of the saved run.
+pub(super) fn is_set_up_alike(run: &SavedRun, lab: &Lab) -> bool {
+    let saved = parse(&SourceFile::new(lab.source.name(), lab.source.path(), run.lab.clone()));
+    saved.lab.is_some_and(|saved| Setup::of(lab).is_as_saved(&Setup::of(&saved)))
 }
 
 /// As the run was asked to begin.

@@ -96,7 +96,7 @@ impl<'a> Saver<'a> {
         Some(written.map_err(|error| format!("the run could not be saved in {}: {error}", folder.display())))
     }
 
-    fn started(&self) -> RunEvent {
+    pub(super) fn started(&self) -> RunEvent {
         RunEvent::RunStarted {
             tool: super::TOOL.to_owned(),
             command: self.mode.command().to_owned(),

@@ -150,6 +150,20 @@ impl Journal {
         inner.lists.drain(..listed);
     }
 
+    /// Takes out what happened after `from` and up to `upto`, as though it had not: a store was put back to what it was.
+    /// That another store answered stays, by which moments are told apart.
+    pub fn discard(&self, from: Seq, upto: Seq) {
+        let mut inner = self.write();
+        let is_out = |seq: Seq| seq > from && seq <= upto;
+        inner.entries.retain(|(seq, entry)| !is_out(*seq) || matches!(entry.as_ref(), Entry::Epoch { .. }));
+        inner.keys.retain(|_, points| {
+            points.retain(|point| !is_out(point.seq));
+            !points.is_empty()
+        });
+        inner.revisions.retain(|reached| !is_out(reached.seq));
+        inner.lists.retain(|(seq, ..)| !is_out(*seq));
+    }
+
     pub fn view(&self) -> JournalView {
         let inner = self.read();
         JournalView::new(self.clone(), inner.last, inner.delivered)

@@ -107,6 +107,34 @@ fn a_new_store_has_its_own_revisions() {
 }
 
 #[test]
+fn what_is_discarded_has_not_happened_and_the_moments_around_it_stay_known() {
+    let journal = Journal::new("/");
+    journal.listed(10, at(0), vec![listed("/a", 5, "old")]);
+    journal.push(put("/a", 11, "kept"));
+    let kept = journal.view().end();
+    journal.push(put("/a", 12, "undone"));
+    journal.push(put("/never", 13, "undone"));
+    let undone = journal.view().end();
+    journal.push(Entry::Epoch { reason: "restored".to_owned(), at: at(1) });
+    journal.listed(11, at(1), vec![listed("/a", 11, "kept")]);
+    journal.discard(kept, undone);
+    journal.push(put("/a", 12, "again"));
+    journal.delivered(12, at(2));
+    let mut lines = Vec::new();
+    journal.view().save(&mut lines, &ToOwned::to_owned).expect("it is saved");
+    for journal in [journal, Journal::load(lines.as_slice()).expect("it loads")] {
+        let view = journal.view();
+        assert_eq!((view.epoch(), view.has_held("/never")), (1, false));
+        let then = view.at_revision(0, 11).expect("the store before is known");
+        let value = |seq| view.state("/a", seq).and_then(|change| change.value.clone()).map(|stored| stored.text());
+        assert_eq!(value(then).as_deref(), Some("kept"));
+        assert_eq!((text(&view, "/a", 11).as_deref(), text(&view, "/a", 12).as_deref()), (Some("kept"), Some("again")));
+        let changes = view.changes(&KeyGlob::new("**"), 0);
+        assert_eq!(changes.len(), 2, "{changes:?}");
+    }
+}
+
+#[test]
 fn a_saved_journal_loads_again_and_holds_no_secret() {
     let journal = Journal::new("/registry/");
     let secret = json!({

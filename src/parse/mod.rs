@@ -53,7 +53,7 @@ use context::Context;
 pub use collection::{Collection, parse_all};
 pub use definitions::of as definitions_of;
 pub use explain::{explain, rule};
-pub use findings::{FILE_NAME, MINUTES, NOT_UTF8, RULES, Rule};
+pub use findings::{ENDLESS, FILE_NAME, MINUTES, NOT_UTF8, PLACEHOLDER, RULES, Rule, WAITS_FOR_INPUT};
 pub use kind::{Kind, is_ours, kind_of};
 pub use markdown::LARGEST;
 pub use outline::{FenceOutline, FoldOutline, HeadingOutline, Outline, Written, outline};

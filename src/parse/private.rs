@@ -18,6 +18,8 @@ use crate::parse::findings::Findings;
 use crate::text::{SourceFile, Span, did_you_mean, one_of};
 
 const ENDING: &str = ".private.md";
+/// What front matter begins with.
+const RULER: &str = "---";
 
 /// Where the private part of a lab lies, if it has one.
 pub fn private_path(lab: &Path) -> Option<PathBuf> {
@@ -44,7 +46,7 @@ pub fn with_private(lab: &SourceFile, private: &SourceFile) -> SourceFile {
     if markdown::too_much(private.text()).is_some() || lab.text().len() + private.text().len() > markdown::LARGEST {
         return lab.clone();
     }
-    let blocks = markdown::blocks(private.text(), 0);
+    let blocks = blocks_of(private);
     let heads: Vec<_> = blocks
         .iter()
         .filter_map(|block| match block {
@@ -55,9 +57,12 @@ pub fn with_private(lab: &SourceFile, private: &SourceFile) -> SourceFile {
     let whole = private.text().len();
     let end_of_lab = lab.text().len();
     let (mut parts, mut stray): (Vec<(usize, Span)>, Vec<(usize, Span)>) = (Vec::new(), Vec::new());
-    let intro = Span::new(0, heads.first().map_or(whole, |heading| heading.span.start));
+    let intro = Span::new(body_of(private), heads.first().map_or(whole, |heading| heading.span.start));
     let has_block = |block: &Block| matches!(block, Block::Fence(fence) if intro.end > fence.span.start && kind(private, fence).is_some());
-    if private.text().trim_start().starts_with("---") || blocks.iter().any(has_block) {
+    if let Some(at) = front_matter_at(private) {
+        stray.push((end_of_lab, Span::new(at, at + RULER.len())));
+    }
+    if blocks.iter().any(has_block) {
         stray.push((end_of_lab, intro));
     }
     for (number, heading) in heads.iter().enumerate() {
@@ -87,6 +92,21 @@ pub fn with_private(lab: &SourceFile, private: &SourceFile) -> SourceFile {
     parts.sort_by_key(|(before, _)| *before);
     parts.append(&mut stray);
     lab.with_parts(private, &parts)
+}
+
+/// Where a private part has front matter, which it must not have.
+fn front_matter_at(private: &SourceFile) -> Option<usize> {
+    let text = private.text().trim_start();
+    text.starts_with(RULER).then(|| private.text().len() - text.len())
+}
+
+/// Behind its front matter.
+fn body_of(private: &SourceFile) -> usize {
+    front_matter_at(private).map_or(0, |_| front_matter::head(&mut Context::new(private)).1)
+}
+
+fn blocks_of(private: &SourceFile) -> Vec<Block> {
+    markdown::blocks(private.text(), body_of(private))
 }
 
 fn push(parts: &mut Vec<(usize, Span)>, private: &SourceFile, before: usize, part: Span) {
@@ -132,10 +152,9 @@ pub(super) fn look(steps: &[Step], cx: &mut Context<'_>) {
     let Some(private) = source.other() else { return };
     let is_private = |span: Span| source.is_other(span.start);
     let own: Vec<&str> = steps.iter().filter(|step| !is_private(step.span)).map(|step| step.title.as_str()).collect();
-    if private.text().trim_start().starts_with("---") {
-        let at = source.place_of_other(0).unwrap_or_default();
+    if let Some(at) = front_matter_at(private).and_then(|at| source.place_of_other(at)) {
         cx.findings
-            .add(PRIVATE, Span::new(at, at + 3), "a private part has no front matter: the lab's is its own")
+            .add(PRIVATE, Span::new(at, at + RULER.len()), "a private part has no front matter: the lab's is its own")
             .hint("remove it");
     }
     for step in steps {
@@ -160,13 +179,8 @@ pub(super) fn look(steps: &[Step], cx: &mut Context<'_>) {
             }
         }
     }
-    // Before the first `##`, and in no step.
-    let blocks = markdown::blocks(private.text(), 0);
-    let first = blocks.iter().find_map(|block| match block {
-        Block::Heading(heading) if heading.level == 2 && !heading.nested => Some(heading.span.start),
-        _ => None,
-    });
-    let first = first.unwrap_or(private.text().len());
+    let first = first_section(private);
+    let blocks = blocks_of(private);
     let before = blocks.iter().find_map(|block| match block {
         Block::Fence(fence) if fence.span.start < first && kind(private, fence).is_some() => Some(fence),
         _ => None,
@@ -178,6 +192,24 @@ pub(super) fn look(steps: &[Step], cx: &mut Context<'_>) {
             .add(PRIVATE, Span::new(at, at + fence.info.end - fence.span.start), "this block belongs to no step")
             .hint("put the heading of a step of the lab above it");
     }
+}
+
+/// What comes before it is in no step.
+fn first_section(private: &SourceFile) -> usize {
+    let blocks = blocks_of(private);
+    let first = blocks.iter().find_map(|block| match block {
+        Block::Heading(heading) if heading.level == 2 && !heading.nested => Some(heading.span.start),
+        _ => None,
+    });
+    first.unwrap_or(private.text().len())
+}
+
+/// Whether a block of the private part belongs to no step of the lab, which is a finding already.
+pub(super) fn is_stray(step: &Step, block: Span, source: &SourceFile) -> bool {
+    source.other().is_some_and(|private| {
+        source.is_other(step.span.start)
+            || source.is_other(block.start) && source.place_in_file(block.start) < first_section(private)
+    })
 }
 
 /// Lines are told as those of their file.
@@ -243,7 +275,9 @@ mod tests {
             let private = SourceFile::new("README.private.md", "a/README.private.md", private);
             let source = with_private(&lab, &private);
             assert!(parsed.lab.is_none());
-            let finding = parsed.findings.iter().find(|finding| finding.code.0 == "KW086").expect("a finding");
+            let codes: Vec<&str> = parsed.findings.iter().map(|finding| finding.code.0).collect();
+            assert_eq!(codes, ["KW086"], "one finding is enough");
+            let finding = &parsed.findings[0];
             finding.draw(&source, false).lines().next().unwrap_or_default().to_owned()
         };
         assert_eq!(

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::findings::{NOTHING_TO_DO, PROVES_NOTHING, UNREACHED};
 use super::html::{Tag, tags};
 use super::names::head;
+use super::private::is_stray;
 use crate::lab::{CheckBlock, CheckKind, ClusterKind, FoldKind, Item, On, Role, Step};
 use crate::text::{Span, Spanned};
 
@@ -50,7 +51,7 @@ fn points(step: &Step, cx: &mut Context<'_>) {
     let first = step.items.iter().position(acts);
     let early = &step.items[..first.unwrap_or(step.items.len())];
     for block in early.iter().filter_map(|item| if let Item::Check(block) = item { Some(block) } else { None }) {
-        if block.points == Some(0) || (block.pre_pass && first.is_some()) {
+        if block.points == Some(0) || (block.pre_pass && first.is_some()) || is_stray(step, block.span, cx.source) {
             continue;
         }
         let span = head(block.span, cx);
@@ -86,7 +87,7 @@ fn proofs(step: &Step, cx: &mut Context<'_>) {
     if blocks().any(is_proved) {
         return;
     }
-    for block in blocks().filter(|block| block.pre_pass) {
+    for block in blocks().filter(|block| block.pre_pass && !is_stray(step, block.span, cx.source)) {
         let span = head(block.span, cx);
         cx.findings
             .add(PROVES_NOTHING, span, "this check may hold already, and no check of its step is proved")

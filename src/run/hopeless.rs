@@ -8,6 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::no_field::no_field;
 use super::runner::Runner;
 use super::stuck::{self, text};
 use crate::grade::{self, Evidence, Judge, Need};
@@ -49,6 +50,10 @@ impl Runner<'_> {
     pub(super) fn checked_in_vain(&self, check: &Check, judge: &mut Judge<'_>, evidence: &Evidence) -> Option<String> {
         if self.backgrounds.iter().any(|running| !running.stopped) {
             return None;
+        }
+        let found = no_field(check, &self.vars.values, &self.info.prefix, &self.witness.journal());
+        if found.is_some() {
+            return found;
         }
         if let Some(why) = judge.broken(evidence, &self.witness.journal()) {
             return Some(why);
@@ -110,7 +115,7 @@ fn checked(check: &Check, vars: &BTreeMap<String, String>, prefix: &str) -> Opti
 }
 
 /// Conditions of which each has to hold, and nothing else.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     !["||", "?", "!", "("].iter().any(|other| text.replace("!=", "").contains(other))
 }
 

@@ -145,7 +145,7 @@ impl Stopped {
         Self { reason: format!("{what}{}", stopped.reason), ..stopped }
     }
 
-    fn event(self, lab: usize) -> RunEvent {
+    pub(super) fn event(self, lab: usize) -> RunEvent {
         RunEvent::LabStopped { lab, cause: self.cause, reason: self.reason, detail: self.detail }
     }
 }
@@ -250,7 +250,7 @@ async fn on_ground(request: &LabRequest<'_>, ground: &Ground, emitter: &Emitter<
 }
 
 /// A kept cluster of ours is tidied; in somebody else's, what stays is only named.
-async fn leave_as_found(runner: &Runner<'_>, start: Seq, emitter: &Emitter<'_>) {
+pub(super) async fn leave_as_found(runner: &Runner<'_>, start: Seq, emitter: &Emitter<'_>) {
     let tidied = if runner.kind == ClusterKind::Attach {
         Tidied { removed: Vec::new(), stayed: runner.keys_left_after(start, Duration::from_secs(3)).await }
     } else {

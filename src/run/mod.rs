@@ -16,6 +16,7 @@ mod judge;
 mod lab;
 mod leftover;
 mod named;
+mod no_field;
 mod observe;
 mod plan;
 mod present;
@@ -27,10 +28,13 @@ mod score;
 mod searched;
 mod secrets;
 mod settle;
+mod setup;
+mod standing;
 mod step;
 mod stuck;
 mod tidy;
 mod vars;
+mod work;
 
 pub use command::CommandSeen;
 pub use ground::{Ground, GroundRequest, Lasting, etcdctl_route};
@@ -45,13 +49,16 @@ pub use plan::{Act, Checks, Judged, Mode, Plan, PlannedStep, Skip, Stretch, Unso
 pub use present::{GradeRequest, Graded, Grading, grade_lab};
 pub use question::{Right, right_answer};
 pub use recording::{
-    Known, Moment, RecordedAct, RecordedCommand, RecordedLook, RecordedStretch, Recording, Said, SampleOf, Sampled,
-    SavedOutput,
+    Known, Moment, Over, RecordedAct, RecordedCommand, RecordedLook, RecordedStretch, Recording, Said, SampleOf,
+    Sampled, SavedOutput,
 };
-pub use replay::{ReplayRequest, replay_lab};
+pub use replay::{ReplayRequest, Replayed, replay_lab};
 pub use score::{CheckPlace, judged_checks, score};
 pub use secrets::keep_secrets;
+pub use setup::{Setup, is_text_as_saved};
+pub use standing::{GoingBack, Pass, Ready, Standing, StandingRequest};
 pub use vars::{Ask, Vars, random_values, resolve};
+pub use work::{keep as keep_files, put_back as put_back_files};
 
 use crate::outcome::RunEvent;
 

@@ -29,6 +29,15 @@ pub(super) struct Named<'a> {
 }
 
 impl Runner<'_> {
+    /// Steps that are not begun because an earlier one failed.
+    pub(super) fn skip_steps<'s>(&self, steps: impl Iterator<Item = &'s PlannedStep>) {
+        for step in steps.filter(|step| !step.is_empty()) {
+            self.named().start_step(step);
+            self.named().skip_step(step, EARLIER_STEP);
+            self.named().finish_step(step, Instant::now());
+        }
+    }
+
     pub(super) fn named(&self) -> Named<'_> {
         Named { lab: self.lab, emitter: self.emitter, counted: &self.counted }
     }

@@ -33,6 +33,9 @@ pub struct Recording {
     pub looks: Vec<RecordedLook>,
     /// When the steps were over, before the clean-up.
     pub finished: Option<Moment>,
+    /// Places at which the store was put back to what it had been: what came before them was over then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<Over>,
     #[serde(skip)]
     latest: Option<Moment>,
 }
@@ -115,6 +118,21 @@ pub struct RecordedLook {
     pub samples: Vec<Sampled>,
 }
 
+/// A place at which a later run of the lab went on from an earlier one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Over {
+    /// So many blocks had run.
+    pub position: usize,
+    pub moment: Moment,
+}
+
+/// How much had been recorded, blocks aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reached {
+    pub(super) stretches: usize,
+    pub(super) looks: usize,
+}
+
 /// Looks at one thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sampled {
@@ -167,6 +185,36 @@ impl Recording {
     /// So many blocks have run.
     pub(super) fn position(&self) -> usize {
         self.acts.len()
+    }
+
+    pub(super) fn reached(&self) -> Reached {
+        Reached { stretches: self.stretches.len(), looks: self.looks.len() }
+    }
+
+    /// Goes on from a place in another, at which the store was put back.
+    pub(super) fn begin_with(&mut self, earlier: &Self, position: usize, reached: Reached, moment: Moment) {
+        self.acts = earlier.acts.iter().take(position).cloned().collect();
+        for act in &mut self.acts {
+            act.said.retain(|said| said.from <= position);
+        }
+        self.stretches = earlier.stretches.iter().take(reached.stretches).cloned().collect();
+        self.looks = earlier.looks.iter().take(reached.looks).cloned().collect();
+        self.over = earlier.over.iter().filter(|over| over.position < position).cloned().collect();
+        self.over.push(Over { position, moment });
+    }
+
+    /// When what led to this place was over.
+    pub(super) fn over_at(&self, position: usize) -> Option<Moment> {
+        self.over.iter().find(|over| over.position == position).map(|over| over.moment)
+    }
+
+    /// The blocks are those of the lab as it is now.
+    pub(super) fn is_of(&mut self, blocks: &BTreeMap<PartId, usize>) {
+        for (block, index) in blocks {
+            if let Some(act) = self.acts.get_mut(*index) {
+                act.block = *block;
+            }
+        }
     }
 
     pub(super) fn finish(&mut self) {

@@ -23,6 +23,7 @@ use crate::outcome::{ActionReport, RunEvent, Spent, StopCause, Verdict};
 use crate::terminal::CommandResult;
 
 const CHANGED: &str = "its commands have changed since this run was saved: run the lab again";
+const OTHER_SETUP: &str = "the lab's variables or its cluster have changed since this run was saved: run the lab again";
 const STOPPED_BEFORE: &str = "the saved run stopped before this: run the lab again";
 const NOT_LOOKED_AT: &str = "nothing looked at this in the saved run: run the lab again";
 const NOT_ASKED: &str = "the lab has changed since this run was saved, and a replay answers no questions";
@@ -39,10 +40,27 @@ pub struct ReplayRequest<'a> {
     pub events: &'a [RunEvent],
     /// The lab is word for word the one that ran.
     pub is_same_lab: bool,
+    /// It says the same of its variables and of its cluster.
+    pub is_same_setup: bool,
+}
+
+/// How far a saved run tells of the lab as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// For each step of the plan that was come to, how many blocks had run when it began; and for the end of the last.
+    pub begins: Vec<usize>,
+    /// The first step that cannot be judged by it.
+    pub unknown: Option<usize>,
+    /// The clean-up is not the one that ran.
+    pub cleans_otherwise: bool,
+    /// Which recorded act each block came to.
+    pub(super) blocks: BTreeMap<PartId, usize>,
+    /// A step did not hold, so that no later one is judged.
+    pub(super) stopped: bool,
 }
 
 /// Judges the lab by a saved run, and reports it as a run does.
-pub fn replay_lab(request: &ReplayRequest<'_>, sink: &dyn EventSink) {
+pub fn replay_lab(request: &ReplayRequest<'_>, sink: &dyn EventSink) -> Replayed {
     let started = Instant::now();
     let emitter = Emitter::new(sink, request.index, request.mode);
     let attempt = request.events.iter().find_map(|event| match event {
@@ -56,21 +74,13 @@ pub fn replay_lab(request: &ReplayRequest<'_>, sink: &dyn EventSink) {
             emitter.emit(RunEvent::ClusterReady { lab, cluster: cluster.clone(), vars: vars.clone() });
         }
     }
-    let mut replay = Replay {
-        request,
-        named: Named { lab: request.lab, emitter: &emitter, counted: &request.plan.counted },
-        emitter: &emitter,
-        done: 0,
-        stretches: 0,
-        looks: 0,
-        blocks: BTreeMap::new(),
-        has_changed: false,
-    };
+    let mut replay = Replay::new(request, &emitter);
+    let mut replayed = Replayed::default();
     if request.recording.acts.is_empty() && request.recording.stretches.is_empty() {
         replay.named.not_started(request.plan);
     } else {
-        replay.steps();
-        replay.clean_up();
+        replayed = replay.steps(request.plan.steps.len());
+        replayed.cleans_otherwise = !replay.clean_up();
     }
     for event in request.events {
         match event {
@@ -86,6 +96,14 @@ pub fn replay_lab(request: &ReplayRequest<'_>, sink: &dyn EventSink) {
     }
     let duration_ms = millis(started.elapsed());
     emitter.emit(RunEvent::LabFinished { lab, duration_ms, spent: Spent::default() });
+    replayed
+}
+
+/// Reports the steps before one of the plan by an earlier run, where a run goes on from there.
+pub(super) fn replayed_upto(request: &ReplayRequest<'_>, emitter: &Emitter<'_>, upto: usize) -> Replayed {
+    let mut replay = Replay::new(request, emitter);
+    let replayed = replay.steps(upto);
+    Replayed { blocks: replay.blocks, ..replayed }
 }
 
 struct Replay<'a> {
@@ -112,6 +130,19 @@ struct Ground<'r> {
 }
 
 impl<'a> Replay<'a> {
+    fn new(request: &'a ReplayRequest<'a>, emitter: &'a Emitter<'a>) -> Self {
+        Self {
+            request,
+            named: Named { lab: request.lab, emitter, counted: &request.plan.counted },
+            emitter,
+            done: 0,
+            stretches: 0,
+            looks: 0,
+            blocks: BTreeMap::new(),
+            has_changed: false,
+        }
+    }
+
     fn recording(&self) -> &'a Recording {
         self.request.recording
     }
@@ -123,21 +154,31 @@ impl<'a> Replay<'a> {
         &acts[..end]
     }
 
-    fn steps(&mut self) {
-        let mut stopped = false;
-        for step in &self.request.plan.steps {
+    fn steps(&mut self, upto: usize) -> Replayed {
+        let mut replayed = Replayed::default();
+        for (index, step) in self.request.plan.steps.iter().enumerate().take(upto) {
+            if !replayed.stopped {
+                replayed.begins.push(self.done);
+            }
             if step.is_empty() {
                 continue;
             }
             let started = Instant::now();
             self.named.start_step(step);
-            if stopped {
+            if replayed.stopped {
                 self.named.skip_step(step, EARLIER_STEP);
             } else {
-                stopped = self.step(step).is_err();
+                replayed.stopped = self.step(step).is_err();
             }
             self.named.finish_step(step, started);
+            if replayed.unknown.is_none() && self.emitter.lab_verdict() == Verdict::CannotJudge {
+                replayed.unknown = Some(index);
+            }
         }
+        if !replayed.stopped {
+            replayed.begins.push(self.done);
+        }
+        replayed
     }
 
     fn step(&mut self, step: &'a PlannedStep) -> Result<(), Ended> {
@@ -219,6 +260,11 @@ impl<'a> Replay<'a> {
         stretch: &'a Stretch,
         undone: &mut &'a [Act],
     ) -> Result<(Ground<'a>, std::vec::IntoIter<Probed>), Ended> {
+        if !self.request.is_same_setup {
+            self.has_changed = true;
+            self.named.stop_step(step, StopCause::CannotJudge, OTHER_SETUP);
+            return Err(Ended);
+        }
         for action in &stretch.setup {
             self.act(step, action)?;
         }
@@ -318,15 +364,15 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The clean-up as it ran, where it is the same.
-    fn clean_up(&mut self) {
+    /// The clean-up as it ran, where it is the same; whether it is.
+    fn clean_up(&mut self) -> bool {
         let recorded = &self.recording().acts[self.acts().len()..];
         let cleanup = &self.request.plan.cleanup;
         if recorded.len() != cleanup.len()
             || !recorded.iter().zip(cleanup).all(|(act, (_, action))| is_same(&act.identity, &identity(action)))
         {
             self.has_changed = true;
-            return;
+            return false;
         }
         for (act, (index, action)) in recorded.iter().zip(cleanup) {
             let Some(step) = self.request.plan.steps.get(*index) else { continue };
@@ -335,5 +381,6 @@ impl<'a> Replay<'a> {
             self.tell(step, action, act);
             self.named.finish_step(step, started);
         }
+        true
     }
 }

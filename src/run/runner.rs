@@ -115,6 +115,18 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// What the blocks printed that ran before, by their numbers in the recording.
+    pub(super) fn goes_on_after(&mut self, blocks: &BTreeMap<PartId, usize>) {
+        self.recording.is_of(blocks);
+        for (block, index) in blocks {
+            let act = self.recording.acts.get(*index);
+            let said = act.and_then(|act| act.said.last()).and_then(|said| said.output.clone());
+            if let Some(output) = said {
+                self.outputs.insert(*block, Output { printed: output.text.restore(), exit: output.exit });
+            }
+        }
+    }
+
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lab.source.position(offset).line
     }

@@ -9,6 +9,7 @@ use super::judge::{Placed, Probed};
 use super::named::{EARLIER_IN_STEP, EARLIER_STEP, INTERRUPTED};
 use super::plan::{Act, Checks, Judged, PlannedStep, Stretch};
 use super::runner::{Runner, Stopped};
+use super::standing::Keeper;
 use super::{Mode, depends};
 use crate::grade::{self, Evidence, Judgement};
 use crate::journal::Mark;
@@ -18,9 +19,17 @@ use crate::outcome::{Proof, RunEvent, StopCause, Verdict};
 impl Runner<'_> {
     /// Every step in order; after one that failed, the others are only named, or those of them that build on it.
     pub(super) async fn steps(&mut self, steps: &[PlannedStep]) {
+        self.steps_from(steps, 0, None).await;
+    }
+
+    /// The same from one of them on; before each it is kept what it begins with.
+    pub(super) async fn steps_from(&mut self, steps: &[PlannedStep], from: usize, mut keeper: Option<&mut Keeper<'_>>) {
         let mut stopped = false;
         let mut failed = Failed::default();
-        for step in steps {
+        for step in steps.iter().skip(from) {
+            if let Some(keeper) = keeper.as_mut().filter(|_| !stopped && !self.is_interrupted()) {
+                keeper.keep(self).await;
+            }
             let (started, since) = (Instant::now(), self.witness.journal().end());
             // A step that only cleans up takes place at the end.
             if step.is_empty() {
@@ -51,6 +60,9 @@ impl Runner<'_> {
                 stopped = true;
                 failed.add(self.lab, step);
             }
+        }
+        if let Some(keeper) = keeper.filter(|_| !self.is_interrupted()) {
+            keeper.keep(self).await;
         }
         self.recording.finish();
     }

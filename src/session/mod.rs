@@ -28,7 +28,6 @@ mod start;
 mod views;
 mod watched;
 mod why;
-mod work;
 
 pub use api::{
     Answer, BlockText, BlockView, CheckView, ClusterView, Command, Environment, EventLine, HintView, LabView, Printing,

@@ -51,7 +51,7 @@ impl Engine<'_> {
             }
             if keeps_work {
                 let (work, copy) = (ground.work().to_owned(), home.work_at(step));
-                let kept = tokio::task::spawn_blocking(move || super::work::keep(&work, &copy)).await;
+                let kept = tokio::task::spawn_blocking(move || crate::run::keep_files(&work, &copy)).await;
                 if let Ok(Err(error)) = kept {
                     notes.push(format!("a reset of this step leaves LAB_WORK as it is: it could not be kept: {error}"));
                 }

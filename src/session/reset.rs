@@ -72,7 +72,7 @@ impl Engine<'_> {
             };
             if let Ok(undone) = &mut outcome {
                 let (copy, work) = (home.work_at(step), ground.work().to_owned());
-                let left = tokio::task::spawn_blocking(move || super::work::put_back(&copy, &work)).await;
+                let left = tokio::task::spawn_blocking(move || crate::run::put_back_files(&copy, &work)).await;
                 undone.left.extend(left.unwrap_or_else(|error| vec![format!("LAB_WORK: {error}")]));
             }
             Worked::Restored { step, outcome }

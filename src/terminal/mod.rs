@@ -24,6 +24,7 @@ mod screen;
 mod settings;
 mod shell;
 mod split;
+mod state;
 mod tape;
 mod terminals;
 mod tidy;
@@ -46,4 +47,5 @@ pub use learner::{
 };
 pub use settings::{NodeSettings, NodeShells, Place, TerminalError, TerminalId, TerminalSettings};
 pub use split::commands_of;
+pub use state::ShellState;
 pub use terminals::Terminals;

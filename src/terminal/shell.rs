@@ -229,6 +229,24 @@ impl Shell {
         self.levels.len() == 1 && self.own.as_ref().is_some_and(|own| own.flags.contains('e'))
     }
 
+    /// One of ours, with no other opened in it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.levels.len() == 1 && self.top() == Level::Sourced
+    }
+
+    pub(super) fn process(&self) -> Option<i32> {
+        self.own.as_ref().map(|own| own.pid)
+    }
+
+    pub(super) fn last_exit(&self) -> i32 {
+        self.last_exit
+    }
+
+    /// As though its last command had ended so.
+    pub(super) fn has_ended_with(&mut self, exit: i32) {
+        self.last_exit = exit;
+    }
+
     /// The program that waited for input when the last command's time was up.
     pub(super) fn awaited(&self) -> Option<&str> {
         self.awaited.as_deref()

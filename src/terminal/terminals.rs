@@ -19,7 +19,7 @@ pub struct Terminals {
 }
 
 /// Empty before the first use, and after a shell had to go.
-type Slot = Arc<tokio::sync::Mutex<Option<Shell>>>;
+pub(super) type Slot = Arc<tokio::sync::Mutex<Option<Shell>>>;
 
 impl Terminals {
     pub fn new(settings: TerminalSettings) -> Self {
@@ -141,12 +141,40 @@ impl Terminals {
         .await;
     }
 
+    /// A background block that has not ended.
+    pub(super) fn running(&self) -> Option<String> {
+        let backgrounds = self.backgrounds();
+        let mut running = backgrounds.iter().filter(|(_, (_, background))| background.ended().is_none());
+        running.next().map(|(name, _)| name.clone())
+    }
+
+    pub(super) fn slots(&self) -> Vec<(TerminalId, Slot)> {
+        let shells = self.shells.lock().unwrap_or_else(PoisonError::into_inner);
+        shells.iter().map(|(terminal, slot)| (terminal.clone(), Arc::clone(slot))).collect()
+    }
+
+    /// The processes of the shells themselves.
+    pub async fn shells(&self) -> Vec<i32> {
+        let mut shells = Vec::new();
+        for (_, slot) in self.slots() {
+            shells.extend(slot.lock().await.as_ref().and_then(Shell::process));
+        }
+        shells
+    }
+
+    pub(super) fn private(&self) -> &std::path::Path {
+        &self.settings.private_dir
+    }
+
     fn backgrounds(&self) -> MutexGuard<'_, BTreeMap<String, (TerminalId, Background)>> {
         self.backgrounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The terminal with a live shell in it; nothing where the run was interrupted meanwhile.
-    async fn claim(&self, terminal: &TerminalId) -> Result<Option<OwnedMutexGuard<Option<Shell>>>, TerminalError> {
+    pub(super) async fn claim(
+        &self,
+        terminal: &TerminalId,
+    ) -> Result<Option<OwnedMutexGuard<Option<Shell>>>, TerminalError> {
         let taken = self.backgrounds().iter().find_map(|(name, (at, background))| {
             (at == terminal && background.ended().is_none()).then(|| name.clone())
         });

@@ -208,6 +208,250 @@ fn a_kept_cluster_is_looked_at_in_a_shell() {
     assert_eq!(status.exit_code(), 0, "{}", shown());
 }
 
+/// What `watch` says, on both streams, line by line.
+struct Heard {
+    child: std::process::Child,
+    lines: mpsc::Receiver<String>,
+    heard: Vec<String>,
+}
+
+impl Heard {
+    fn of(watch: &Test) -> Self {
+        let mut child =
+            watch.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let (told, lines) = mpsc::channel();
+        let streams: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
+        for from in streams {
+            let told = told.clone();
+            std::thread::spawn(move || {
+                BufReader::new(from).lines().map_while(Result::ok).for_each(|line| drop(told.send(line)));
+            });
+        }
+        Self { child, lines, heard: Vec::new() }
+    }
+
+    /// Until all of these have come since the last call, in whatever order; the lines since then.
+    fn until(&mut self, wanted: &[&str]) -> String {
+        let from = self.heard.len();
+        while !wanted.iter().all(|text| self.heard[from..].iter().any(|line| line.contains(text))) {
+            match self.lines.recv_timeout(Duration::from_secs(120)) {
+                Ok(line) => self.heard.push(line),
+                Err(why) => panic!("not all of {wanted:?} came: {why}: {}", self.heard.join("\n")),
+            }
+        }
+        self.heard[from..].join("\n")
+    }
+
+    fn end(mut self) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), Signal::SIGINT).expect("it is told to end");
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0), "{}", self.heard.join("\n"));
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Each step rests on what the one before left in the store, in the files and in the shell; each adds to what must be
+/// there once only.
+const SHELLS: &str = r#"---
+title: Three steps
+clusters: [sandbox]
+vars:
+  NAME: { random: "map-????" }
+---
+# Three steps
+
+## First
+
+```bash
+kubectl create configmap "$NAME" --from-literal=a=1
+kubectl config set-context --current --namespace=kube-public
+echo first >>"$LAB_WORK/ran"
+mkdir -p "$HOME/there" && cd "$HOME/there"
+COUNT=7; export SHOWN="a  b"; declare -A ages=([x]="1 2")
+greet() { echo "hello $1 $COUNT"; }
+```
+
+```check
+key /registry/configmaps/default/${NAME} where object.data.a == "1"
+```
+
+## Second
+
+```bash {name=second}
+echo second >>"$LAB_WORK/ran"
+greet you; echo "$SHOWN ${ages[x]} ${PWD##*/}"; tr '\n' ' ' <"$LAB_WORK/ran"; kubectl config view --minify | grep namespace
+kubectl label configmap "$NAME" -n default step=two
+```
+
+```check
+key /registry/configmaps/default/${NAME} where object.metadata.labels.step == "two"
+events /registry/configmaps/default/${NAME} strict
+  PUT where object.metadata.labels.step == "two"
+output second contains "hello you 7"
+output second contains "a  b 1 2 there"
+output second contains "first second "
+output second contains "namespace: kube-public"
+```
+
+## Third
+
+```bash
+kubectl annotate configmap "$NAME" -n default step=three
+```
+
+```check
+key /registry/configmaps/default/${NAME} where object.metadata.annotations.step == "three"
+never /registry/configmaps/default/${NAME} DELETE for 200ms
+```
+
+## Clean up
+
+```bash {cleanup}
+kubectl delete configmap "$NAME" -n default --ignore-not-found
+```
+"#;
+
+#[test]
+fn a_step_whose_commands_changed_runs_from_its_beginning() {
+    need!("etcd", "etcdutl", "kubectl", "etcdctl");
+    let test = Test::new(&["watch", "maps"]).file("maps/README.md", SHELLS);
+    let mut watch = Heard::of(&test);
+    let first = watch.until(&["  passed  ", "watching maps/README.md"]);
+    assert!(first.contains("runs the whole lab"), "{first}");
+    let file = test.dir().join("maps/README.md");
+    let save = |text: &str| fs::write(&file, text).expect("it is saved");
+    // The second step again: what the first left is there, and what the second and the third did is not.
+    let second = SHELLS.replace("greet you;", "greet you; echo again;");
+    save(&second);
+    let said = watch.until(&["  passed  ", "watching maps/README.md"]);
+    assert!(said.contains("runs from “Second”") && !said.contains("whole lab"), "{said}");
+    // What is judged by it is judged by what the two runs saw together.
+    let judged = second.replace("object.data.a == \"1\"", "object.data.a == \"2\" within 1ms");
+    save(&judged);
+    let said = watch.until(&["object.data.a = \"1\"", "judged by the last run"]);
+    assert!(!said.contains("runs from"), "{said}");
+    // A command that is wrong fails its step, and the mended one goes on from there.
+    save(&second.replace("kubectl annotate configmap", "kubectl annotate confgimap"));
+    let said = watch.until(&["  failed  ", "watching maps/README.md"]);
+    assert!(said.contains("runs from “Third”"), "{said}");
+    save(&second);
+    let said = watch.until(&["  passed  ", "watching maps/README.md"]);
+    assert!(said.contains("runs from “Third”"), "{said}");
+    // The clean-up alone, which is judged by what it leaves.
+    save(&second.replace("delete configmap \"$NAME\"", "get configmap \"$NAME\""));
+    let said = watch.until(&["the clean-up left 1 key", "watching maps/README.md"]);
+    assert!(said.contains("runs from “Clean up”") || said.contains("runs from “the clean-up”"), "{said}");
+    // Another variable is another lab.
+    save(&SHELLS.replace("map-????", "maps-????"));
+    let said = watch.until(&["  passed  ", "watching maps/README.md"]);
+    assert!(said.contains("runs the whole lab"), "{said}");
+    watch.end();
+}
+
+#[test]
+fn what_cannot_be_put_back_is_run_again_with_what_comes_before_it() {
+    need!("etcd", "etcdutl", "kubectl", "etcdctl");
+    let lab = SHELLS.replace("greet() {", "sleep 600 &\ngreet() {");
+    let test = Test::new(&["watch", "maps"]).file("maps/README.md", &lab);
+    let mut watch = Heard::of(&test);
+    watch.until(&["  passed  ", "watching maps/README.md"]);
+    let file = test.dir().join("maps/README.md");
+    fs::write(&file, lab.replace("greet you;", "greet you; echo again;")).expect("it is saved");
+    let said = watch.until(&["  passed  ", "watching maps/README.md"]);
+    assert!(said.contains("runs from “First”") && said.contains("a job that a block started runs on"), "{said}");
+    // A file beside the lab is read by its commands.
+    fs::write(test.dir().join("maps/more.yaml"), "a: 1\n").expect("it is saved");
+    let said = watch.until(&["  passed  ", "watching maps/README.md"]);
+    assert!(said.contains("files beside the lab have changed since"), "{said}");
+    watch.end();
+}
+
+#[test]
+fn a_bare_lab_is_run_again_whole() {
+    need!("etcd", "etcdctl");
+    let lab = "---\ntitle: A lab\nclusters: [bare]\netcd:\n  e1: \"http://127.0.0.1:${CLIENT}\"\nvars:\n  CLIENT: { port: true }\n  \
+               PEER: { port: true }\n---\n## Start\n\n```bash {name=etcd terminal=2 background ready=port:$CLIENT}\netcd --name e1 \
+               --data-dir \"$LAB_WORK/e1\" --listen-client-urls \"http://127.0.0.1:$CLIENT\" --advertise-client-urls \
+               \"http://127.0.0.1:$CLIENT\" --listen-peer-urls \"http://127.0.0.1:$PEER\" --initial-advertise-peer-urls \
+               \"http://127.0.0.1:$PEER\" --initial-cluster \"e1=http://127.0.0.1:$PEER\"\n```\n\n## Put\n\n```bash\netcdctl put a \
+               1\n```\n\n```check\nkey a where value == \"1\"\n```\n";
+    let test = Test::new(&["watch", "one"]).file("one/README.md", lab);
+    let mut watch = Heard::of(&test);
+    let said = watch.until(&["  passed  ", "watching one/README.md"]);
+    assert!(said.contains("the next run begins anew: "), "{said}");
+    fs::write(test.dir().join("one/README.md"), lab.replace("put a 1", "put a 1 && etcdctl get a"))
+        .expect("it is saved");
+    let said = watch.until(&["  passed  ", "watching one/README.md"]);
+    assert!(said.contains("runs the whole lab on a fresh bare cluster"), "{said}");
+    watch.end();
+}
+
+/// It would be waited for five minutes.
+#[test]
+fn a_wait_for_a_field_that_a_custom_resource_does_not_have_ends() {
+    need!("etcd", "kubectl", "etcdctl");
+    let lab = |check: &str| {
+        format!(
+            r"---
+title: A lab
+clusters: [sandbox]
+---
+## Do it
+
+```bash
+kind=CustomResourceDefinition
+kubectl apply -f - <<EOF
+apiVersion: apiextensions.k8s.io/v1
+kind: $kind
+metadata: {{ name: widgets.example.com }}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {{ plural: widgets, singular: widget, kind: Widget }}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties:
+                size: {{ type: integer }}
+EOF
+kubectl wait --for=condition=established crd/widgets.example.com
+printf 'apiVersion: example.com/v1
+kind: Widget
+metadata: {{ name: one }}
+spec: {{ size: 3 }}
+' >one.yaml
+kubectl apply -f one.yaml
+```
+
+```check
+{check} where object.spec.sise == 3 within 300s
+```
+
+```bash {{cleanup}}
+kubectl delete crd widgets.example.com --ignore-not-found
+```
+"
+        )
+    };
+    for check in ["key /registry/example.com/widgets/default/one", "resource widgets.example.com/one"] {
+        let done = run(&["test", "maps"], &lab(check)).expect_exit(1);
+        assert!(done.stdout().contains("a Widget has no field object.spec.sise"), "{}", done.stdout());
+    }
+}
+
 /// It would be waited for five minutes.
 #[test]
 fn a_wait_ends_when_its_answer_cannot_change_any_more() {

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use crate::harness::Test;
+use crate::harness::{Test, need};
 
 /// A finding: code, severity, where it begins and ends (from 0, in UTF-16 or UTF-8), message with hint.
 type Finding = (String, u64, [u64; 4], String);
@@ -401,6 +401,30 @@ fn what_a_word_means_is_said() {
     lab.client.replace(&lab.file, &broken);
     let answer = lab.ask("hover", &broken, "object.status.ph|se", &json!({}));
     assert!(answer["contents"]["value"].as_str().unwrap_or_default().contains("**KW047**"), "{answer}");
+}
+
+#[test]
+fn a_check_says_how_it_came_out_in_the_last_run() {
+    need!("etcd", "kubectl", "etcdctl");
+    let lab = "---\ntitle: A lab\nclusters: [sandbox]\n---\n## Make it\n\n```bash\nkubectl create namespace demo\n```\n\n\
+               ```check\nkey /registry/namespaces/demo exists\nkey /registry/namespaces/dema exists within 1ms\n```\n\n\
+               ```bash {cleanup}\nkubectl delete namespace demo\n```\n";
+    let run = |text: &str| {
+        Test::new(&["test", "lab.md", "--save", ".cache/keywitness/runs"]).file("lab.md", text).run().expect_exit(1)
+    };
+    let done = run(lab);
+    let (file, cache) = (done.dir().join("lab.md"), done.dir().join(".cache"));
+    let mut client = Client::start_with(Counts::Utf16, &[done.dir().to_owned()], Some(&cache));
+    client.open(&file, lab);
+    let mut said = |check: &str| {
+        let at = lab.find(check).expect("the check") + 1;
+        let answer = client.ask("textDocument/hover", &file, json!({"position": place(lab, at, Counts::Utf16)}));
+        answer["contents"]["value"].as_str().unwrap_or_default().to_owned()
+    };
+    let passed = said("key /registry/namespaces/demo");
+    assert!(passed.contains("**Last run** (") && passed.ends_with("): pass"), "{passed}");
+    let failed = said("key /registry/namespaces/dema");
+    assert!(failed.contains("): fail: ") && failed.contains("/registry/namespaces/dema"), "{failed}");
 }
 
 /// The text with the edits of an answer.

@@ -179,6 +179,20 @@ fn a_saved_run_gives_its_verdicts_again_and_judges_edited_checks() {
     assert_eq!(verdict, "cannot_judge");
     assert!(reason.contains("nothing looked at this in the saved run"), "{reason}");
 
+    // With other variables the same commands would have done something else.
+    let with = |more: &str| lab.replace("vars:\n", &format!("vars:\n{more}"));
+    for (what, other) in [
+        ("a random name", lab.replace("team-????", "squad-????")),
+        ("a secret", lab.replace("kq83-vvx1-99zt", "kq83-vvx1")),
+        ("a variable more", with("  MORE: { default: \"1\" }\n")),
+        ("a cluster", lab.replace("vars:\n", "cluster: { nodes: 2 }\nvars:\n")),
+    ] {
+        let done = replay(&run, Some(&other)).expect_exit(3);
+        let said = done.stdout();
+        assert!(said.contains("variables or its cluster have changed since this run was saved"), "{what}: {said}");
+    }
+    assert_eq!(replay(&run, Some(&lab.replace("title: A label", "title: Labels"))).exit(), Some(0));
+
     // An expected output is compared again.
     let expected = lab.replace("namespace/${NAMESPACE} created", "namespace/${NAMESPACE} made");
     let done = replay(&run, Some(&expected)).expect_exit(1);

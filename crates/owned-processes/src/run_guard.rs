@@ -158,6 +158,16 @@ impl Guard {
         rows.map(|row| row.pid).filter(|pid| runs(*pid) && table::carries(*pid, &marker)).collect()
     }
 
+    /// What runs of this run's outside of our own session, these shells aside: jobs that were left running. None where
+    /// that cannot be told.
+    pub fn left_running(&self, shells: &[i32]) -> Vec<i32> {
+        let (name, value) = self.marker();
+        let marker = format!("{name}={value}");
+        let own = nix::unistd::getsid(None).map_or(-1, nix::unistd::Pid::as_raw);
+        let rows = table::processes().into_iter().filter(|row| row.session != own && !shells.contains(&row.pid));
+        rows.map(|row| row.pid).filter(|pid| table::carries(*pid, &marker)).collect()
+    }
+
     /// Ends a shell on a PTY with all its jobs, long before the run's end.
     pub async fn end_session(&self, leader: i32) {
         let session = Owned::Session(leader);

@@ -1,4 +1,5 @@
-//! Which of the candidates are proposed: at most three checks a step, so that each command is seen by one of them.
+//! Which of the candidates are proposed: at most three checks under a heading, so that each command is seen by one of
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +11,9 @@ use super::weigh::{Fit, Of, fits};
 use super::write::cleanup;
 use crate::lab::{Check, Code, Item, Lab};
 use crate::outcome::Verdict;
+use crate::parse::outline;
 
-/// Checks that a step gets without `--all`.
+/// Checks that what stands under a heading gets without `--all`.
 const MOST: usize = 3;
 
 /// What a recording came to.
@@ -178,16 +180,15 @@ fn choose(layout: &Layout, fits: &[Fit], covered: &BTreeSet<Of>, all: bool) -> V
         return (0..fits.len()).filter(fresh).collect();
     }
     let mut chosen = Vec::new();
-    for step in 0..layout.lab.steps.len() {
-        let of_step = |at: &usize| layout.blocks[fits[*at].candidate.block].step == step;
+    let sections = sections(layout);
+    for (section, step) in sections.iter().copied().collect::<BTreeMap<usize, usize>>() {
+        let is_here = |block: usize| sections[block].0 == section;
+        let of_section = |at: &usize| is_here(fits[*at].candidate.block);
         let is_check = |at: &usize| fits[*at].candidate.what == What::Check;
         let is_strong = |at: &usize| fits[*at].candidate.cause != Cause::Beside;
-        let checks: Vec<usize> = (0..fits.len()).filter(of_step).filter(is_check).collect();
-        let mut open: BTreeSet<Of> = layout
-            .mutants()
-            .into_iter()
-            .filter(|of| layout.blocks[of.0].step == step && !covered.contains(of))
-            .collect();
+        let checks: Vec<usize> = (0..fits.len()).filter(of_section).filter(is_check).collect();
+        let mut open: BTreeSet<Of> =
+            layout.mutants().into_iter().filter(|of| is_here(of.0) && !covered.contains(of)).collect();
         let mut taken: Vec<usize> = Vec::new();
         // First what speaks for commands that nothing speaks for yet.
         while taken.len() < MOST {
@@ -212,7 +213,7 @@ fn choose(layout: &Layout, fits: &[Fit], covered: &BTreeSet<Of>, all: bool) -> V
             }
         }
         // What is only read changes nothing: what it prints speaks for it.
-        let outputs = (0..fits.len()).filter(of_step).filter(|at| !is_check(at));
+        let outputs = (0..fits.len()).filter(of_section).filter(|at| !is_check(at));
         for at in outputs {
             if fits[at].kills.iter().any(|of| open.contains(of)) {
                 open.retain(|of| !fits[at].kills.contains(of));
@@ -227,6 +228,15 @@ fn choose(layout: &Layout, fits: &[Fit], covered: &BTreeSet<Of>, all: bool) -> V
         (candidate.block, candidate.what != What::Output, *at)
     });
     chosen
+}
+
+/// For each block the number of the heading that it stands under, of whatever level, and of its step.
+fn sections(layout: &Layout) -> Vec<(usize, usize)> {
+    let source = &layout.lab.source;
+    let headings: Vec<usize> =
+        outline(source).headings.iter().map(|heading| source.position(heading.span.start).line).collect();
+    let above = |block: &Block| headings.iter().filter(|line| **line < block.line).count();
+    layout.blocks.iter().map(|block| (above(block), block.step)).collect()
 }
 
 fn known_checks(lab: &Lab) -> BTreeSet<String> {

@@ -1,8 +1,13 @@
 //! A tutorial of another tool as a file of its own, in which lines may change: fences of a shell run, those with prompts
 //! are of `console`, and front matter that no lab has is left out but for its title.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
+use regex::Regex;
+
+use super::additions::replaced;
 use crate::parse::{FenceOutline, is_ours, outline};
 use crate::text::SourceFile;
 
@@ -10,6 +15,10 @@ use crate::text::SourceFile;
 pub(super) const SHELLS: [&str; 7] = ["shell", "zsh", "shell-session", "terminal", "ksh", "fish", "command"];
 /// What a fence without a language begins with where it shows a shell.
 const PROMPTS: [&str; 2] = ["$ kubectl ", "$ etcdctl "];
+
+/// A comment between a command and another that does the same.
+static ALTERNATIVE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)^\s*#\s*(or|alternatively)\b[\s,.:]*(with|by|you .*)?$").expect("a constant"));
 
 pub fn converted(source: &SourceFile, to: &Path) -> SourceFile {
     let text = source.text();
@@ -34,7 +43,90 @@ pub fn converted(source: &SourceFile, to: &Path) -> SourceFile {
         }
     }
     out.push_str(&text[from..]);
-    SourceFile::new(to.display().to_string(), to, out)
+    told(&apart(&SourceFile::new(to.display().to_string(), to, out)))
+}
+
+/// What a `console` fence tells in comments between its commands stands between fences: there it would be taken for what
+/// a command prints.
+fn told(source: &SourceFile) -> SourceFile {
+    let mut places = Vec::new();
+    for fence in outline(source).fences.iter().filter(|fence| fence.language.value == "console") {
+        let Some(Rows { marker, first, last }) = rows(source, fence) else { continue };
+        let is_blank = |row: &usize| source.line(*row).trim().is_empty();
+        let is_comment = |row: &usize| source.line(*row).starts_with('#');
+        let mut above = first;
+        for row in first + 1..last {
+            let run = (row..last).take_while(is_comment).count();
+            let command = (row + run..last).find(|row| !is_blank(row));
+            let is_told = run > 0 && row > above && (row == above + 1 || is_blank(&(row - 1)));
+            let Some(command) = command.filter(|at| is_told && source.line(*at).starts_with("$ ")) else { continue };
+            let blanks = (first + 1..row).rev().take_while(is_blank).count();
+            let text = (row..row + run).map(|row| source.line(row).trim_start_matches('#').trim().to_owned());
+            let (mut from, mut lines) = (row - blanks, Vec::new());
+            if from == first + 1 {
+                from = first;
+                lines.extend((!is_blank(&(first - 1))).then(String::new));
+            } else {
+                lines.extend([marker.clone(), String::new()]);
+            }
+            lines.extend(text);
+            lines.extend([String::new(), source.line(first).to_owned()]);
+            places.push((from, command - 1, lines));
+            above = command;
+        }
+    }
+    SourceFile::new(source.name().to_owned(), source.path(), replaced(source.text(), &places))
+}
+
+/// The lines of a fence that nothing is said of: its opening and its closing one.
+struct Rows {
+    marker: String,
+    first: usize,
+    last: usize,
+}
+
+fn rows(source: &SourceFile, fence: &FenceOutline) -> Option<Rows> {
+    let (first, last) =
+        (source.position(fence.span.start).line, source.position(fence.span.end.saturating_sub(1)).line);
+    let marker: String = source.line(first).chars().take_while(|c| matches!(c, '`' | '~')).collect();
+    (fence.braces.is_none() && !marker.is_empty()).then_some(Rows { marker, first, last })
+}
+
+/// What a block offers as another way to the same stands in a block of its own, which is only shown.
+fn apart(source: &SourceFile) -> SourceFile {
+    let mut places = Vec::new();
+    for fence in outline(source).fences {
+        if !matches!(fence.language.value.as_str(), "bash" | "sh") {
+            continue;
+        }
+        let Some(Rows { marker, first, last }) = rows(source, &fence) else { continue };
+        // Nothing runs before a comment that stands first.
+        let runs = |line: &usize| !source.line(*line).trim().is_empty() && !source.line(*line).starts_with('#');
+        let Some(begin) = (first + 1..last).find(runs) else { continue };
+        let Some(at) = (begin..last).find(|line| ALTERNATIVE.is_match(source.line(*line))) else { continue };
+        let blank = |line: &usize| source.line(*line).trim().is_empty();
+        let from = (begin..at).rev().take_while(blank).last().unwrap_or(at);
+        let to = (at + 1..last).take_while(blank).last().unwrap_or(at);
+        let lines = [marker.as_str(), "", "or", "", &format!("{marker}{} {{norun}}", fence.language.value)];
+        places.push((from, to, lines.map(str::to_owned).to_vec()));
+    }
+    SourceFile::new(source.name().to_owned(), source.path(), replaced(source.text(), &places))
+}
+
+/// The same with the fences that begin at these lines only shown.
+pub fn only_shown(source: &SourceFile, lines: &BTreeSet<usize>) -> SourceFile {
+    let text = source.text();
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    let begins = |fence: &&FenceOutline| lines.contains(&source.position(fence.span.start).line);
+    for fence in outline(source).fences.iter().filter(begins).filter(|fence| fence.braces.is_none()) {
+        let at = fence.language.span.end;
+        out.push_str(&text[from..at]);
+        out.push_str(" {norun}");
+        from = at;
+    }
+    out.push_str(&text[from..]);
+    SourceFile::new(source.name().to_owned(), source.path(), out)
 }
 
 /// What the fence is in a lab, where that is another language.
@@ -63,6 +155,16 @@ mod tests {
             of(page),
             "---\ntitle: Keys\n---\n\n```bash\nkubectl get ns\n```\n\n```console\n$ etcdctl put a b\nOK\n```\n\n```console\n$ etcdctl get a\n```\n\n```\nplain\n```\n"
         );
+        assert_eq!(
+            of("```bash\n# or so\nkubectl get ns\n\n# or\n\nkubectl get namespaces\n#or\nls\n```\n"),
+            "```bash\n# or so\nkubectl get ns\n```\n\nor\n\n```bash {norun}\nkubectl get namespaces\n#or\nls\n```\n"
+        );
+        assert_eq!(
+            of("```bash\n# put it\n# twice\n\n$ etcdctl put a 1\nOK\n# no\n\n# get it\n$ etcdctl get a\n# none\n```\n"),
+            "put it\ntwice\n\n```console\n$ etcdctl put a 1\nOK\n# no\n```\n\nget it\n\n```console\n$ etcdctl get a\n# none\n```\n"
+        );
+        let shown = only_shown(&SourceFile::new("a.md", "a.md", page), &BTreeSet::from([10]));
+        assert!(shown.text().contains("\n```bash {norun}\n$ etcdctl put a b\n"), "{}", shown.text());
         let lab = "---\ntitle: A\nlevel: beginner\n---\n## A\n\n```bash\nls\n```\n";
         assert_eq!(of(lab), lab);
     }

@@ -21,7 +21,7 @@ mod write;
 
 pub use additions::Additions;
 pub use choose::{KilledBy, Recorded, Weighed, recorded};
-pub use convert::converted;
+pub use convert::{converted, only_shown};
 pub use corrected::{Correction, corrections};
 pub use draft::{Draft, draft};
 pub use layout::{Block, CommandAt, Layout};

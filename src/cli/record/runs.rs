@@ -123,6 +123,22 @@ impl Recording<'_> {
         Ok(Some(left.into_iter().zip(names).map(run).collect()))
     }
 
+    /// Blocks that do not run as they are, each by its line with the reason; nothing where it was interrupted.
+    pub(super) async fn failing(&self) -> Result<Option<Vec<(usize, String)>>, CliError> {
+        let interrupt = Interrupt::listen()
+            .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
+            .token();
+        let wish = Wish { kind: RunKind::Plain, lab: self.layout.plain(), turn: 0, settle: None, slowed: false };
+        let (_, events) = self.run(&wish, &interrupt, true).await?;
+        let failed = events.into_iter().filter_map(|event| match event {
+            RunEvent::ActionFinished { action, .. } if action.verdict == Verdict::Fail => {
+                Some((action.line, action.reason.unwrap_or_else(|| "it failed".to_owned())))
+            }
+            _ => None,
+        });
+        Ok((!interrupt.is_cancelled()).then(|| failed.collect()))
+    }
+
     /// Which of these commands the rest of the lab cannot do without.
     pub(super) async fn needed(&self, commands: Vec<(usize, usize)>) -> Result<Vec<(usize, usize)>, CliError> {
         let interrupt = CancellationToken::new();
@@ -141,10 +157,13 @@ impl Recording<'_> {
         Ok(found?.into_iter().flatten().collect())
     }
 
-    async fn one(&self, wish: Wish, interrupt: &CancellationToken) -> Result<Option<Left>, CliError> {
-        if interrupt.is_cancelled() {
-            return Ok(None);
-        }
+    /// What a run left, and told; `goes_on`: with what does not build on what failed.
+    async fn run(
+        &self,
+        wish: &Wish,
+        interrupt: &CancellationToken,
+        goes_on: bool,
+    ) -> Result<(Option<run::Recorded>, Vec<RunEvent>), CliError> {
         let guard = Guard::start(GuardSettings::with_watchdog())
             .map_err(|error| CliError::unavailable(format!("no private folder to work in: {error}"), "try again"))?;
         let plan = Plan::new(&wish.lab, self.kind, Mode::Solve)
@@ -159,12 +178,12 @@ impl Recording<'_> {
             plan,
             mode: Mode::Solve,
             kind: self.kind,
-            vars: self.vars(&wish)?,
+            vars: self.vars(wish)?,
             provider: provider.as_ref(),
             guard: guard.clone(),
             keep: false,
             hold: None,
-            keep_going: false,
+            keep_going: goes_on,
             settle: wish.settle,
             interrupt: token.clone(),
         };
@@ -188,10 +207,17 @@ impl Recording<'_> {
                 }
             }
         };
+        Ok((recorded, kept.0.into_inner().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    async fn one(&self, wish: Wish, interrupt: &CancellationToken) -> Result<Option<Left>, CliError> {
         if interrupt.is_cancelled() {
             return Ok(None);
         }
-        let events = kept.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (recorded, events) = self.run(&wish, interrupt, false).await?;
+        if interrupt.is_cancelled() {
+            return Ok(None);
+        }
         let failed = failure(&events, self.added);
         let must_pass = !matches!(wish.kind, RunKind::Without { .. });
         match (recorded, failed) {

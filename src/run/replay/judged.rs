@@ -124,6 +124,9 @@ impl<'a> Replay<'a> {
 
     /// When the next block was begun: until then the store was what this place had led to.
     fn until(&self) -> Option<Moment> {
+        if let Some(over) = self.recording().over_at(self.done) {
+            return Some(over);
+        }
         match self.acts().get(self.done) {
             Some(next) => Some(next.before),
             None => self.recording().finished,

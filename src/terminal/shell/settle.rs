@@ -97,6 +97,12 @@ impl Shell {
         answer.is_some_and(|report| report.status == 0)
     }
 
+    /// Has our own bash do something of ours at its prompt; whether it did. Nothing of it is recorded or printed.
+    pub(in crate::terminal) async fn tell(&mut self, line: &str) -> bool {
+        let is_told = self.ask_own(line).await.is_some();
+        is_told && self.sync().await
+    }
+
     /// Types a line at the prompt of our own bash, and waits for the report that ends it.
     async fn ask_own(&mut self, line: &str) -> Option<Report> {
         let token = nonce();

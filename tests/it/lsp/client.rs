@@ -36,8 +36,16 @@ fn uri(path: &Path) -> String {
 
 impl Client {
     pub(super) fn start(counts: Counts, roots: &[PathBuf]) -> Self {
+        Self::start_with(counts, roots, None)
+    }
+
+    /// With the user's cache folder, in which runs are saved.
+    pub(super) fn start_with(counts: Counts, roots: &[PathBuf], cache: Option<&Path>) -> Self {
         let test = Test::new(&["lsp"]);
         let mut command = test.command();
+        if let Some(cache) = cache {
+            command.env("XDG_CACHE_HOME", cache);
+        }
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let stdin = child.stdin.take().expect("a pipe");

@@ -1,4 +1,4 @@
-//! The learner's files, `LAB_WORK`, as they were at the beginning of a step.
+//! The files of a lab, `LAB_WORK`, as they were at the beginning of a step.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ const BYTES: u64 = 64 << 20;
 const FILES: usize = 20_000;
 
 /// Keeps a copy of the folder; where it is too large, why there is none.
-pub(super) fn keep(work: &Path, copy: &Path) -> io::Result<()> {
+pub fn keep(work: &Path, copy: &Path) -> io::Result<()> {
     forget(copy)?;
     let unready = copy.with_extension("unready");
     forget(&unready)?;
@@ -26,7 +26,7 @@ pub(super) fn keep(work: &Path, copy: &Path) -> io::Result<()> {
 }
 
 /// Puts the folder back to what was kept; the folder itself stays, which shells stand in. What could not be put back.
-pub(super) fn put_back(copy: &Path, work: &Path) -> Vec<String> {
+pub fn put_back(copy: &Path, work: &Path) -> Vec<String> {
     let as_it_was = |why: String| vec![format!("LAB_WORK is as it was before the reset: {why}")];
     match fs::symlink_metadata(copy) {
         Ok(found) if found.is_dir() => {}
