@@ -129,18 +129,13 @@ pub async fn serve(
             let attach = subresource == "attach";
             let guard = access.guard.clone();
             Ok(channels.answer(move |mut channels| async move {
-                match (container, attach, etcd) {
-                    (Err(why), _, _) => channels.to.fail("BadRequest", 400, &why).await,
-                    (Ok(_), attach, _) if let Some(place) = &place => {
-                        if attach {
-                            played::attach(&mut channels, place, &sentence, &asked).await;
-                        } else {
-                            played::exec(&mut channels, place, &sentence, &asked).await;
-                        }
-                    }
-                    (Ok(_), false, etcd) => exec::run(&mut channels, &guard, etcd.as_ref(), &asked).await,
-                    (Ok(_), true, Some(etcd)) => logs::follow_into(&mut channels, &etcd.log).await,
-                    (Ok(_), true, None) => channels.to.success().await,
+                match (container, &place, attach, etcd) {
+                    (Err(why), ..) => channels.to.fail("BadRequest", 400, &why).await,
+                    (Ok(_), Some(place), true, _) => played::attach(&mut channels, place, &sentence, &asked).await,
+                    (Ok(_), Some(place), false, _) => played::exec(&mut channels, place, &sentence, &asked).await,
+                    (Ok(_), None, false, etcd) => exec::run(&mut channels, &guard, etcd.as_ref(), &asked).await,
+                    (Ok(_), None, true, Some(etcd)) => logs::follow_into(&mut channels, &etcd.log).await,
+                    (Ok(_), None, true, None) => channels.to.success().await,
                 }
                 channels.to.close().await;
             }))

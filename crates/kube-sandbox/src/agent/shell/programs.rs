@@ -83,19 +83,20 @@ impl Shell<'_> {
                 Ok(0)
             }
             // A signal ends the wait, where something is to be done about it.
-            "wait"
-                if let Some(at) = self.world.stopped
-                    && self.at_stop.as_ref().is_some_and(|script| !script.is_empty())
-                    && self.aside > at.max(self.time) =>
-            {
-                self.time = self.time.max(at);
-                Ok(143)
-            }
-            "wait" if self.aside == i64::MAX => Err(Stop::Never),
-            "wait" => {
-                self.time = self.time.max(self.aside);
-                Ok(0)
-            }
+            "wait" => match self.world.stopped {
+                Some(at)
+                    if self.at_stop.as_ref().is_some_and(|script| !script.is_empty())
+                        && self.aside > at.max(self.time) =>
+                {
+                    self.time = self.time.max(at);
+                    Ok(143)
+                }
+                _ if self.aside == i64::MAX => Err(Stop::Never),
+                _ => {
+                    self.time = self.time.max(self.aside);
+                    Ok(0)
+                }
+            },
             "umask" | "ulimit" | "hash" | "alias" | "jobs" | "fg" | "bg" | "times" => Ok(0),
             "eval" => self.text(&line[1..].join(" "), streams),
             "." | "source" => match line.get(1).map(|path| self.read(path)) {
