@@ -92,7 +92,9 @@ fn storage_hash(resource: &Resource) -> Option<String> {
 }
 
 /// Subresources that a cluster lists, those that the sandbox refuses among them: name, kind (with its own group and version), verbs.
-fn subresources(resource: &Resource) -> Vec<(&'static str, &'static str, &'static str, &'static [&'static str])> {
+pub(crate) fn subresources(
+    resource: &Resource,
+) -> Vec<(&'static str, &'static str, &'static str, &'static [&'static str])> {
     let mut list: Vec<(&str, &str, &str, &[&str])> = Vec::new();
     if resource.status {
         list.push(("status", "", "", &["get", "patch", "update"]));

@@ -1,15 +1,17 @@
 //! `OpenAPI` v3, and v2 for clients that know no other, by which kubectl merges, validates and
-//! explains. Built from the codec's schema; custom resources from their definitions.
+//! explains. Types are those that Kubernetes publishes, paths follow from the table of kinds; custom resources come
+//! from their definitions.
 
-mod components;
-mod descriptions;
+mod custom;
+mod definitions;
 mod document;
-mod extensions;
+mod paths;
+mod plain;
 mod second;
 
-pub use descriptions::of as description;
+pub use definitions::description;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::body::Body;
@@ -31,9 +33,23 @@ pub(super) fn answer(served: &Served, path: &str, accept: &str) -> Response {
         path => {
             let place = path.strip_prefix("v3/").unwrap_or_default();
             let resources: Vec<&Arc<Resource>> = served.all.iter().filter(|one| place_of(one) == place).collect();
-            if resources.is_empty() { ApiError::no_path().into_response() } else { document_of(place, &resources) }
+            if !resources.is_empty() {
+                return document_of(place, &resources);
+            }
+            let other = others(served).into_iter().find(|(known, _)| known == place);
+            match other {
+                Some((_, path)) => text(&document::whole([path].into_iter().collect(), Map::new(), None).to_string()),
+                None => ApiError::no_path().into_response(),
+            }
         }
     }
+}
+
+/// What is no group version, by its place.
+fn others(served: &Served) -> Vec<(String, (String, Value))> {
+    let own = served.all.iter().filter(|one| one.custom.is_none());
+    let groups: BTreeSet<&str> = own.map(|one| &*one.group).collect();
+    plain::others(groups.into_iter())
 }
 
 /// `api/v1`, `apis/apps/v1`.
@@ -43,15 +59,21 @@ fn place_of(resource: &Resource) -> String {
 
 fn index(served: &Served) -> Value {
     let mut paths = Map::new();
+    let own = fingerprint(concat!(env!("CARGO_PKG_VERSION"), "-2"));
+    let url = |place: &str, hash: u64| json!({"serverRelativeURL": format!("/openapi/v3/{place}?hash={hash:016X}")});
+    for (place, _) in others(served) {
+        let url = url(&place, own);
+        paths.insert(place, url);
+    }
     for one in &served.all {
         let place = place_of(one);
         // Clients keep a document until its hash changes, which one of a definition may do.
         let hash = match &one.custom {
             Some(custom) => fingerprint(&custom.schema.to_string()),
-            None => fingerprint(concat!(env!("CARGO_PKG_VERSION"), "-1")),
+            None => own,
         };
-        let url = format!("/openapi/v3/{place}?hash={hash:016X}");
-        paths.entry(place).or_insert_with(|| json!({"serverRelativeURL": url}));
+        let url = url(&place, hash);
+        paths.entry(place).or_insert(url);
     }
     json!({"paths": paths})
 }

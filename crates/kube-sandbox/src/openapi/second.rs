@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
-use super::components::PREFIX;
-use super::document;
+use super::definitions;
+use super::document::{self, KINDS, PREFIX};
 use crate::resource::Resource;
 use crate::resource::registry::Served;
 use crate::version::KUBERNETES_VERSION;
@@ -36,7 +36,16 @@ struct Built {
 static BUILT: LazyLock<Mutex<Built>> = LazyLock::new(Mutex::default);
 
 pub(super) fn answer(served: &Served, accept: &str) -> Response {
-    let own = || of(served.all.iter().filter(|one| one.custom.is_none()));
+    let own = || {
+        let (mut paths, mut definitions) = of(served.all.iter().filter(|one| one.custom.is_none()));
+        let (others, more) = parts(
+            &mut document::whole(super::others(served).into_iter().map(|(_, path)| path).collect(), Map::new(), None),
+            false,
+        );
+        paths.extend(others);
+        definitions.extend(more);
+        (paths, definitions)
+    };
     let (more_paths, mut more) = of(served.all.iter().filter(|one| one.custom.is_some()));
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     if built.defined.is_empty() {
@@ -60,13 +69,17 @@ pub(super) fn answer(served: &Served, accept: &str) -> Response {
     });
     let (paths, definitions) = (inner(&custom.0), inner(&custom.1));
     let info = json!({"title": "Kubernetes", "version": KUBERNETES_VERSION});
+    let security = format!(
+        "\"security\":[{{\"BearerToken\":[]}}],\"securityDefinitions\":{{\"BearerToken\":{}}}",
+        document::bearer()
+    );
     let comma = |more: &str| if more.is_empty() { "" } else { "," };
     let parts = vec![
         format!("{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":{{").into(),
         known.0.clone(),
         format!("{}{paths}}},\"definitions\":{{", comma(&paths)).into(),
         known.1.clone(),
-        format!("{}{definitions}}}}}\n", comma(&definitions)).into(),
+        format!("{}{definitions}}},{security}}}\n", comma(&definitions)).into(),
     ];
     whole("application/json", parts)
 }
@@ -91,34 +104,44 @@ pub(super) fn of<'r>(resources: impl Iterator<Item = &'r Arc<Resource>>) -> Part
         resources.iter().map(|one| (one.group.as_str(), one.version.as_str())).collect();
     places.sort_unstable();
     places.dedup();
-    let (mut all, mut all_paths): Parts = Default::default();
+    let (mut all_paths, mut all): Parts = Default::default();
     for (group, version) in places {
         let here: Vec<_> =
             resources.iter().filter(|one| one.group == group && one.version == version).copied().collect();
         let custom = here.iter().any(|one| one.custom.is_some());
-        let mut document = document::build(&here);
-        if let Value::Object(paths) = document["paths"].take() {
-            all_paths.extend(paths.into_iter().map(|(path, item)| (path, paths::second(item, custom))));
-        }
-        let Value::Object(schemas) = document["components"]["schemas"].take() else { continue };
-        for (name, mut schema) in schemas {
-            // What only refers to it knows less: not which kinds have it.
-            let known = all.get(&name).is_some_and(|known| known.get(KINDS).is_some() || schema.get(KINDS).is_none());
-            if !known {
-                let of_definition = custom && !name.starts_with("io.k8s.");
-                second(&mut schema, of_definition);
-                // Old clients take every field that is not named to be wrong.
-                if of_definition && schema["x-kubernetes-preserve-unknown-fields"] == true {
-                    schema = json!({"type": "object", KINDS: schema[KINDS]});
-                }
-                all.insert(name, schema);
-            }
+        let (paths, definitions) = parts(&mut document::build(&here), custom);
+        all_paths.extend(paths);
+        all.extend(definitions);
+    }
+    // These name the kinds of all groups.
+    for (name, definition) in &mut all {
+        if name.ends_with(".v1.DeleteOptions") || name.ends_with(".v1.WatchEvent") {
+            *definition = definitions::component(name).unwrap_or_default();
+            second(definition, false);
         }
     }
     (all_paths, all)
 }
 
-const KINDS: &str = "x-kubernetes-group-version-kind";
+/// A document of v3 as one of v2.
+fn parts(document: &mut Value, custom: bool) -> Parts {
+    let (mut all_paths, mut all): Parts = Default::default();
+    if let Value::Object(paths) = document["paths"].take() {
+        all_paths.extend(paths.into_iter().map(|(path, item)| (path, paths::second(item, custom))));
+    }
+    if let Value::Object(schemas) = document["components"]["schemas"].take() {
+        for (name, mut schema) in schemas {
+            let of_definition = custom && !name.starts_with("io.k8s.");
+            second(&mut schema, of_definition);
+            // Old clients take every field that is not named to be wrong.
+            if of_definition && schema["x-kubernetes-preserve-unknown-fields"] == true {
+                schema = json!({"type": "object", KINDS: schema[KINDS]});
+            }
+            all.insert(name, schema);
+        }
+    }
+    (all_paths, all)
+}
 
 /// Makes a schema of v3 one of v2, which says less.
 fn second(schema: &mut Value, custom: bool) {
@@ -128,6 +151,9 @@ fn second(schema: &mut Value, custom: bool) {
         && let Some(reference) = only.get("$ref").cloned()
     {
         map.insert("$ref".to_owned(), reference);
+        map.remove("default");
+    }
+    if !custom {
         map.remove("default");
     }
     if let Some(Value::String(reference)) = map.get_mut("$ref")

@@ -1,5 +1,8 @@
-use serde_json::Value;
+use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
+use super::document::KINDS;
 use super::*;
 use crate::crd;
 
@@ -83,6 +86,62 @@ fn a_custom_kind_is_described_by_its_definition() {
     assert!(schema["properties"]["metadata"]["allOf"].is_array());
 }
 
+/// One operation as `operations.txt.gz` has it: what it is, what it takes and what it answers.
+fn line(path: &str, method: &str, item: &Value) -> String {
+    let of = &item[method];
+    let list = |names: Vec<&str>| if names.is_empty() { "-".to_owned() } else { names.join(",") };
+    let keys = |value: &Value| list(value.as_object().into_iter().flatten().map(|(name, _)| &**name).collect());
+    let named =
+        |value: &Value| list(value.as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect());
+    let first = |media: &Value| {
+        let schema = media.as_object().and_then(|media| media.values().next()).map(|media| &media["schema"]["$ref"]);
+        let name = schema.and_then(Value::as_str).and_then(|to| to.rsplit('/').next());
+        name.unwrap_or("-").to_owned()
+    };
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, ok, body) = (&of[KINDS], &of["responses"]["200"]["content"], &of["requestBody"]["content"]);
+    let action = of["x-kubernetes-action"].as_str().unwrap_or("-");
+    let kind = format!("{}/{}.{}", word(&kind["group"]), word(&kind["version"]), word(&kind["kind"]));
+    let id = word(&of["operationId"]);
+    let (answers, forms, bodies) = (keys(&of["responses"]), keys(ok), keys(body));
+    let (shared, own) = (named(&item["parameters"]), named(&of["parameters"]));
+    format!(
+        "{method} {path} {id} {action} {kind} {} {} {answers} {forms} {bodies} {shared} {own}",
+        first(ok),
+        first(body)
+    )
+}
+
+/// All that kube-apiserver 1.36 without custom resources publishes, operation by operation and definition by definition.
+#[test]
+fn what_can_be_asked_is_what_kube_apiserver_says() {
+    let all = Resource::builtins();
+    let mut places: Vec<(&str, &str)> = all.iter().map(|one| (&*one.group, &*one.version)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let groups: BTreeSet<&str> = places.iter().map(|(group, _)| *group).collect();
+    let mut documents: Vec<Value> = places.iter().map(|(group, version)| document(group, version)).collect();
+    let others = plain::others(groups.into_iter()).into_iter().map(|(_, path)| path).collect();
+    documents.push(document::whole(others, Map::new(), None));
+    let mut own = BTreeSet::new();
+    let mut defined = BTreeSet::new();
+    for document in &documents {
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            let methods = item.as_object().expect("an item").keys().filter(|name| *name != "parameters");
+            own.extend(methods.map(|method| line(path, method, item)));
+        }
+        defined.extend(document["components"]["schemas"].as_object().expect("schemas").keys().cloned());
+    }
+    let mut text = String::new();
+    let packed = include_bytes!("operations.txt.gz").as_slice();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut text).expect("it unpacks");
+    let real: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+    let (more, less): (Vec<_>, Vec<_>) = (own.difference(&real).collect(), real.difference(&own).collect());
+    assert!(more.is_empty() && less.is_empty(), "{} more: {more:#?}\n{} fewer: {less:#?}", more.len(), less.len());
+    let known: BTreeSet<String> = definitions::names().map(str::to_owned).collect();
+    assert_eq!(defined, known);
+}
+
 /// Old clients take each field that is not named to be wrong.
 #[test]
 fn the_second_version_leaves_open_what_keeps_unknown_fields() {
@@ -109,7 +168,7 @@ fn the_second_version_defines_every_kind() {
     let document = json!({"paths": paths, "definitions": definitions});
     check_references(&document, &document);
     let text = document.to_string();
-    let old = ["\"oneOf\":", "#/components/", "\"requestBody\":", "\"content\":"].map(|word| text.contains(word));
+    let old = ["\"oneOf\":[", "#/components/", "\"requestBody\":", "\"content\":"].map(|word| text.contains(word));
     assert_eq!(old, [false; 4], "v3 only");
     // By this old clients know whether they may ask for a dry run.
     let patch = &paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];

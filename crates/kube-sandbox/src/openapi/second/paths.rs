@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// What Kubernetes' own kinds are read and written in.
+/// In which order forms are named; custom kinds have the first two.
 const FORMS: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
-const CUSTOM_FORMS: [&str; 2] = ["application/json", "application/yaml"];
 
 /// Makes a path's item of v3 one of v2.
 pub(super) fn second(mut item: Value, custom: bool) -> Value {
@@ -19,29 +18,47 @@ pub(super) fn second(mut item: Value, custom: bool) -> Value {
 }
 
 fn operation(of: &mut Value, custom: bool) {
-    parameters(&mut of["parameters"]);
+    if let Some(own) = of.get_mut("parameters") {
+        parameters(own);
+    }
     let schema = |media: &mut Value| {
         let mut schema = media["schema"].take();
         super::second(&mut schema, false);
         schema
     };
+    let mut produced: Vec<String> = Vec::new();
     for (_, answer) in of["responses"].as_object_mut().into_iter().flatten() {
-        let of = schema(&mut answer["content"]["application/json"]);
-        *answer = json!({"description": answer["description"], "schema": of});
+        let media = answer["content"].as_object_mut().map(std::mem::take).unwrap_or_default();
+        let mut forms: Vec<String> = media.keys().cloned().collect();
+        *answer = match media.into_iter().next() {
+            Some((_, mut first)) => json!({"description": answer["description"], "schema": schema(&mut first)}),
+            None => json!({"description": answer["description"]}),
+        };
+        if produced.is_empty() {
+            forms.sort_by_key(|form| FORMS.iter().position(|known| known == form).unwrap_or(FORMS.len()));
+            produced = forms;
+        }
     }
     let body = of.as_object_mut().and_then(|map| map.remove("requestBody"));
+    let required = body.as_ref().is_some_and(|body| body["required"] == true);
     let media = body.and_then(|mut body| body["content"].as_object_mut().map(std::mem::take)).unwrap_or_default();
     let kinds: Vec<&String> = media.keys().collect();
     of["consumes"] = match (kinds.as_slice(), custom) {
         ([] | [_], false) => json!(["*/*"]),
-        ([] | [_], true) => json!(CUSTOM_FORMS),
+        ([] | [_], true) => json!(&FORMS[..2]),
         // A patch comes in one of several.
         _ => json!(kinds),
     };
-    if let (Some((_, mut body)), Some(all)) = (media.into_iter().next(), of["parameters"].as_array_mut()) {
-        all.insert(0, json!({"name": "body", "in": "body", "required": true, "schema": schema(&mut body)}));
+    if let Some((_, mut body)) = media.into_iter().next() {
+        let mut body = json!({"name": "body", "in": "body", "schema": schema(&mut body)});
+        if required {
+            body["required"] = true.into();
+        }
+        let mut all = vec![body];
+        all.extend(of["parameters"].as_array_mut().map(std::mem::take).into_iter().flatten());
+        of["parameters"] = all.into();
     }
-    of["produces"] = if custom { json!(CUSTOM_FORMS) } else { json!(FORMS) };
+    of["produces"] = json!(produced);
     of["schemes"] = json!(["https"]);
 }
 
@@ -68,8 +85,8 @@ mod tests {
             "application/merge-patch+json": {"schema": {"type": "object"}}});
         let three = json!({
             "parameters": [path],
-            "put": {"parameters": [query], "requestBody": {"content": media}, "responses": answers},
-            "patch": {"parameters": [query], "requestBody": {"content": patches}, "responses": answers},
+            "put": {"parameters": [query], "requestBody": {"content": media, "required": true}, "responses": answers},
+            "patch": {"parameters": [query], "requestBody": {"content": patches, "required": true}, "responses": answers},
         });
         let item = second(three.clone(), false);
         assert_eq!(item["parameters"], json!([{"name": "name", "in": "path", "required": true, "type": "string"}]));
@@ -83,7 +100,7 @@ mod tests {
         assert_eq!(item["put"]["consumes"], json!(["*/*"]));
         assert_eq!(item["patch"]["consumes"], json!(["application/json-patch+json", "application/merge-patch+json"]));
         let item = second(three, true);
-        assert_eq!(item["put"]["consumes"], json!(CUSTOM_FORMS));
-        assert_eq!(item["put"]["produces"], json!(CUSTOM_FORMS));
+        assert_eq!(item["put"]["consumes"], json!(["application/json", "application/yaml"]));
+        assert_eq!(item["put"]["produces"], json!(["application/json"]));
     }
 }

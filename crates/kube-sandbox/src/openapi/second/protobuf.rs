@@ -131,7 +131,9 @@ pub(super) fn paths(paths: &Map<String, Value>) -> Vec<u8> {
     let mut out = Vec::new();
     for (path, item) in paths {
         let mut inner = Vec::new();
-        for (method, tag) in [("get", 2), ("put", 3), ("post", 4), ("delete", 5), ("patch", 8)] {
+        for (method, tag) in
+            [("get", 2), ("put", 3), ("post", 4), ("delete", 5), ("options", 6), ("head", 7), ("patch", 8)]
+        {
             if let Some(of) = item.get(method) {
                 field(tag, &operation(of), &mut inner);
             }
@@ -185,6 +187,7 @@ fn parameter(of: &Value) -> Vec<u8> {
     let place = of["in"].as_str().unwrap_or_default();
     // Of a body, of the query and of the path: three messages with numbers of their own.
     let parameter = if place == "body" {
+        text(1, of.get("description"), &mut inner);
         text(2, of.get("name"), &mut inner);
         text(3, of.get("in"), &mut inner);
         flag(4, of.get("required"), &mut inner);
@@ -198,6 +201,7 @@ fn parameter(of: &Value) -> Vec<u8> {
         let (kind, unique, tag) = if place == "path" { (5, 19, 4) } else { (6, 20, 3) };
         flag(1, of.get("required"), &mut inner);
         text(2, of.get("in"), &mut inner);
+        text(3, of.get("description"), &mut inner);
         text(4, of.get("name"), &mut inner);
         text(kind, of.get("type"), &mut inner);
         flag(unique, of.get("uniqueItems"), &mut inner);
