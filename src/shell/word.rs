@@ -19,6 +19,9 @@ const EVENTS: usize = 40;
 /// Words that may be asked about before they are done.
 const ASKS: [&str; 3] = ["next", "solution", "skip"];
 
+/// Other tools judge when they are told to.
+const JUDGING: [&str; 5] = ["check", "checks", "grade", "test", "verify"];
+
 /// What the command line knows and this does not: how a lab's file is read, and which program this is.
 pub struct Setting<'a> {
     pub look: Look,
@@ -34,8 +37,13 @@ pub fn lab(args: &[String], setting: &Setting<'_>) -> u8 {
     let word = args.first().map_or("", String::as_str);
     let known = word.is_empty() || word == "show" || WORDS.iter().any(|(name, ..)| *name == word);
     if !known {
-        let hint = did_you_mean(word, WORDS.iter().map(|(name, ..)| *name));
-        let hint = hint.unwrap_or_else(|| "`lab help` lists the words".to_owned());
+        let hint = if JUDGING.contains(&word) {
+            "checks are judged by themselves while you work: `lab` shows how each stands, `lab why` what one wants"
+                .to_owned()
+        } else {
+            did_you_mean(word, WORDS.iter().map(|(name, ..)| *name))
+                .unwrap_or_else(|| "`lab help` lists the words".to_owned())
+        };
         eprintln!("lab: there is no word `{word}`; {hint}");
         return 2;
     }

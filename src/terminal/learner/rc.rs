@@ -72,6 +72,8 @@ const HOOKS: &str = r#"
 unalias lab etcdctl 2>/dev/null; unset -f lab etcdctl 2>/dev/null
 # etcd and etcdctl read every one of theirs.
 unset "${!ETCDCTL_@}" "${!ETCD_@}" 2>/dev/null
+# The path of the lab's working folder would fill the line in which one types.
+: "${PROMPT_DIRTRIM=1}"
 
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
   printf 'This is bash %s: before 4.4 it does not tell when a command begins, so what commands print cannot be checked.\n' "$BASH_VERSION"

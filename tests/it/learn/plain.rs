@@ -59,3 +59,20 @@ fn a_prompt_wider_than_the_screen_is_as_good_as_another() {
         assert!(said.contains(words), "no {words:?} in:\n{said}");
     }
 }
+
+#[test]
+fn a_prompt_is_not_filled_by_the_path_of_the_labs_folder() {
+    need!("etcd", "etcdctl", "kubectl");
+    let lab = super::labs().join("first-look");
+    for (own, seen) in
+        [("", "~/.../work$ "), ("PROMPT_DIRTRIM=2; ", "/work$ "), ("PROMPT_DIRTRIM=0; ", "~/state/sessions/")]
+    {
+        let test = Test::new(&["learn", &lab.display().to_string()]).file(".bashrc", &format!("{own}PS1='\\w$ '\n"));
+        let (home, state) = (test.dir().display().to_string(), test.dir().join("state").display().to_string());
+        let test = test.env("HOME", &home).env("KEYWITNESS_STATE", &state);
+        let said = test.stdin("lab check\nlab quit\n").run().expect_exit(0).stdout();
+        for words in [seen, "`lab` shows how each stands"] {
+            assert!(said.contains(words), "no {words:?} in:\n{said}");
+        }
+    }
+}
