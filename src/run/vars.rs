@@ -1,10 +1,9 @@
 //! A lab's variables: where each value comes from, and what it must look like.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::TcpListener;
-use std::sync::Mutex;
 
+use owned_processes::free_port;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use regex::Regex;
@@ -13,9 +12,6 @@ use crate::lab::{Lab, Var, VarDefault};
 
 /// What a `?` of a random value may become: valid in every Kubernetes name.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-
-/// Ports handed out by this process: two labs side by side must not be given the same one.
-static TAKEN_PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// Asks a person for a value: the question, the default, and what was wrong with the last answer.
 pub type Ask<'a> = dyn FnMut(&str, &str, Option<&str>) -> Option<String> + Send + 'a;
@@ -74,7 +70,7 @@ fn value(var: &Var, lab: &str, seed: u64, given: Option<&String>, ask: Option<&m
     let default = match &var.default {
         VarDefault::Text(text) => text.clone(),
         VarDefault::Random(template) => random(template, lab, &var.name.value, seed),
-        VarDefault::Port => port()?.to_string(),
+        VarDefault::Port => free_port().map_err(|error| error.to_string())?.to_string(),
     };
     if let (Some(question), Some(ask)) = (&var.ask, ask) {
         let mut problem = None;
@@ -113,21 +109,6 @@ fn random(template: &str, lab: &str, name: &str, seed: u64) -> String {
     let mut rng = StdRng::seed_from_u64(hasher.finish());
     let mut letter = || char::from(LETTERS[rng.random_range(0..LETTERS.len())]);
     template.chars().map(|c| if c == '?' { letter() } else { c }).collect()
-}
-
-fn port() -> Result<u16, String> {
-    let failed = |error: std::io::Error| format!("no free local port: {error}");
-    let mut taken = TAKEN_PORTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    // Held until one is new, so that the system does not offer the same again.
-    let mut held = Vec::new();
-    loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        if taken.insert(port) {
-            return Ok(port);
-        }
-        held.push(listener);
-    }
 }
 
 #[cfg(test)]
@@ -170,11 +151,5 @@ mod tests {
         };
         assert_eq!(value(&var, "lab", 1, None, Some(&mut ask)), Ok("fine".to_owned()));
         assert_eq!(problems, 2);
-    }
-
-    #[test]
-    fn ports_are_free_and_differ() {
-        let ports: BTreeSet<u16> = (0..50).map(|_| port().expect("a port is free")).collect();
-        assert_eq!(ports.len(), 50);
     }
 }

@@ -6,7 +6,6 @@ mod words;
 pub use words::why_it_ended;
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use tokio::process::Command;
 use crate::error::SandboxError;
 use crate::pki::Pki;
 use crate::store::connect;
-use owned_processes::{Guard, Process};
+use owned_processes::{Guard, Process, free_port};
 
 /// A running etcd; it ends when this is dropped.
 #[derive(Debug)]
@@ -262,13 +261,9 @@ fn cut_log(log: &Path, longest: u64) -> std::io::Result<()> {
 
 /// Free now; somebody else may take one before etcd does, so the caller tries again.
 pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], SandboxError> {
-    let mut listeners = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .map_err(|error| SandboxError::new(format!("no free port on 127.0.0.1: {error}")))?;
-        *port = listener.local_addr().map_err(|error| SandboxError::new(error.to_string()))?.port();
-        listeners.push(listener);
+        *port = free_port().map_err(|error| SandboxError::new(error.to_string()))?;
     }
     Ok(ports)
 }
