@@ -1,7 +1,7 @@
 //! Every block as bash itself reads it: `bash -n`, which runs nothing.
 
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
@@ -161,21 +161,19 @@ impl Script {
 
 /// The first line that bash does not understand, and its words.
 fn complaint(script: &str) -> Option<(usize, String)> {
+    // A pipe bash reads byte by byte, a system call each: it might be another's after the script.
+    let mut file = tempfile::tempfile().ok()?;
+    file.write_all(script.as_bytes()).ok()?;
+    file.rewind().ok()?;
     // The language of the message is ours to read; extended patterns may have been switched on by a block before.
-    let mut bash = Command::new("bash")
+    let output = Command::new("bash")
         .args(["--norc", "--noprofile", "-O", "extglob", "-n"])
         .env_remove("BASH_ENV")
         .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
+        .stdin(file)
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
+        .output()
         .ok()?;
-    let mut stdin = bash.stdin.take()?;
-    let text = script.to_owned();
-    let writer = std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
-    let output = bash.wait_with_output().ok()?;
-    drop(writer.join());
     if output.status.success() {
         return None;
     }
