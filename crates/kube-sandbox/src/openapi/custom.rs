@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::definitions::component;
-use super::document::refer;
+use super::definitions::{component, refer};
 use crate::resource::Resource;
 
 const PARTS: &str = "io.k8s.api.core.v1.ConfigMap";

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+pub(super) const PREFIX: &str = "#/components/schemas/";
+pub(super) const KINDS: &str = "x-kubernetes-group-version-kind";
 
 static PACKED: &[u8] = include_bytes!("definitions.gz");
 
@@ -15,6 +18,10 @@ static TEXTS: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
     let text: &'static str = Box::leak(text.into_boxed_str());
     text.lines().filter_map(|line| line.split_once(' ')).collect()
 });
+
+pub(super) fn refer(component: &str) -> Value {
+    json!({"$ref": format!("{PREFIX}{component}")})
+}
 
 /// The schema of a component, as the third version has it.
 pub(super) fn component(name: &str) -> Option<Value> {

@@ -5,19 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::definitions::{KINDS, PREFIX};
 use super::{custom, definitions, paths, plain};
 use crate::resource::Resource;
 use crate::version::KUBERNETES_VERSION;
 
-pub(super) const PREFIX: &str = "#/components/schemas/";
-pub(super) const KINDS: &str = "x-kubernetes-group-version-kind";
 /// Every group has these; a document names those of its own only.
 const SHARED: [&str; 2] =
     ["io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"];
-
-pub(super) fn refer(component: &str) -> Value {
-    json!({"$ref": format!("{PREFIX}{component}")})
-}
 
 /// The paths of the resources of a group version, and its own.
 pub(super) fn build(resources: &[&Arc<Resource>]) -> Value {

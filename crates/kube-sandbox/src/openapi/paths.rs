@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::custom;
-use super::definitions::{self, component_of};
-use super::document::refer;
+use super::definitions::{self, component_of, refer};
 use crate::discovery;
 use crate::resource::Resource;
 

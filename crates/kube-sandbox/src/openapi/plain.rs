@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::refer;
+use super::definitions::refer;
 use super::paths::{JSON, META, PROTOBUF, YAML, capital, group_name, responses, tag_of};
 
 /// A path that is no resource: what it answers, by the name of the component.

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
-use super::definitions;
-use super::document::{self, KINDS, PREFIX};
+use super::definitions::{self, KINDS, PREFIX};
+use super::document;
 use crate::resource::Resource;
 use crate::resource::registry::Served;
 use crate::version::KUBERNETES_VERSION;

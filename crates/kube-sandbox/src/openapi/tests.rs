@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::document::KINDS;
+use super::definitions::KINDS;
 use super::*;
 use crate::crd;
 
