@@ -39,7 +39,7 @@ impl Printer {
     }
 
     /// Adds the object to `out`, with the revision that it was read at; as an item of a list it does not say its kind.
-    /// Whether that was done: what this cannot write is left to [`crate::decode`], which says why it is wrong.
+    /// Whether that was done: what this cannot write is left to [`crate::decode()`], which says why it is wrong.
     pub fn print(&self, value: &[u8], revision: i64, is_item: bool, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         let printed = value.strip_prefix(&*self.head).is_some_and(|rest| {
