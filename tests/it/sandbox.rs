@@ -44,7 +44,7 @@ fn steps(text: &str) -> Vec<Step> {
 }
 
 /// Whether a line is what is expected, where `*` stands for anything.
-fn line_fits(expected: &str, line: &str) -> bool {
+pub(crate) fn line_fits(expected: &str, line: &str) -> bool {
     let mut parts = expected.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = line.strip_prefix(first) else { return false };

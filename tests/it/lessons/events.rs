@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::sandbox::line_fits;
+
 /// By object, and in it by component: each Event as `component type reason field: message`.
 type Streams = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
@@ -25,7 +27,7 @@ pub(super) fn compare(table: &str, journal: &str) -> Result<(), String> {
     let seen = events(journal);
     let mut met = BTreeSet::new();
     for (object, streams) in &seen {
-        let Some((name, rows)) = table.iter().find(|(name, _)| fits(name, object)) else {
+        let Some((name, rows)) = table.iter().find(|(name, _)| line_fits(name, object)) else {
             return Err(format!("the table has no {object}: {streams:#?}"));
         };
         met.insert(name);
@@ -48,7 +50,7 @@ fn follow(rows: &[&Row], seen: &[String]) -> Result<(), String> {
     let mut at = 0;
     for row in rows {
         let mut times = 0;
-        while seen.get(at).is_some_and(|seen| fits(&row.text, seen)) && (times == 0 || row.marker == Some('+')) {
+        while seen.get(at).is_some_and(|seen| line_fits(&row.text, seen)) && (times == 0 || row.marker == Some('+')) {
             at += 1;
             times += 1;
         }
@@ -102,20 +104,6 @@ fn events(journal: &str) -> Streams {
         streams.entry(object).or_default().entry(component).or_default().push(row);
     }
     streams
-}
-
-/// `*` stands for anything.
-fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 #[test]
