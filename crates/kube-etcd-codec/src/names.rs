@@ -63,4 +63,5 @@ names! {
     ADDRESSES "networking.k8s.io" "ipaddresses";
     INGRESS_CLASSES "networking.k8s.io" "ingressclasses";
     INGRESSES "networking.k8s.io" "ingresses";
+    NETWORK_POLICIES "networking.k8s.io" "networkpolicies";
 }

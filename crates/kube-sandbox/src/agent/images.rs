@@ -128,7 +128,12 @@ pub(crate) enum Listed {
 
 /// `name` is the whole path, with its registry; a digest stands for no tag.
 pub(crate) fn look_up(host: &str, path: &str, tag: Option<&str>) -> Listed {
-    let host = if host == "k8s.gcr.io" { "registry.k8s.io" } else { host };
+    // Where Kubernetes' own images were before.
+    let (host, path) = match (host, path.split_once('/')) {
+        ("k8s.gcr.io", _) => ("registry.k8s.io", path),
+        ("gcr.io", Some(("google-containers" | "google_containers", rest))) => ("registry.k8s.io", rest),
+        _ => (host, path),
+    };
     let library = path.strip_prefix("library/").filter(|_| host == "docker.io");
     let name = match (host, library) {
         ("docker.io", Some(name)) => name.to_owned(),
@@ -223,6 +228,7 @@ mod tests {
 
     #[test]
     fn tags_that_exist_are_told_from_those_that_do_not() {
+        assert!(matches!(look_up("gcr.io", "google_containers/busybox", Some("1.27.2")), Listed::Known(_)));
         for tag in [
             "latest",
             "1",

@@ -13,6 +13,8 @@ mod machine;
 mod memory;
 mod mirror;
 mod needs;
+mod net;
+mod pages;
 mod probe;
 mod pull;
 mod run;
@@ -41,8 +43,7 @@ use self::mirror::{MIRROR, Mirrors};
 use self::pull::Images;
 use crate::object::ports;
 use crate::runtime::{
-    Cache, Context, Controller, ENDPOINTS, Error, Key, Next, Object, PODS, Recorder, Rest, SERVICES, Severity, Source,
-    meta, seconds,
+    Cache, Context, Controller, Error, Key, Next, Object, PODS, Recorder, Rest, Severity, Source, meta, seconds,
 };
 
 pub(super) use machine::Machine;
@@ -71,8 +72,7 @@ pub(super) struct Agent {
     images: Images,
     mirrors: Mirrors,
     runs: Runs,
-    services: Arc<Cache>,
-    endpoints: Arc<Cache>,
+    map: net::Map,
     /// Pods that are gone without having been told to stop.
     vanished: Arc<Mutex<HashMap<Key, Arc<Object>>>>,
 }
@@ -99,8 +99,7 @@ impl Agent {
             images: Images::default(),
             mirrors: Mirrors::default(),
             runs: runs.clone(),
-            services: context.cache(&SERVICES),
-            endpoints: context.cache(&ENDPOINTS),
+            map: net::Map::new(context, runs.watching()),
             vanished: Arc::default(),
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::images::Facts;
-use super::shell::{self, Change, End, Files, Piece, Played, World};
+use super::pages::{self, Serving};
+use super::shell::{self, Asks, Change, End, Files, Page, Piece, Played, World};
 #[cfg(test)]
 use crate::runtime::meta;
 
@@ -20,6 +21,8 @@ pub(crate) struct Run {
     pub(crate) played: Played,
     /// What came to be in it besides: by a hook, or by somebody's command.
     pub(crate) besides: Vec<Change>,
+    /// What it wrote of those who called it.
+    pub(crate) heard: Vec<Piece>,
     pub(crate) ended: Option<i64>,
     /// By mount: where a volume that others have too lies in it.
     pub(crate) shares: Vec<(String, String)>,
@@ -40,17 +43,8 @@ pub(crate) struct Stopped {
 impl Run {
     pub(crate) fn new(line: Vec<String>, world: World, facts: Option<Arc<Facts>>) -> Self {
         let played = play(&line, &world, facts.as_deref());
-        Self {
-            id: String::new(),
-            line,
-            world,
-            facts,
-            played,
-            besides: Vec::new(),
-            ended: None,
-            shares: Vec::new(),
-            own_files: false,
-        }
+        let (besides, heard, shares) = (Vec::new(), Vec::new(), Vec::new());
+        Self { id: String::new(), line, world, facts, played, besides, heard, ended: None, shares, own_files: false }
     }
 
     /// The same, followed again from its start.
@@ -111,9 +105,34 @@ impl Run {
         &self.played.end
     }
 
-    pub(crate) fn printed(&self, upto: i64) -> impl Iterator<Item = &Piece> {
+    fn serving(&self) -> Option<Serving<'_>> {
+        let line = self.played.serves.as_deref()?;
+        Some(Serving { world: &self.world, line, own_files: self.own_files })
+    }
+
+    /// What it answers, and what it writes of it to its log; `None` where that is not known.
+    pub(super) fn page(&self, asks: &Asks<'_>, pod: &Value, client: &str, at: i64) -> Option<(Page, Option<Piece>)> {
+        let serving = self.serving()?;
+        let page = pages::page(&serving, &self.files(), asks, pod, at)?;
+        let line = pages::heard(&serving, asks, &page, client, at);
+        Some((page, line.map(|text| Piece { at, error: false, text })))
+    }
+
+    /// What it prints up to a moment; of a server that runs by itself its log, where that is known.
+    pub(crate) fn printed(&self, upto: i64) -> Vec<Piece> {
         let last = self.ended.map_or(upto, |ended| ended.min(upto));
-        self.played.printed.iter().filter(move |piece| piece.at <= last)
+        let own = self.played.printed.iter().cloned();
+        let begins = self.serving().and_then(|serving| pages::begins(&serving)).filter(|text| !text.is_empty());
+        let begins = begins.map(|text| Piece { at: self.world.start, error: false, text });
+        let mut all: Vec<Piece> = own.chain(begins).chain(self.heard.iter().cloned()).collect();
+        all.retain(|piece| piece.at <= last);
+        all.sort_by_key(|piece| piece.at);
+        all
+    }
+
+    /// Whether all that it prints is known: of most servers that run by themselves it is not.
+    pub(crate) fn speaks(&self) -> bool {
+        !self.played.printed.is_empty() || self.serving().is_none_or(|serving| pages::begins(&serving).is_some())
     }
 
     /// How it ends when it is told to stop, with so many seconds to do it in.
@@ -180,7 +199,7 @@ impl Run {
             };
             return Some(given().map_or(usual, |port| vec![port]));
         }
-        if !facts.programs.serves(program) || self.own_files {
+        if !facts.programs.serves(program) || self.serving().is_some_and(|serving| !pages::as_it_comes(&serving)) {
             return None;
         }
         if let Some(port) = given().or_else(|| self.world.env.get("PORT").and_then(|port| port.parse().ok())) {
@@ -228,7 +247,7 @@ pub(super) fn message(run: &Run, spec: &Value, code: i32, at: i64) -> String {
         return cut(&text);
     }
     if spec["terminationMessagePolicy"] == "FallbackToLogsOnError" && code != 0 {
-        let whole: String = run.printed(at).map(|piece| piece.text.as_str()).collect();
+        let whole: String = run.printed(at).iter().map(|piece| piece.text.as_str()).collect();
         let lines: Vec<&str> = whole.split_inclusive('\n').collect();
         let last = lines[lines.len().saturating_sub(80)..].concat();
         let start = last.len().saturating_sub(2048);

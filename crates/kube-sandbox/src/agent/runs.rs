@@ -2,15 +2,48 @@
 //! who share its files, and for whoever asks for its logs or runs a command in it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::run::Run;
-use super::shell::{Change, End};
+use super::shell::{Change, End, Piece};
 use crate::runtime::Key;
 
 /// The current and the last run of each container, by pod and name.
 #[derive(Debug, Clone, Default)]
-pub struct Runs(Arc<Mutex<HashMap<(Arc<str>, String), Vec<Run>>>>, Wakers, Kept);
+pub struct Runs(Arc<Mutex<ByContainer>>, Wakers, Kept);
+
+type ByContainer = HashMap<(Arc<str>, String), Vec<Run>>;
+
+/// The runs, for those who are held by one of them.
+#[derive(Clone)]
+pub(super) struct Watching(Weak<Mutex<ByContainer>>);
+
+impl Watching {
+    fn with<T>(&self, work: impl FnOnce(&mut Run) -> T, uid: &str, container: &str, id: &str) -> Option<T> {
+        let runs = self.0.upgrade()?;
+        let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = runs.get_mut(&(Arc::from(uid), container.to_owned()))?;
+        held.iter_mut().rev().find(|run| run.id == id).map(work)
+    }
+
+    pub(super) fn current(&self, uid: &str, container: &str, id: &str) -> Option<Run> {
+        self.with(|run| run.clone(), uid, container, id)
+    }
+
+    /// What a server's log says of a call. The same call is told anew each time its caller is followed again.
+    pub(super) fn heard(&self, uid: &str, container: &str, id: &str, line: Piece) {
+        self.with(
+            |run| {
+                if run.heard.len() < MOST_KEPT && !run.heard.contains(&line) {
+                    run.heard.push(line);
+                }
+            },
+            uid,
+            container,
+            id,
+        );
+    }
+}
 
 /// What pods that are gone left in volumes that stay.
 type Kept = Arc<Mutex<HashMap<String, Vec<Change>>>>;
@@ -34,7 +67,11 @@ impl std::fmt::Debug for Wakers {
 }
 
 impl Runs {
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<(Arc<str>, String), Vec<Run>>) -> T) -> T {
+    pub(super) fn watching(&self) -> Watching {
+        Watching(Arc::downgrade(&self.0))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut ByContainer) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -6,10 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 
 use super::run::Run;
-use super::shell::{self, Change, Files, Service, What, World, absolute};
+use super::shell::{self, Change, Files, What, World, absolute};
 use super::{Agent, Work, image};
-use crate::addresses;
-use crate::runtime::{ApiResource, CONFIGMAPS, Error, SECRETS, meta, seconds};
+use crate::runtime::{ApiResource, CONFIGMAPS, Error, SECRETS, meta};
 
 /// Objects that were asked for already.
 #[derive(Default)]
@@ -81,11 +80,11 @@ impl Agent {
         };
         let world = World {
             host: host.chars().take(63).collect(),
-            namespace: work.object.key.namespace.to_string(),
             programs: facts.as_ref().map(|facts| facts.programs.clone()).unwrap_or_default(),
             folder: meta::text(spec, "/workingDir").to_owned(),
             user: user.or(facts.as_ref().map(|facts| facts.user)).unwrap_or_default(),
-            services: Vec::new(),
+            image: meta::text(spec, "/image").to_owned(),
+            cluster: Some(self.map.seen_from(&work.object.key)),
             start,
             now,
             seed: seed.finish() | 1,
@@ -97,10 +96,6 @@ impl Agent {
             files,
         };
         let line = super::line::line(spec, facts.as_deref(), &world.env);
-        let mut world = world;
-        if asks_by_name(&line) {
-            world.services = self.services();
-        }
         let mut run = Run::new(line, world, facts);
         run.shares = shares;
         run.own_files = own_files;
@@ -113,7 +108,6 @@ impl Agent {
         let mut run = self.runs.current(uid, name, id)?;
         let now = jiff::Timestamp::now().as_millisecond();
         if matches!(run.end(), shell::End::Open { at } if *at <= now) {
-            run.world.services = self.services();
             for (volume, mount) in &run.shares {
                 let known = self.runs.shared(uid, id, volume);
                 for change in known {
@@ -131,27 +125,6 @@ impl Agent {
         Some(run)
     }
 
-    fn services(&self) -> Vec<Service> {
-        let all = self.services.all();
-        let known = all.iter().map(|object| {
-            let value = object.value();
-            let ready = self.endpoints.get(&object.key).is_some_and(|endpoints| {
-                let subsets = endpoints.value()["subsets"].as_array().cloned().unwrap_or_default();
-                subsets.iter().any(|subset| subset["addresses"].as_array().is_some_and(|held| !held.is_empty()))
-            });
-            let ports = value["spec"]["ports"].as_array().into_iter().flatten();
-            Service {
-                namespace: object.key.namespace.to_string(),
-                name: object.key.name.to_string(),
-                address: meta::text(&value, "/spec/clusterIP").to_owned(),
-                since: seconds(&value["metadata"]["creationTimestamp"]) * 1000,
-                ports: ports.filter_map(|port| port["port"].as_i64()).collect(),
-                ready,
-            }
-        });
-        known.collect()
-    }
-
     async fn environment(
         &self,
         work: &Work<'_>,
@@ -159,10 +132,7 @@ impl Agent {
         held: &mut Held,
     ) -> Result<BTreeMap<String, String>, Error> {
         let namespace = &work.object.key.namespace;
-        let mut env = BTreeMap::from([
-            ("KUBERNETES_SERVICE_HOST".to_owned(), addresses::API.to_owned()),
-            ("KUBERNETES_SERVICE_PORT".to_owned(), "443".to_owned()),
-        ]);
+        let mut env = self.map.variables(namespace, work.pod["spec"]["enableServiceLinks"] != false);
         for from in spec["envFrom"].as_array().into_iter().flatten() {
             let prefix = from["prefix"].as_str().unwrap_or_default();
             for (field, secret) in [("configMapRef", false), ("secretRef", true)] {
@@ -316,12 +286,6 @@ impl Agent {
         files.changes.extend(found.into_iter().map(|(name, text)| file(format!("{path}/{name}"), text.as_deref())));
         Ok(())
     }
-}
-
-/// Whether a command may look for names of the cluster.
-fn asks_by_name(line: &[String]) -> bool {
-    const TOOLS: [&str; 8] = ["nslookup", "wget", "curl", "nc", "ping", "dig", "host", "getent"];
-    line.iter().any(|word| TOOLS.iter().any(|tool| word.contains(tool)))
 }
 
 /// A request or a limit, in whole units of its divisor.

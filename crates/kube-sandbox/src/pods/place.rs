@@ -71,13 +71,13 @@ impl Place {
 
     /// Whether all that it prints is known: of a server that runs by itself it is not.
     pub(super) fn speaks(&self) -> bool {
-        self.run().is_some_and(|run| !run.played.printed.is_empty() || run.played.serves.is_none())
+        self.run().is_some_and(|run| run.speaks())
     }
 
     /// What it printed between two moments, and whether it goes on.
     pub(super) fn printed(&self, after: i64, upto: i64) -> (Vec<Piece>, bool) {
         let Some(run) = self.run() else { return (Vec::new(), false) };
-        let pieces = run.printed(upto).filter(|piece| piece.at > after).cloned().collect();
+        let pieces = run.printed(upto).into_iter().filter(|piece| piece.at > after).collect();
         let over = match run.end() {
             End::At { at, .. } | End::OutOfMemory { at } => *at <= upto,
             End::Never | End::Open { .. } => false,

@@ -44,6 +44,7 @@ impl ApiResource {
 }
 
 pub(crate) const NAMESPACES: ApiResource = ApiResource::known(names::NAMESPACES);
+pub(crate) const NETWORK_POLICIES: ApiResource = ApiResource::known(names::NETWORK_POLICIES);
 pub(crate) const NODES: ApiResource = ApiResource::known(names::NODES);
 pub(crate) const PODS: ApiResource = ApiResource::known(names::PODS);
 pub(crate) const SERVICES: ApiResource = ApiResource::known(names::SERVICES);

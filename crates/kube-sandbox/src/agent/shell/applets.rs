@@ -70,7 +70,7 @@ impl Shell<'_> {
             "stress" | "stress-ng" => return self.stress(&words),
             "perl" => return self.perl(&words, streams),
             "nslookup" | "wget" | "curl" | "nc" | "ping" | "host" | "dig" | "getent" => {
-                return self.network(name, &words, streams);
+                self.network(name, &words, streams)
             }
             "head" | "tail" | "wc" | "grep" | "egrep" | "fgrep" | "sort" | "uniq" | "rev" | "tr" | "cut" | "sed"
             | "awk" | "base64" | "shuf" | "xargs" | "md5sum" | "nl" => return self.filter(name, arguments, streams),

@@ -2,6 +2,7 @@
 //! have them are followed command by command, plain tools answer as they do, and what cannot be followed is named.
 
 mod applets;
+mod cluster;
 mod control;
 mod expand;
 mod files;
@@ -16,16 +17,18 @@ mod syntax;
 mod text;
 mod tree;
 mod typed;
+mod web;
 mod words;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cluster::{Answer, Asks, Call, Cluster, Name, Page};
 pub(crate) use files::{Change, Files, Found, What, absolute};
 pub(crate) use run::play;
 pub(crate) use typed::Typed;
-pub(crate) use world::{Programs, Service, World, name_of};
+pub(crate) use world::{Programs, World, name_of};
 
 /// A piece of what a command prints.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,6 @@ fn busybox() -> World {
     World {
         env: BTreeMap::from([("JOB_COMPLETION_INDEX".to_owned(), "2".to_owned())]),
         host: "pod-1".to_owned(),
-        namespace: "default".to_owned(),
         programs: Programs {
             listed: Some(Arc::new(tools.iter().map(ToString::to_string).collect::<HashSet<_>>())),
             servers: vec!["nginx".to_owned()],
@@ -26,6 +25,97 @@ fn busybox() -> World {
         once: true,
         ..World::default()
     }
+}
+
+/// A cluster that comes to have one Service, whose pod says hello at one port.
+#[derive(Debug)]
+struct OneService;
+
+impl Cluster for OneService {
+    fn find(&self, name: &str, at: i64) -> Name {
+        match name {
+            "myservice" | "myservice.default.svc.cluster.local" if at >= START + 5_500 => Name::At {
+                full: "myservice.default.svc.cluster.local".to_owned(),
+                addresses: vec!["10.96.1.2".to_owned()],
+            },
+            "shut" => Name::At { full: "shut".to_owned(), addresses: vec!["10.96.1.3".to_owned()] },
+            "elsewhere.example.com" => Name::Outside,
+            _ => Name::Nowhere,
+        }
+    }
+
+    fn call(&self, call: &Call<'_>) -> Answer {
+        match (call.address, call.port, &call.asks) {
+            ("10.96.1.3", ..) => Answer::Silence,
+            (_, 80, Some(asks)) if asks.path == "/" => {
+                Answer::Says(Page { status: 200, server: None, kind: "text/html", body: "hello\n".to_owned() })
+            }
+            (_, 80, Some(_)) => {
+                Answer::Says(Page { status: 404, server: None, kind: "text/html", body: "none\n".to_owned() })
+            }
+            (_, 80, None) => Answer::Somebody,
+            _ => Answer::Refused,
+        }
+    }
+}
+
+#[test]
+fn tools_say_of_a_call_what_they_say_in_a_real_pod() {
+    let mut world =
+        World { cluster: Some(Arc::new(OneService)), start: START + 9_000, now: START + 9_000, ..busybox() };
+    let listed = ["sh", "wget", "curl", "nc", "nslookup", "cat", "echo"];
+    world.programs.listed = Some(Arc::new(listed.iter().map(ToString::to_string).collect()));
+    for (script, code, seconds, printed) in [
+        ("wget -qO- myservice", 0, 0, "hello\n"),
+        ("wget -q -O - http://myservice:80/ && echo $?", 0, 0, "hello\n0\n"),
+        ("wget -q myservice; cat index.html", 0, 0, "hello\n"),
+        (
+            "wget -O- myservice",
+            0,
+            0,
+            "Connecting to myservice (10.96.1.2:80)\nwriting to stdout\nhello\n\
+             -                    100% |********************************|     6  0:00:00 ETA\nwritten to stdout\n",
+        ),
+        ("wget -qO- myservice/x", 1, 0, "wget: server returned error: HTTP/1.1 404 Not Found\n"),
+        ("wget -qO- -T 3 shut", 1, 3, "wget: download timed out\n"),
+        ("wget --spider --timeout=1 shut", 1, 1, "Connecting to shut (10.96.1.3:80)\nwget: download timed out\n"),
+        ("wget -qO- myservice:81", 1, 0, "wget: can't connect to remote host (10.96.1.2): Connection refused\n"),
+        ("wget -qO- nowhere", 1, 0, "wget: bad address 'nowhere'\n"),
+        ("curl -s myservice", 0, 0, "hello\n"),
+        ("curl -s -o /dev/null -w '%{http_code}\\n' myservice/x", 0, 0, "404\n"),
+        ("curl -sf myservice/x", 22, 0, ""),
+        ("curl -m 2 shut", 28, 2, "curl: (28) Connection timed out after 2001 milliseconds\n"),
+        ("curl -s nowhere", 6, 0, ""),
+        (
+            "curl -sS myservice:81",
+            7,
+            0,
+            "curl: (7) Failed to connect to myservice port 81 after 0 ms: Could not connect to server\n",
+        ),
+        ("nc -zv -w 2 myservice 80", 0, 0, "myservice (10.96.1.2:80) open\n"),
+        ("nc -zvw2 shut 80", 1, 2, "nc: shut (10.96.1.3:80): Connection timed out\n"),
+        (
+            "nslookup myservice",
+            0,
+            0,
+            "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n\
+             Name:\tmyservice.default.svc.cluster.local\nAddress: 10.96.1.2\n\n",
+        ),
+        (
+            "nslookup nowhere",
+            1,
+            0,
+            "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find nowhere: NXDOMAIN\n\n",
+        ),
+    ] {
+        let played = play(&world, &["sh".to_owned(), "-c".to_owned(), script.to_owned()]);
+        let text: String = played.printed.iter().map(|piece| piece.text.as_str()).collect();
+        assert_eq!(text, printed, "{script}");
+        assert_eq!(played.end, End::At { at: START + 9_000 + seconds * 1000, code }, "{script}");
+        assert_eq!(played.unknown, None, "{script}");
+    }
+    let outside = play(&world, &["curl".to_owned(), "elsewhere.example.com".to_owned()]);
+    assert_eq!(outside.unknown.as_deref(), Some("what answers `curl elsewhere.example.com`"));
 }
 
 fn of(script: &str) -> Played {
@@ -148,16 +238,8 @@ fn names_of_services_are_found_once_they_are_there() {
     let script =
         "until nslookup myservice.default.svc.cluster.local >/dev/null; do echo waiting; sleep 2; done; echo found";
     let line = ["sh".to_owned(), "-c".to_owned(), script.to_owned()];
-    let mut world = World { now: START + 5_000, ..busybox() };
+    let mut world = World { now: START + 5_000, cluster: Some(Arc::new(OneService)), ..busybox() };
     assert_eq!(play(&world, &line).end, End::Open { at: START + 6_000 });
-    world.services.push(Service {
-        namespace: "default".to_owned(),
-        name: "myservice".to_owned(),
-        address: "10.96.1.2".to_owned(),
-        since: START + 5_500,
-        ports: vec![80],
-        ready: true,
-    });
     world.now = START + 8_000;
     assert_eq!(play(&world, &line).end, End::At { at: START + 6_000, code: 0 });
     let wget = ["wget".to_owned(), "-qO-".to_owned(), "http://nowhere".to_owned()];

@@ -1,7 +1,8 @@
-//! What a command finds around it: its variables, its files, and of the cluster what it may ask for by name.
+//! What a command finds around it: its variables, its files, and the cluster that it is in.
 
 use std::collections::BTreeMap;
 
+use super::cluster::Cluster;
 use super::files::Files;
 
 /// Programs by name; what is not in the list is not in an image that is known.
@@ -35,29 +36,18 @@ pub(crate) fn name_of(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// A Service as a name that can be looked up and called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Service {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-    pub(crate) address: String,
-    /// In milliseconds since 1970.
-    pub(crate) since: i64,
-    pub(crate) ports: Vec<i64>,
-    /// Whether anybody answers behind it.
-    pub(crate) ready: bool,
-}
-
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) host: String,
-    pub(crate) namespace: String,
     pub(crate) programs: Programs,
     pub(crate) files: Files,
     pub(crate) folder: String,
     pub(crate) user: i64,
-    pub(crate) services: Vec<Service>,
+    /// What it is in, where it is in one.
+    pub(crate) cluster: Option<std::sync::Arc<dyn Cluster>>,
+    /// The image by the name that the container has for it.
+    pub(crate) image: String,
     /// When the command starts, and up to when is known what happens elsewhere; in milliseconds since 1970.
     pub(crate) start: i64,
     pub(crate) now: i64,
@@ -71,18 +61,4 @@ pub(crate) struct World {
     pub(crate) memory: Option<i64>,
     /// When it is told to stop (SIGTERM), where it is.
     pub(crate) stopped: Option<i64>,
-}
-
-impl World {
-    /// The Service that a name stands for here.
-    pub(crate) fn service(&self, name: &str, at: i64) -> Option<&Service> {
-        let name = name.trim_end_matches('.');
-        let name = name.strip_suffix(".cluster.local").unwrap_or(name);
-        let name = name.strip_suffix(".svc").unwrap_or(name);
-        let (name, namespace) = name.split_once('.').unwrap_or((name, &self.namespace));
-        self.services.iter().find(|service| {
-            service.since <= at && service.name == name && service.namespace == namespace
-                || service.address == name && service.since <= at
-        })
-    }
 }
