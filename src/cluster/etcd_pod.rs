@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
+use kube::api::{DynamicObject, ListParams};
+
+use super::objects;
 
 /// The labels that kubeadm gives to its static pods.
 const ETCD: &str = "component=etcd,tier=control-plane";
@@ -23,17 +24,17 @@ pub(crate) struct EtcdPod {
 impl EtcdPod {
     /// The etcd pods of the cluster, by name; none where etcd is not a pod of it.
     pub(crate) async fn all(client: &kube::Client) -> Result<Vec<Self>, kube::Error> {
-        let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
-        let mut found: Vec<_> = pods.list(&ListParams::default().labels(ETCD)).await?.iter().map(Self::of).collect();
+        let pods = objects::system_pods(client).list(&ListParams::default().labels(ETCD)).await?;
+        let mut found: Vec<_> = pods.iter().map(Self::of).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
 
-    fn of(pod: &Pod) -> Self {
+    fn of(pod: &DynamicObject) -> Self {
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
-            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
-            running: is_running(pod),
+            node: pod.data["spec"]["nodeName"].as_str().map(ToOwned::to_owned),
+            running: pod.data["status"]["phase"] == "Running",
             flags: flags(pod, "etcd"),
         }
     }
@@ -104,24 +105,21 @@ impl EtcdPod {
     }
 }
 
-fn is_running(pod: &Pod) -> bool {
-    pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-}
-
 /// The prefix under which the API server keeps everything.
 pub(crate) async fn prefix(client: &kube::Client) -> String {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
-    let found = pods.list(&ListParams::default().labels(API_SERVER)).await;
+    let found = objects::system_pods(client).list(&ListParams::default().labels(API_SERVER)).await;
     let named = found.ok().and_then(|pods| flags(pods.items.first()?, "kube-apiserver").remove("etcd-prefix"));
     named.unwrap_or_else(|| "/registry".to_owned())
 }
 
-fn flags(pod: &Pod, container: &str) -> BTreeMap<String, String> {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+fn flags(pod: &DynamicObject, container: &str) -> BTreeMap<String, String> {
+    let containers = pod.data["spec"]["containers"].as_array().into_iter().flatten();
     containers
-        .filter(|one| one.name == container)
-        .flat_map(|one| one.command.iter().flatten().chain(one.args.iter().flatten()))
-        .filter_map(|word| word.strip_prefix("--"))
+        .filter(|one| one["name"] == container)
+        .flat_map(|one| [&one["command"], &one["args"]])
+        .filter_map(|words| words.as_array())
+        .flatten()
+        .filter_map(|word| word.as_str()?.strip_prefix("--"))
         .map(|flag| flag.split_once('=').unwrap_or((flag, "true")))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()

@@ -19,6 +19,7 @@ mod kept;
 mod kept_sandbox;
 mod kind;
 mod node_container;
+mod objects;
 mod reach;
 mod reuse;
 mod sandbox;

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, ListParams};
+use kube::api::ListParams;
 
 use super::consent::{Agreed, AgreedTo, Consent};
 use super::engine::Flavor;
 use super::etcd_pod::EtcdPod;
 use super::node_container::NodeContainer;
-use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink, api_client};
+use super::{Cluster, ClusterError, ClusterInfo, ClusterRequest, EtcdAccess, Provider, StageSink, api_client, objects};
 use crate::lab::ClusterKind;
 use owned_processes::ShellIo;
 
@@ -129,9 +128,8 @@ impl Provider for Attach {
 }
 
 async fn control_plane_node(client: &kube::Client) -> Option<String> {
-    let nodes: Api<Node> = Api::all(client.clone());
     let labelled = ListParams::default().labels("node-role.kubernetes.io/control-plane");
-    nodes.list(&labelled).await.ok()?.items.into_iter().next()?.metadata.name
+    objects::nodes(client).list(&labelled).await.ok()?.items.into_iter().next()?.metadata.name
 }
 
 struct AttachCluster {

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Namespace, Node};
-use kube::api::{Api, ListParams};
+use kube::api::ListParams;
 
 use super::{Forward, GivenEtcd, store};
 use crate::cluster::engine::{Engine, Flavor};
 use crate::cluster::etcd_pod::{self, EtcdPod};
 use crate::cluster::node_container::NodeContainer;
+use crate::cluster::objects;
 use crate::cluster::reach::{Proof, prove};
 use crate::cluster::{ClusterError, EtcdAccess, EtcdTls};
 
@@ -65,7 +65,7 @@ impl Finding<'_> {
             return Ok(found);
         }
         let Some(pod) = found.pod.clone() else {
-            let nodes = Api::<Node>::all(self.client.clone()).list(&ListParams::default()).await;
+            let nodes = objects::nodes(self.client).list(&ListParams::default()).await;
             let why = store::without_etcd(version, &nodes.map(|list| list.items).unwrap_or_default());
             found.route = format!("none: {why}");
             found.access = EtcdAccess::None(why);
@@ -91,8 +91,7 @@ impl Finding<'_> {
 
     /// What the store of this cluster, and of no other, holds.
     async fn proof(&self) -> Result<Proof, ClusterError> {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let namespace = namespaces.get("kube-system").await;
+        let namespace = objects::namespaces(self.client).get("kube-system").await;
         let namespace = namespace
             .map_err(|error| ClusterError::new(format!("the namespace kube-system cannot be read: {error}")))?;
         Ok(Proof { prefix: etcd_pod::prefix(self.client).await, uid: namespace.metadata.uid.unwrap_or_default() })

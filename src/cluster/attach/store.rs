@@ -1,9 +1,9 @@
 //! What the store of a cluster is, where it is no etcd that can be reached.
 
-use k8s_openapi::api::core::v1::Node;
+use kube::api::DynamicObject;
 
 /// Why there is no etcd to ask, found from the version and the nodes.
-pub(super) fn without_etcd(version: &str, nodes: &[Node]) -> String {
+pub(super) fn without_etcd(version: &str, nodes: &[DynamicObject]) -> String {
     let what = managed(version, nodes).unwrap_or(
         "no pod of this cluster is labelled component=etcd, so its store is outside the cluster or is not etcd",
     );
@@ -13,7 +13,7 @@ pub(super) fn without_etcd(version: &str, nodes: &[Node]) -> String {
     )
 }
 
-fn managed(version: &str, nodes: &[Node]) -> Option<&'static str> {
+fn managed(version: &str, nodes: &[DynamicObject]) -> Option<&'static str> {
     let has_label = |start: &str| {
         nodes
             .iter()
@@ -21,7 +21,7 @@ fn managed(version: &str, nodes: &[Node]) -> Option<&'static str> {
             .any(|labels| labels.keys().any(|key| key.starts_with(start)))
     };
     let provider = |start: &str| {
-        nodes.iter().filter_map(|node| node.spec.as_ref()?.provider_id.as_deref()).any(|id| id.starts_with(start))
+        nodes.iter().filter_map(|node| node.data["spec"]["providerID"].as_str()).any(|id| id.starts_with(start))
     };
     if version.contains("+k3s") {
         Some("this is k3s, which keeps its data in SQLite unless it was started with --cluster-init")
@@ -42,7 +42,7 @@ fn managed(version: &str, nodes: &[Node]) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn node(label: &str, provider: &str) -> Node {
+    fn node(label: &str, provider: &str) -> DynamicObject {
         serde_json::from_value(serde_json::json!({
             "metadata": {"name": "n", "labels": {label: "x"}}, "spec": {"providerID": provider},
         }))

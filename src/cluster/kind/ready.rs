@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Node, ServiceAccount};
-use kube::api::{Api, ListParams};
+use kube::api::{DynamicObject, ListParams};
 
 use crate::cluster::etcd_pod::EtcdPod;
+use crate::cluster::objects;
 use crate::cluster::reach::{Answer, probe};
 use crate::cluster::{ClusterError, EtcdTls};
 
@@ -45,8 +45,8 @@ pub(super) async fn kubernetes(
     expected: usize,
     lacking: &Lacking,
 ) -> Result<String, ClusterError> {
-    let nodes: Api<Node> = Api::all(client.clone());
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
+    let nodes = objects::nodes(client);
+    let accounts = objects::default_accounts(client);
     loop {
         match nodes.list(&ListParams::default()).await {
             Err(error) => lacking.say("nodes", format!("the API does not list nodes: {error}")),
@@ -72,13 +72,13 @@ pub(super) async fn kubernetes(
         .map_err(|error| ClusterError::new(format!("the API server does not return its version: {error}")))
 }
 
-fn not_ready(node: &Node) -> Option<String> {
+fn not_ready(node: &DynamicObject) -> Option<String> {
     let name = node.metadata.name.as_deref().unwrap_or_default();
-    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    match conditions.find(|condition| condition.type_ == "Ready") {
-        Some(ready) if ready.status == "True" => None,
+    let mut conditions = node.data["status"]["conditions"].as_array().into_iter().flatten();
+    match conditions.find(|condition| condition["type"] == "Ready") {
+        Some(ready) if ready["status"] == "True" => None,
         Some(ready) => {
-            Some(format!("{name} is not ready: {}", ready.message.as_deref().unwrap_or("it does not say why")))
+            Some(format!("{name} is not ready: {}", ready["message"].as_str().unwrap_or("it does not say why")))
         }
         None => Some(format!("{name} has not said whether it is ready")),
     }
