@@ -132,6 +132,10 @@ pub(crate) fn look_up(host: &str, path: &str, tag: Option<&str>) -> Listed {
     let (host, path) = match (host, path.split_once('/')) {
         ("k8s.gcr.io", _) => ("registry.k8s.io", path),
         ("gcr.io", Some(("google-containers" | "google_containers", rest))) => ("registry.k8s.io", rest),
+        // Mirrors of Docker Hub's own library.
+        ("public.ecr.aws", Some(("docker", rest))) if rest.starts_with("library/") => ("docker.io", rest),
+        ("public.ecr.aws", Some(("nginx", "nginx"))) => ("docker.io", "library/nginx"),
+        ("mirror.gcr.io", Some(("library", _))) => ("docker.io", path),
         _ => (host, path),
     };
     let library = path.strip_prefix("library/").filter(|_| host == "docker.io");
@@ -229,6 +233,8 @@ mod tests {
     #[test]
     fn tags_that_exist_are_told_from_those_that_do_not() {
         assert!(matches!(look_up("gcr.io", "google_containers/busybox", Some("1.27.2")), Listed::Known(_)));
+        assert!(matches!(look_up("public.ecr.aws", "docker/library/nginx", Some("1.27")), Listed::Known(_)));
+        assert!(matches!(look_up("public.ecr.aws", "nginx/nginx", Some("1.161")), Listed::NoSuchTag));
         for tag in [
             "latest",
             "1",

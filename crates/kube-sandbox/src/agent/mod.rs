@@ -27,6 +27,7 @@ mod runs;
 )]
 pub(super) mod shell;
 mod surroundings;
+mod written;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;

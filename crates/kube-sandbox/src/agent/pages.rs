@@ -93,6 +93,10 @@ impl Server {
     }
 }
 
+pub(super) fn is_known(run: &Serving<'_>) -> bool {
+    server(run).is_some() && as_it_comes(run) || server(run).is_some_and(|server| server.settings().is_none())
+}
+
 /// Whether nothing was put over the settings that its image brings.
 pub(super) fn as_it_comes(run: &Serving<'_>) -> bool {
     let Some(folder) = server(run).and_then(Server::settings) else { return !run.own_files };
@@ -249,8 +253,19 @@ fn nginx_version(image: &str) -> String {
     }
 }
 
+/// A line as Kubernetes' own programs log it; agnhost from the line of its source that its version has.
+fn klog(run: &Serving<'_>, at: i64, text: &str) -> String {
+    let time = jiff::Timestamp::from_millisecond(at).unwrap_or_default().strftime("%m%d %H:%M:%S%.6f");
+    let version = run.world.image.rsplit_once(":2.").and_then(|(_, minor)| minor.parse::<u32>().ok());
+    let line = if version.is_some_and(|minor| minor < 48) { 195 } else { 245 };
+    format!("I{time}       1 log.go:{line}] {text}\n")
+}
+
 /// What a server writes to its log of an answer.
 pub(super) fn heard(run: &Serving<'_>, asks: &Asks<'_>, page: &Page, client: &str, at: i64) -> Option<String> {
+    if server(run) == Some(Server::Agnhost) {
+        return Some(klog(run, at, &format!("{} {}", asks.method, asks.path)));
+    }
     if server(run) != Some(Server::Nginx) {
         return None;
     }
@@ -264,6 +279,13 @@ pub(super) fn heard(run: &Serving<'_>, asks: &Asks<'_>, page: &Page, client: &st
 
 /// What a server writes to its log before it serves; `None` where that is not known.
 pub(super) fn begins(run: &Serving<'_>) -> Option<String> {
+    if server(run) == Some(Server::Agnhost) {
+        let port = given(run, "http-port").unwrap_or("8080");
+        let udp = given(run, "udp-port").unwrap_or("8081");
+        let begun = run.world.start;
+        let tcp = klog(run, begun, &format!("Started HTTP server on port {port}"));
+        return Some(tcp + &klog(run, begun, &format!("Started UDP server on port  {udp}")));
+    }
     if server(run) != Some(Server::Nginx) || !as_it_comes(run) {
         return None;
     }

@@ -110,8 +110,13 @@ impl Run {
         Some(Serving { world: &self.world, line, own_files: self.own_files })
     }
 
+    /// Whether pages of it are known.
+    pub(crate) fn is_known_server(&self) -> bool {
+        self.serving().is_some_and(|serving| pages::is_known(&serving))
+    }
+
     /// What it answers, and what it writes of it to its log; `None` where that is not known.
-    pub(super) fn page(&self, asks: &Asks<'_>, pod: &Value, client: &str, at: i64) -> Option<(Page, Option<Piece>)> {
+    pub(crate) fn page(&self, asks: &Asks<'_>, pod: &Value, client: &str, at: i64) -> Option<(Page, Option<Piece>)> {
         let serving = self.serving()?;
         let page = pages::page(&serving, &self.files(), asks, pod, at)?;
         let line = pages::heard(&serving, asks, &page, client, at);

@@ -67,6 +67,11 @@ impl std::fmt::Debug for Wakers {
 }
 
 impl Runs {
+    /// What a server's log says of a call.
+    pub(crate) fn heard(&self, uid: &str, container: &str, id: &str, line: Piece) {
+        self.watching().heard(uid, container, id, line);
+    }
+
     pub(super) fn watching(&self) -> Watching {
         Watching(Arc::downgrade(&self.0))
     }

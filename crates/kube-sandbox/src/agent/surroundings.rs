@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::run::Run;
 use super::shell::{self, Change, Files, What, World, absolute};
-use super::{Agent, Work, image};
+use super::{Agent, Work, image, written};
 use crate::runtime::{ApiResource, CONFIGMAPS, Error, SECRETS, meta};
 
 /// Objects that were asked for already.
@@ -69,20 +69,38 @@ impl Agent {
             own_files |= !path.starts_with("/var/run/secrets/");
             self.mounted(work, spec, mount, &path, &mut files, &mut shares, &mut held).await?;
         }
-        let mut seed = DefaultHasher::new();
-        (meta::text(pod, "/metadata/uid"), meta::text(spec, "/name"), start).hash(&mut seed);
-        let security = [&spec["securityContext"], &pod["spec"]["securityContext"]];
-        let user = security.iter().find_map(|context| context["runAsUser"].as_i64());
         let host = match pod["spec"]["hostname"].as_str().filter(|host| !host.is_empty()) {
             _ if pod["spec"]["hostNetwork"] == true => meta::text(pod, "/spec/nodeName"),
             Some(host) => host,
             None => meta::text(pod, "/metadata/name"),
         };
+        if pod["spec"]["hostNetwork"] != true {
+            let namespace = &work.object.key.namespace;
+            for (path, text) in [
+                ("/etc/hostname", format!("{host}\n")),
+                ("/etc/hosts", written::hosts(pod, namespace, host, &self.address(work))),
+                ("/etc/resolv.conf", written::resolver(pod, namespace)),
+            ] {
+                // One that is mounted there goes before.
+                if !files.changes.iter().any(|change| change.path == path) {
+                    files.changes.push(file(path.to_owned(), Some(&text)));
+                }
+            }
+        }
+        let mut seed = DefaultHasher::new();
+        (meta::text(pod, "/metadata/uid"), meta::text(spec, "/name"), start).hash(&mut seed);
+        let security = [&spec["securityContext"], &pod["spec"]["securityContext"]];
+        let user = security.iter().find_map(|context| context["runAsUser"].as_i64());
+        let group = security.iter().find_map(|context| context["runAsGroup"].as_i64());
+        let shared = &pod["spec"]["securityContext"];
+        let more = shared["supplementalGroups"].as_array().into_iter().flatten().chain([&shared["fsGroup"]]);
         let world = World {
             host: host.chars().take(63).collect(),
             programs: facts.as_ref().map(|facts| facts.programs.clone()).unwrap_or_default(),
             folder: meta::text(spec, "/workingDir").to_owned(),
             user: user.or(facts.as_ref().map(|facts| facts.user)).unwrap_or_default(),
+            group: group.unwrap_or_default(),
+            groups: more.filter_map(Value::as_i64).collect(),
             image: meta::text(spec, "/image").to_owned(),
             cluster: Some(self.map.seen_from(&work.object.key)),
             start,

@@ -4,21 +4,19 @@
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::Ports;
+use super::behind::{Served, Stream};
 
 /// Kubernetes' form of it takes one byte for the channel.
 const MOST_PORTS: usize = 64;
 
 /// Carries until either side ends. Ports other than `served` are refused on their error channel.
-pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: Ports) {
+pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: Served) {
     let ports = &ports[..ports.len().min(MOST_PORTS)];
     let (sender, mut from_ports) = mpsc::channel(16);
-    let mut writers: Vec<Option<OwnedWriteHalf>> = Vec::new();
+    let mut writers: Vec<Option<WriteHalf<Box<dyn Stream>>>> = Vec::new();
     for (index, port) in ports.iter().enumerate() {
         let data = channel(index);
         for channel in [data, data + 1] {
@@ -27,14 +25,9 @@ pub(super) async fn carry(mut socket: WebSocket, ports: &[u16], served: Ports) {
                 return;
             }
         }
-        let connected = if let Some(here) = served.here(*port) {
-            TcpStream::connect(("127.0.0.1", here)).await.map_err(|error| error.to_string())
-        } else {
-            Err("connection refused".to_owned())
-        };
-        match connected {
+        match served.connect(*port).await {
             Ok(stream) => {
-                let (reader, writer) = stream.into_split();
+                let (reader, writer) = tokio::io::split(stream);
                 writers.push(Some(writer));
                 tokio::spawn(read(reader, data, sender.clone()));
             }
@@ -78,7 +71,7 @@ fn channel(index: usize) -> u8 {
     u8::try_from(2 * index).unwrap_or(u8::MAX - 1)
 }
 
-async fn read(mut from: OwnedReadHalf, channel: u8, to: mpsc::Sender<Vec<u8>>) {
+async fn read(mut from: ReadHalf<Box<dyn Stream>>, channel: u8, to: mpsc::Sender<Vec<u8>>) {
     let mut buffer = vec![channel; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer[1..]).await {
         if to.send(buffer[..=length].to_vec()).await.is_err() {
@@ -88,7 +81,7 @@ async fn read(mut from: OwnedReadHalf, channel: u8, to: mpsc::Sender<Vec<u8>>) {
 }
 
 /// A port that is closed takes nothing more; its channel's bytes are dropped as a closed socket drops them.
-async fn write(writers: &mut [Option<OwnedWriteHalf>], message: &Bytes) {
+async fn write(writers: &mut [Option<WriteHalf<Box<dyn Stream>>>], message: &Bytes) {
     let Some((channel, bytes)) = message.split_first() else { return };
     let index = usize::from(*channel) / 2;
     if let Some(slot) = writers.get_mut(index)
@@ -110,6 +103,7 @@ mod tests {
     use k8s_openapi::api::core::v1::Pod;
     use tokio::net::TcpListener;
 
+    use super::super::Ports;
     use super::*;
 
     const MANY: usize = 8 << 20;
@@ -121,7 +115,7 @@ mod tests {
     /// A program that sends back what it is sent, behind a forwarded port.
     async fn forwarded() -> kube::Api<Pod> {
         let program = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let served = Ports { client: program.local_addr().expect("an address").port(), metrics: None };
+        let served = Served::Here(Ports { client: program.local_addr().expect("an address").port(), metrics: None });
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = program.accept().await.expect("a connection");
@@ -131,10 +125,13 @@ mod tests {
                 });
             }
         });
-        let answer = move |upgrade: WebSocketUpgrade| async move {
-            upgrade
-                .protocols(["v4.channel.k8s.io"])
-                .on_upgrade(move |socket| async move { carry(socket, &[2379, 80], served).await })
+        let answer = move |upgrade: WebSocketUpgrade| {
+            let served = served.clone();
+            async move {
+                upgrade
+                    .protocols(["v4.channel.k8s.io"])
+                    .on_upgrade(move |socket| async move { carry(socket, &[2379, 80], served).await })
+            }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -149,7 +146,12 @@ mod tests {
         let pods = forwarded().await;
         let mut forward = pods.portforward("p", &[2379, 80]).await.expect("it begins");
         let refused = forward.take_error(80).expect("its error").await;
-        assert_eq!(refused.as_deref(), Some("error forwarding port 80 to the pod: connection refused"));
+        assert_eq!(
+            refused.as_deref(),
+            Some(
+                "error forwarding port 80 to the pod: failed to connect to localhost:80 inside the pod: connection refused"
+            )
+        );
         let (mut from, mut to) = tokio::io::split(forward.take_stream(2379).expect("a stream"));
         let sent: Vec<u8> = (0..MANY).map(byte).collect();
         let sending = tokio::spawn(async move { to.write_all(&sent).await.map(|()| to) });

@@ -2,6 +2,7 @@
 //! plane's own pods have anything behind them; of the others is answered what their containers are known to do, and
 //! where that is nothing, one clear sentence.
 
+mod behind;
 mod channels;
 mod exec;
 mod forward;
@@ -25,6 +26,7 @@ use crate::agent::Runs;
 use crate::object::meta;
 use crate::request::Call;
 use crate::status::ApiError;
+use behind::Served;
 use channels::Channels;
 use owned_processes::Guard;
 use place::Place;
@@ -141,10 +143,12 @@ pub async fn serve(
             }))
         }
         "portforward" => match behind {
-            Behind::Etcd(etcd) => port_forward(etcd.ports(), call, request).await,
-            Behind::ControlPlane | Behind::Nothing => {
-                Err(ApiError::bad_request(no_container(subresource, meta::name(pod))))
-            }
+            Behind::Etcd(etcd) => port_forward(Served::Here(etcd.ports()), call, request).await,
+            Behind::ControlPlane => Err(ApiError::bad_request(no_container(subresource, meta::name(pod)))),
+            Behind::Nothing => match Served::by_pod(&access.runs, pod) {
+                Some(served) => port_forward(served, call, request).await,
+                None => Err(ApiError::bad_request(no_container(subresource, meta::name(pod)))),
+            },
         },
         _ => Err(ApiError::bad_request(no_container(subresource, meta::name(pod)))),
     }
@@ -152,7 +156,7 @@ pub async fn serve(
 
 /// In the form that the client speaks: SPDY in a WebSocket (kubectl since 1.31), SPDY over the bare
 /// connection (kubectl before), or channels of a WebSocket (other clients).
-async fn port_forward(served: Ports, call: &Call, request: Request<Body>) -> Result<Response, ApiError> {
+async fn port_forward(served: Served, call: &Call, request: Request<Body>) -> Result<Response, ApiError> {
     if call.header(&header::UPGRADE).eq_ignore_ascii_case("SPDY/3.1") {
         tokio::spawn(async move {
             if let Ok(connection) = hyper::upgrade::on(request).await {

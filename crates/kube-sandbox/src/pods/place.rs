@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::channels::Channels;
 use crate::agent::Runs;
-use crate::agent::shell::{Change, End, Piece};
+use crate::agent::shell::{Asks, Change, End, Page, Piece};
 use crate::object::meta;
 use crate::runtime::Key;
 
@@ -72,6 +72,24 @@ impl Place {
     /// Whether all that it prints is known: of a server that runs by itself it is not.
     pub(super) fn speaks(&self) -> bool {
         self.run().is_some_and(|run| run.speaks())
+    }
+
+    /// Whether anything is known of what it answers over HTTP.
+    pub(super) fn says_pages(&self) -> bool {
+        self.run().is_some_and(|run| run.ended.is_none() && run.is_known_server())
+    }
+
+    pub(super) fn listens(&self, port: i64) -> bool {
+        self.run().and_then(|run| run.listens()).is_some_and(|ports| ports.contains(&port))
+    }
+
+    /// What it answers to somebody who has its port before him.
+    pub(super) fn page(&self, asks: &Asks<'_>, pod: &Value, at: i64) -> Option<Page> {
+        let (page, line) = self.run()?.page(asks, pod, "127.0.0.1", at)?;
+        if let Some(line) = line {
+            self.runs.heard(&self.uid, &self.name, &self.id, line);
+        }
+        Some(page)
     }
 
     /// What it printed between two moments, and whether it goes on.

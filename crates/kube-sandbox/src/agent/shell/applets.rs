@@ -147,14 +147,21 @@ impl Shell<'_> {
     }
 
     fn who(&mut self, name: &str, words: &[&str], streams: &Streams) -> Option<Went> {
-        let user = self.world.user;
-        let known = if user == 0 { "root" } else { "" };
+        let (user, group) = (self.world.user, self.world.group);
+        let named = |id: i64| if id == 0 { "0(root)".to_owned() } else { id.to_string() };
+        let mut groups: Vec<i64> = self.world.groups.iter().copied().chain([group]).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let list = |form: &dyn Fn(i64) -> String, between: &str| {
+            groups.iter().map(|id| form(*id)).collect::<Vec<_>>().join(between)
+        };
         let text = match (name, words) {
             ("whoami", _) if user == 0 => "root".to_owned(),
             ("whoami", _) => return Some(self.complains(streams, 1, &format!("whoami: unknown uid {user}"))),
-            (_, ["-u" | "-g"]) => user.to_string(),
-            (_, []) if user == 0 => "uid=0(root) gid=0(root) groups=0(root)".to_owned(),
-            (_, []) => format!("uid={user}{known} gid=0(root) groups=0(root)"),
+            (_, ["-u"]) => user.to_string(),
+            (_, ["-g"]) => group.to_string(),
+            (_, ["-G"]) => list(&|id| id.to_string(), " "),
+            (_, []) => format!("uid={} gid={} groups={}", named(user), named(group), list(&named, ",")),
             _ => return None,
         };
         Some(self.says(streams, &text))

@@ -249,6 +249,24 @@ fn names_of_services_are_found_once_they_are_there() {
 }
 
 #[test]
+fn a_user_has_the_groups_of_its_pod() {
+    let says = |world: &World, script: &str| {
+        let played = play(world, &["sh".to_owned(), "-c".to_owned(), script.to_owned()]);
+        played.printed.iter().map(|piece| piece.text.as_str()).collect::<String>()
+    };
+    let mut world = busybox();
+    world.programs.listed = Some(Arc::new(["sh", "id"].iter().map(ToString::to_string).collect()));
+    assert_eq!(says(&world, "id"), "uid=0(root) gid=0(root) groups=0(root)\n");
+    let own = World { user: 1000, ..world.clone() };
+    assert_eq!(says(&own, "id"), "uid=1000 gid=0(root) groups=0(root)\n");
+    let all = World { user: 1000, group: 3000, groups: vec![4000, 2000], ..world };
+    assert_eq!(
+        says(&all, "id; id -u; id -g; id -G"),
+        "uid=1000 gid=3000 groups=2000,3000,4000\n1000\n3000\n2000 3000 4000\n"
+    );
+}
+
+#[test]
 fn what_cannot_be_followed_is_named() {
     let played = of("apk add curl; echo done");
     assert_eq!(played.unknown.as_deref(), Some("`apk add curl`"));

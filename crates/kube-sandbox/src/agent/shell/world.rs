@@ -44,6 +44,9 @@ pub(crate) struct World {
     pub(crate) files: Files,
     pub(crate) folder: String,
     pub(crate) user: i64,
+    pub(crate) group: i64,
+    /// Besides that one.
+    pub(crate) groups: Vec<i64>,
     /// What it is in, where it is in one.
     pub(crate) cluster: Option<std::sync::Arc<dyn Cluster>>,
     /// The image by the name that the container has for it.

@@ -6,10 +6,9 @@ use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::super::Ports;
+use super::super::behind::Served;
 use super::frames::{Frame, Reader, Writer, data, pong};
 
 /// Frames on their way; a client that does not read stops whom it reads from.
@@ -87,7 +86,7 @@ struct Pair {
 }
 
 /// Carries until the client is gone. Ports other than `served` are refused.
-pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
+pub(in super::super) async fn carry(mut wire: Wire, served: Served) {
     let mut reader = Reader::new();
     let mut writer = Writer::default();
     let mut waiting: HashMap<String, Pair> = HashMap::new();
@@ -129,7 +128,7 @@ pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
                         waiting.remove(&request);
                         let (to_port, from_client) = mpsc::channel(IN_FLIGHT);
                         // It reads before anything is sent to it: there may be more than the channel holds.
-                        tokio::spawn(connection(port, served, [data, error], from_client, wire.to.clone()));
+                        tokio::spawn(connection(port, served.clone(), [data, error], from_client, wire.to.clone()));
                         for bytes in early.remove(&data).into_iter().flatten() {
                             early_bytes -= bytes.len();
                             let _ = to_port.send(bytes).await;
@@ -166,14 +165,14 @@ pub(in super::super) async fn carry(mut wire: Wire, served: Ports) {
 
 async fn connection(
     port: u16,
-    served: Ports,
+    served: Served,
     [stream, error]: [u32; 2],
     mut from_client: mpsc::Receiver<Bytes>,
     to_client: mpsc::Sender<Vec<u8>>,
 ) {
-    let why = match connected(port, served).await {
+    let why = match served.connect(port).await {
         Ok(tcp) => {
-            let (mut reader, mut writer) = tcp.into_split();
+            let (mut reader, mut writer) = tokio::io::split(tcp);
             let upward = async {
                 while let Some(bytes) = from_client.recv().await {
                     if writer.write_all(&bytes).await.is_err() {
@@ -207,17 +206,11 @@ async fn connection(
     }
 }
 
-async fn connected(port: u16, served: Ports) -> Result<TcpStream, String> {
-    let here = served
-        .here(port)
-        .ok_or_else(|| format!("failed to connect to localhost:{port} inside the pod: connection refused"))?;
-    TcpStream::connect(("127.0.0.1", here)).await.map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::super::Ports;
     use super::super::frames::tests::{compressor, open};
     use super::*;
 
@@ -233,7 +226,7 @@ mod tests {
             tokio::io::copy(&mut reader, &mut writer).await.expect("it is sent back");
         });
         let (near, far) = tokio::io::duplex(1024);
-        tokio::spawn(carry(Wire::bare(far), Ports { client, metrics: None }));
+        tokio::spawn(carry(Wire::bare(far), Served::Here(Ports { client, metrics: None })));
         let (mut from, mut to) = tokio::io::split(near);
         let writing = async {
             let mut deflate = compressor();
