@@ -8,10 +8,21 @@ let client;
 let starting;
 let complained = false;
 
+// A folder that is not trusted does not say which program is started.
+function setting() {
+  return workspace.isTrusted ? workspace.getConfiguration("keywitness").get("path", "") : "";
+}
+
 function program(context) {
-  // A folder that is not trusted does not say which program is started.
-  const setting = workspace.isTrusted ? workspace.getConfiguration("keywitness").get("path", "") : "";
-  return findProgram(setting, process.env, context.extensionPath);
+  return findProgram(setting(), process.env, context.extensionPath);
+}
+
+function warnMissing() {
+  const named = setting();
+  const why = named
+    ? `The setting keywitness.path names ${named}, which is no program.`
+    : "keywitness is not on PATH: install it, or name it in the setting keywitness.path.";
+  return window.showWarningMessage(why);
 }
 
 async function start(context) {
@@ -19,7 +30,7 @@ async function start(context) {
   if (!found) {
     if (!complained) {
       complained = true;
-      window.showWarningMessage("keywitness is not on PATH: install it, or name it in the setting keywitness.path.");
+      warnMissing();
     }
     return;
   }
@@ -50,12 +61,13 @@ async function stop() {
 
 async function run(context, word, file) {
   const found = program(context);
-  if (!found) return window.showWarningMessage("keywitness is not on PATH: install it, or name it in the setting keywitness.path.");
+  if (!found) return warnMissing();
   if (!workspace.isTrusted) return window.showWarningMessage("A lab runs commands: trust this folder first.");
   const document = window.activeTextEditor?.document;
   const lab = typeof file === "string" ? file : document?.uri.scheme === "file" ? document.uri.fsPath : undefined;
   if (!lab) return window.showWarningMessage("Open a lab first: a Markdown file on this machine.");
-  const open = workspace.textDocuments.find((one) => one.uri.fsPath === lab);
+  // The lens of a step asks for LAB#STEP.
+  const open = workspace.textDocuments.find(({ uri }) => lab === uri.fsPath || lab.startsWith(`${uri.fsPath}#`));
   if (open?.isDirty) await open.save();
   const task = new Task({ type: "keywitness", word }, TaskScope.Workspace, `${word} ${lab}`, "keywitness", new ShellExecution(found, [word, lab]));
   return tasks.executeTask(task);

@@ -42,7 +42,7 @@ test("the program is the setting's, then PATH's, then its own", () => {
 });
 
 // As much of an editor as the extension asks for.
-function editor(documents, trusted = true) {
+function editor(documents, trusted = true, setting = process.execPath) {
   const seen = { commands: {}, clients: [], warnings: [], tasks: [] };
   const on = {};
   const vscode = {
@@ -55,7 +55,7 @@ function editor(documents, trusted = true) {
     workspace: {
       isTrusted: trusted,
       textDocuments: documents,
-      getConfiguration: () => ({ get: () => process.execPath }),
+      getConfiguration: () => ({ get: () => setting }),
       onDidOpenTextDocument: (does) => ((on.open = does), { dispose() {} }),
       onDidSaveTextDocument: (does) => ((on.save = does), { dispose() {} }),
     },
@@ -114,4 +114,21 @@ test("in a folder that is not trusted no lab runs", async () => {
   await seen.commands["keywitness.testLab"]();
   assert.deepStrictEqual(seen.tasks, []);
   assert.ok(seen.warnings.length > 0);
+});
+
+test("what is not saved is saved before the lab or a step of it runs", async () => {
+  for (const asked of ["/labs/a b/README.md", "/labs/a b/README.md#scale-it"]) {
+    const saved = [];
+    const dirty = { ...document(LAB), isDirty: true, save: async () => saved.push(asked) };
+    const { extension, seen } = editor([dirty]);
+    await extension.activate({ subscriptions: [], extensionPath: "/nowhere" });
+    await seen.commands["keywitness.test"](asked);
+    assert.deepStrictEqual([saved, seen.tasks], [[asked], [[process.execPath, "test", asked]]]);
+  }
+});
+
+test("a setting that names no program is told as such", async () => {
+  const { extension, seen } = editor([document(LAB)], true, "/no/keywitness");
+  await extension.activate({ subscriptions: [], extensionPath: "/nowhere" });
+  assert.deepStrictEqual(seen.warnings, ["The setting keywitness.path names /no/keywitness, which is no program."]);
 });
