@@ -4,12 +4,12 @@ mod review;
 mod runs;
 mod show;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use self::runs::Stuck;
 use super::args::Format;
 use super::error::CliError;
 use super::screen;
@@ -120,8 +120,8 @@ fn recording<'a>(args: &RecordArgs, layout: &'a Layout, drafted: &'a Draft, kind
     runs::Recording { layout, added: &drafted.added, kind, seed: args.seed, jobs }
 }
 
-/// A file of its own whose blocks all run by themselves: those that wait for somebody, never end, have a placeholder
-/// in them, or fail, are only shown. Nothing where it was interrupted.
+/// A file of its own whose blocks all run by themselves: those that wait for somebody, never end, or have a placeholder
+/// in them are only shown, and so is what fails, with the rest of its block. Nothing where it was interrupted.
 async fn that_runs(source: &SourceFile, args: &RecordArgs) -> Result<Option<SourceFile>, CliError> {
     let mut source = source.clone();
     // Each turn shows at least one block more.
@@ -140,21 +140,23 @@ async fn that_runs(source: &SourceFile, args: &RecordArgs) -> Result<Option<Sour
                 None => return Ok(None),
             }
         }
-        let own = |(line, why): (usize, String)| (drafted.added.original(line), why);
-        let found: BTreeMap<usize, String> = found.into_iter().map(own).collect();
-        let shown = only_shown(&source, &found.keys().copied().collect());
+        let own = |line: usize| drafted.added.original(line);
+        let fences = found.iter().map(|stuck| (own(stuck.fence), stuck.command.map(own))).collect();
+        let shown = only_shown(&source, &fences);
         if shown.text() == source.text() {
             return Ok(Some(source));
         }
-        for (line, why) in &found {
-            screen::note(&format!("{}:{line}: this block is only shown (`norun`): {why}", source.name()));
+        for Stuck { fence, command, why } in &found {
+            let line = own(command.unwrap_or(*fence));
+            screen::note(&format!("{}:{line}: what does not run is only shown (`norun`): {why}", source.name()));
         }
         source = shown;
     }
 }
 
-/// Blocks of which lint knows that they do not end by themselves, by the line of their fence in the draft.
-fn waiting(drafted: &Draft) -> Vec<(usize, String)> {
+/// Blocks of which lint knows that they do not end by themselves. The whole of them is one thing to do: what stands before
+/// an editor is of no use without it.
+fn waiting(drafted: &Draft) -> Vec<Stuck> {
     let parsed = parse(&drafted.source);
     let items = parsed.lab.iter().flat_map(|lab| &lab.steps).flat_map(|step| &step.items);
     let blocks = items.filter_map(|item| match item {
@@ -167,7 +169,8 @@ fn waiting(drafted: &Draft) -> Vec<(usize, String)> {
             codes.contains(&finding.code) && finding.span.start >= span.start && finding.span.end <= span.end
         };
         let finding = parsed.findings.iter().find(is_here)?;
-        Some((drafted.source.position(span.start).line, finding.message.clone()))
+        let fence = drafted.source.position(span.start).line;
+        Some(Stuck { fence, command: None, why: finding.message.clone() })
     });
     found.collect()
 }

@@ -1,7 +1,7 @@
 //! A tutorial of another tool as a file of its own, in which lines may change: fences of a shell run, those with prompts
 //! are of `console`, and front matter that no lab has is left out but for its title.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ const PROMPTS: [&str; 2] = ["$ kubectl ", "$ etcdctl "];
 
 /// A comment between a command and another that does the same.
 static ALTERNATIVE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?i)^\s*#\s*(or|alternatively)\b[\s,.:]*(with|by|you .*)?$").expect("a constant"));
+    LazyLock::new(|| Regex::new(r"(?i)^\s*#\s*(or|alternatively)\b").expect("a constant"));
 
 pub fn converted(source: &SourceFile, to: &Path) -> SourceFile {
     let text = source.text();
@@ -113,20 +113,34 @@ fn apart(source: &SourceFile) -> SourceFile {
     SourceFile::new(source.name().to_owned(), source.path(), replaced(source.text(), &places))
 }
 
-/// The same with the fences that begin at these lines only shown.
-pub fn only_shown(source: &SourceFile, lines: &BTreeSet<usize>) -> SourceFile {
-    let text = source.text();
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    let begins = |fence: &&FenceOutline| lines.contains(&source.position(fence.span.start).line);
-    for fence in outline(source).fences.iter().filter(begins).filter(|fence| fence.braces.is_none()) {
-        let at = fence.language.span.end;
-        out.push_str(&text[from..at]);
-        out.push_str(" {norun}");
-        from = at;
+/// The same with the fences that begin at these lines only shown; from a line of theirs on, where one is given and a
+/// command stands before it.
+pub fn only_shown(source: &SourceFile, fences: &BTreeMap<usize, Option<usize>>) -> SourceFile {
+    let mut places = Vec::new();
+    for fence in outline(source).fences.iter().filter(|fence| fence.braces.is_none()) {
+        let line = source.position(fence.span.start).line;
+        let Some(from) = fences.get(&line) else { continue };
+        let split = from.and_then(|from| divided(source, fence, from));
+        places.push(split.unwrap_or_else(|| {
+            let end = fence.language.span.end - source.line_start(line);
+            let (head, rest) = source.line(line).split_at(end);
+            (line, line, vec![format!("{head} {{norun}}{rest}")])
+        }));
     }
-    out.push_str(&text[from..]);
-    SourceFile::new(source.name().to_owned(), source.path(), out)
+    SourceFile::new(source.name().to_owned(), source.path(), replaced(source.text(), &places))
+}
+
+/// What stands in a fence from this line on, with the comment above it, in a fence of its own that is only shown.
+fn divided(source: &SourceFile, fence: &FenceOutline, from: usize) -> Option<(usize, usize, Vec<String>)> {
+    let Rows { marker, first, .. } = rows(source, fence)?;
+    let language = fence.language.value.as_str();
+    let is_blank = |row: &usize| source.line(*row).trim().is_empty();
+    let is_comment = |row: &usize| language != "console" && source.line(*row).starts_with('#');
+    let begin = (first + 1..from).rev().take_while(is_comment).last().unwrap_or(from);
+    let end = (first + 1..begin).rev().find(|row| !is_blank(row))?;
+    (first + 1..=end).find(|row| !is_blank(row) && !is_comment(row))?;
+    let lines = [marker.clone(), String::new(), format!("{marker}{language} {{norun}}"), source.line(begin).to_owned()];
+    Some((end + 1, begin, lines.to_vec()))
 }
 
 /// What the fence is in a lab, where that is another language.
@@ -163,8 +177,21 @@ mod tests {
             of("```bash\n# put it\n# twice\n\n$ etcdctl put a 1\nOK\n# no\n\n# get it\n$ etcdctl get a\n# none\n```\n"),
             "put it\ntwice\n\n```console\n$ etcdctl put a 1\nOK\n# no\n```\n\nget it\n\n```console\n$ etcdctl get a\n# none\n```\n"
         );
-        let shown = only_shown(&SourceFile::new("a.md", "a.md", page), &BTreeSet::from([10]));
-        assert!(shown.text().contains("\n```bash {norun}\n$ etcdctl put a b\n"), "{}", shown.text());
+        let shown = |text: &str, line, from| {
+            only_shown(&SourceFile::new("a.md", "a.md", text), &BTreeMap::from([(line, from)])).text().to_owned()
+        };
+        assert!(shown(page, 10, None).contains("\n```bash {norun}\n$ etcdctl put a b\n"), "{}", shown(page, 10, None));
+        // What stands before the command that fails runs.
+        let two = "```bash\n# first\nls\n\n# then\nls /no\nls /nor\n```\n";
+        assert_eq!(
+            shown(two, 1, Some(6)),
+            "```bash\n# first\nls\n```\n\n```bash {norun}\n# then\nls /no\nls /nor\n```\n"
+        );
+        assert_eq!(shown(two, 1, Some(3)), two.replacen("```bash", "```bash {norun}", 1));
+        assert_eq!(
+            shown("```console\n$ ls\n# a\n$ ls /no\n```\n", 1, Some(4)),
+            "```console\n$ ls\n# a\n```\n\n```console {norun}\n$ ls /no\n```\n"
+        );
         let lab = "---\ntitle: A\nlevel: beginner\n---\n## A\n\n```bash\nls\n```\n";
         assert_eq!(of(lab), lab);
     }

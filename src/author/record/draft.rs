@@ -146,7 +146,9 @@ fn is_bare(source: &SourceFile, parts: &Outline, blocks: &[Runs]) -> bool {
     let own = |line: usize| source.line(line).to_owned();
     let commands: Vec<String> = blocks.iter().flat_map(|block| block.first..=block.last).map(own).collect();
     let says = |word: &str| commands.iter().any(|line| line.contains(word));
-    let is_ours = |fence: &FenceOutline| fence.kind.is_some_and(|kind| fence.braces.is_some() || !kind.is_action());
+    // What is only shown says nothing of where the others run.
+    let has_attributes = |fence: &FenceOutline| fence.braces.is_some() && fence.attribute("norun").is_none();
+    let is_ours = |fence: &FenceOutline| fence.kind.is_some_and(|kind| has_attributes(fence) || !kind.is_action());
     let head = &source.text()[..parts.body];
     let says_where = head.contains("clusters:") || head.contains("etcd:");
     let starts_one = commands.iter().any(|line| line.trim_start().trim_start_matches("$ ").starts_with("etcd "));
@@ -256,13 +258,13 @@ mod tests {
 
     #[test]
     fn a_tour_of_etcd_gets_one_of_its_own_and_a_title() {
-        let draft = of("Put a key.\n\n```sh\netcdctl put a b\n```\n\n```shell\nls\n```\n");
+        let draft = of("Put a key.\n\n```sh\netcdctl put a b\n```\n\n```sh {norun}\nvi\n```\n\n```shell\nls\n```\n");
         let text = draft.source.text();
         assert!(text.starts_with("---\ntitle: My tour\nclusters: [bare]\n"), "{text}");
         assert!(text.contains("---\n## Put a key\n\nPut a key.\n\n```bash {setup name=etcd "), "{text}");
         let parsed = parse(&draft.source);
         assert!(parsed.lab.is_some(), "{:?}", parsed.findings);
-        assert_eq!(draft.shown, [(7, "shell".to_owned())]);
+        assert_eq!(draft.shown, [(11, "shell".to_owned())]);
     }
 
     #[test]

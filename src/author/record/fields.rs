@@ -59,7 +59,7 @@ impl Leaf {
     /// Whether a check can say it.
     pub(super) fn is_sayable(&self) -> bool {
         let text = self.text();
-        text.len() <= LONGEST && !text.contains(['\n', '\r']) && !text.contains(" bytes, hidden>")
+        text.len() <= LONGEST && !text.contains('\r') && !text.contains(" bytes, hidden>")
     }
 
     pub(super) fn cel(&self) -> String {

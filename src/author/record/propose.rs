@@ -8,7 +8,7 @@ use regex::Regex;
 use super::fields::{Leaf, Leaves, Part, Path};
 use super::layout::Block;
 use super::names::written;
-use super::printed::common;
+use super::printed::{common, common_of_commands};
 use super::proposal::{Cause, What};
 use super::seen::{Family, Run, State, Story};
 use crate::text::EventKind;
@@ -67,7 +67,12 @@ pub(super) fn candidates(said: &Said<'_>, paused: &[&Run], all: &[&Run], noise: 
     }
     let printed: Option<Vec<_>> = all.iter().map(|run| run.printed(said.block)).collect();
     let may_expect = !said.block.is_expected && !said.block.is_background && !said.block.is_setup;
-    if let Some(lines) = printed.filter(|_| may_expect).and_then(|printed| common(&printed)) {
+    let of_commands = || {
+        let of_runs: Option<Vec<_>> = all.iter().map(|run| run.printed_by_command(said.block)).collect();
+        of_runs.map(|of_runs| common_of_commands(&of_runs))
+    };
+    let told = |printed: Vec<_>| of_commands().unwrap_or_else(|| common(&printed));
+    if let Some(lines) = printed.filter(|_| may_expect).and_then(told) {
         let why = "all runs printed this; `[..]` and `...` stand for what differed".to_owned();
         found.push(Candidate {
             block: said.index,
@@ -108,23 +113,24 @@ fn of_key(said: &Said<'_>, key: &str, story: &Story) -> Vec<Candidate> {
     }
     let name = key.rsplit('/').next().unwrap_or(key);
     let is_named = mentions(&said.text, name) || mentions(&said.text, key);
-    let candidate = |cause: Cause, lines: Vec<String>, why: &str| Candidate {
+    let candidate_of = |is_said: bool, cause: Cause, lines: Vec<String>, why: &str| Candidate {
         block: said.index,
         what: What::Check,
         lines,
-        cause: if is_named { cause } else { Cause::Beside },
+        cause: if is_named || is_said { cause } else { Cause::Beside },
         why: why.to_owned(),
         subject: key.to_owned(),
     };
+    let candidate = |cause, lines, why| candidate_of(false, cause, lines, why);
     let word = word(key);
     let mut found = Vec::new();
     match (&story.before, &story.after) {
         (None, Some(after)) => {
             let told = told(said, key, None, after);
-            let (cause, holds) = if told.is_empty() {
+            let (cause, holds) = if told.lines.is_empty() {
                 (Cause::Named, "exists".to_owned())
             } else {
-                (Cause::Said, format!("where {}", told.join(" && ")))
+                (Cause::Said, format!("where {}", told.lines.join(" && ")))
             };
             found.push(candidate(cause, vec![format!("key {word} {holds}")], "the key came to be in all runs"));
             if let Some(state) = state_of(None, after) {
@@ -134,9 +140,10 @@ fn of_key(said: &Said<'_>, key: &str, story: &Story) -> Vec<Candidate> {
         }
         (Some(before), Some(after)) => {
             let told = told(said, key, Some(before), after);
-            if !told.is_empty() {
-                let line = format!("key {word} where {}", told.join(" && "));
-                found.push(candidate(Cause::Said, vec![line], "the value changed so in all runs"));
+            if !told.lines.is_empty() {
+                let line = format!("key {word} where {}", told.lines.join(" && "));
+                // A command that selects its objects does not name them.
+                found.push(candidate_of(told.is_said, Cause::Said, vec![line], "the value changed so in all runs"));
             }
             if let Some(state) = state_of(Some(before), after) {
                 let line = format!("key {word} where {state}");
@@ -154,12 +161,25 @@ fn of_key(said: &Said<'_>, key: &str, story: &Story) -> Vec<Candidate> {
     found
 }
 
+/// What a check says of an object.
+#[derive(Default)]
+struct Told {
+    lines: Vec<String>,
+    /// The commands say some of it.
+    is_said: bool,
+}
+
 /// What a check says of an object that came to be or has changed: what the commands say first.
-fn told(said: &Said<'_>, key: &str, before: Option<&State>, after: &State) -> Vec<String> {
+fn told(said: &Said<'_>, key: &str, before: Option<&State>, after: &State) -> Told {
     let leaves = match after {
         State::Object { leaves, .. } => leaves,
-        State::Text(text) if text.is_sayable() => return vec![format!("value == {}", text.cel())],
-        State::Text(_) | State::Closed => return Vec::new(),
+        State::Text(text) if text.is_sayable() => {
+            return Told {
+                lines: vec![format!("value == {}", text.cel())],
+                is_said: mentions(&said.text, text.text()),
+            };
+        }
+        State::Text(_) | State::Closed => return Told::default(),
     };
     let none = Leaves::new();
     let old = before.and_then(State::leaves).unwrap_or(&none);
@@ -172,17 +192,24 @@ fn told(said: &Said<'_>, key: &str, before: Option<&State>, after: &State) -> Ve
         !is_own_name && mentions(&said.text, leaf.text()) || is_open(path) && mentions(&said.text, field)
     };
     let mut chosen: Vec<(&Path, &Leaf)> = content.iter().filter(is_said).copied().collect();
+    let mut is_any_said = !chosen.is_empty();
     if chosen.is_empty() && before.is_some() {
         chosen.clone_from(&content);
     }
-    chosen.sort_by_key(|(path, leaf)| (path.begins(&["metadata"]), path.0.len(), leaf.text().len() < 2));
+    // A value that a command has may be that of a default by chance; beside its field's name it is not.
+    let by_name = |path: &Path| path.names().last().is_some_and(|name| names_field(&said.text, name));
+    chosen
+        .sort_by_key(|(path, leaf)| (!by_name(path), path.begins(&["metadata"]), path.0.len(), leaf.text().len() < 2));
     chosen.truncate(MOST_FIELDS);
-    let mut told: Vec<String> = chosen.iter().map(|(path, leaf)| format!("{} == {}", path.cel(), leaf.cel())).collect();
-    if before.is_some() && told.len() < MOST_FIELDS {
+    let mut lines: Vec<String> =
+        chosen.iter().map(|(path, leaf)| format!("{} == {}", path.cel(), leaf.cel())).collect();
+    if before.is_some() && lines.len() < MOST_FIELDS {
         let gone = old.keys().filter(|path| !leaves.contains_key(path) && is_content(said, path));
-        told.extend(gone.take(MOST_FIELDS - told.len()).filter_map(Path::cel_absent));
+        let gone: Vec<&Path> = gone.take(MOST_FIELDS - lines.len()).collect();
+        is_any_said |= gone.iter().any(|path| is_open(path));
+        lines.extend(gone.into_iter().filter_map(Path::cel_absent));
     }
-    told
+    Told { lines, is_said: is_any_said }
 }
 
 /// What belongs to whoever writes an object: its content, its labels, and annotations that a command speaks of.
@@ -225,7 +252,7 @@ fn sequence(said: &Said<'_>, key: &str, word: &str, story: &Story) -> Option<Vec
             (EventKind::Delete, _) => Some("  DELETE".to_owned()),
             (EventKind::Put, Some(state)) => {
                 let told = told(said, key, before.as_ref(), state);
-                match told.as_slice() {
+                match told.lines.as_slice() {
                     // A change that no command speaks of is a controller's.
                     [] if before.is_some() => None,
                     [] => Some("  PUT".to_owned()),
@@ -270,11 +297,18 @@ fn mentions(commands: &str, text: &str) -> bool {
             // A point may end a sentence.
             let goes_on = match after.next() {
                 Some('.') => after.next().is_some_and(char::is_alphanumeric),
+                // `label pod a app-` takes the label `app` away.
+                Some('-') => after.next().is_some_and(inner),
                 Some(c) => inner(c),
                 None => false,
             };
             !before.is_some_and(inner) && !goes_on
         })
+}
+
+/// Whether commands name a field: as a word, or as a flag.
+fn names_field(commands: &str, name: &str) -> bool {
+    mentions(commands, name) || mentions(commands, &format!("--{name}"))
 }
 
 /// Names that Kubernetes makes up: their own alphabet, and enough of it not to be a word.
@@ -293,10 +327,11 @@ mod tests {
 
     #[test]
     fn a_word_of_a_command_is_a_whole_one() {
-        let text = "kubectl create deployment web --image=nginx:1.27 --replicas=3 -l app.io/tier=front";
-        for yes in ["web", "nginx:1.27", "3", "front", "app.io/tier"] {
+        let text = "kubectl create deployment web --image=nginx:1.27 --replicas=3 -l app.io/tier=front; label a old-";
+        for yes in ["web", "old", "nginx:1.27", "3", "front", "app.io/tier"] {
             assert!(mentions(text, yes), "{yes}");
         }
+        assert!(names_field(text, "replicas") && names_field(text, "app.io/tier") && !names_field(text, "image-"));
         for no in ["we", "nginx:1", "27", "fron", "", "web --image=nginx:1.2"] {
             assert!(!mentions(text, no), "{no}");
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fields::{Leaf, Leaves, Path, leaves};
-use super::layout::Block;
+use super::layout::{Block, CommandAt};
 use super::names::Names;
 use super::printed::Printed;
 use crate::grade::{Evidence, Judge, Need, Observation, Seen, probe};
@@ -15,6 +15,9 @@ use crate::lab::{Check, CheckKind, WRITTEN_PREFIX};
 use crate::outcome::Verdict;
 use crate::run::{Moment, Recording};
 use crate::text::{EventKind, redact};
+
+/// Of a name that a controller made up.
+const SHORTEST_SUFFIX: usize = 5;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunKind {
@@ -178,7 +181,24 @@ impl Run {
         }
         let first = lines.iter().take_while(|line| line.is_empty()).count();
         lines.drain(..first);
-        Some(Printed { lines, days: days(&window) })
+        Some(Printed { lines, passing: passing(&window) })
+    }
+
+    /// The same of each command of the block; `None` where they do not make up the whole.
+    pub(super) fn printed_by_command(&self, block: &Block) -> Option<Vec<Printed>> {
+        let (whole, _) = self.output(block)?;
+        let own = |command: &CommandAt| self.command_output(block, (command.first, command.last));
+        let texts: Vec<String> = block.commands.iter().map(own).collect::<Option<_>>()?;
+        let ends = texts.iter().rev().skip(1).all(|text| text.is_empty() || text.ends_with('\n'));
+        if !ends || texts.concat() != whole {
+            return None;
+        }
+        let passing = passing(&self.window(block, block)?);
+        let printed = |text: &String| Printed {
+            lines: text.lines().map(|line| self.names.put(line.trim_end())).collect(),
+            passing: passing.clone(),
+        };
+        Some(texts.iter().map(printed).collect())
     }
 
     /// The same of one command, by its lines.
@@ -189,7 +209,7 @@ impl Run {
         }
         let window = self.window(block, block)?;
         let lines = text.trim_matches('\n').lines().map(|line| self.names.put(line.trim_end())).collect();
-        Some(Printed { lines, days: days(&window) })
+        Some(Printed { lines, passing: passing(&window) })
     }
 
     /// Whether it prints what is expected of it.
@@ -298,10 +318,22 @@ impl Run {
     }
 }
 
-/// The days on which a block ran, as a program may print them.
-fn days(window: &Window) -> BTreeSet<String> {
-    let day = |at: jiff::Timestamp| at.to_string().chars().take(10).collect::<String>();
-    BTreeSet::from([day(window.begin.mark.wall), day(window.end.mark.wall)])
+/// What a program may print of a block's day, and of the names that controllers made up: another version of Kubernetes
+/// makes others.
+fn passing(window: &Window) -> BTreeSet<String> {
+    let forms = ["%Y-%m-%d", "%a, %d %b %Y", "%d %b %Y", "%a %b %e", "%b %e"];
+    let days = [window.begin.mark.wall, window.end.mark.wall].map(|at| at.to_zoned(jiff::tz::TimeZone::UTC));
+    let mut found: BTreeSet<String> =
+        days.iter().flat_map(|day| forms.map(|form| day.strftime(form).to_string())).collect();
+    let owners = owners(&window.view, window.from);
+    let suffix = |(name, owner): &(String, Option<String>)| {
+        let (above, _) = owners.get(owner.as_ref()?)?;
+        let own = name.strip_prefix(above)?.strip_prefix('-')?;
+        // A number is counted, not made up.
+        (own.len() >= SHORTEST_SUFFIX).then(|| own.to_owned())
+    };
+    found.extend(owners.values().filter_map(suffix));
+    found
 }
 
 /// How many objects a controller keeps for one with a name.

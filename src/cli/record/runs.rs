@@ -40,6 +40,15 @@ pub(super) struct Recording<'a> {
     pub(super) jobs: usize,
 }
 
+/// A block that does not run as it is.
+pub(super) struct Stuck {
+    /// The line of its fence.
+    pub(super) fence: usize,
+    /// That of its first command that does not run, where what stands before it does.
+    pub(super) command: Option<usize>,
+    pub(super) why: String,
+}
+
 /// One run to do.
 struct Wish {
     kind: RunKind,
@@ -123,16 +132,17 @@ impl Recording<'_> {
         Ok(Some(left.into_iter().zip(names).map(run).collect()))
     }
 
-    /// Blocks that do not run as they are, each by its line with the reason; nothing where it was interrupted.
-    pub(super) async fn failing(&self) -> Result<Option<Vec<(usize, String)>>, CliError> {
+    /// Blocks that do not run as they are; nothing where it was interrupted.
+    pub(super) async fn failing(&self) -> Result<Option<Vec<Stuck>>, CliError> {
         let interrupt = Interrupt::listen()
             .map_err(|error| CliError::unavailable(format!("cannot listen for Ctrl-C: {error}"), "try again"))?
             .token();
         let wish = Wish { kind: RunKind::Plain, lab: self.layout.plain(), turn: 0, settle: None, slowed: false };
         let (_, events) = self.run(&wish, &interrupt, true).await?;
         let failed = events.into_iter().filter_map(|event| match event {
-            RunEvent::ActionFinished { action, .. } if action.verdict == Verdict::Fail => {
-                Some((action.line, action.reason.unwrap_or_else(|| "it failed".to_owned())))
+            RunEvent::ActionFinished { action, .. } if !matches!(action.verdict, Verdict::Pass | Verdict::Skipped) => {
+                let why = action.reason.unwrap_or_else(|| "it failed".to_owned());
+                Some(Stuck { fence: action.line, command: action.failed_line, why })
             }
             _ => None,
         });
