@@ -91,7 +91,11 @@ fn line(runs: &[Printed], at: usize) -> String {
     if of_runs.iter().all(|pieces| pieces.len() == count) {
         for at in 0..count {
             let is_same = of_runs.iter().all(|pieces| pieces[at] == first[at]);
-            words.push(kept(at).filter(|_| is_same));
+            let is_gap = |at: usize| at < count && (passes[at] || of_runs.iter().any(|pieces| pieces[at] != first[at]));
+            let is_blank = of_runs.iter().all(|pieces| pieces[at].trim_matches(' ').is_empty());
+            // How many blanks stand beside a gap depends on how long what it stands for is.
+            let beside = is_blank && !is_same && (at > 0 && is_gap(at - 1) || is_gap(at + 1));
+            words.push(if beside { Some(" ") } else { kept(at).filter(|_| is_same) });
         }
     } else {
         let shortest = of_runs.iter().map(Vec::len).min().unwrap_or_default();
@@ -110,6 +114,7 @@ fn line(runs: &[Printed], at: usize) -> String {
         match word {
             // Blanks between two parts that differ are no part of what is said.
             Some(word) if word.trim().is_empty() && out.ends_with(ANY) && words.get(at + 1) == Some(&None) => {}
+            Some(word) if word.len() > 1 && word.trim_matches(' ').is_empty() && out.ends_with(ANY) => out.push(' '),
             Some(word) => {
                 says = says.max(word.chars().filter(|c| c.is_alphanumeric()).count());
                 out.push_str(word);
@@ -235,6 +240,10 @@ mod tests {
         let lines = |of: &[&str]| Some(of.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(common(&["namespace/demo created", "namespace/demo created"]), lines(&["namespace/demo created"]));
         assert_eq!(common(&["NAME   AGE\ndemo   1s", "NAME   AGE\ndemo   12s"]), lines(&["NAME   AGE", "demo   [..]"]));
+        let same = lines(&["web   [..] v1"]);
+        assert_eq!(common(&["web   9s    v1", "web   8s    v1"]), same);
+        assert_eq!(common(&["web   9s    v1", "web   10s   v1"]), same);
+        assert_eq!(common(&["A    B", "A   B"]), lines(&["A[..]B"]));
         assert_eq!(common(&["pod/web-ab1 x", "pod/web-cd2 x"]), lines(&["pod/[..] x"]));
         // Of a day nothing is kept, although it is the same in all runs.
         assert_eq!(common(&["at 2026-11-28 ok", "at 2026-11-28 ok"]), lines(&["at [..] ok"]));
