@@ -243,7 +243,7 @@ mod tests {
         let same = lines(&["web   [..] v1"]);
         assert_eq!(common(&["web   9s    v1", "web   8s    v1"]), same);
         assert_eq!(common(&["web   9s    v1", "web   10s   v1"]), same);
-        assert_eq!(common(&["A    B", "A   B"]), lines(&["A[..]B"]));
+        assert_eq!(common(&["AB    CD", "AB   CD"]), lines(&["AB[..]CD"]));
         assert_eq!(common(&["pod/web-ab1 x", "pod/web-cd2 x"]), lines(&["pod/[..] x"]));
         // Of a day nothing is kept, although it is the same in all runs.
         assert_eq!(common(&["at 2026-11-28 ok", "at 2026-11-28 ok"]), lines(&["at [..] ok"]));
