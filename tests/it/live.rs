@@ -134,6 +134,13 @@ impl Live {
     }
 
     #[track_caller]
+    pub(crate) fn etcdctl(&self, args: &[&str]) -> String {
+        let done = self.command("etcdctl", args).output().expect("etcdctl starts");
+        assert!(done.status.success(), "etcdctl {args:?}:\n{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    #[track_caller]
     pub(crate) fn apply(&self, manifest: &Value) {
         let (told, succeeded) = self.try_kubectl(&["apply", "-f", "-"], &manifest.to_string());
         assert!(succeeded, "{told}\n{manifest:#}");

@@ -1,6 +1,6 @@
 //! A list as it goes out: item by item, page by page, or as it was sent before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,21 +12,21 @@ use kube_etcd_codec::{Message, Printer};
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::lists::{KnownList, KnownLists};
+use super::lists::{Items, KnownList, KnownLists};
 use super::{Api, SharedApi};
 use crate::objects::selector::Selector;
 use crate::objects::{self, Pages};
 use crate::resource::Resource;
 use crate::status::ApiError;
-use crate::store::Page;
+use crate::store::{Origin, Page};
 
 /// An answer up to this size is sent and forgotten; who does not read a longer one holds a place meanwhile.
 const SHORT: usize = 256 << 10;
 /// As much of a long answer as is handed over for sending at a time.
 const PIECE: usize = 64 << 10;
 
-/// The items of a list as they are written, one after another.
-struct Items {
+/// Writes the items of a list, one after another.
+struct Writer {
     resource: Arc<Resource>,
     selector: Selector,
     printer: Option<Printer>,
@@ -34,14 +34,16 @@ struct Items {
     any: bool,
 }
 
-impl Items {
+impl Writer {
     fn new(resource: &Arc<Resource>, selector: Selector) -> Self {
         let printer = selector.is_everything().then(|| objects::printer(resource)).flatten();
         let message = kube_etcd_codec::message_of(&resource.api_version(), &resource.kind);
         Self { resource: Arc::clone(resource), selector, printer, message, any: false }
     }
 
-    async fn add(&mut self, api: &Api, page: &Page, out: &mut Vec<u8>) -> Result<(), ApiError> {
+    /// Where in `out` each ends.
+    async fn add(&mut self, api: &Api, page: &Page, out: &mut Vec<u8>) -> Result<Vec<usize>, ApiError> {
+        let mut ends = Vec::with_capacity(page.items.len());
         let mut rest = &page.items[..];
         while let (Some(printer), Some((stored, others))) = (&self.printer, rest.split_first()) {
             let before = out.len();
@@ -51,6 +53,7 @@ impl Items {
                 break;
             }
             self.any = true;
+            ends.push(out.len());
             rest = others;
         }
         for shown in api.objects.shown(&self.resource, rest).await? {
@@ -61,9 +64,10 @@ impl Items {
                 serde_json::to_writer(&mut *out, &kube_etcd_codec::ordered_as(self.message, &item))
                     .map_err(ApiError::internal)?;
                 self.any = true;
+                ends.push(out.len());
             }
         }
-        Ok(())
+        Ok(ends)
     }
 
     fn comma(&self, out: &mut Vec<u8>) {
@@ -73,14 +77,38 @@ impl Items {
     }
 }
 
+/// What was written so far of a list that may be asked for again.
+struct Kept {
+    text: Vec<u8>,
+    ends: Vec<(Box<str>, usize)>,
+    revision: i64,
+    origin: Origin,
+}
+
+impl Kept {
+    fn of(page: &Page) -> Self {
+        Self { text: Vec::new(), ends: Vec::new(), revision: page.revision, origin: page.origin }
+    }
+
+    /// What was just written of a page, and where in it each item ends.
+    fn add(&mut self, page: &Page, written: &[u8], ends: impl Iterator<Item = usize>) {
+        let keys = page.items.iter().map(|item| item.key.as_str().into());
+        self.ends.extend(keys.zip(ends.map(|end| self.text.len() + end)));
+        self.text.extend_from_slice(written);
+    }
+
+    fn list(self) -> KnownList {
+        KnownList { items: Items::new(self.text, self.ends), revision: self.revision, origin: self.origin }
+    }
+}
+
 /// The pages of a list, the next one read while the last is written.
 struct Reading {
     api: SharedApi,
     pages: Pages,
     page: Option<Page>,
-    items: Items,
-    /// What was written so far, where it may be asked for again.
-    kept: Option<(Vec<u8>, KnownList)>,
+    writer: Writer,
+    kept: Option<Kept>,
 }
 
 impl Reading {
@@ -89,29 +117,50 @@ impl Reading {
         let before = out.len();
         out.reserve(3 * page.bytes());
         let (next, added) =
-            tokio::join!(self.pages.next(&self.api.objects), self.items.add(&self.api, &page, &mut out));
-        added?;
+            tokio::join!(self.pages.next(&self.api.objects), self.writer.add(&self.api, &page, &mut out));
+        let ends = added?;
         self.page = next?;
-        if let Some((text, _)) = &mut self.kept {
-            text.extend_from_slice(&out[before..]);
+        if let Some(kept) = &mut self.kept {
+            kept.add(&page, &out[before..], ends.into_iter().map(|end| end - before));
         }
-        if self.kept.as_ref().is_some_and(|(text, _)| !KnownLists::may_keep(text.len())) {
+        if self.kept.as_ref().is_some_and(|kept| !KnownLists::may_keep(kept.text.len())) {
             self.kept = None;
         } else if self.page.is_none()
-            && let Some((text, list)) = self.kept.take()
+            && let Some(kept) = self.kept.take()
         {
-            self.api.lists.keep(&self.pages.prefix, KnownList { text: text.into(), ..list });
+            self.api.lists.keep(&self.pages.prefix, kept.list());
         }
         Ok(Some(out.into()))
     }
 }
 
-/// What is known of the list, if it is so still: nothing at all was written since.
-async fn known(api: &Api, folder: &str) -> Option<KnownList> {
+/// What is known of the list, with what was written since. Nothing where it has to be read anew.
+async fn known(api: &Api, folder: &str, resource: &Arc<Resource>) -> Option<KnownList> {
     let known = api.lists.get(folder)?;
-    let newest = api.objects.store.newest().await.ok()?;
-    let is_same = newest == (known.revision, known.origin);
-    is_same.then_some(known)
+    let store = &api.objects.store;
+    if store.newest().await.ok()? == (known.revision, known.origin) {
+        return Some(known);
+    }
+    let page = store.since(folder, known.revision).await.ok()?;
+    if page.origin != known.origin || page.revision < known.revision {
+        return None;
+    }
+    let mut written = Kept::of(&page);
+    let mut text = Vec::new();
+    let ends = Writer::new(resource, Selector::default()).add(api, &page, &mut text).await.ok()?;
+    written.add(&page, &text, ends.into_iter());
+    let newer = written.list();
+    let expected = known.items.count_with(&newer.items);
+    let items = if usize::try_from(page.count) == Ok(expected) {
+        known.items.renewed(&newer.items, |_| true)
+    } else {
+        // What is no longer there leaves no other trace.
+        let keys: HashSet<String> = store.keys(folder, page.revision).await.ok()?.into_iter().collect();
+        known.items.renewed(&newer.items, |key| keys.contains(key))
+    };
+    let list = KnownList { items, ..newer };
+    api.lists.keep(folder, list.clone());
+    Some(list)
 }
 
 /// A long list goes out page by page as it is read.
@@ -122,22 +171,19 @@ pub(super) async fn stream(
     selector: Selector,
     place: Option<OwnedSemaphorePermit>,
 ) -> Result<Response, ApiError> {
-    let items = Items::new(&resource, selector);
-    let may_be_known = items.printer.is_some() && pages.revision == 0 && pages.start == pages.prefix;
+    let writer = Writer::new(&resource, selector);
+    let may_be_known = writer.printer.is_some() && pages.revision == 0 && pages.start == pages.prefix;
     let around = |revision: i64| frame(&resource, &json!({"resourceVersion": revision.to_string()}));
-    if may_be_known && let Some(known) = known(&api, &pages.prefix).await {
+    if may_be_known && let Some(known) = known(&api, &pages.prefix, &resource).await {
         let (head, tail) = around(known.revision);
-        let all = [head.into(), known.text, tail.into()].map(Ok);
+        let all = [head.into(), known.items.text, tail.into()].map(Ok);
         return Ok(json_body(unhurried(futures::stream::iter(all), place)));
     }
     // The first page is read before the answer begins, so that its failure is a proper one.
     let page = pages.next(&api.objects).await?;
     let (head, tail) = around(pages.revision);
-    let kept = page.as_ref().filter(|_| may_be_known).map(|page| {
-        let (revision, origin) = (page.revision, page.origin);
-        (Vec::new(), KnownList { text: Bytes::new(), revision, origin })
-    });
-    let mut reading = Reading { api, pages, page, items, kept };
+    let kept = page.as_ref().filter(|_| may_be_known).map(Kept::of);
+    let mut reading = Reading { api, pages, page, writer, kept };
     let start = reading.next(head.into_bytes()).await?.unwrap_or_default();
     if reading.page.is_none() && start.len() <= SHORT {
         return Ok(json_body(Body::from([&start[..], tail.as_bytes()].concat())));

@@ -12,8 +12,8 @@ mod watch;
 use std::time::Duration;
 
 use etcd_client::{
-    Certificate, Client, Compare, CompareOp, ConnectOptions, DeleteOptions, GetOptions, Identity, KeyValue, PutOptions,
-    ResponseHeader, TlsOptions, Txn, TxnOp, TxnOpResponse,
+    Certificate, Client, Compare, CompareOp, ConnectOptions, DeleteOptions, GetOptions, GetResponse, Identity,
+    KeyValue, PutOptions, ResponseHeader, TlsOptions, Txn, TxnOp, TxnOpResponse,
 };
 
 pub use change::{Change, ChangeKind, FeedItem};
@@ -88,6 +88,16 @@ pub struct Page {
 }
 
 impl Page {
+    fn of(mut answer: GetResponse) -> Self {
+        Self {
+            revision: answer.header().map_or(0, ResponseHeader::revision),
+            origin: Origin::of(answer.header()),
+            more: answer.more(),
+            count: answer.count(),
+            items: answer.take_kvs().into_iter().map(Stored::from).collect(),
+        }
+    }
+
     /// Of the values, as etcd holds them.
     pub fn bytes(&self) -> usize {
         self.items.iter().map(|item| item.value.len()).sum()
@@ -202,14 +212,22 @@ impl Store {
     pub async fn page(&self, prefix: &str, start: &str, limit: i64, revision: i64) -> Result<Page, StoreError> {
         let options = GetOptions::new().with_range(prefix_end(prefix)).with_limit(limit).with_revision(revision);
         let mut kv = self.client.kv_client().max_decoding_message_size(LARGEST_PAGE);
-        let mut answer = timely(kv.get(start, Some(options))).await?;
-        Ok(Page {
-            revision: answer.header().map_or(0, ResponseHeader::revision),
-            origin: Origin::of(answer.header()),
-            more: answer.more(),
-            count: answer.count(),
-            items: answer.take_kvs().into_iter().map(Stored::from).collect(),
-        })
+        Ok(Page::of(timely(kv.get(start, Some(options))).await?))
+    }
+
+    /// What is below a prefix and was written after a revision; its `count` is that of all that is below the prefix.
+    pub async fn since(&self, prefix: &str, revision: i64) -> Result<Page, StoreError> {
+        let options = GetOptions::new().with_prefix().with_min_mod_revision(revision + 1);
+        let mut kv = self.client.kv_client().max_decoding_message_size(LARGEST_PAGE);
+        Ok(Page::of(timely(kv.get(prefix, Some(options))).await?))
+    }
+
+    /// The keys below a prefix at a revision.
+    pub async fn keys(&self, prefix: &str, revision: i64) -> Result<Vec<String>, StoreError> {
+        let options = GetOptions::new().with_prefix().with_keys_only().with_revision(revision);
+        let mut kv = self.client.kv_client().max_decoding_message_size(LARGEST_PAGE);
+        let page = Page::of(timely(kv.get(prefix, Some(options))).await?);
+        Ok(page.items.into_iter().map(|item| item.key).collect())
     }
 
     /// The newest revision, and whose it is: while both are the same nothing has changed.

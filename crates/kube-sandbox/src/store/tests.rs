@@ -215,3 +215,41 @@ async fn a_lease_stays_with_its_key() {
     assert_eq!(store.get(&key).await.expect("an answer").0.map(|stored| stored.lease), Some(lease));
     running.etcd.stop().await;
 }
+
+/// What was deleted shows in the count alone, also where its revisions are compacted; a store that was started anew is
+/// another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_since_is_read_with_the_count_of_all() {
+    let mut running = start().await;
+    let store = running.store.clone();
+    let folder = "/registry/configmaps/a/";
+    let mut last = 0;
+    for name in ["one", "two", "three", "four"] {
+        last = at(store.create(&format!("{folder}{name}"), map(name, "1"), 0).await.expect("an answer"));
+    }
+    let since = async |store: &Store, revision: i64| {
+        let page = store.since(folder, revision).await.expect("an answer");
+        let names: Vec<String> = page.items.iter().map(|item| item.key.replace(folder, "")).collect();
+        (names.join(" "), page.count, page.origin)
+    };
+    let (names, count, origin) = since(&store, last - 2).await;
+    assert_eq!((names.as_str(), count), ("four three", 4));
+    let other = "/registry/configmaps/b/else";
+    let written = at(store.create(other, map("else", "1"), 0).await.expect("an answer"));
+    assert_eq!(since(&store, last).await, (String::new(), 4, origin));
+    assert_eq!(store.newest().await.expect("an answer"), (written, origin));
+
+    let gone = at(store.delete_if(&format!("{folder}three"), last - 1).await.expect("an answer"));
+    at(store.put_if(&format!("{folder}one"), last - 3, map("one", "2"), 0).await.expect("an answer"));
+    assert_eq!(since(&store, last).await, ("one".to_owned(), 3, origin));
+    store.client.kv_client().compact(gone + 1, None).await.expect("it is compacted");
+    assert_eq!(since(&store, last).await, ("one".to_owned(), 3, origin));
+    let keys = store.keys(folder, gone + 1).await.expect("an answer");
+    assert_eq!(keys, ["four", "one", "two"].map(|name| format!("{folder}{name}")));
+    assert!(matches!(store.keys(folder, gone).await, Err(StoreError::Compacted)));
+
+    let client = running.etcd.restart().await.expect("it starts again");
+    let (names, count, after) = since(&Store::new(client), last).await;
+    assert_eq!((names.as_str(), count), ("one", 3));
+    assert_ne!(after, origin);
+}
