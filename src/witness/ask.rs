@@ -6,13 +6,14 @@ use std::time::Duration;
 use etcd_client::{AlarmAction, AlarmType, Client, Error, GetOptions};
 
 use super::direct::{Direct, Endpoint, head};
+use super::patience::within;
 use super::status::{Answer, Asked, Counts, MemberInfo, Members};
 
 /// Each question has this long.
 const ANSWER: Duration = Duration::from_secs(1);
 
 async fn soon<T>(call: impl Future<Output = Result<T, Error>>) -> Option<T> {
-    tokio::time::timeout(ANSWER, call).await.ok()?.ok()
+    within(ANSWER, call).await.ok()?.ok()
 }
 
 pub(super) async fn all(store: &Direct) -> (Vec<Asked>, Option<Members>, Counts) {

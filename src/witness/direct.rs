@@ -13,14 +13,15 @@ use etcd_client::{
 use super::metrics::Watching;
 use super::status::{self, Members};
 use super::store::{Delivery, Feed, Head, Listing, Store, StoreError};
-use super::{PATIENCE, ask, metrics, tls};
+use super::{PATIENCE, ask, metrics, patience, tls};
 use crate::cluster::EtcdTls;
 use crate::journal::{Change, Clock, Entry, Revision, Stored};
 use kube_etcd_codec::prefix_end;
 
 /// Keys a page: a page of large objects still fits into memory many times over.
 const PAGE: i64 = 500;
-const CONNECT: Duration = Duration::from_secs(1);
+/// Longer than the patience with any answer: that is to end first, which heeds how busy the machine is.
+const CONNECT: Duration = Duration::from_secs(10);
 /// etcd refuses pings more often than each 5 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -84,7 +85,7 @@ impl Direct {
         for turn in 0..self.endpoints.len() {
             let index = (first + turn) % self.endpoints.len();
             let endpoint = &self.endpoints[index];
-            match tokio::time::timeout(PATIENCE, call(endpoint)).await {
+            match patience::within(PATIENCE, call(endpoint)).await {
                 Ok(Ok(answer)) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(answer);
@@ -191,7 +192,7 @@ impl Store for Direct {
     }
 
     async fn status(&self, member: Option<&str>) -> Result<serde_json::Value, StoreError> {
-        let (asked, members, counts) = ask::all(self).await;
+        let (asked, members, counts) = Box::pin(ask::all(self)).await;
         let known = {
             let mut known = self.members.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(members) = members {
@@ -205,7 +206,7 @@ impl Store for Direct {
     async fn watching(&self) -> Result<Watching, StoreError> {
         let counts = self.endpoints.iter().map(|endpoint| async {
             let count = metrics::watching(&endpoint.url, self.tls.clone());
-            tokio::time::timeout(PATIENCE, count)
+            patience::within(PATIENCE, count)
                 .await
                 .unwrap_or_else(|_| Err(StoreError::new(format!("{}/metrics does not answer", endpoint.url))))
         });

@@ -11,6 +11,7 @@ mod etcdctl;
 mod kube;
 mod metrics;
 mod observer;
+mod patience;
 mod reader;
 mod snapshot;
 mod status;
@@ -150,7 +151,7 @@ impl Witness {
         if !request.bare {
             let mut is_ready = is_ready;
             for attempt in 1..=OPENINGS {
-                let opening = tokio::time::timeout(PATIENCE * 5, &mut is_ready).await;
+                let opening = patience::within(PATIENCE * 5, &mut is_ready).await;
                 if matches!(opening, Ok(Ok(()))) {
                     break;
                 }
@@ -205,7 +206,7 @@ impl Witness {
         let (reply, answer) = oneshot::channel();
         let gone = || StoreError::new("the watch has ended");
         self.asks.send(Ask { revision, at, reply }).map_err(|_| gone())?;
-        match tokio::time::timeout(PATIENCE * 2, answer).await {
+        match patience::within(PATIENCE * 2, answer).await {
             Ok(answer) => answer.map_err(|_| gone()),
             Err(_) => Err(StoreError::new("the watch has not caught up")),
         }

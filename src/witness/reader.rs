@@ -53,7 +53,7 @@ pub(super) async fn explained(store: &dyn Store, error: StoreError, asked: Revis
 async fn compacted(store: &dyn Store, asked: Revision) -> Option<Revision> {
     let mut feed = store.watch("/", asked).await.ok()?;
     for _ in 0..MESSAGES {
-        match tokio::time::timeout(super::PATIENCE, feed.next()).await {
+        match super::patience::within(super::PATIENCE, feed.next()).await {
             Ok(Ok(Delivery::Compacted(upto))) => return Some(upto),
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => return None,

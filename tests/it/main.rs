@@ -44,6 +44,7 @@ mod record;
 mod replay;
 mod run;
 mod sandbox;
+mod sandbox_answers;
 mod sandbox_attack;
 mod sandbox_lists;
 mod sandbox_protobuf;

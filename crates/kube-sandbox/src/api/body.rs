@@ -164,7 +164,24 @@ pub(super) async fn object(api: &Api, resource: &Resource, request: Request<Body
     }
     object["apiVersion"] = expected.into();
     object["kind"] = resource.kind.clone().into();
+    // What sets a name in it would make an object of it.
+    if object.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
+        check_types(resource, object)?;
+    }
     Ok(given)
+}
+
+/// Values that Go's structs cannot take.
+pub(super) fn check_types(resource: &Resource, object: &Value) -> Result<(), ApiError> {
+    if resource.custom.is_some() {
+        return Ok(());
+    }
+    crate::validate::types(object).map_err(|why| refused(resource, &why))
+}
+
+pub(super) fn refused(resource: &Resource, why: &str) -> ApiError {
+    let (kind, version) = (&resource.kind, &resource.version);
+    ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
 }
 
 /// What is wrong with a body that says it is of another kind.

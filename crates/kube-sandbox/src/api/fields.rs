@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::body::{check_types, refused};
 use crate::request::FieldValidation;
 use crate::resource::Resource;
 use crate::status::ApiError;
@@ -29,14 +30,7 @@ pub(super) fn check_known(
     duplicates: Vec<String>,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    let kind = &resource.kind;
-    let refused = |why: &str| {
-        let version = &resource.version;
-        ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
-    };
-    if resource.custom.is_none() {
-        validate::types(object).map_err(|why| refused(&why))?;
-    }
+    check_types(resource, object)?;
     let unknown = match &resource.custom {
         Some(custom) => crd::schema::prune(&custom.schema, object),
         None => validate::unknown_fields(&resource.kind, object),
@@ -50,5 +44,5 @@ pub(super) fn check_known(
         warnings.extend(said);
         return Ok(());
     }
-    Err(refused(&format!("strict decoding error: {}", said.join(", "))))
+    Err(refused(resource, &format!("strict decoding error: {}", said.join(", "))))
 }

@@ -1,6 +1,7 @@
 //! Fields that Kubernetes fills in where a client left them out. Plain functions over JSON: what depends
 //! on other objects (addresses, service accounts) is admission's, not a default.
 
+mod devices;
 mod network;
 mod pod;
 mod policy;
@@ -51,19 +52,25 @@ pub(super) fn apply(kind: &str, object: &mut Value) {
         "FlowSchema" => within(object, "spec", |spec| set(spec, "matchingPrecedence", json!(1000))),
         "PriorityLevelConfiguration" => policy::priority_level(object),
         "APIService" => policy::api_service(object),
+        "ResourceClaim" => devices::claim(object),
+        "ResourceClaimTemplate" => within(object, "spec", devices::claim),
+        "ResourceSlice" => devices::slice(object),
         _ => {}
     }
 }
 
 /// Whether `on_read` may change an object of this kind.
 pub(super) fn changes_on_read(kind: &str) -> bool {
-    matches!(kind, "PersistentVolumeClaim" | "StatefulSet")
+    matches!(kind, "Job" | "PersistentVolumeClaim" | "StatefulSet")
 }
 
 /// Kubernetes fills in defaults whenever it decodes: what was stored without them is read with them.
 pub(super) fn on_read(object: &mut Value) {
     if object["apiVersion"] == "v1" && object["kind"] == "PersistentVolumeClaim" {
         within(object, "status", |status| set(status, "phase", json!("Pending")));
+    }
+    if object["apiVersion"] == "batch/v1" && object["kind"] == "Job" {
+        workloads::job_labels(object);
     }
     // A claim within another object has no place for its own kind in etcd.
     if object["kind"] == "StatefulSet" && object["apiVersion"] == "apps/v1" {

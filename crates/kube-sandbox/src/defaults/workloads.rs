@@ -78,11 +78,16 @@ pub(super) fn daemon_set(object: &mut Value) {
     });
 }
 
-pub(super) fn job(object: &mut Value) {
+/// A job without labels has those of its template.
+pub(super) fn job_labels(object: &mut Value) {
     let labels = object.pointer("/spec/template/metadata/labels").filter(|labels| labels.is_object()).cloned();
     if let Some(labels) = labels {
         within(object, "metadata", |metadata| set(metadata, "labels", labels));
     }
+}
+
+pub(super) fn job(object: &mut Value) {
+    job_labels(object);
     within(object, "spec", |spec| {
         template(spec, "template");
         if spec.get("completions").is_none() && spec.get("parallelism").is_none() {

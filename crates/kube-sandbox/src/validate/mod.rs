@@ -32,8 +32,9 @@ use kube_etcd_codec::kind_by_api_version;
 pub(super) use certificates::organizations;
 pub(super) use definition::schemas as schemas_of_definition;
 pub(super) use go_type::is_text as is_name_of_text;
+pub(super) use service::is_by_name_alone;
 pub(super) use types::check as types;
-pub(super) use unknown::{as_go_holds_it, as_go_prints_it, unknown_fields};
+pub(super) use unknown::{as_go_holds_it, as_go_prints_it, as_go_reads_it, unknown_fields};
 
 /// Whether a new object, with its defaults filled in, may be stored.
 pub(super) fn create(kind: &str, object: &Value) -> Result<(), Vec<FieldError>> {

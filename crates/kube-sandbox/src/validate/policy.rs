@@ -34,6 +34,26 @@ pub(super) fn role(kind: &str, object: &Value, errors: &mut Errors) {
             errors.required(format!("{here}.resources"), "resource rules must supply at least one resource");
         }
     }
+    if kind == "ClusterRole" && object.get("aggregationRule").is_some_and(Value::is_object) {
+        aggregation(&object["aggregationRule"], errors);
+    }
+}
+
+fn aggregation(rule: &Value, errors: &mut Errors) {
+    let field = "aggregationRule.clusterRoleSelectors";
+    let selectors = list(rule, "clusterRoleSelectors");
+    if selectors.is_empty() {
+        errors.required(field, "at least one clusterRoleSelector required if aggregationRule is non-nil");
+    }
+    for (at, selector) in selectors.iter().enumerate() {
+        let here = format!("{field}[{at}]");
+        let mut wrong = Errors::default();
+        label_selector(selector, &here, &mut wrong);
+        if !wrong.is_empty() {
+            errors.append(wrong);
+            errors.invalid(here, &Value::Null, "invalid label selector.");
+        }
+    }
 }
 
 pub(super) fn binding(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {

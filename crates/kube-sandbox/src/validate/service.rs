@@ -134,17 +134,26 @@ fn twice(ports: &[Value], errors: &mut Errors) {
     }
 }
 
+/// Without an address and a selector: whoever writes its endpoints may have addresses of both families.
+pub(crate) fn is_by_name_alone(spec: &Value) -> bool {
+    let selects = spec["selector"].as_object().is_some_and(|selector| !selector.is_empty());
+    spec["clusterIP"] == "None" && !selects
+}
+
 fn addresses(spec: &Value, kind: &str, old: Option<&Value>, errors: &mut Errors) {
     if kind == "ExternalName" {
         return;
     }
     let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
     errors.one_of("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], &policies);
-    if spec["ipFamilyPolicy"] == "RequireDualStack" {
+    if spec["ipFamilyPolicy"] == "RequireDualStack" && !is_by_name_alone(spec) {
         let why = "this cluster is not configured for dual-stack services";
         errors.invalid("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], why);
     }
     for (at, family) in list(spec, "ipFamilies").iter().enumerate().filter(|(_, family)| *family != "IPv4") {
+        if is_by_name_alone(spec) && *family == "IPv6" {
+            continue;
+        }
         errors.invalid(format!("spec.ipFamilies[{at}]"), family, "not configured on this cluster");
     }
     let given = text(spec, "clusterIP");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use kube_etcd_codec::{Field, Message, Shape, Type};
+use kube_etcd_codec::{Field, Message, Shape, Storage, Type};
 
 /// Paths of the fields that the schema of the object's own version does not know; they are dropped.
 pub(crate) fn unknown_fields(_kind: &str, object: &mut Value) -> Vec<String> {
@@ -63,6 +63,36 @@ pub(crate) fn as_go_prints_it(object: &mut Value) {
         && let Some(map) = object.as_object_mut()
     {
         kube_etcd_codec::complete(message, map);
+    }
+}
+
+/// As it is read again: of an empty list or map nothing is stored in protobuf, and Go prints null where a field is there
+/// all the same.
+pub(crate) fn as_go_reads_it(object: &mut Value) {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    if kube_etcd_codec::kind_by_api_version(version, kind).is_some_and(|row| row.storage != Storage::Json)
+        && let Some(message) = kube_etcd_codec::message_of(version, kind)
+    {
+        without_empty(message, object);
+    }
+}
+
+fn without_empty(message: &'static Message, value: &mut Value) {
+    for (name, value) in value.as_object_mut().into_iter().flatten() {
+        let Some(field) = message.field(name) else { continue };
+        let inner = |value: &mut Value| {
+            if let Some(inner) = field.message() {
+                without_empty(inner, value);
+            }
+        };
+        match (field.shape, &mut *value) {
+            (Shape::List, Value::Array(items)) if items.is_empty() => *value = Value::Null,
+            (Shape::Map, Value::Object(entries)) if entries.is_empty() => *value = Value::Null,
+            (Shape::List, Value::Array(items)) => items.iter_mut().for_each(inner),
+            (Shape::Map, Value::Object(entries)) => entries.values_mut().for_each(inner),
+            (_, value) => inner(value),
+        }
     }
 }
 

@@ -51,7 +51,15 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     }
 }
 
-/// After defaults: what depends on other objects. Answers with the quotas that the object has to fit. A namespace that
+/// After defaults, and after it is said whose the fields are: what Kubernetes' strategy of the kind fills in.
+/// `is_unlabelled` says whether the author gave no labels.
+pub fn complete_create(resource: &Resource, object: &mut Value, is_unlabelled: bool) {
+    if resource.is(names::JOBS) {
+        job_selector(object, is_unlabelled);
+    }
+}
+
+/// What depends on other objects, and what admission adds. Answers with the quotas that the object has to fit. A namespace that
 /// is known is not read.
 pub async fn on_create(
     api: &SharedApi,
@@ -86,8 +94,7 @@ pub async fn on_create(
             limits::claim(api, resource, object).await?;
         }
         names::INGRESSES => classes::of_ingress(api, object).await?,
-        // After the defaults, which would copy these labels to the job itself.
-        names::JOBS => job_selector(object),
+        names::NODES => not_ready(object),
         names::ENDPOINTS => warnings.push(ENDPOINTS_DEPRECATED.into()),
         names::SIGNING_REQUESTS => no_almighty_group(resource, object)?,
         _ => {}
@@ -270,13 +277,27 @@ fn fold_string_data(object: &mut Value) {
     }
 }
 
-/// A job finds its pods by its own uid, unless its author chose a selector.
-fn job_selector(job: &mut Value) {
+/// Nothing is to run on a node before it says that it is ready.
+fn not_ready(node: &mut Value) {
+    let taint = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+    let taints = &mut node["spec"]["taints"];
+    let is_same = |one: &Value| one["key"] == taint["key"] && one["effect"] == taint["effect"];
+    match taints.as_array_mut() {
+        Some(taints) if taints.iter().any(is_same) => {}
+        Some(taints) => taints.push(taint),
+        None => *taints = json!([taint]),
+    }
+}
+
+/// A job finds its pods by its own uid, unless its author chose a selector. Where the defaults gave it the labels of its
+/// template, Go has one map for both.
+fn job_selector(job: &mut Value, is_unlabelled: bool) {
     if job.pointer("/spec/manualSelector") == Some(&json!(true)) {
         return;
     }
     let (uid, name) = (meta::text(job, "uid").to_owned(), meta::name(job).to_owned());
     let labels = &mut job["spec"]["template"]["metadata"]["labels"];
+    let is_shared = is_unlabelled && labels.as_object().is_some_and(|labels| !labels.is_empty());
     if !labels.is_object() {
         *labels = json!({});
     }
@@ -287,6 +308,9 @@ fn job_selector(job: &mut Value) {
         ("job-name", &name),
     ] {
         labels[key] = json!(value);
+    }
+    if is_shared {
+        job["metadata"]["labels"] = job["spec"]["template"]["metadata"]["labels"].clone();
     }
     job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
 }

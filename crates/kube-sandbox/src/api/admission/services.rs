@@ -13,7 +13,7 @@ use crate::object::meta;
 use crate::objects::selector::Selector;
 use crate::status::ApiError;
 use crate::store::Written;
-use crate::{addresses, objects};
+use crate::{addresses, objects, validate};
 use kube_etcd_codec::names;
 
 const FIRST_PORT: u16 = 30000;
@@ -37,6 +37,12 @@ impl Reserved {
     }
 }
 
+fn set_policy(service: &mut Value, policy: &str) {
+    if service["spec"]["ipFamilyPolicy"].is_null() {
+        service["spec"]["ipFamilyPolicy"] = json!(policy);
+    }
+}
+
 pub(super) async fn reserve(api: &SharedApi, service: &mut Value, dry_run: bool) -> Result<Reserved, ApiError> {
     let kind = service.pointer("/spec/type").and_then(Value::as_str).unwrap_or("ClusterIP").to_owned();
     if kind == "ExternalName" {
@@ -47,9 +53,11 @@ pub(super) async fn reserve(api: &SharedApi, service: &mut Value, dry_run: bool)
         node_ports(api, service).await?;
     }
     service["spec"]["ipFamilies"] = json!(["IPv4"]);
-    if service["spec"].get("ipFamilyPolicy").is_none() {
-        service["spec"]["ipFamilyPolicy"] = json!("SingleStack");
+    if validate::is_by_name_alone(&service["spec"]) && service["spec"]["ipFamilyPolicy"] != "SingleStack" {
+        service["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
+        set_policy(service, "RequireDualStack");
     }
+    set_policy(service, "SingleStack");
     let given = service.pointer("/spec/clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
     if given == "None" {
         service["spec"]["clusterIPs"] = json!(["None"]);

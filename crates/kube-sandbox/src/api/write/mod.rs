@@ -7,7 +7,7 @@ mod patched;
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Api, SharedApi, admission, managed};
 
@@ -107,6 +107,7 @@ impl Write {
             }
         };
         defaults::on_read(&mut created);
+        validate::as_go_reads_it(&mut created);
         Ok(created)
     }
 
@@ -153,11 +154,13 @@ impl Write {
             meta::set(&mut object, "generation", 1);
         }
         admission::prepare_create(&resource, &mut object, &self.call.user);
+        let is_unlabelled = object["metadata"]["labels"].as_object().is_none_or(Map::is_empty);
         defaults::apply(&resource.kind, &mut object);
         validate::as_go_prints_it(&mut object);
         if self.options.manager != managed::NOBODY && object.pointer("/metadata/managedFields").is_none() {
             managed::on_update(&resource, None, &mut object, &self.options.manager, self.subresource());
         }
+        admission::complete_create(&resource, &mut object, is_unlabelled);
         let (namespace, warnings) = (self.namespace.as_deref(), &mut self.warnings);
         let known = namespace.filter(|_| trusted).and_then(|namespace| self.api.namespaces.get(namespace));
         self.ground = known.as_ref().map(|known| known.ground.clone()).unwrap_or_default();
@@ -250,6 +253,7 @@ impl Write {
     ) -> Result<Value, ApiError> {
         let mut updated = self.store_changed(change).await?;
         defaults::on_read(&mut updated);
+        validate::as_go_reads_it(&mut updated);
         Ok(updated)
     }
 

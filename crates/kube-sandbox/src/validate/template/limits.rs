@@ -65,8 +65,10 @@ pub(in super::super) fn is_counted(name: &str) -> bool {
         || name.starts_with("requests.hugepages-")
 }
 
+/// As Go writes it, whichever way it was given.
 pub(in super::super) fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    kube_etcd_codec::canonical(&text).unwrap_or(text)
 }
 
 /// Not below nothing, and no fraction of what comes in pieces.
