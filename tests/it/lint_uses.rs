@@ -35,8 +35,23 @@ fn codes(text: &str) -> Vec<&'static str> {
     parsed.findings.iter().map(|finding| finding.code.0).collect()
 }
 
-/// These are about bytes, size, or several files.
-const WITHOUT_EXAMPLES: &[&str] = &["KW006", "KW007", "KW008", "KW080", "KW081", "KW082", "KW083", "KW086", "KW087"];
+/// These are about bytes, size, or runs: what is before and after is told in words.
+const IN_WORDS: &[&str] = &["KW006", "KW007", "KW008", "KW087"];
+/// These are about several files, whose names stand above them.
+const OF_FILES: &[&str] = &["KW080", "KW081", "KW082", "KW083", "KW086"];
+
+/// What lint finds in a folder of the files that a part of a section shows.
+fn codes_of_files(part: &str) -> Vec<String> {
+    let mut test = Test::new(&["lint", ".", "--format", "json"]);
+    for shown in part.split("````markdown\n").collect::<Vec<_>>().windows(2) {
+        let name = shown[0].rsplit('`').nth(1).expect("the file's name");
+        let text = shown[1].split("\n````").next().expect("the file's text");
+        test = test.file(name, &format!("{text}\n"));
+    }
+    let report: Value = serde_json::from_str(&test.run().stdout()).expect("JSON");
+    let findings = report["diagnostics"].as_array().expect("findings");
+    findings.iter().map(|finding| finding["code"].as_str().expect("a code").to_owned()).collect()
+}
 
 #[test]
 fn each_code_is_explained_by_examples_that_are_true() {
@@ -51,7 +66,18 @@ fn each_code_is_explained_by_examples_that_are_true() {
         if section.split("Before:").next().is_none_or(|why| why.trim().len() < 20) {
             wrong.push(format!("{code} does not say why"));
         }
-        if WITHOUT_EXAMPLES.contains(&code) {
+        if let (true, Some((_, examples))) = (OF_FILES.contains(&code), section.split_once("Before:")) {
+            let (before, after) = examples.split_once("After:").expect("an example after");
+            let (found, left) = (codes_of_files(before), codes_of_files(after));
+            if found.is_empty() || found.iter().any(|found| found != code) || !left.is_empty() {
+                wrong.push(format!("{code}: the examples have {found:?} and {left:?}"));
+            }
+            continue;
+        }
+        if IN_WORDS.contains(&code) {
+            if !section.contains("\n\nBefore:") || !section.contains("\n\nAfter") {
+                wrong.push(format!("{code} does not say what is before and after"));
+            }
             continue;
         }
         match examples(code).as_slice() {
