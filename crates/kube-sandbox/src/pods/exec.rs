@@ -4,6 +4,7 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use portable_pty::CommandBuilder;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -12,12 +13,15 @@ use tokio::sync::mpsc;
 
 use super::EtcdPod;
 use super::channels::{Channels, FromClient, Sent, ToClient};
-use owned_processes::{Echo, Guard, Process, ShellIo, shell_on_pty};
+use owned_processes::{Echo, Guard, Process, ShellControl, ShellIo, shell_on_pty};
 
 /// What the image of etcd holds.
 const PROGRAMS: &[&str] = &["etcd", "etcdctl", "etcdutl"];
 /// Rows and columns, until the client says how large its terminal is.
 const SIZE: (u16, u16) = (24, 80);
+
+/// How often is looked whether a program has ended.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What the client wants to be run, and how.
 pub(super) struct Asked {
@@ -125,9 +129,10 @@ async fn on_a_terminal(channels: &mut Channels, terminal: ShellIo, etcd: &EtcdPo
         let mut buffer = vec![0; 16 << 10];
         while let Ok(count @ 1..) = output.read(&mut buffer).await {
             if !to.stdout(&etcd.in_pod(&buffer[..count])).await {
-                return;
+                return Ok(None);
             }
         }
+        exit_status(&*control).await.map(Some)
     };
     let typed = async {
         loop {
@@ -144,12 +149,22 @@ async fn on_a_terminal(channels: &mut Channels, terminal: ShellIo, etcd: &EtcdPo
             }
         }
     };
-    tokio::select! {
-        () = shown => {}
-        () = typed => {}
-    }
+    let status = tokio::select! {
+        status = shown => status?,
+        () = typed => None,
+    };
     control.kill().await?;
-    Ok(control.try_wait().await?.unwrap_or(1))
+    Ok(status.unwrap_or(1))
+}
+
+/// A program's terminal ends before the program does: what it says at its end is waited for.
+async fn exit_status(control: &dyn ShellControl) -> io::Result<i32> {
+    loop {
+        if let Some(status) = control.try_wait().await? {
+            return Ok(status);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn on_pipes(channels: &mut Channels, mut process: Process, etcd: &EtcdPod) -> io::Result<i32> {
@@ -218,7 +233,21 @@ async fn pump(mut from: impl AsyncRead + Unpin, to: mpsc::Sender<Piece>, wrap: f
 
 #[cfg(test)]
 mod tests {
+    use owned_processes::GuardSettings;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_leaves_its_terminal_before_its_end_has_its_own_status() {
+        let guard = Guard::start(GuardSettings::default()).expect("a guard");
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", "echo said; exec <&- >&- 2>&-; sleep 0.3; exit 7"]);
+        let mut terminal = shell_on_pty(&guard, command, 24, 80, Echo::AsTheShellSets).expect("a terminal");
+        let mut said = String::new();
+        terminal.output.read_to_string(&mut said).await.expect("its end");
+        assert_eq!(said, "said\r\n");
+        assert_eq!(exit_status(&*terminal.control).await.expect("a status"), 7);
+    }
 
     #[test]
     fn a_pods_paths_are_found_here_and_shown_as_the_pods() {
