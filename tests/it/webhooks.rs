@@ -228,7 +228,7 @@ async fn webhooks_and_policies_hear_of_connections() {
     need!("etcd", "kubectl");
     let live = Live::start(&[]).await;
     let (port, bundle) = serve().await;
-    live.kubectl(&["run", "web", "--image=nginx:1.27"]);
+    live.kubectl(&["run", "web", "--image=redis:7.4"]);
     live.kubectl(&["wait", "pod/web", "--for=condition=Ready", "--timeout=60s"]);
     let rules = |part: &str| {
         let resource = format!("pods/{part}");
@@ -240,7 +240,8 @@ async fn webhooks_and_policies_hear_of_connections() {
     assert!(!succeeded, "{told}");
     let wanted = r#"CONNECT pods/exec web in default of PodExecOptions: {"apiVersion":"v1","command":["echo","a b"],"container":"web","kind":"PodExecOptions","stderr":true,"stdin":true,"stdout":true}"#;
     assert!(told.contains(wanted), "{told}");
-    // What is written to pods is another matter, and so are its other connections.
+    // What is written to pods is another matter, and so are its other connections. Nothing is behind that port here, so that
+    // the command ends.
     live.kubectl(&["label", "pod", "web", "a=b"]);
     let (told, _) = live.try_kubectl(&["port-forward", "pod/web", ":80"], "");
     assert!(!told.contains("CONNECT"), "{told}");
