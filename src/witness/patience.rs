@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::pin::pin;
 use std::time::Duration;
 
-/// How often is looked at how much else there is to do.
+/// How often is looked at how much else there is to do; limits are multiples of it.
 const TICK: Duration = Duration::from_millis(100);
 /// So many times the limit is waited at most.
 const MOST: u32 = 5;
@@ -24,7 +24,7 @@ async fn within_of<T>(limit: Duration, answer: impl Future<Output = T>, crowd: i
     let mut answer = pin!(answer);
     let mut left = limit;
     while !left.is_zero() {
-        if let Ok(answer) = tokio::time::timeout(TICK.min(left), &mut answer).await {
+        if let Ok(answer) = tokio::time::timeout(TICK, &mut answer).await {
             return Ok(answer);
         }
         left = left.saturating_sub(TICK / crowd());
