@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::runs::Watching;
@@ -206,16 +207,8 @@ fn is_port(held: &Value, to: &Object, port: i64, udp: bool) -> bool {
 }
 
 fn in_range(address: &str, range: &str) -> bool {
-    let Some((base, length)) = range.split_once('/') else { return false };
-    match (address.parse(), base.parse(), length.parse::<u32>()) {
-        (Ok(IpAddr::V4(address)), Ok(IpAddr::V4(base)), Ok(length @ 0..=32)) => {
-            let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
-            u32::from(address) & mask == u32::from(base) & mask
-        }
-        (Ok(IpAddr::V6(address)), Ok(IpAddr::V6(base)), Ok(length @ 0..=128)) => {
-            let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
-            u128::from(address) & mask == u128::from(base) & mask
-        }
+    match (address.parse::<IpAddr>(), range.parse::<IpNet>()) {
+        (Ok(address), Ok(range)) => range.contains(&address),
         _ => false,
     }
 }
